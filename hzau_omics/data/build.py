@@ -1,0 +1,168 @@
+"""Set-up: check a training MuData completely and write down its layout."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from mudata import MuData
+from numpy.typing import NDArray
+
+from hzau_omics.data.layout import (
+    NO_BATCH,
+    CategoricalLayout,
+    DataLayout,
+    ModalityLayout,
+)
+from hzau_omics.data.matrix import read_matrix
+from hzau_omics.data.obs import (
+    categorical_layout,
+    category_codes,
+    continuous_layout,
+    labels_layout,
+)
+from hzau_omics.data.panel import check_unmeasured, no_panel, training_panel
+from hzau_omics.data.presence import (
+    check_container,
+    check_observed,
+    check_unique,
+    get_modality,
+    row_map,
+)
+from hzau_omics.data.spec import ModalitySpec, resolve_specs
+from hzau_omics.data.validate import check_values
+from hzau_omics.errors import ConfigError, DataContractError
+
+
+def build_layout(
+    mdata: MuData,
+    modalities: Mapping[str, str | ModalitySpec],
+    *,
+    layers: Mapping[str, str | None] | None = None,
+    batch_key: str | None = None,
+    labels_key: str | None = None,
+    categorical_covariate_keys: Sequence[str] | None = None,
+    continuous_covariate_keys: Sequence[str] | None = None,
+    panel_key: str | None = None,
+) -> DataLayout:
+    """Check every value of the training data and return their layout; the data stay as they are.
+
+    Parameters
+    ----------
+    mdata
+        Training cells; paired, or with modalities missing in some cells.
+    modalities
+        Name -> likelihood or `ModalitySpec`, in the order of the method; others are ignored.
+    layers
+        Name -> layer with the values, None for ``X``.
+    batch_key
+        Column of ``obs`` with the batches.
+    labels_key
+        Column of ``obs`` with labels; cells may have none.
+    categorical_covariate_keys
+        Further categorical columns of ``obs``.
+    continuous_covariate_keys
+        Continuous columns of ``obs``.
+    panel_key
+        Prefix of the boolean columns ``var["<panel_key>_<batch>"]`` with the features that a
+        batch measured.
+
+    Raises
+    ------
+    TypeError
+        If `mdata` is no MuData, or an argument has the wrong type.
+    ConfigError
+        If an option is unknown, or two of them contradict each other.
+    DataContractError
+        If the data break a rule: unknown modality, layer or key, missing values in a column,
+        repeated names, an empty modality, a cell without any modality, values outside of the
+        likelihood's domain, a stale ``obsmap``, or contradictory panels.
+
+    Examples
+    --------
+    >>> import anndata, mudata, numpy as np
+    >>> mdata = mudata.MuData({"rna": anndata.AnnData(np.eye(3, dtype="float32"))})
+    >>> build_layout(mdata, {"rna": "nb"}).modality("rna").var_names
+    ('0', '1', '2')
+    """
+    check_container(mdata)
+    specs = resolve_specs(modalities, layers)
+    if panel_key is not None and batch_key is None:
+        msg = f"panel_key={panel_key!r} names one panel per batch: give batch_key too."
+        raise ConfigError(msg)
+    rows = {name: _checked_rows(mdata, name) for name in specs}
+    present = np.stack([row_of >= 0 for row_of in rows.values()], axis=1)
+    check_observed(present, mdata.obs_names, specs)
+    categorical = _keys(categorical_covariate_keys, "categorical_covariate_keys")
+    continuous = _keys(continuous_covariate_keys, "continuous_covariate_keys")
+    batch = NO_BATCH if batch_key is None else categorical_layout(mdata, batch_key, "batch key")
+    codes = category_codes(mdata, batch, "batch key")
+    layouts = tuple(
+        _modality_layout(
+            mdata, name, spec, rows=rows[name], batch=batch, codes=codes, panel_key=panel_key
+        )
+        for name, spec in specs.items()
+    )
+    if panel_key is not None and all(layout.panel is None for layout in layouts):
+        raise no_panel(mdata, tuple(specs), panel_key)
+    return DataLayout(
+        modalities=layouts,
+        batch=batch,
+        categorical_covariates=tuple(
+            categorical_layout(mdata, key, "categorical covariate") for key in categorical
+        ),
+        continuous_covariates=tuple(continuous_layout(mdata, key) for key in continuous),
+        labels=None if labels_key is None else labels_layout(mdata, labels_key),
+        panel_key=panel_key,
+    )
+
+
+def _keys(keys: Sequence[str] | None, name: str) -> tuple[str, ...]:
+    if isinstance(keys, str):
+        msg = f"{name} is a list of columns. Got the text {keys!r}: write [{keys!r}]."
+        raise TypeError(msg)
+    return tuple(keys or ())
+
+
+def _checked_rows(mdata: MuData, name: str) -> NDArray[np.int64]:
+    adata = get_modality(mdata, name)
+    for size, what in ((adata.n_obs, "cells"), (adata.n_vars, "features")):
+        if size == 0:
+            msg = f"Modality {name!r} has no {what}. Leave it out of modalities, or add its {what}."
+            raise DataContractError(msg)
+    check_unique(
+        adata.var_names, "feature", f"modality {name!r}", "call var_names_make_unique() on it"
+    )
+    return row_map(mdata, name)
+
+
+def _modality_layout(
+    mdata: MuData,
+    name: str,
+    spec: ModalitySpec,
+    *,
+    rows: NDArray[np.int64],
+    batch: CategoricalLayout,
+    codes: NDArray[np.int64],
+    panel_key: str | None,
+) -> ModalityLayout:
+    adata = mdata.mod[name]
+    matrix = read_matrix(adata, name, spec.layer)
+    var_names = tuple(str(feature) for feature in adata.var_names)
+    check_values(matrix, adata, name, spec, var_names)
+    has = rows >= 0
+    measured = np.bincount(codes[has], minlength=batch.n_categories) > 0
+    panel = None
+    if panel_key is not None:
+        panel = training_panel(adata, name, panel_key, batch, measured)
+    if panel is not None:
+        row_batch = np.empty(adata.n_obs, dtype=np.int64)
+        row_batch[rows[has]] = codes[has]
+        check_unmeasured(
+            matrix,
+            panel,
+            row_batch=row_batch,
+            cells=adata.obs_names,
+            features=var_names,
+            name=name,
+            batch=batch,
+        )
+    return ModalityLayout(name=name, spec=spec, var_names=var_names, panel=panel, measured=measured)

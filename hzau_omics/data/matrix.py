@@ -1,0 +1,177 @@
+"""Reading a modality's matrix without changing it: any format in, CSR or C-ordered dense out."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+from anndata import AnnData
+from numpy.typing import NDArray
+
+from hzau_omics.data.messages import did_you_mean, listed
+from hzau_omics.errors import DataContractError
+
+type Dense = NDArray[Any]
+type Matrix = sp.csr_array | sp.csc_array | Dense
+
+CHUNK = 1 << 20
+
+
+def read_matrix(adata: AnnData, name: str, layer: str | None) -> Matrix:
+    """Return the values of one modality as CSR, CSC or dense array, sharing memory if possible.
+
+    Parameters
+    ----------
+    adata
+        The modality.
+    name
+        Its name, for messages.
+    layer
+        Layer to read; None for ``X``.
+
+    Raises
+    ------
+    DataContractError
+        If the layer does not exist, or does not hold a numeric matrix in memory.
+    """
+    layers = [key for key in adata.layers if key is not None]
+    if layer is not None and layer not in layers:
+        msg = (
+            f"Modality {name!r} has no layer {layer!r}. It has {listed(layers, limit=20)}, and X "
+            "under the name None." + did_you_mean(layer, layers)
+        )
+        raise DataContractError(msg)
+    values = adata.X if layer is None else adata.layers[layer]
+    where = describe(name, layer)
+    if values is None:
+        msg = f"{where} is empty. Name a layer in layers=, one of {listed(layers, limit=20)}."
+        raise DataContractError(msg)
+    if not isinstance(values, np.ndarray) and not sp.issparse(values):
+        msg = (
+            f"{where} must be a numpy array or a scipy sparse matrix in memory, got "
+            f"{type(values).__name__}. Read it into memory: mudata.read_h5mu(path), not backed."
+        )
+        raise DataContractError(msg)
+    if values.dtype.kind not in "biuf":
+        msg = f"{where} must hold numbers, it has dtype {values.dtype}."
+        raise DataContractError(msg)
+    return _own_view(values)
+
+
+def describe(name: str, layer: str | None) -> str:
+    """Name a matrix for messages.
+
+    Examples
+    --------
+    >>> describe("rna", None), describe("rna", "counts")
+    ("X of modality 'rna'", "Layer 'counts' of modality 'rna'")
+    """
+    return f"X of modality {name!r}" if layer is None else f"Layer {layer!r} of modality {name!r}"
+
+
+def _own_view(values: Dense | sp.sparray) -> Matrix:
+    # scipy caches flags on a matrix and sorts it in place: work on an object of our own.
+    if isinstance(values, np.ndarray):
+        return np.asarray(values)
+    if values.format in ("csr", "csc"):
+        build = sp.csr_array if values.format == "csr" else sp.csc_array
+        return build((values.data, values.indices, values.indptr), shape=values.shape, copy=False)
+    return sp.csr_array(values)
+
+
+def to_rows(matrix: Matrix) -> sp.csr_array | Dense:
+    """Return the matrix row by row: canonical CSR, or C-ordered dense; a copy only if needed."""
+    if isinstance(matrix, np.ndarray):
+        return np.ascontiguousarray(matrix)
+    rows = matrix.tocsr(copy=False)
+    if not rows.has_canonical_format:
+        rows = rows.copy()
+        rows.sum_duplicates()
+    return rows
+
+
+def to_float32(rows: sp.csr_array | Dense, *, binarize: bool = False) -> sp.csr_array | Dense:
+    """Return the values as float32 (1 for every value above 1 with `binarize`)."""
+    if isinstance(rows, np.ndarray):
+        return _cast(rows, binarize=binarize)
+    data = _cast(rows.data, binarize=binarize)
+    if data is rows.data:
+        return rows
+    return sp.csr_array((data, rows.indices, rows.indptr), shape=rows.shape, copy=False)
+
+
+def _cast(values: Dense, *, binarize: bool) -> Dense:
+    cast = values.astype(np.float32, copy=False)
+    return np.minimum(cast, np.float32(1)) if binarize else cast
+
+
+def select_features(rows: sp.csr_array | Dense, source: NDArray[np.int64]) -> sp.csr_array | Dense:
+    """Take columns in the order of `source`; -1 gives a column of zeros.
+
+    The matrix itself is returned where `source` is its own order.
+    """
+    if rows.shape[1] == len(source) and np.array_equal(source, np.arange(len(source))):
+        return rows
+    found = np.flatnonzero(source >= 0)
+    if isinstance(rows, np.ndarray):
+        taken = np.zeros((rows.shape[0], len(source)), dtype=rows.dtype)
+        taken[:, found] = rows[:, source[found]]
+        return taken
+    target = np.full(rows.shape[1], -1, dtype=np.int64)
+    target[source[found]] = found
+    columns = target[rows.indices]
+    keep = columns >= 0
+    kept = np.concatenate([[0], np.cumsum(keep)])
+    result = sp.csr_array(
+        (rows.data[keep], columns[keep], kept[rows.indptr]), shape=(rows.shape[0], len(source))
+    )
+    result.sort_indices()
+    return result
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """Part of a matrix: some values, and where they stand.
+
+    Attributes
+    ----------
+    values
+        One-dimensional array of values.
+    locate
+        Takes positions within `values`, returns their rows and columns.
+    """
+
+    values: Dense
+    locate: Callable[[NDArray[np.int64]], tuple[NDArray[np.int64], NDArray[np.int64]]]
+
+
+def chunks(matrix: Matrix, *, size: int = CHUNK) -> Iterator[Chunk]:
+    """Walk over the stored values of a matrix (all values of a dense one), part by part."""
+    if isinstance(matrix, np.ndarray):
+        yield from _dense_chunks(matrix, size)
+        return
+    for start in range(0, matrix.nnz, size):
+
+        def locate(
+            positions: NDArray[np.int64], start: int = start
+        ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+            where = positions + start
+            major = np.searchsorted(matrix.indptr, where, side="right") - 1
+            minor = matrix.indices[where]
+            return (major, minor) if matrix.format == "csr" else (minor, major)
+
+        yield Chunk(matrix.data[start : min(start + size, matrix.nnz)], locate)
+
+
+def _dense_chunks(matrix: Dense, size: int) -> Iterator[Chunk]:
+    n_rows, n_columns = matrix.shape
+    step = max(1, size // max(1, n_columns))
+    for start in range(0, n_rows, step):
+
+        def locate(
+            positions: NDArray[np.int64], start: int = start
+        ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+            return positions // n_columns + start, positions % n_columns
+
+        yield Chunk(matrix[start : start + step].reshape(-1), locate)

@@ -1,0 +1,33 @@
+"""Short phrases that the error messages of the data layer share."""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+def listed(names: Iterable[object], *, limit: int = 5) -> str:
+    """Write the first names in quotes and say how many more there are.
+
+    Examples
+    --------
+    >>> listed(["a", "b", "c"], limit=2)
+    "'a', 'b' and 1 more"
+    >>> listed([])
+    'none'
+    """
+    items = [repr(str(name)) for name in names]
+    if not items:
+        return "none"
+    shown = ", ".join(items[:limit])
+    return shown if len(items) <= limit else f"{shown} and {len(items) - limit} more"
+
+
+def did_you_mean(name: object, options: Iterable[object]) -> str:
+    """Return " Did you mean 'x'?" for the closest option, or nothing.
+
+    Examples
+    --------
+    >>> did_you_mean("rnaa", ["rna", "adt"])
+    " Did you mean 'rna'?"
+    """
+    close = get_close_matches(str(name), [str(option) for option in options], n=1)
+    return f" Did you mean {close[0]!r}?" if close else ""

@@ -1,0 +1,329 @@
+"""Simulated mosaic data with a known latent, known reliability and known missingness."""
+
+import zlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from anndata import AnnData
+from mudata import MuData
+from numpy.random import Generator
+from numpy.typing import NDArray
+from scipy import sparse
+
+from hzau_omics.data.messages import did_you_mean, listed
+from hzau_omics.errors import ConfigError
+
+Array = NDArray[np.float64]
+Mask = NDArray[np.bool_]
+type Missing = float | Mapping[str, float | Sequence[str]]
+
+COUNTS_PER_FEATURE = 5.0
+INVERSE_DISPERSION = 10.0
+PANEL_SHARE = 0.75
+"""Share of the features that each batch measures with ``panels=True``."""
+
+LOWEST_AMBIENT = 0.3
+"""Smallest ambient share of an unreliable measurement."""
+
+
+@dataclass(frozen=True)
+class _Family:
+    """How a likelihood turns logits into a profile, and a profile into values."""
+
+    profile: Callable[[Array], Array]
+    draw: Callable[[Generator, Array], Array]
+
+
+@dataclass(frozen=True)
+class _Truth:
+    """What the modalities share: latent, batch, and the names of the batches."""
+
+    z: Array
+    batch: NDArray[np.int64]
+    batches: list[str]
+
+
+def simulate(
+    n_obs: int = 500,
+    *,
+    n_features: Mapping[str, int] | None = None,
+    likelihoods: Mapping[str, str] | None = None,
+    n_latent: int = 5,
+    n_batches: int = 1,
+    n_cell_types: int = 4,
+    missing: Missing = 0.0,
+    reliability: float | Mapping[str, float] = 1.0,
+    panels: bool = False,
+    seed: int = 0,
+) -> MuData:
+    r"""Simulate a MuData from a latent that all modalities of a cell share.
+
+    The latent ``z`` is a mixture of Gaussians, one component per cell type (mean 0 and variance 1
+    on average over seeds).
+    Modality ``m`` has the logits :math:`\eta = b + W z + d_{batch}` and the profile
+    :math:`\pi = f(\eta)`. A measurement of reliability ``r`` has the profile
+    :math:`r \pi + (1 - r) \bar\pi_{batch}`, an admixture of the mean profile of its batch
+    ("ambient"), and its values are drawn from the likelihood around that. The values of a modality
+    depend on the seed and its own name, not on the other modalities.
+
+    Parameters
+    ----------
+    n_obs
+        Number of cells.
+    n_features
+        Modality name -> number of features; default 200 ``rna`` and 30 ``adt``.
+    likelihoods
+        Modality name -> ``nb``, ``poisson``, ``multinomial`` (counts), ``bernoulli`` (0 or 1),
+        ``categorical`` (one-hot) or ``normal`` (real); ``nb`` where not given.
+    n_latent, n_batches, n_cell_types
+        Dimensions of the latent, batches (``batch_0``, ...), mixture components (``type_0``, ...).
+    missing
+        Probability that a cell lacks a modality, for all or per modality; a list of batches instead
+        of a probability means that these lack it. Each cell keeps at least one modality.
+    reliability
+        Probability that a measurement is fully reliable (``r = 1``), for all or per modality. The
+        others have an ``r`` that is uniform from 0 to 0.7.
+    panels
+        Whether each batch measures only 75 % of the features: ``var["measured_<batch>"]`` says
+        which, the others are 0. One-hot modalities are always measured in full.
+    seed
+        Seed of all draws.
+
+    Returns
+    -------
+    mudata.MuData
+        Cells ``cell_0``, ... in order. ``obs``: ``cell_type``, ``batch`` and one
+        ``reliability_<modality>`` in [0, 1] each, NaN where absent. ``obsm["z_true"]``: the latent
+        (cell, n_latent). Modalities hold the cells that have them (float32; sparse except
+        ``normal``).
+
+    Raises
+    ------
+    ConfigError
+        If an option is out of range, or names an unknown modality, likelihood or batch.
+
+    Examples
+    --------
+    >>> mdata = simulate(100, n_features={"rna": 50, "adt": 10}, missing={"adt": 0.5})
+    >>> mdata["rna"].n_obs, mdata["adt"].n_obs < 100, mdata.obsm["z_true"].shape
+    (100, True, (100, 5))
+    """
+    features = dict({"rna": 200, "adt": 30} if n_features is None else n_features)
+    families = _check_features(features, likelihoods or {})
+    counts = {"n_obs": n_obs, "n_latent": n_latent, "n_batches": n_batches}
+    _check_counts({**counts, "n_cell_types": n_cell_types})
+    _check_flags(panels, n_batches, seed)
+    batches = [f"batch_{i}" for i in range(n_batches)]
+    absent = _absence(missing, list(features), batches)
+    clean = _probabilities(reliability, list(features), "reliability")
+    rng = np.random.default_rng(seed)
+    types = rng.integers(n_cell_types, size=n_obs)
+    centres = rng.normal(scale=np.sqrt(0.8), size=(n_cell_types, n_latent))
+    z = centres[types] + rng.normal(scale=np.sqrt(0.2), size=(n_obs, n_latent))
+    truth = _Truth(z, rng.integers(n_batches, size=n_obs), batches)
+    present = _draw_presence(rng, absent[:, truth.batch].T)
+    obs = pd.DataFrame(index=pd.Index([f"cell_{i}" for i in range(n_obs)], dtype=str))
+    obs["cell_type"] = pd.Categorical([f"type_{i}" for i in types])
+    obs["batch"] = pd.Categorical([batches[i] for i in truth.batch])
+    modalities = {}
+    for i, (name, n) in enumerate(features.items()):
+        own = np.random.default_rng([seed, zlib.crc32(name.encode())])
+        trust = np.where(own.random(n_obs) < clean[i], 1.0, own.random(n_obs))
+        trust = np.where(trust < 1.0, trust * (1 - LOWEST_AMBIENT), 1.0)
+        obs[f"reliability_{name}"] = np.where(present[:, i], trust, np.nan)
+        values = _draw_values(own, truth, families[name], n, trust)
+        var = pd.DataFrame(index=pd.Index([f"{name}_{j}" for j in range(n)], dtype=str))
+        if panels and families[name] is not _FAMILIES["categorical"]:
+            measured = _draw_panels(own, n_batches, n)
+            values *= measured[truth.batch]
+            for batch, row in zip(batches, measured, strict=True):
+                var[f"measured_{batch}"] = row
+        real = families[name] is _FAMILIES["normal"]
+        matrix = values[present[:, i]].astype(np.float32)
+        modalities[name] = AnnData(
+            matrix if real else sparse.csr_matrix(matrix),
+            obs=pd.DataFrame(index=obs.index[present[:, i]]),
+            var=var,
+        )
+    return _assemble(modalities, obs, z)
+
+
+def _assemble(modalities: dict[str, AnnData], obs: pd.DataFrame, z: Array) -> MuData:
+    """Join the modalities, with the cells in the order of `obs`."""
+    joined = MuData(modalities)
+    # MuData orders cells by modality: one that lacks the first modality would come last.
+    mdata = joined if joined.obs_names.equals(obs.index) else joined[obs.index].copy()
+    mdata.obs = obs
+    mdata.obsm["z_true"] = z
+    return mdata
+
+
+def _draw_presence(rng: Generator, absent: Array) -> Mask:
+    """Draw which cell has which modality; one that lost all gets one back that it can have."""
+    present = rng.random(absent.shape) >= absent
+    rescue = np.argmax(np.where(absent < 1, rng.random(absent.shape), -1.0), axis=1)
+    lost = np.flatnonzero(~present.any(axis=1))
+    present[lost, rescue[lost]] = True
+    return present
+
+
+def _draw_panels(rng: Generator, n_batches: int, n: int) -> Mask:
+    """Draw what each batch measures: at least one feature per batch, each feature somewhere."""
+    n_measured = max(1, round(PANEL_SHARE * n))
+    measured = rng.random((n_batches, n)).argsort(axis=1) < n_measured
+    nowhere = ~measured.any(axis=0)
+    measured[rng.integers(n_batches, size=n)[nowhere], nowhere] = True
+    return measured
+
+
+def _draw_values(rng: Generator, truth: _Truth, family: _Family, n: int, trust: Array) -> Array:
+    """Draw the values (cell, feature) of one modality for all cells."""
+    n_latent = truth.z.shape[1]
+    loadings = rng.normal(scale=1.5 / np.sqrt(n_latent), size=(n_latent, n))
+    shifts = rng.normal(scale=0.3, size=(len(truth.batches), n))
+    profile = family.profile(rng.normal(size=n) + truth.z @ loadings + shifts[truth.batch])
+    ambient = np.zeros_like(profile)
+    for i in np.unique(truth.batch):
+        ambient[truth.batch == i] = profile[truth.batch == i].mean(axis=0)
+    return family.draw(rng, trust[:, None] * profile + (1 - trust[:, None]) * ambient)
+
+
+def _softmax(logits: Array) -> Array:
+    weights = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return np.asarray(weights / weights.sum(axis=1, keepdims=True))
+
+
+def _sigmoid(logits: Array) -> Array:
+    return np.asarray(1 / (1 + np.exp(-logits)))
+
+
+def _identity(logits: Array) -> Array:
+    return logits
+
+
+def _totals(rng: Generator, profile: Array) -> Array:
+    n_cells, n = profile.shape
+    return rng.lognormal(np.log(COUNTS_PER_FEATURE * n), 0.3, size=(n_cells, 1))
+
+
+def _draw_poisson(rng: Generator, profile: Array) -> Array:
+    return rng.poisson(_totals(rng, profile) * profile).astype(float)
+
+
+def _draw_nb(rng: Generator, profile: Array) -> Array:
+    mean = _totals(rng, profile) * profile
+    return rng.poisson(rng.gamma(INVERSE_DISPERSION, mean / INVERSE_DISPERSION)).astype(float)
+
+
+def _draw_multinomial(rng: Generator, profile: Array) -> Array:
+    totals = np.rint(_totals(rng, profile)).astype(int).ravel()
+    return rng.multinomial(totals, profile).astype(float)
+
+
+def _draw_bernoulli(rng: Generator, profile: Array) -> Array:
+    return (rng.random(profile.shape) < profile).astype(float)
+
+
+def _draw_categorical(rng: Generator, profile: Array) -> Array:
+    return rng.multinomial(1, profile).astype(float)
+
+
+def _draw_normal(rng: Generator, profile: Array) -> Array:
+    return rng.normal(profile, 0.5)
+
+
+_FAMILIES = {
+    "nb": _Family(_softmax, _draw_nb),
+    "poisson": _Family(_softmax, _draw_poisson),
+    "multinomial": _Family(_softmax, _draw_multinomial),
+    "bernoulli": _Family(_sigmoid, _draw_bernoulli),
+    "categorical": _Family(_softmax, _draw_categorical),
+    "normal": _Family(_identity, _draw_normal),
+}
+
+
+def _check_counts(numbers: Mapping[str, object]) -> None:
+    for option, number in numbers.items():
+        if isinstance(number, bool) or not isinstance(number, int | np.integer) or number < 1:
+            msg = f"{option} is an integer of at least 1. Got {number!r}."
+            raise ConfigError(msg)
+
+
+def _check_flags(panels: bool, n_batches: int, seed: int) -> None:  # noqa: FBT001
+    if panels and n_batches < 2:
+        msg = f"panels=True needs batches to differ: n_batches is 2 or more. Got {n_batches}."
+        raise ConfigError(msg)
+    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
+        msg = f"seed is an integer of at least 0. Got {seed!r}."
+        raise ConfigError(msg)
+
+
+def _check_features(
+    features: Mapping[str, int], likelihoods: Mapping[str, str]
+) -> dict[str, _Family]:
+    if not features:
+        msg = "n_features needs at least one modality, like {'rna': 200}. Got an empty mapping."
+        raise ConfigError(msg)
+    _check_counts({f"n_features[{name!r}]": n for name, n in features.items()})
+    _check_names(likelihoods, list(features), "likelihoods")
+    for name, likelihood in likelihoods.items():
+        if likelihood not in _FAMILIES:
+            msg = (
+                f"The likelihood {likelihood!r} of modality {name!r} cannot be simulated. "
+                f"Choose one of {listed(_FAMILIES, limit=10)}."
+                + did_you_mean(likelihood, _FAMILIES)
+            )
+            raise ConfigError(msg)
+    return {name: _FAMILIES[likelihoods.get(name, "nb")] for name in features}
+
+
+def _check_names(option: Mapping[str, object], names: list[str], what: str) -> None:
+    for name in option:
+        if name not in names:
+            msg = (
+                f"{what} names the modality {name!r}, which n_features does not list. "
+                f"Listed: {listed(names)}." + did_you_mean(name, names)
+            )
+            raise ConfigError(msg)
+
+
+def _probability(value: object, what: str) -> float:
+    number = isinstance(value, int | float | np.number) and not isinstance(value, bool)
+    if not number or not 0 <= float(value) <= 1:  # type: ignore[arg-type]
+        msg = f"{what} is a probability, from 0 to 1. Got {value!r}."
+        raise ConfigError(msg)
+    return float(value)  # type: ignore[arg-type]
+
+
+def _probabilities(value: float | Mapping[str, float], names: list[str], what: str) -> Array:
+    if not isinstance(value, Mapping):
+        return np.full(len(names), _probability(value, what))
+    _check_names(value, names, what)
+    return np.array([_probability(value.get(n, 1.0), f"{what}[{n!r}]") for n in names])
+
+
+def _absence(missing: Missing, names: list[str], batches: list[str]) -> Array:
+    """Return the probability (modality, batch) that a cell lacks a modality."""
+    per_name = missing if isinstance(missing, Mapping) else dict.fromkeys(names, missing)
+    _check_names(per_name, names, "missing")
+    absent = np.zeros((len(names), len(batches)))
+    for i, name in enumerate(names):
+        value = per_name.get(name, 0.0)
+        if isinstance(value, Sequence) and not isinstance(value, str):
+            unknown = [batch for batch in value if batch not in batches]
+            if unknown:
+                msg = f"missing[{name!r}] lists batches: {listed(batches)}. Got {listed(unknown)}."
+                raise ConfigError(msg)
+            absent[i] = np.isin(batches, list(value))
+        else:
+            absent[i] = _probability(value, f"missing[{name!r}]")
+    nothing = np.flatnonzero((absent == 1).all(axis=0))
+    if len(nothing):
+        msg = (
+            f"Each cell needs at least one modality. missing leaves none in "
+            f"{listed([batches[i] for i in nothing])}."
+        )
+        raise ConfigError(msg)
+    return absent

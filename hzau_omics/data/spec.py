@@ -1,0 +1,249 @@
+"""What a user says about one modality: its likelihood, its layer and the shape of its networks."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any, Literal, get_args
+
+from hzau_omics.data.messages import did_you_mean, listed
+from hzau_omics.errors import ConfigError
+
+Domain = Literal["counts", "unit", "one-hot", "real"]
+Library = Literal["observed", "learned"]
+Dispersion = Literal["feature", "feature-batch"]
+
+
+@dataclass(frozen=True)
+class LikelihoodRule:
+    """What a likelihood asks of its values, and which options it has.
+
+    Attributes
+    ----------
+    domain
+        Values that it is defined for: ``"counts"`` (non-negative integers), ``"unit"`` (0 to 1),
+        ``"one-hot"`` (rows with a single 1) or ``"real"``.
+    library
+        Library size that it uses unless told otherwise; None for no library size.
+    scaled
+        Whether it has a dispersion or scale of its own, which may differ from batch to batch.
+    """
+
+    domain: Domain
+    library: Library | None = None
+    scaled: bool = False
+
+
+LIKELIHOODS: dict[str, LikelihoodRule] = {
+    "nb": LikelihoodRule("counts", "observed", scaled=True),
+    "zinb": LikelihoodRule("counts", "observed", scaled=True),
+    "poisson": LikelihoodRule("counts", "observed"),
+    "nb_mixture": LikelihoodRule("counts", None, scaled=True),
+    "bernoulli": LikelihoodRule("unit"),
+    "multinomial": LikelihoodRule("counts", "observed"),
+    "categorical": LikelihoodRule("one-hot"),
+    "normal": LikelihoodRule("real", scaled=True),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModalitySpec:
+    """How one modality is read and modelled.
+
+    Parameters
+    ----------
+    likelihood
+        One of ``nb``, ``zinb``, ``poisson``, ``nb_mixture``, ``bernoulli``, ``multinomial``,
+        ``categorical`` and ``normal``.
+    layer
+        Layer that holds the values; None for ``X``.
+    library
+        ``"observed"`` (the cell's own total of counts) or ``"learned"`` (a latent variable); None
+        takes the likelihood's default: observed for ``nb``, ``zinb``, ``poisson`` and
+        ``multinomial``, no library size otherwise.
+    dispersion
+        One dispersion per ``"feature"``, or one per ``"feature-batch"``.
+    n_hidden
+        Hidden units of this modality's encoder and decoder; None takes the model's.
+    n_layers
+        Hidden layers of this modality's encoder and decoder; None takes the model's.
+    binarize
+        Read counts as 0 or 1 (``bernoulli`` only), as is usual for chromatin accessibility.
+
+    Raises
+    ------
+    ConfigError
+        If an option is unknown or does not fit the likelihood.
+
+    Examples
+    --------
+    >>> ModalitySpec(likelihood="nb").library_mode
+    'observed'
+    >>> ModalitySpec(likelihood="bernoulli", binarize=True).domain
+    'counts'
+    """
+
+    likelihood: str
+    layer: str | None = None
+    library: Library | None = None
+    dispersion: Dispersion = "feature"
+    n_hidden: int | None = None
+    n_layers: int | None = None
+    binarize: bool = False
+
+    def __post_init__(self) -> None:
+        if self.likelihood not in LIKELIHOODS:
+            msg = (
+                f"Unknown likelihood {self.likelihood!r}. Choose one of {', '.join(LIKELIHOODS)}."
+                + did_you_mean(self.likelihood, LIKELIHOODS)
+            )
+            raise ConfigError(msg)
+        self._check_layer()
+        self._check_library()
+        self._check_dispersion()
+        self._check_sizes()
+        if not isinstance(self.binarize, bool) or (
+            self.binarize and self.likelihood != "bernoulli"
+        ):
+            msg = (
+                "binarize is True or False, and True belongs to the likelihood 'bernoulli' only. "
+                f"Got binarize={self.binarize!r} with {self.likelihood!r}."
+            )
+            raise ConfigError(msg)
+
+    @property
+    def domain(self) -> Domain:
+        """Kind of values that the layer must hold, before any binarising."""
+        return "counts" if self.binarize else LIKELIHOODS[self.likelihood].domain
+
+    @property
+    def library_mode(self) -> Library | None:
+        """Library size in use: the given one, else the likelihood's default."""
+        return self.library or LIKELIHOODS[self.likelihood].library
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the options as plain JSON values."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, options: Mapping[str, Any]) -> "ModalitySpec":
+        """Build a specification from `to_dict`'s result.
+
+        Raises
+        ------
+        ConfigError
+            If an option is unknown, or the likelihood is not given.
+        """
+        known = [option.name for option in fields(cls)]
+        unknown = [name for name in options if name not in known]
+        if unknown or "likelihood" not in options:
+            msg = (
+                f"A modality specification has the options {', '.join(known)}, of which "
+                f"'likelihood' is required. Got {listed(options, limit=20)}."
+            )
+            raise ConfigError(msg)
+        return cls(**options)
+
+    def _check_layer(self) -> None:
+        if self.layer is not None and (not isinstance(self.layer, str) or not self.layer):
+            msg = f"layer is the name of a layer, or None for X. Got {self.layer!r}."
+            raise ConfigError(msg)
+
+    def _check_library(self) -> None:
+        if self.library is None:
+            return
+        if self.library not in get_args(Library):
+            msg = f"library is 'observed', 'learned' or None. Got {self.library!r}."
+            raise ConfigError(msg)
+        if LIKELIHOODS[self.likelihood].domain != "counts":
+            counts = [name for name, rule in LIKELIHOODS.items() if rule.domain == "counts"]
+            msg = (
+                f"Only count likelihoods ({', '.join(counts)}) have a library size. Got "
+                f"library={self.library!r} with {self.likelihood!r}: leave library out."
+            )
+            raise ConfigError(msg)
+
+    def _check_dispersion(self) -> None:
+        if self.dispersion not in get_args(Dispersion):
+            msg = f"dispersion is 'feature' or 'feature-batch'. Got {self.dispersion!r}."
+            raise ConfigError(msg)
+        if self.dispersion == "feature-batch" and not LIKELIHOODS[self.likelihood].scaled:
+            msg = (
+                f"The likelihood {self.likelihood!r} has no dispersion. "
+                "Leave dispersion='feature-batch' out."
+            )
+            raise ConfigError(msg)
+
+    def _check_sizes(self) -> None:
+        for name, least in (("n_hidden", 1), ("n_layers", 0)):
+            size = getattr(self, name)
+            if size is None:
+                continue
+            if isinstance(size, bool) or not isinstance(size, int) or size < least:
+                msg = f"{name} is an integer of at least {least}, or None. Got {size!r}."
+                raise ConfigError(msg)
+
+
+def resolve_specs(
+    modalities: Mapping[str, str | ModalitySpec],
+    layers: Mapping[str, str | None] | None = None,
+) -> dict[str, ModalitySpec]:
+    """Turn the user's ``modalities`` and ``layers`` into one specification per modality.
+
+    Raises
+    ------
+    TypeError
+        If `modalities` or `layers` is no mapping, or a value is neither a likelihood nor a
+        `ModalitySpec`.
+    ConfigError
+        If nothing is listed, a layer is given for a modality that is not listed, or it
+        contradicts the layer of the modality's own specification.
+
+    Examples
+    --------
+    >>> resolve_specs({"rna": "nb"}, {"rna": "counts"})["rna"].layer
+    'counts'
+    """
+    if not isinstance(modalities, Mapping):
+        msg = (
+            "modalities maps names to likelihoods, like {'rna': 'nb', 'adt': 'nb'}. "
+            f"Got {type(modalities).__name__}."
+        )
+        raise TypeError(msg)
+    if not modalities:
+        msg = "modalities lists at least one modality, like {'rna': 'nb'}. Got an empty one."
+        raise ConfigError(msg)
+    if layers is not None and not isinstance(layers, Mapping):
+        msg = f"layers maps modality names to layers, like {{'rna': 'counts'}}. Got {layers!r}."
+        raise TypeError(msg)
+    specs = {name: _as_spec(name, value) for name, value in modalities.items()}
+    for name, layer in (layers or {}).items():
+        if name not in specs:
+            msg = (
+                f"layers names the modality {name!r}, which modalities does not list. "
+                f"Listed: {listed(specs, limit=20)}." + did_you_mean(name, specs)
+            )
+            raise ConfigError(msg)
+        own = specs[name].layer
+        if own is not None and own != layer:
+            msg = (
+                f"Modality {name!r} has layer={own!r} in its ModalitySpec and {layer!r} in layers. "
+                "Give the layer once."
+            )
+            raise ConfigError(msg)
+        specs[name] = replace(specs[name], layer=layer)
+    return specs
+
+
+def _as_spec(name: str, value: str | ModalitySpec) -> ModalitySpec:
+    if isinstance(value, ModalitySpec):
+        return value
+    if not isinstance(value, str):
+        msg = (
+            f"Modality {name!r} needs a likelihood ({', '.join(LIKELIHOODS)}) or a ModalitySpec. "
+            f"Got {type(value).__name__}."
+        )
+        raise TypeError(msg)
+    try:
+        return ModalitySpec(likelihood=value)
+    except ConfigError as error:
+        msg = f"Modality {name!r}: {error}"
+        raise ConfigError(msg) from None

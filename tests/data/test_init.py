@@ -1,0 +1,38 @@
+import subprocess
+import sys
+from importlib import import_module
+
+import pytest
+
+from hzau_omics import data
+
+
+@pytest.mark.parametrize(
+    "name", ["DataLayout", "ModalitySpec", "MosaicStore", "build_layout", "iterate", "split_cells"]
+)
+def test_names_are_imported_when_used(name):
+    assert getattr(data, name).__name__ == name
+    assert name in dir(data)
+
+
+def test_unknown_names_are_attribute_errors():
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        _ = data.nothing
+
+
+def test_specifications_need_no_heavy_package():
+    code = (
+        "import sys, hzau_omics.data as d; d.ModalitySpec(likelihood='nb'); "
+        "print([m for m in ('torch', 'scvi', 'anndata', 'lightning') if m in sys.modules])"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert result.stdout.strip() == "[]"
+
+
+def test_importing_a_module_does_not_hide_the_function_of_its_name():
+    module = import_module("hzau_omics.data.simulate")
+    data.simulate = module
+    assert data.simulate is module.simulate
+    assert data.simulate.__name__ == "simulate"
