@@ -1,0 +1,106 @@
+"""Embeddings as a modality: real-valued vectors of the cells that have one."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from mudata import MuData
+from numpy.typing import NDArray
+from scipy import sparse
+
+from hzau_omics.data.messages import did_you_mean, listed
+from hzau_omics.errors import DataContractError
+from hzau_omics.pp.modality import check_addable, insert_modality
+
+type Embedding = str | NDArray[np.floating] | pd.DataFrame
+
+
+def embed_modality(mdata: MuData, embedding: Embedding, *, name: str = "embedding") -> None:
+    """Add an embedding of the cells as a modality, for the likelihood ``normal``.
+
+    The modality holds the vectors (float32, cells with a vector x dimensions). A cell whose row has
+    a NaN lacks the modality. Nothing else in `mdata` changes.
+
+    Parameters
+    ----------
+    mdata
+        The data; the modality is added to it.
+    embedding
+        A key of ``mdata.obsm``, or an array or DataFrame (cell, dimension) of all cells in their
+        global order. A DataFrame's columns name the dimensions, and its index must be the cells.
+    name
+        Name of the new modality; dimensions without a name become ``<name>_0``, ``<name>_1``, ...
+
+    Raises
+    ------
+    ConfigError
+        If `name` is taken.
+    DataContractError
+        If the key does not exist, the shape or the index does not match the cells, a value is
+        infinite or not a number, or no cell has a vector.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from hzau_omics.data.registry import load
+    >>> mdata = load("pbmc_mosaic")
+    >>> vectors = np.ones((mdata.n_obs, 3))
+    >>> vectors[:100] = np.nan
+    >>> embed_modality(mdata, vectors, name="sentence")
+    >>> mdata["sentence"].shape
+    (1500, 3)
+    """
+    check_addable(mdata, name)
+    values, names = _as_matrix(mdata, embedding, name)
+    infinite = np.isinf(values)
+    if infinite.any():
+        row, dimension = (int(i) for i in np.argwhere(infinite)[0])
+        msg = (
+            f"An embedding must be finite, or NaN where a cell has none. Cell "
+            f"{mdata.obs_names[row]!r} has {values[row, dimension]} in dimension "
+            f"{names[dimension]!r}. Replace it."
+        )
+        raise DataContractError(msg)
+    present = ~np.isnan(values).any(axis=1)
+    if not present.any():
+        msg = f"At least one cell needs a vector. All {mdata.n_obs} rows have a NaN."
+        raise DataContractError(msg)
+    insert_modality(mdata, name, values[present], present, names)
+
+
+def _as_matrix(
+    mdata: MuData, embedding: Embedding, name: str
+) -> tuple[NDArray[np.float32], list[str]]:
+    """Return the vectors of all cells in global order, and the names of the dimensions."""
+    if isinstance(embedding, str):
+        # The obsm of a MuData also holds a presence mask per modality.
+        keys = [key for key in mdata.obsm if key not in mdata.mod]
+        if embedding not in keys:
+            msg = (
+                f"There is no embedding {embedding!r} in mdata.obsm. Keys: {listed(keys)}."
+                + did_you_mean(embedding, keys)
+            )
+            raise DataContractError(msg)
+        embedding = mdata.obsm[embedding]
+    names = None
+    if isinstance(embedding, pd.DataFrame):
+        if not embedding.index.equals(mdata.obs_names):
+            msg = (
+                "The index of an embedding must be the cells in their global order. "
+                "Reorder it: embedding.reindex(mdata.obs_names)."
+            )
+            raise DataContractError(msg)
+        names = [str(column) for column in embedding.columns]
+    dense: Any = sparse.csr_matrix(embedding).toarray() if sparse.issparse(embedding) else embedding
+    try:
+        values = np.asarray(dense, dtype=np.float32)
+    except (TypeError, ValueError) as error:
+        msg = f"An embedding must hold numbers: {error}."
+        raise DataContractError(msg) from error
+    if values.ndim != 2 or len(values) != mdata.n_obs or not values.shape[1]:
+        msg = (
+            f"An embedding has one row per cell ({mdata.n_obs}) and at least one dimension. "
+            f"Got an array of shape {values.shape}."
+        )
+        raise DataContractError(msg)
+    return values, names or [f"{name}_{i}" for i in range(values.shape[1])]

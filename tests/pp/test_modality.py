@@ -1,0 +1,97 @@
+"""Adding a modality: what is refused before anything is changed."""
+
+import anndata
+import mudata
+import numpy as np
+import pytest
+
+from hzau_omics import pp
+from hzau_omics.errors import DataContractError
+
+
+def add(mdata, **options):
+    pp.embed_modality(mdata, np.zeros((mdata.n_obs, 2)), **options)
+
+
+def test_what_is_no_mudata():
+    with pytest.raises(TypeError, match=r"added to a MuData. Got AnnData"):
+        pp.embed_modality(anndata.AnnData(np.zeros((2, 2))), np.zeros((2, 2)))
+
+
+def test_name_that_is_no_string(mosaic):
+    with pytest.raises(TypeError, match=r"name of a modality is a string. Got 3"):
+        add(mosaic, name=3)
+
+
+def test_view_is_refused_and_its_copy_is_not(mosaic):
+    view = mosaic[:4]
+    with pytest.raises(DataContractError, match=r"view of a MuData. Take a copy first"):
+        add(view)
+    copy = view.copy()
+    add(copy)
+    assert list(copy["embedding"].obs_names) == list(view.obs_names)
+
+
+def test_shared_features_are_refused():
+    one = anndata.AnnData(np.zeros((2, 2)))
+    two = anndata.AnnData(np.zeros((2, 2)))
+    two.obs_names = ["x", "y"]
+    with pytest.raises(DataContractError, match=r"share cells \(axis 0\). Got .* axis 1"):
+        add(mudata.MuData({"a": one, "b": two}, axis=1))
+
+
+@pytest.mark.filterwarnings("ignore:.*not unique")
+def test_duplicated_cell_names_are_named():
+    adata = anndata.AnnData(np.zeros((3, 2)))
+    adata.obs_names = ["x", "y", "x"]
+    with pytest.raises(DataContractError, match=r"must be unique. Duplicated: 'x'"):
+        add(mudata.MuData({"a": adata}))
+
+
+@pytest.mark.parametrize("rows", [slice(None, None, -1), slice(1, None)])
+def test_modality_replaced_behind_mudata_s_back(mosaic, rows):
+    mosaic.mod["rna"] = mosaic["rna"][rows].copy()
+    with pytest.raises(DataContractError, match=r"'rna' was replaced.*Call mdata.update\(\) first"):
+        add(mosaic)
+    mosaic.update()
+    add(mosaic)
+    assert "embedding" in mosaic.mod
+
+
+def test_second_modality_on_top_of_the_first(mdata, snapshot):
+    pp.add_annotation_modality(mdata, "batch")
+    before = snapshot(mdata)
+    add(mdata)
+    before.assert_unchanged(mdata, added="embedding")
+
+
+def test_written_and_read_back(mosaic, tmp_path):
+    pp.add_annotation_modality(mosaic, "batch")
+    add(mosaic)
+    mosaic.obs = mosaic.obs.drop(columns="mixed")
+    mosaic.write(tmp_path / "x.h5mu")
+    back = mudata.read_h5mu(tmp_path / "x.h5mu")
+    assert list(back.obs_names) == list(mosaic.obs_names)
+    for name in mosaic.mod:
+        np.testing.assert_array_equal(back.obsmap[name], mosaic.obsmap[name])
+
+
+def test_unknown_name_of_the_package():
+    with pytest.raises(AttributeError, match=r"'hzau_omics.pp' has no attribute 'nothing'"):
+        _ = pp.nothing
+    assert set(dir(pp)) == {"add_annotation_modality", "add_text_modality", "embed_modality"}
+
+
+def test_graphs_stay_out_of_the_update(mosaic, monkeypatch):
+    """MuData.update indexes a graph of n cells by n x n positions: 80 GB for 100,000 cells."""
+    seen = []
+    update = mudata.MuData.update
+
+    def watched(self):
+        seen.append(list(self.obsp))
+        update(self)
+
+    monkeypatch.setattr(mudata.MuData, "update", watched)
+    add(mosaic)
+    assert seen == [[]]
+    assert list(mosaic.obsp) == ["graph"]
