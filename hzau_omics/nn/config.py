@@ -1,0 +1,60 @@
+"""What a network is built from: plain values, no tensors."""
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModalityConfig:
+    """Shape and likelihood of one modality.
+
+    `n_hidden` and `n_layers` None take the network's own.
+    """
+
+    name: str
+    n_features: int
+    likelihood: str
+    library: str | None = "observed"
+    dispersion: str = "feature"
+    n_hidden: int | None = None
+    n_layers: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class NetworkConfig:
+    """Sizes and options of a gated multimodal VAE.
+
+    Attributes
+    ----------
+    modalities
+        One entry per modality, in registered order.
+    n_latent
+        Number of latents.
+    n_hidden, n_layers
+        Width and depth of encoders and decoders.
+    dropout
+        Dropout rate of hidden layers.
+    n_batches
+        Number of batches; one-hot covariates where there are at least two.
+    n_categories
+        Number of categories of each further categorical covariate.
+    n_continuous
+        Number of continuous covariates.
+    experts
+        Modality subsets with an expert each; None takes the default family.
+    """
+
+    modalities: tuple[ModalityConfig, ...]
+    n_latent: int = 20
+    n_hidden: int = 256
+    n_layers: int = 1
+    dropout: float = 0.1
+    n_batches: int = 1
+    n_categories: tuple[int, ...] = field(default=())
+    n_continuous: int = 0
+    experts: tuple[tuple[str, ...], ...] | None = None
+
+    @property
+    def n_covariates(self) -> int:
+        """Width of the one-hot batch, one-hot covariates and continuous covariates."""
+        batch = self.n_batches if self.n_batches > 1 else 0
+        return batch + sum(self.n_categories) + self.n_continuous

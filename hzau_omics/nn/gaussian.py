@@ -1,0 +1,64 @@
+"""Diagonal Gaussians in mean and log-variance, the only posterior family of this package."""
+
+import math
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn.functional import softplus
+
+LOG_2PI = math.log(2 * math.pi)
+LOGVAR_RANGE = (-10.0, 5.0)
+
+
+class DiagonalGaussian(NamedTuple):
+    """Mean and log-variance, both with the latents on the last axis."""
+
+    mean: Float[Tensor, "*cell latent"]
+    logvar: Float[Tensor, "*cell latent"]
+
+    @property
+    def variance(self) -> Float[Tensor, "*cell latent"]:
+        """Variance of each latent."""
+        return self.logvar.exp()
+
+    def sample(self, generator: torch.Generator | None = None) -> Float[Tensor, "*cell latent"]:
+        """Draw one reparametrised sample per row."""
+        noise = torch.randn(
+            self.mean.shape,
+            generator=generator,
+            device=self.mean.device,
+            dtype=self.mean.dtype,
+        )
+        return self.mean + (0.5 * self.logvar).exp() * noise
+
+    def log_prob(self, z: Float[Tensor, "*cell latent"]) -> Float[Tensor, "*cell"]:
+        """Log density of `z` in nats, summed over latents."""
+        standardised = (z - self.mean).square() * (-self.logvar).exp()
+        return -0.5 * (standardised + self.logvar + LOG_2PI).sum(-1)
+
+
+def standard_normal_like(mean: Float[Tensor, "*cell latent"]) -> DiagonalGaussian:
+    """Return the prior N(0, I) in the shape of `mean`."""
+    return DiagonalGaussian(torch.zeros_like(mean), torch.zeros_like(mean))
+
+
+def kl_to_prior(q: DiagonalGaussian) -> Float[Tensor, "*cell"]:
+    """KL(q || N(0, I)) in nats per cell, in closed form (equation 10-15)."""
+    return 0.5 * (q.mean.square() + q.variance - q.logvar - 1).sum(-1)
+
+
+def kl_divergence(q: DiagonalGaussian, p: DiagonalGaussian) -> Float[Tensor, "*cell"]:
+    """KL(q || p) between diagonal Gaussians in nats per cell (equation 10-16)."""
+    squared = (q.mean - p.mean).square()
+    ratio = (q.variance + squared) * (-p.logvar).exp()
+    return 0.5 * (ratio + p.logvar - q.logvar - 1).sum(-1)
+
+
+def soft_bound(x: Float[Tensor, "*shape"], low: float, high: float) -> Float[Tensor, "*shape"]:
+    """Bound `x` smoothly to (low, high): the identity well inside, and never a zero gradient."""
+    below_high = high - softplus(high - x)
+    return low + softplus(below_high - low) * (
+        (high - low) / softplus(torch.as_tensor(high - low, dtype=x.dtype, device=x.device))
+    )

@@ -1,0 +1,91 @@
+"""What every likelihood is: a head, a log density, a sampler, and a transform for encoders."""
+
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor, nn
+
+Cells = Float[Tensor, "cell feature"]
+
+
+class DecoderContext(NamedTuple):
+    """What a likelihood needs beside the hidden features.
+
+    Attributes
+    ----------
+    batch
+        Batch of each cell.
+    covariates
+        One-hot batch and covariates.
+    log_library
+        Log of the cell's total counts in this modality; ignored where there is no library.
+    feature_mask
+        Measured features, or None if all were measured. Totals count only these.
+    """
+
+    batch: Int[Tensor, " cell"]
+    covariates: Float[Tensor, "cell covariate"]
+    log_library: Float[Tensor, "cell 1"]
+    feature_mask: Bool[Tensor, "cell feature"] | None = None
+
+
+Parameters = dict[str, Tensor]
+
+
+class Likelihood(nn.Module):
+    """Base of all likelihoods; a subclass adds its parameters, density and sampler.
+
+    Parameters
+    ----------
+    n_hidden
+        Width of the decoder's hidden features.
+    n_covariates
+        Width of the covariates.
+    n_features
+        Number of features of the modality.
+    n_batches
+        Number of batches; 1 shares the dispersion between batches.
+    """
+
+    is_count = False
+    uses_library = False
+
+    def __init__(self, n_hidden: int, n_covariates: int, n_features: int, n_batches: int) -> None:
+        super().__init__()
+        self.n_features = n_features
+        self.n_batches = n_batches
+        self.location = nn.Linear(n_hidden, n_features)
+        self.shift = nn.Linear(n_covariates, n_features, bias=False) if n_covariates else None
+        if self.shift is not None:
+            nn.init.zeros_(self.shift.weight)
+
+    def encoder_input(self, x: Cells) -> Cells:
+        """Transform values to what an encoder reads well."""
+        return x
+
+    def fit_scale(self, x: Cells) -> None:
+        """Learn constants (such as means) from a sample of training cells."""
+
+    def located(self, hidden: Cells, context: DecoderContext) -> Cells:
+        """Return the unconstrained location of each feature."""
+        value: Tensor = self.location(hidden)
+        if self.shift is not None:
+            value = value + self.shift(context.covariates)
+        return value.float()
+
+    def forward(self, hidden: Cells, context: DecoderContext) -> Parameters:
+        """Return the parameters of the distribution, each broadcastable to (cell, feature)."""
+        raise NotImplementedError
+
+    def log_prob(self, parameters: Parameters, x: Cells) -> Cells:
+        """Log density of every entry, in nats."""
+        raise NotImplementedError
+
+    def mean(self, parameters: Parameters) -> Cells:
+        """Mean of every entry, in the data's units."""
+        raise NotImplementedError
+
+    def sample(self, parameters: Parameters, generator: torch.Generator | None = None) -> Cells:
+        """Draw every entry once, in the data's units."""
+        raise NotImplementedError

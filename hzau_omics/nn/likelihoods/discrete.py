@@ -1,0 +1,89 @@
+"""Binary values, categories, and counts given their total."""
+
+from typing import override
+
+import torch
+
+from hzau_omics.nn import densities
+from hzau_omics.nn.likelihoods.base import Cells, DecoderContext, Likelihood, Parameters
+from hzau_omics.nn.likelihoods.counts import MASKED_LOGIT, Counts
+
+
+class Bernoulli(Likelihood):
+    """Binary values or values in [0, 1]: open chromatin, words of a text, pixels."""
+
+    @override
+    def forward(self, hidden: Cells, context: DecoderContext) -> Parameters:
+        return {"logit": self.located(hidden, context)}
+
+    @override
+    def log_prob(self, parameters: Parameters, x: Cells) -> Cells:
+        return densities.log_bernoulli(x, parameters["logit"])
+
+    @override
+    def mean(self, parameters: Parameters) -> Cells:
+        return torch.sigmoid(parameters["logit"])
+
+    @override
+    def sample(self, parameters: Parameters, generator: torch.Generator | None = None) -> Cells:
+        return torch.bernoulli(torch.sigmoid(parameters["logit"]), generator=generator)
+
+
+class Categorical(Likelihood):
+    """One-hot categories, such as an annotation."""
+
+    @override
+    def forward(self, hidden: Cells, context: DecoderContext) -> Parameters:
+        return {"log_probability": torch.log_softmax(self.located(hidden, context), dim=-1)}
+
+    @override
+    def log_prob(self, parameters: Parameters, x: Cells) -> Cells:
+        return densities.log_categorical(x, parameters["log_probability"])
+
+    @override
+    def mean(self, parameters: Parameters) -> Cells:
+        return parameters["log_probability"].exp()
+
+    @override
+    def sample(self, parameters: Parameters, generator: torch.Generator | None = None) -> Cells:
+        probability = parameters["log_probability"].exp()
+        drawn = torch.multinomial(probability, 1, generator=generator)
+        return torch.zeros_like(probability).scatter_(1, drawn, 1.0)
+
+
+class Multinomial(Counts):
+    """Counts given their total: only the shares are modelled."""
+
+    @override
+    def forward(self, hidden: Cells, context: DecoderContext) -> Parameters:
+        value = self.located(hidden, context)
+        if context.feature_mask is not None:
+            value = torch.where(context.feature_mask, value, MASKED_LOGIT)
+        return {
+            "log_probability": torch.log_softmax(value, dim=-1),
+            "log_library": context.log_library,
+        }
+
+    @override
+    def log_prob(self, parameters: Parameters, x: Cells) -> Cells:
+        return densities.log_multinomial(x, parameters["log_probability"])
+
+    @override
+    def mean(self, parameters: Parameters) -> Cells:
+        return (parameters["log_library"] + parameters["log_probability"]).exp()
+
+    @override
+    def sample(self, parameters: Parameters, generator: torch.Generator | None = None) -> Cells:
+        """Draw totals rounded from the library, then counts feature by feature.
+
+        A multinomial is a chain of binomials, each out of what the features before it left over.
+        """
+        left = parameters["log_library"].exp().round()
+        probability = parameters["log_probability"].exp().double()
+        remaining = probability.flip(-1).cumsum(-1).flip(-1)
+        share = (probability / remaining.clamp_min(1e-300)).clamp(0, 1).float()
+        drawn = torch.empty_like(share)
+        for j in range(share.shape[-1]):
+            drawn[:, j : j + 1] = torch.binomial(left, share[:, j : j + 1], generator=generator)
+            left = left - drawn[:, j : j + 1]
+        return drawn

@@ -1,0 +1,165 @@
+"""The gated multimodal VAE: experts, gate, fusion and decoders put together."""
+
+from typing import NamedTuple, cast
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor, nn
+
+from hzau_omics.minibatch import Minibatch
+from hzau_omics.nn.config import NetworkConfig
+from hzau_omics.nn.decoder import ModalityDecoder, log_total
+from hzau_omics.nn.expert import SubsetExperts
+from hzau_omics.nn.fusion import log_linear_pool, masked_log_softmax
+from hzau_omics.nn.gate import Gate
+from hzau_omics.nn.gaussian import DiagonalGaussian
+from hzau_omics.nn.layers import HiddenStack
+from hzau_omics.nn.subsets import SubsetFamily, available_experts
+
+
+class Encoded(NamedTuple):
+    """Hidden features per modality, and every expert, before any subset is chosen."""
+
+    hidden: list[Tensor]
+    experts: DiagonalGaussian
+
+
+class Posterior(NamedTuple):
+    """The pooled posterior of each cell, and how it came about."""
+
+    q: DiagonalGaussian
+    log_weights: Float[Tensor, "cell expert"]
+    available: Bool[Tensor, "cell expert"]
+
+    @property
+    def weights(self) -> Float[Tensor, "cell expert"]:
+        """Gate weights: exactly 0 where an expert is unavailable, else they sum to 1."""
+        return torch.where(self.available, self.log_weights.exp(), 0.0)
+
+
+class Reconstruction(NamedTuple):
+    """Log likelihood of one modality for some rows of a minibatch, in nats per cell."""
+
+    log_prob: Float[Tensor, " cell"]
+    library_log_prob: Float[Tensor, " cell"]
+
+
+class GatedMultimodalVAE(nn.Module):
+    """Modality encoders, subset experts, gate, log-linear pool and decoders (equation 10-10)."""
+
+    def __init__(self, config: NetworkConfig) -> None:
+        super().__init__()
+        self.config = config
+        names = [m.name for m in config.modalities]
+        self.family = (
+            SubsetFamily.default(names)
+            if config.experts is None
+            else SubsetFamily.of(names, config.experts)
+        )
+        widths = [m.n_hidden or config.n_hidden for m in config.modalities]
+        self.encoders = nn.ModuleList(
+            HiddenStack(
+                m.n_features,
+                config.n_covariates,
+                width,
+                n_layers=m.n_layers or config.n_layers,
+                dropout=config.dropout,
+            )
+            for m, width in zip(config.modalities, widths, strict=True)
+        )
+        self.experts = SubsetExperts(self.family, widths, config.n_latent, dropout=config.dropout)
+        self.gate = Gate(widths, len(self.family))
+        self.decoders = nn.ModuleList(ModalityDecoder(m, config) for m in config.modalities)
+        self.membership: Tensor
+        self.register_buffer("membership", self.family.membership(), persistent=False)
+
+    @property
+    def modalities(self) -> tuple[str, ...]:
+        """Modality names in registered order."""
+        return self.family.modalities
+
+    def decoder(self, modality: int) -> ModalityDecoder:
+        """Return the decoder of a modality by its position."""
+        return cast("ModalityDecoder", self.decoders[modality])
+
+    def covariates(self, batch: Minibatch) -> Float[Tensor, "cell covariate"]:
+        """One-hot batch and categorical covariates beside the continuous ones."""
+        return self.covariates_of(batch.batch, batch.categorical, batch.continuous)
+
+    def covariates_of(
+        self, batch: Tensor, categorical: Tensor, continuous: Tensor
+    ) -> Float[Tensor, "cell covariate"]:
+        """Return the covariates of cells decoded as the given batches."""
+        parts = []
+        if self.config.n_batches > 1:
+            parts.append(nn.functional.one_hot(batch, self.config.n_batches))
+        parts += [
+            nn.functional.one_hot(categorical[:, i], n)
+            for i, n in enumerate(self.config.n_categories)
+        ]
+        return torch.cat([p.to(continuous.dtype) for p in parts] + [continuous], dim=-1)
+
+    def encode(self, batch: Minibatch) -> Encoded:
+        """Return hidden features and all experts of each cell."""
+        covariates = self.covariates(batch)
+        hidden = []
+        for i, name in enumerate(self.modalities):
+            x = self.decoder(i).likelihood.encoder_input(batch.x[name])
+            seen = batch.present[:, i : i + 1]
+            if name in batch.feature_mask:
+                seen = seen & batch.feature_mask[name]
+            hidden.append(self.encoders[i](torch.where(seen, x, 0.0), covariates))
+        return Encoded(hidden, self.experts(hidden))
+
+    def infer(self, encoded: Encoded, present: Bool[Tensor, "cell modality"]) -> Posterior:
+        """Pool the experts of the modalities in `present` into one posterior."""
+        available = available_experts(self.membership, present)
+        log_weights = masked_log_softmax(self.gate(encoded.hidden, present), available)
+        pooled = log_linear_pool(encoded.experts, log_weights, available)
+        return Posterior(pooled, log_weights, available)
+
+    def reconstruct(
+        self,
+        z: Float[Tensor, "row latent"],
+        batch: Minibatch,
+        cells: Int[Tensor, " row"],
+        modality: int,
+    ) -> Reconstruction:
+        """Log likelihood of one modality of the cells `cells` (indices into `batch`) given `z`.
+
+        Every cell must have the modality. Unmeasured features count nothing.
+        """
+        decoder = self.decoder(modality)
+        name = self.modalities[modality]
+        covariates = self.covariates(batch)[cells]
+        x = batch.x[name][cells]
+        mask = batch.feature_mask[name][cells] if name in batch.feature_mask else None
+        hidden = decoder.hidden(z, covariates)
+        library = decoder.library(hidden)
+        zero = z.new_zeros(z.shape[0])
+        log_library, library_log_prob = None, zero
+        if library is not None:
+            observed = log_total(x)
+            log_library = observed if decoder.library_is_observed else library.mean
+            library_log_prob = library.log_prob(observed)
+        parameters = decoder.parameters_given(
+            hidden,
+            log_library,
+            batch=batch.batch[cells],
+            covariates=covariates,
+            feature_mask=mask,
+        )
+        log_prob = decoder.likelihood.log_prob(parameters, x)
+        if mask is not None:
+            log_prob = torch.where(mask, log_prob, 0.0)
+        return Reconstruction(log_prob.sum(-1), library_log_prob)
+
+    def log_likelihoods(
+        self, z: Float[Tensor, "cell latent"], batch: Minibatch
+    ) -> Float[Tensor, "cell modality"]:
+        """Log p(x_m | z) of every modality in nats per cell, NaN where a cell lacks it."""
+        result = torch.full(batch.present.shape, torch.nan, device=z.device)
+        for m in range(len(self.modalities)):
+            row = batch.present[:, m].nonzero().squeeze(-1)
+            result[row, m] = self.reconstruct(z[row], batch, row, m).log_prob
+        return result
