@@ -1,0 +1,497 @@
+"""The base of every model: registration of MuData, construction, training, saving and loading."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal, Self, override
+
+import numpy as np
+import torch
+from lightning.pytorch import Callback
+from mudata import MuData
+from numpy.typing import ArrayLike, NDArray
+from scvi.data import AnnDataManager
+from scvi.data._constants import _SCVI_UUID_KEY
+from scvi.data._manager import AnnDataManagerValidationCheck
+from scvi.model.base import BaseModelClass
+
+from hzau_omics.data import DataLayout, ModalitySpec, MosaicStore, build_layout, split_cells
+from hzau_omics.data.splits import Split
+from hzau_omics.errors import ConfigError, DataContractError
+from hzau_omics.model import persistence
+from hzau_omics.model.balancing import prepare_network
+from hzau_omics.model.fields import LAYOUT_KEY, fields_of, layout_of
+from hzau_omics.model.session import InferenceSession
+from hzau_omics.model.training.config import TrainingPlanConfig, default_max_epochs
+from hzau_omics.model.training.data import MosaicDataModule
+from hzau_omics.model.training.plan import TrainingPlan
+from hzau_omics.model.training.run import RunConfig, run_training
+from hzau_omics.nn.config import ModalityConfig, NetworkConfig
+from hzau_omics.nn.network import GatedMultimodalVAE
+
+logger = logging.getLogger(__name__)
+
+DEFAULT_BATCH_SIZE = 128
+
+
+class TrainableModel(BaseModelClass):
+    """Registration, training and persistence, on top of scvi-tools' model contract.
+
+    Parameters
+    ----------
+    mdata
+        MuData that :meth:`setup_mudata` was called on. None only when a model is loaded
+        without data.
+    registry
+        Registry of a model that is loaded without data.
+    network_options
+        Options of the network, plain values.
+    """
+
+    module: GatedMultimodalVAE
+
+    def __init__(
+        self,
+        mdata: MuData | None,
+        *,
+        registry: dict[str, Any] | None = None,
+        modality_weights: Literal["auto"] | Mapping[str, float] = "auto",
+        **network_options: Any,
+    ) -> None:
+        if mdata is not None:
+            self._adopt(mdata)
+        super().__init__(mdata, registry)
+        state = self.registry_["field_registries"][LAYOUT_KEY]["state_registry"]
+        self.layout: DataLayout = layout_of(state)
+        self._store = None if mdata is None else MosaicStore(mdata, self.layout, check=False)
+        self.network_config = network_config(self.layout, **network_options)
+        self.modality_weights = _check_weights(modality_weights, self.layout)
+        self.init_params_ = {
+            **network_options,
+            "modality_weights": modality_weights
+            if isinstance(modality_weights, str)
+            else dict(modality_weights),
+        }
+        self.module = self._build_network(seed=0)
+        self.n_epochs_trained_ = 0
+        self._model_summary_string = self._describe()
+
+    # ------------------------------------------------------------------ set-up
+
+    @classmethod
+    @override
+    def setup_anndata(cls, adata: Any, **kwargs: Any) -> None:
+        """Refuse: these models read MuData, also for a single modality.
+
+        Raises
+        ------
+        TypeError
+            Always, with the remedy.
+        """
+        msg = (
+            f"{cls.__name__} reads MuData. Wrap the AnnData: mudata.MuData({{'rna': adata}}), "
+            "then call setup_mudata."
+        )
+        raise TypeError(msg)
+
+    @classmethod
+    def setup_mudata(
+        cls,
+        mdata: MuData,
+        modalities: Mapping[str, str | ModalitySpec],
+        *,
+        layers: Mapping[str, str | None] | None = None,
+        batch_key: str | None = None,
+        panel_key: str | None = None,
+        categorical_covariate_keys: Sequence[str] | None = None,
+        continuous_covariate_keys: Sequence[str] | None = None,
+        labels_key: str | None = None,
+    ) -> None:
+        """Register and validate the fields of a MuData, paired or mosaic.
+
+        Which cell has which modality comes from ``mdata.obsmap``. Nothing in `mdata` is reordered,
+        rewritten or padded; scvi-tools' two identifiers are added to ``mdata.uns``.
+
+        Parameters
+        ----------
+        mdata
+            Training cells.
+        modalities
+            Modality name -> likelihood, or a :class:`~hzau_omics.data.ModalitySpec`. Modalities
+            that are not listed are ignored.
+        layers
+            Modality name -> layer with its values; ``X`` where not given or None.
+        batch_key
+            Column of ``obs`` with the batch of each cell.
+        panel_key
+            Prefix of boolean ``var`` columns such as ``measured_<batch>``, which say what features
+            a batch measured; the others are masked, not taken as zero.
+        categorical_covariate_keys, continuous_covariate_keys
+            Further columns of ``obs`` that encoders and decoders see.
+        labels_key
+            Column of ``obs`` with cell labels, for reports only: the model never sees it.
+
+        Raises
+        ------
+        DataContractError
+            The data break a rule: NaN, negative or fractional counts, duplicate names, an empty
+            modality, a cell without any modality, a stale ``obsmap``, an unknown key.
+        ConfigError
+            An option is unknown or contradicts another.
+        TypeError
+            `mdata` is no MuData.
+
+        Examples
+        --------
+        >>> import hzau_omics as ho
+        >>> mdata = ho.data.simulate(n_obs=60, seed=0)
+        >>> ho.model.HZAUVAE.setup_mudata(mdata, {"rna": "nb", "adt": "nb"})
+        """
+        layout = build_layout(
+            mdata,
+            modalities,
+            layers=layers,
+            batch_key=batch_key,
+            panel_key=panel_key,
+            categorical_covariate_keys=categorical_covariate_keys,
+            continuous_covariate_keys=continuous_covariate_keys,
+            labels_key=labels_key,
+        )
+        cls._register(mdata, layout)
+
+    @classmethod
+    def _register(cls, mdata: MuData, layout: DataLayout) -> None:
+        manager = AnnDataManager(
+            fields=fields_of(layout),
+            setup_method_args={
+                "model_name": cls.__name__,
+                "setup_method_name": "setup_mudata",
+                "setup_args": {m.name: m.spec.to_dict() for m in layout.modalities},
+            },
+            validation_checks=AnnDataManagerValidationCheck(check_fully_paired_mudata=False),
+        )
+        manager.register_fields(mdata)
+        cls.register_manager(manager)
+
+    @classmethod
+    def _adopt(cls, mdata: MuData) -> None:
+        """Register a copy of a MuData that was set up: scvi-tools itself would refuse it."""
+        if not isinstance(mdata, MuData):
+            msg = (
+                f"{cls.__name__} reads MuData. Received {type(mdata).__name__}: call "
+                f"{cls.__name__}.setup_mudata on a MuData first."
+            )
+            raise TypeError(msg)
+        manager = cls._setup_adata_manager_store.get(mdata.uns.get(_SCVI_UUID_KEY, ""))
+        if manager is None:
+            msg = (
+                f"This MuData is not set up. Call {cls.__name__}.setup_mudata(mdata, ...) before "
+                f"{cls.__name__}(mdata)."
+            )
+            raise DataContractError(msg)
+        if manager.adata is not mdata:
+            layout = layout_of(manager.registry["field_registries"][LAYOUT_KEY]["state_registry"])
+            MosaicStore(mdata, layout)
+            del mdata.uns[_SCVI_UUID_KEY]
+            cls._register(mdata, layout)
+
+    # ---------------------------------------------------------------- training
+
+    @override
+    def train(
+        self,
+        max_epochs: int | None = None,
+        *,
+        accelerator: str = "auto",
+        devices: int | list[int] | str = "auto",
+        batch_size: int = DEFAULT_BATCH_SIZE,
+        train_size: float = 0.9,
+        validation_size: float | None = None,
+        early_stopping: bool = True,
+        early_stopping_patience: int = 20,
+        enable_progress_bar: bool = True,
+        seed: int | None = None,
+        plan_kwargs: Mapping[str, Any] | None = None,
+        checkpoint_dir: str | Path | None = None,
+        resume_from: str | Path | None = None,
+        callbacks: Sequence[Callback] = (),
+    ) -> None:
+        """Train the model, or train a trained one `max_epochs` more.
+
+        The weights that are kept are running averages, from the epoch with the lowest validation
+        loss. An interrupt (Ctrl-C) stops after the current step and keeps what was trained.
+
+        Parameters
+        ----------
+        max_epochs
+            Epochs of this call; None chooses as many as make about 1,700 steps (10 to 400).
+        accelerator, devices
+            As in Lightning, for example ``"cpu"`` or ``"gpu"``.
+        batch_size
+            Cells per step.
+        train_size, validation_size
+            Shares of training and validation cells; the validation share is what is left over
+            unless given. Every pattern of modalities stays in the training split.
+        early_stopping
+            Whether to stop when the validation loss no longer falls.
+        early_stopping_patience
+            Epochs without improvement before that.
+        enable_progress_bar
+            Whether to show progress.
+        seed
+            Seed of initial weights, split, order and noise: the same seed on the same machine gives
+            the same result. None draws one from torch's global generator.
+        plan_kwargs
+            Options of :class:`~hzau_omics.model.training.config.TrainingPlanConfig`, such as
+            ``{"lr": 1e-3, "modality_dropout": 0.2}``.
+        checkpoint_dir
+            Folder that gets a checkpoint, ``last.ckpt``, after every epoch.
+        resume_from
+            Such a checkpoint: goes on from there to `max_epochs`, with the result of a run that was
+            never interrupted if the seed is the same. Lightning reads it; open trusted files only.
+        callbacks
+            Further Lightning callbacks.
+
+        Raises
+        ------
+        ConfigError
+            An option is unknown or out of range, or the model has no data.
+        FloatingPointError
+            The loss is no longer finite.
+        """
+        store = self._training_store()
+        plan_config = TrainingPlanConfig.of(plan_kwargs)
+        if isinstance(batch_size, bool) or batch_size < 1:
+            msg = f"batch_size must be a positive integer. Received {batch_size!r}."
+            raise ConfigError(msg)
+        seed = int(torch.randint(2**31, ())) if seed is None else int(seed)
+        split = self._split(store, train_size, validation_size, seed)
+        run = RunConfig(
+            max_epochs=max_epochs or default_max_epochs(len(split.train), batch_size)
+            if max_epochs is None
+            else max_epochs,
+            accelerator=accelerator,
+            devices=devices,
+            early_stopping=early_stopping,
+            early_stopping_patience=early_stopping_patience,
+            enable_progress_bar=enable_progress_bar,
+            checkpoint_dir=checkpoint_dir,
+            resume_from=resume_from,
+            callbacks=tuple(callbacks),
+        )
+        if not self.is_trained_:
+            self.module = self._build_network(seed)
+            self.modality_weights_ = prepare_network(
+                self.module, store, split.train, self.modality_weights, seed
+            )
+        data = MosaicDataModule(store, split, batch_size, seed)
+        plan = TrainingPlan(
+            self.module,
+            plan_config,
+            modality_weights=torch.tensor([self.modality_weights_[m] for m in self.layout.names]),
+            n_steps=run.max_epochs * -(-len(split.train) // batch_size),
+            seed=seed,
+        )
+        self.module.train()
+        try:
+            result = run_training(plan, data, run)
+        finally:
+            self.module.eval()
+        self._keep(result.history, split)
+        self.best_epoch_ = result.best_epoch
+
+    def _training_store(self) -> MosaicStore:
+        if self._store is None:
+            msg = (
+                f"This {type(self).__name__} was loaded without data and cannot be trained. "
+                f"Load it with data: {type(self).__name__}.load(folder, mdata)."
+            )
+            raise ConfigError(msg)
+        return self._store
+
+    def _split(
+        self, store: MosaicStore, train_size: float, validation_size: float | None, seed: int
+    ) -> Split:
+        """Return the split; a trained model keeps its own."""
+        if self.is_trained_ and self.train_indices_ is not None:
+            return Split(self.train_indices_, self.validation_indices_, self.test_indices_)
+        return split_cells(
+            store.n_cells,
+            train_size=train_size,
+            validation_size=validation_size,
+            seed=seed,
+            stratify=store.present,
+        )
+
+    def _keep(self, history: dict[str, Any], split: Split) -> None:
+        offset = self.n_epochs_trained_
+        self.history_ = persistence.extend_history(self.history_, history, offset)
+        self.n_epochs_trained_ += max((len(frame) for frame in history.values()), default=0)
+        self.train_indices_, self.validation_indices_, self.test_indices_ = split
+        self.is_trained_ = True
+        self._model_summary_string = self._describe()
+
+    # ------------------------------------------------------- save, load, describe
+
+    @override
+    def save(  # type: ignore[override]
+        self, dir_path: str | Path, *, overwrite: bool = False, save_anndata: bool = False
+    ) -> None:
+        """Save the model as a folder of JSON and safetensors, without any pickle.
+
+        Parameters
+        ----------
+        dir_path
+            Folder to make.
+        overwrite
+            Whether to replace the model files of an existing folder.
+        save_anndata
+            Whether to put the MuData beside the model, as ``mdata.h5mu``.
+
+        Raises
+        ------
+        ConfigError
+            The folder exists and `overwrite` is False.
+        """
+        persistence.save(self, Path(dir_path), overwrite=overwrite, save_data=save_anndata)
+
+    @classmethod
+    @override
+    def load(  # type: ignore[override]
+        cls, dir_path: str | Path, adata: MuData | None = None, *, accelerator: str = "auto"
+    ) -> Self:
+        """Load a saved model, with or without data; no pickle is read, so nothing is run.
+
+        Parameters
+        ----------
+        dir_path
+            Folder written by :meth:`save`.
+        adata
+            MuData to attach, checked against what was registered. Without it the model embeds and
+            imputes MuData given to its methods, but cannot be trained.
+        accelerator
+            Where to put the weights: ``"auto"`` (a GPU if there is one) or ``"cpu"``.
+
+        Raises
+        ------
+        DataContractError
+            The folder is no model of this class, is damaged, or does not fit the MuData.
+        """
+        return persistence.load(cls, Path(dir_path), adata, accelerator=accelerator)
+
+    @property
+    @override
+    def device(self) -> torch.device:
+        """Device of the weights."""
+        return next(self.module.parameters()).device
+
+    @override
+    def get_var_names(self, legacy_mudata_format: bool = False) -> dict[str, list[str]]:
+        """Return the registered features of each modality."""
+        return {m.name: list(m.var_names) for m in self.layout.modalities}
+
+    def __repr__(self) -> str:
+        """Describe the model."""
+        return self._model_summary_string
+
+    def _describe(self) -> str:
+        shapes = ", ".join(
+            f"{m.name} ({m.n_features} features, {m.spec.likelihood})"
+            for m in self.layout.modalities
+        )
+        state = f"trained for {self.n_epochs_trained_} epochs" if self.is_trained_ else "untrained"
+        return (
+            f"{type(self).__name__} with {self.network_config.n_latent} latents, "
+            f"{len(self.module.family)} experts; {state}. "
+            f"Modalities: {shapes}. Batches: {self.layout.n_batches}."
+        )
+
+    # ---------------------------------------------------------------- inside
+
+    def _build_network(self, seed: int) -> GatedMultimodalVAE:
+        with torch.random.fork_rng():
+            torch.manual_seed(seed)
+            return GatedMultimodalVAE(self.network_config).eval()
+
+    def _session(
+        self,
+        mdata: MuData | None,
+        indices: ArrayLike | None,
+        batch_size: int | None,
+        *,
+        allow_empty_cells: bool = False,
+    ) -> InferenceSession:
+        """Return a pass over cells of the training data or of a held-out MuData."""
+        if mdata is None or mdata is self._adata:
+            store = self._training_store_for_results()
+        else:
+            store = MosaicStore(mdata, self.layout, allow_empty_cells=allow_empty_cells)
+        return InferenceSession(
+            self.module, store, _cells(indices, store.n_cells), batch_size or 512
+        )
+
+    def _training_store_for_results(self) -> MosaicStore:
+        if self._store is None:
+            msg = (
+                f"This {type(self).__name__} was loaded without data. Give the cells: mdata=..., "
+                f"or load it with {type(self).__name__}.load(folder, mdata)."
+            )
+            raise ConfigError(msg)
+        return self._store
+
+
+def network_config(layout: DataLayout, **options: Any) -> NetworkConfig:
+    """Return the network's configuration for a layout."""
+    return NetworkConfig(
+        modalities=tuple(
+            ModalityConfig(
+                name=m.name,
+                n_features=m.n_features,
+                likelihood=m.spec.likelihood,
+                library=m.spec.library_mode,
+                dispersion=m.spec.dispersion,
+                n_hidden=m.spec.n_hidden,
+                n_layers=m.spec.n_layers,
+            )
+            for m in layout.modalities
+        ),
+        n_batches=layout.n_batches,
+        n_categories=tuple(c.n_categories for c in layout.categorical_covariates),
+        n_continuous=len(layout.continuous_covariates),
+        **options,
+    )
+
+
+def _check_weights(
+    weights: Literal["auto"] | Mapping[str, float], layout: DataLayout
+) -> Literal["auto"] | dict[str, float]:
+    if isinstance(weights, str):
+        if weights != "auto":
+            msg = f"modality_weights must be 'auto' or a dict. Received {weights!r}."
+            raise ConfigError(msg)
+        return "auto"
+    given = {name: float(value) for name, value in weights.items()}
+    if set(given) != set(layout.names) or any(not v > 0 for v in given.values()):
+        msg = (
+            "modality_weights needs one positive weight for each registered modality "
+            f"({', '.join(layout.names)}). Received {given}."
+        )
+        raise ConfigError(msg)
+    return given
+
+
+def _cells(indices: ArrayLike | None, n_cells: int) -> NDArray[np.int64]:
+    """Return positions of cells; a boolean mask over all cells is accepted."""
+    if indices is None:
+        return np.arange(n_cells)
+    given = np.asarray(indices)
+    if given.dtype == bool:
+        if given.shape != (n_cells,):
+            msg = f"A boolean mask needs one entry per cell: {n_cells}. Received {given.shape}."
+            raise ConfigError(msg)
+        return np.flatnonzero(given)
+    given = given.reshape(-1)
+    if given.size and (given.dtype.kind not in "iu" or given.min() < 0 or given.max() >= n_cells):
+        msg = f"indices are positions of cells, from 0 to {n_cells - 1}. Received {given[:5]}."
+        raise ConfigError(msg)
+    return given.astype(np.int64)

@@ -1,0 +1,151 @@
+"""Predictive distributions of a modality: which batch to decode as, and which library to use."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from hzau_omics.data import DataLayout
+from hzau_omics.errors import DataContractError
+from hzau_omics.minibatch import Minibatch
+from hzau_omics.nn.decoder import log_total
+from hzau_omics.nn.likelihoods import Parameters
+from hzau_omics.nn.network import GatedMultimodalVAE
+
+
+@dataclass(frozen=True)
+class DecodeGroup:
+    """Features of a modality, and the batches that they are decoded as, on average.
+
+    Attributes
+    ----------
+    features
+        Positions of the features, None for all.
+    batches
+        Codes of the batches; draws are spread over them.
+    """
+
+    features: NDArray[np.int64] | None
+    batches: tuple[int, ...]
+
+
+def decode_groups(
+    layout: DataLayout, modality: str, batch: int, transform_batch: Sequence[str] | None
+) -> list[DecodeGroup]:
+    """Return how cells of a batch are decoded.
+
+    A feature that the batch measured is decoded as that batch; one that it did not, as the average
+    over the batches that did. `transform_batch` overrides both.
+
+    Raises
+    ------
+    DataContractError
+        If `transform_batch` names an unknown batch.
+    """
+    if transform_batch is not None:
+        return [DecodeGroup(None, batch_codes(layout, transform_batch))]
+    known = layout.modality(modality)
+    donors = tuple(int(b) for b in np.flatnonzero(known.measured))
+    if known.panel is None:
+        return [DecodeGroup(None, (batch,) if known.measured[batch] else donors)]
+    measured = known.panel & known.measured[:, None]
+    own = np.flatnonzero(measured[batch])
+    groups = [DecodeGroup(own, (batch,))] if own.size else []
+    missing = np.flatnonzero(~measured[batch])
+    patterns, member = np.unique(measured[:, missing], axis=1, return_inverse=True)
+    for i in range(patterns.shape[1]):
+        batches = tuple(int(b) for b in np.flatnonzero(patterns[:, i])) or donors
+        groups.append(DecodeGroup(missing[np.asarray(member).reshape(-1) == i], batches))
+    return groups
+
+
+def batch_codes(layout: DataLayout, names: str | Sequence[str]) -> tuple[int, ...]:
+    """Return the codes of batches given by name.
+
+    Raises
+    ------
+    DataContractError
+        If a batch is unknown.
+    """
+    wanted = (names,) if isinstance(names, str) else tuple(str(n) for n in names)
+    known = layout.batch.categories
+    unknown = [name for name in wanted if name not in known]
+    if unknown or not wanted:
+        msg = (
+            "transform_batch names batches that the model was trained on. "
+            f"Received {list(wanted)}; known: {list(known)}."
+        )
+        raise DataContractError(msg)
+    return tuple(known.index(name) for name in wanted)
+
+
+@dataclass(frozen=True)
+class ModalityPredictor:
+    """Decode one modality of the cells of a minibatch at given latents.
+
+    Attributes
+    ----------
+    network
+        The network.
+    layout
+        The registered layout.
+    modality
+        Name of the modality to predict.
+    """
+
+    network: GatedMultimodalVAE
+    layout: DataLayout
+    modality: str
+
+    @property
+    def index(self) -> int:
+        """Position of the modality."""
+        return self.layout.names.index(self.modality)
+
+    def parameters(
+        self,
+        z: Tensor,
+        batch: Minibatch,
+        *,
+        decode_as: int,
+        log_library: Tensor | None = None,
+        know_library: Tensor | None = None,
+        generator: torch.Generator | None = None,
+    ) -> Parameters:
+        """Return the likelihood's parameters with every cell decoded as one batch.
+
+        Parameters
+        ----------
+        z
+            Latents (cell, latent).
+        batch
+            The cells, for covariates and observed totals.
+        decode_as
+            Code of the batch.
+        log_library
+            Fixed log library; None takes the observed total where `know_library` is True and a
+            draw from the learned distribution (its mean for a learned library) elsewhere.
+        know_library
+            Boolean tensor (cell).
+        """
+        decoder = self.network.decoder(self.index)
+        codes = torch.full_like(batch.batch, decode_as)
+        covariates = self.network.covariates_of(codes, batch.categorical, batch.continuous)
+        hidden = decoder.hidden(z, covariates)
+        library = decoder.library(hidden)
+        if library is not None and log_library is None:
+            drawn = library.sample(generator) if decoder.library_is_observed else library.mean
+            log_library = drawn
+            if know_library is not None and decoder.library_is_observed:
+                observed = log_total(batch.x[self.modality])
+                log_library = torch.where(know_library.unsqueeze(-1), observed, drawn)
+        panel = self.layout.modality(self.modality).panel
+        mask = None
+        if panel is not None:
+            mask = torch.from_numpy(panel[decode_as]).to(z.device).expand(len(batch), -1)
+        return decoder.parameters_given(
+            hidden, log_library, batch=codes, covariates=covariates, feature_mask=mask
+        )

@@ -1,0 +1,137 @@
+"""Fields for scvi-tools' ``AnnDataManager``: what was registered, and where it is found.
+
+They only describe. Validation and reading belong to the data layer, and nothing is written into the
+user's MuData beside the two identifiers that scvi-tools itself keeps in ``uns``.
+"""
+
+from typing import Any, override
+
+import numpy as np
+import pandas as pd
+from mudata import MuData
+from scvi.data.fields import BaseAnnDataField
+
+from hzau_omics.data import DataLayout, MosaicStore
+
+LAYOUT_KEY = "layout"
+
+
+class LayoutField(BaseAnnDataField):
+    """The whole data layout, kept in the registry as plain values."""
+
+    def __init__(self, layout: DataLayout) -> None:
+        super().__init__()
+        self._layout = layout
+
+    registry_key = LAYOUT_KEY
+    attr_name = "obsmap"
+    attr_key = None
+    is_empty = False
+
+    @override
+    def validate_field(self, adata: MuData) -> None:
+        """Accept: the layout was validated when it was built."""
+
+    @override
+    def register_field(self, adata: MuData) -> dict[str, Any]:
+        return {**self._layout.to_dict(), "n_cells": adata.n_obs}
+
+    @override
+    def transfer_field(
+        self, state_registry: dict[str, Any], adata_target: MuData, **kwargs: Any
+    ) -> dict[str, Any]:
+        """Check the target against the registered layout and keep that layout."""
+        MosaicStore(adata_target, layout_of(state_registry))
+        return {**state_registry, "n_cells": adata_target.n_obs}
+
+    @override
+    def get_summary_stats(self, state_registry: dict[str, Any]) -> dict[str, int]:
+        layout = layout_of(state_registry)
+        features = {f"n_{m.name}": m.n_features for m in layout.modalities}
+        return {"n_cells": state_registry["n_cells"], "n_batch": layout.n_batches, **features}
+
+    @override
+    def view_state_registry(self, state_registry: dict[str, Any]) -> None:
+        return None
+
+
+class PointerField(BaseAnnDataField):
+    """Where one registered item is found in the MuData."""
+
+    def __init__(
+        self, registry_key: str, attr_name: str, attr_key: str | None, mod_key: str | None = None
+    ) -> None:
+        super().__init__()
+        self._registry_key = registry_key
+        self._attr_name = attr_name
+        self._attr_key = attr_key
+        self._mod_key = mod_key
+
+    is_empty = False
+
+    @property
+    def registry_key(self) -> str:
+        """Name in the registry."""
+        return self._registry_key
+
+    @property
+    def attr_name(self) -> str:
+        """Attribute of the MuData or of a modality."""
+        return self._attr_name
+
+    @property
+    def attr_key(self) -> str | None:
+        """Key within the attribute."""
+        return self._attr_key
+
+    @property
+    def mod_key(self) -> str | None:
+        """Modality that holds it, None for the MuData itself."""
+        return self._mod_key
+
+    @override
+    def validate_field(self, adata: MuData) -> None:
+        """Accept: the layout was validated when it was built."""
+
+    @override
+    def register_field(self, adata: MuData) -> dict[str, Any]:
+        return {}
+
+    @override
+    def transfer_field(
+        self, state_registry: dict[str, Any], adata_target: MuData, **kwargs: Any
+    ) -> dict[str, Any]:
+        return {}
+
+    @override
+    def get_summary_stats(self, state_registry: dict[str, Any]) -> dict[str, int]:
+        return {}
+
+    @override
+    def view_state_registry(self, state_registry: dict[str, Any]) -> None:
+        return None
+
+    @override
+    def get_field_data(self, adata: MuData) -> np.ndarray | pd.DataFrame:
+        owner = adata if self._mod_key is None else adata[self._mod_key]
+        value = getattr(owner, self._attr_name)
+        return value if self._attr_key is None else value[self._attr_key]
+
+
+def layout_of(state_registry: dict[str, Any]) -> DataLayout:
+    """Return the layout that a :class:`LayoutField` keeps."""
+    return DataLayout.from_dict(dict(state_registry))
+
+
+def fields_of(layout: DataLayout) -> list[BaseAnnDataField]:
+    """Return the fields that describe a layout."""
+    fields: list[BaseAnnDataField] = [LayoutField(layout)]
+    for modality in layout.modalities:
+        layer = modality.spec.layer
+        attribute = "X" if layer is None else "layers"
+        fields.append(PointerField(modality.name, attribute, layer, modality.name))
+    columns = [layout.batch, layout.labels, *layout.categorical_covariates]
+    keys = [c.key for c in columns if c is not None and c.key is not None]
+    keys += [c.key for c in layout.continuous_covariates]
+    fields += [PointerField(f"obs_{key}", "obs", key) for key in dict.fromkeys(keys)]
+    return fields

@@ -1,0 +1,151 @@
+"""HZAU-VAE: experts for every subset of modalities, pooled by a trained gate."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Literal, override
+
+import numpy as np
+import pandas as pd
+from mudata import MuData
+from numpy.typing import ArrayLike, NDArray
+
+from hzau_omics.errors import ConfigError
+from hzau_omics.model import latent
+from hzau_omics.model.results import Cells, MultimodalModel
+from hzau_omics.model.session import check_given
+
+
+class HZAUVAE(MultimodalModel):
+    """Gated multimodal VAE over any number of modalities, paired or mosaic.
+
+    Each subset S of modalities has an expert q_S(z | x_S); a gate that sees hidden features and the
+    presence mask weighs the experts that a cell can use, and the posterior is their weighted
+    geometric mean (Theorem 10-2). Training reconstructs everything that a cell has from the joint
+    posterior and from each modality alone, so that any part can be imputed from any other.
+
+    Parameters
+    ----------
+    mdata
+        MuData that :meth:`setup_mudata` was called on.
+    n_latent
+        Number of latents.
+    n_hidden, n_layers
+        Width and depth of encoders and decoders.
+    dropout
+        Dropout rate of hidden layers.
+    experts
+        Modality subsets that have an expert; None takes all subsets for up to four modalities,
+        and else the single ones, the pairs and the full set.
+    modality_weights
+        ``"auto"`` balances modalities of different width by the likelihood of a constant
+        prediction; a dict sets the weights; all ones train the plain ELBO.
+
+    Raises
+    ------
+    DataContractError
+        The MuData was not set up.
+    ConfigError
+        An option is out of range.
+
+    Examples
+    --------
+    >>> import hzau_omics as ho
+    >>> mdata = ho.data.simulate(n_obs=80, seed=0)
+    >>> ho.model.HZAUVAE.setup_mudata(mdata, {"rna": "nb", "adt": "nb"})
+    >>> model = ho.model.HZAUVAE(mdata, n_latent=5, n_hidden=16)
+    >>> model.train(max_epochs=2, seed=0, enable_progress_bar=False, accelerator="cpu")
+    >>> model.get_latent_representation().shape
+    (80, 5)
+    >>> list(model.get_gate_weights(level="expert").columns)
+    ['rna', 'adt', 'rna+adt']
+    """
+
+    GATE_KEY = "hzau_gate"
+
+    def __init__(
+        self,
+        mdata: MuData | None = None,
+        *,
+        n_latent: int = 50,
+        n_hidden: int = 256,
+        n_layers: int = 1,
+        dropout: float = 0.1,
+        experts: Iterable[Iterable[str]] | None = None,
+        modality_weights: Literal["auto"] | Mapping[str, float] = "auto",
+        registry: dict[str, Any] | None = None,
+    ) -> None:
+        for name, value in {"n_latent": n_latent, "n_hidden": n_hidden}.items():
+            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+                msg = f"{name} must be a positive integer. Received {value!r}."
+                raise ConfigError(msg)
+        if isinstance(n_layers, bool) or not isinstance(n_layers, int) or n_layers < 1:
+            msg = f"n_layers must be a positive integer. Received {n_layers!r}."
+            raise ConfigError(msg)
+        if not 0 <= dropout < 1:
+            msg = f"dropout must be in [0, 1). Received {dropout}."
+            raise ConfigError(msg)
+        subsets = None
+        if experts is not None:
+            subsets = tuple((s,) if isinstance(s, str) else tuple(s) for s in experts)
+        super().__init__(
+            mdata,
+            registry=registry,
+            modality_weights=modality_weights,
+            n_latent=n_latent,
+            n_hidden=n_hidden,
+            n_layers=n_layers,
+            dropout=dropout,
+            experts=subsets,
+        )
+
+    def get_gate_weights(
+        self,
+        mdata: Cells = None,
+        *,
+        level: Literal["modality", "expert"] = "modality",
+        kind: Literal["gate", "precision"] = "gate",
+        given: str | Sequence[str] | None = None,
+        indices: ArrayLike | None = None,
+        batch_size: int | None = None,
+    ) -> pd.DataFrame:
+        """Return how much each cell's posterior listens to each modality or expert.
+
+        Parameters
+        ----------
+        mdata, indices, given, batch_size
+            As in :meth:`get_latent_representation`.
+        level
+            ``"expert"``: the weight w_S of each subset's expert, columns such as ``"rna+adt"``;
+            ``"modality"``: w_S shared equally between the modalities of S.
+        kind
+            ``"gate"``: the gate's weights. ``"precision"``: weights times precisions w_S / s2_S,
+            averaged over latents and normalised, which also counts how sure an expert is.
+
+        Returns
+        -------
+        Data frame with one row per cell, non-negative, rows sum to 1; 0 where absent. Rows of cells
+        that have none of the modalities `given` are 0.
+
+        Raises
+        ------
+        ConfigError
+            `level` or `kind` is unknown.
+        """
+        for name, value, known in (
+            ("level", level, ("modality", "expert")),
+            ("kind", kind, ("gate", "precision")),
+        ):
+            if value not in known:
+                msg = f"{name} must be one of {known}. Received {value!r}."
+                raise ConfigError(msg)
+        names = check_given(self.layout, given)
+        session = self._session(mdata, indices, batch_size)
+        return latent.gate_weights(session, level=level, kind=kind, given=names)
+
+    @override
+    def _annotations(
+        self, mdata: Cells, batch_size: int | None
+    ) -> dict[str, NDArray[np.float32] | pd.DataFrame]:
+        return {
+            **super()._annotations(mdata, batch_size),
+            self.GATE_KEY: self.get_gate_weights(mdata, batch_size=batch_size),
+        }

@@ -1,0 +1,276 @@
+"""Posterior predictive results: imputation with intervals, PIT values, normalised expression."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import torch
+from anndata import AnnData
+from numpy.typing import NDArray
+from torch import Tensor
+
+from hzau_omics.errors import ConfigError, DataContractError
+from hzau_omics.minibatch import Minibatch
+from hzau_omics.model.decoding import DecodeGroup, ModalityPredictor, decode_groups
+from hzau_omics.model.session import InferenceSession, evaluating, make_generator
+from hzau_omics.nn.gaussian import DiagonalGaussian
+
+MAX_DRAWS_HELD = 2**25
+"""Predictive draws held at a time (entries); minibatches shrink to stay below it."""
+
+
+@dataclass(frozen=True)
+class PredictiveConfig:
+    """What is predicted, from what, and how many draws are taken.
+
+    Attributes
+    ----------
+    modality
+        Modality to predict.
+    given
+        Modalities to infer from; None for everything that a cell has.
+    n_samples
+        Draws per cell.
+    transform_batch
+        Batches to decode as; None for a cell's own where it measured the feature.
+    seed
+        Seed of the draws; None follows torch's global generator.
+    """
+
+    modality: str
+    given: tuple[str, ...] | None = None
+    n_samples: int = 100
+    transform_batch: tuple[str, ...] | None = None
+    seed: int | None = None
+
+    def __post_init__(self) -> None:
+        """Check ranges."""
+        if self.n_samples < 1:
+            msg = f"n_samples must be at least 1. Received {self.n_samples}."
+            raise ConfigError(msg)
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """Predictive draws of some cells and features.
+
+    Attributes
+    ----------
+    rows
+        Positions of the cells in the result.
+    features
+        Positions of the features in the modality.
+    batch
+        The cells.
+    draws
+        Draws (sample, cell, feature) in the data's units.
+    mean
+        Predictive mean (cell, feature), averaged over the latent draws in closed form.
+    """
+
+    rows: NDArray[np.int64]
+    features: NDArray[np.int64]
+    batch: Minibatch
+    draws: Tensor
+    mean: Tensor
+
+
+def predictive_chunks(
+    session: InferenceSession,
+    config: PredictiveConfig,
+    *,
+    features: NDArray[np.int64],
+    positions: NDArray[np.int64] | None = None,
+) -> Iterator[Chunk]:
+    """Yield predictive draws, batch by batch of the design, in bounded memory."""
+    layout = session.layout
+    predictor = ModalityPredictor(session.network, layout, config.modality)
+    generator = make_generator(config.seed, session.device)
+    positions = np.arange(len(session)) if positions is None else positions
+    codes = session.store.batch[session.cells[positions]]
+    size = max(1, min(session.batch_size, MAX_DRAWS_HELD // (config.n_samples * len(features))))
+    for code in np.unique(codes):
+        groups = decode_groups(layout, config.modality, int(code), config.transform_batch)
+        of_batch = positions[codes == code]
+        for rows, batch in session.minibatches(of_batch, size):
+            q = session.infer(batch, config.given)[1].q
+            knows = session.seen(batch, config.given)[:, predictor.index]
+            for group in groups:
+                chosen = features
+                if group.features is not None:
+                    chosen = np.intersect1d(features, group.features)
+                if chosen.size:
+                    draws, mean = _draw(
+                        predictor, q, batch, knows, group, chosen, config.n_samples, generator
+                    )
+                    yield Chunk(rows, chosen, batch, draws, mean)
+
+
+def _draw(  # noqa: PLR0917
+    predictor: ModalityPredictor,
+    q: DiagonalGaussian,
+    batch: Minibatch,
+    knows_library: Tensor,
+    group: DecodeGroup,
+    features: NDArray[np.int64],
+    n_samples: int,
+    generator: torch.Generator,
+) -> tuple[Tensor, Tensor]:
+    likelihood = predictor.network.decoder(predictor.index).likelihood
+    columns = torch.from_numpy(features).to(q.mean.device)
+    draws = torch.empty(n_samples, len(batch), len(features), device=q.mean.device)
+    mean = torch.zeros(len(batch), len(features), device=q.mean.device)
+    for i in range(n_samples):
+        parameters = predictor.parameters(
+            q.sample(generator),
+            batch,
+            decode_as=group.batches[i % len(group.batches)],
+            know_library=knows_library,
+            generator=generator,
+        )
+        draws[i] = likelihood.sample(parameters, generator)[:, columns]
+        mean += likelihood.mean(parameters)[:, columns]
+    return draws, mean / n_samples
+
+
+def select_features(
+    session: InferenceSession, modality: str, features: Sequence[str] | None
+) -> NDArray[np.int64]:
+    """Return positions of the wanted features.
+
+    Raises
+    ------
+    DataContractError
+        A feature is unknown.
+    """
+    names = pd.Index(session.layout.modality(modality).var_names)
+    if features is None:
+        return np.arange(len(names))
+    wanted = [features] if isinstance(features, str) else list(features)
+    positions = names.get_indexer(pd.Index(wanted))
+    if (positions < 0).any() or not wanted:
+        unknown = [name for name, i in zip(wanted, positions, strict=True) if i < 0]
+        msg = (
+            f"features lists features of modality {modality!r}. "
+            f"Unknown: {unknown[:5]} ({len(unknown)} of {len(wanted)})."
+        )
+        raise DataContractError(msg)
+    return np.asarray(positions, dtype=np.int64)
+
+
+def quantile_layer(probability: float) -> str:
+    """Return the layer name of a quantile: ``q05``, ``q50``, ``q02.5``.
+
+    Raises
+    ------
+    ConfigError
+        The probability is not strictly between 0 and 1.
+    """
+    if not 0 < probability < 1:
+        msg = f"quantiles are probabilities between 0 and 1, such as 0.05. Received {probability}."
+        raise ConfigError(msg)
+    percent = round(100 * probability, 6)
+    if percent == int(percent):
+        return f"q{int(percent):02d}"
+    return f"q{percent:0>4g}" if percent < 10 else f"q{percent:g}"
+
+
+def impute(
+    session: InferenceSession,
+    config: PredictiveConfig,
+    *,
+    quantiles: Sequence[float],
+    features: NDArray[np.int64],
+    is_count: bool,
+) -> AnnData:
+    """Return predictive mean, quantiles and (for counts) the mean of log1p of draws."""
+    layers = [quantile_layer(p) for p in quantiles]
+    if is_count:
+        layers.append("log1p_mean")
+    shape = (len(session), len(features))
+    values = {name: np.zeros(shape, np.float32) for name in ["X", *layers]}
+    column = np.full(len(session.layout.modality(config.modality).var_names), -1)
+    column[features] = np.arange(len(features))
+    with evaluating(session.network):
+        for chunk in predictive_chunks(session, config, features=features):
+            where = np.ix_(chunk.rows, column[chunk.features])
+            values["X"][where] = chunk.mean.cpu().numpy()
+            if is_count:
+                values["log1p_mean"][where] = chunk.draws.log1p().mean(0).cpu().numpy()
+            if quantiles:
+                found = np.quantile(chunk.draws.cpu().numpy(), quantiles, axis=0)
+                for name, value in zip(layers, found, strict=False):
+                    values[name][where] = value
+    index = session.layout.names.index(config.modality)
+    names = pd.Index(session.layout.modality(config.modality).var_names)
+    observed = session.store.present[session.cells, index]
+    return AnnData(
+        X=values.pop("X"),
+        obs=pd.DataFrame({"observed": observed}, index=session.obs_names.copy()),
+        var=pd.DataFrame(index=names[features]),
+        layers=values,
+    )
+
+
+def pit(session: InferenceSession, config: PredictiveConfig) -> pd.DataFrame:
+    """Return randomised PIT values of observed entries, NaN where nothing was measured."""
+    index = session.layout.names.index(config.modality)
+    names = list(session.layout.modality(config.modality).var_names)
+    result = np.full((len(session), len(names)), np.nan, np.float32)
+    positions = np.flatnonzero(session.store.present[session.cells, index])
+    generator = make_generator(config.seed, session.device)
+    everything = np.arange(len(names))
+    with evaluating(session.network):
+        for chunk in predictive_chunks(session, config, features=everything, positions=positions):
+            columns = torch.from_numpy(chunk.features).to(session.device)
+            observed = chunk.batch.x[config.modality][:, columns]
+            below = (chunk.draws < observed).sum(0)
+            ties = (chunk.draws == observed).sum(0)
+            jitter = torch.rand(observed.shape, generator=generator, device=session.device)
+            value = (below + jitter * (ties + 1)) / (config.n_samples + 1)
+            if config.modality in chunk.batch.feature_mask:
+                mask = chunk.batch.feature_mask[config.modality][:, columns]
+                value = torch.where(mask, value, torch.nan)
+            result[np.ix_(chunk.rows, chunk.features)] = value.cpu().numpy()
+    return pd.DataFrame(result, index=session.obs_names, columns=names)
+
+
+def normalized_expression(
+    session: InferenceSession,
+    config: PredictiveConfig,
+    *,
+    library_size: float,
+    features: NDArray[np.int64],
+) -> pd.DataFrame:
+    """Return the mean of the decoder over latent draws, at a common library size."""
+    layout = session.layout
+    predictor = ModalityPredictor(session.network, layout, config.modality)
+    likelihood = session.network.decoder(predictor.index).likelihood
+    names = pd.Index(layout.modality(config.modality).var_names)
+    result = np.zeros((len(session), len(names)), np.float32)
+    generator = make_generator(config.seed, session.device)
+    codes = session.store.batch[session.cells]
+    with evaluating(session.network):
+        for code in np.unique(codes):
+            groups = decode_groups(layout, config.modality, int(code), config.transform_batch)
+            for rows, batch in session.minibatches(np.flatnonzero(codes == code)):
+                q = session.infer(batch, config.given)[1].q
+                library = q.mean.new_full((len(batch), 1), float(np.log(library_size)))
+                for group in groups:
+                    columns = slice(None) if group.features is None else group.features
+                    mean = torch.zeros(len(batch), len(names), device=session.device)
+                    for i in range(config.n_samples):
+                        mean += likelihood.mean(
+                            predictor.parameters(
+                                q.sample(generator),
+                                batch,
+                                decode_as=group.batches[i % len(group.batches)],
+                                log_library=library,
+                            )
+                        )
+                    target = np.arange(len(names))[columns]
+                    result[np.ix_(rows, target)] = (
+                        (mean / config.n_samples).cpu().numpy()[:, target]
+                    )
+    return pd.DataFrame(result[:, features], index=session.obs_names, columns=names[features])

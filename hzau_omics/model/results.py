@@ -1,0 +1,369 @@
+"""The results every model gives: embeddings, imputations, scores, and their way back into MuData."""
+
+from collections.abc import Sequence
+from typing import Literal, overload
+
+import numpy as np
+import pandas as pd
+import torch
+from anndata import AnnData
+from mudata import MuData
+from numpy.typing import ArrayLike, NDArray
+
+from hzau_omics.errors import ConfigError
+from hzau_omics.model import export, latent, likelihood_scores, predictive
+from hzau_omics.model.base import TrainableModel
+from hzau_omics.model.predictive import PredictiveConfig
+from hzau_omics.model.session import check_given
+
+Cells = MuData | None
+
+
+class MultimodalModel(TrainableModel):
+    """Latent embeddings, imputation, calibration and likelihoods of a multimodal VAE.
+
+    All methods take the training cells or a held-out MuData, whose features are matched by name and
+    which may lack modalities; rows come in the order of ``obs_names`` (of `indices`, if given).
+    """
+
+    LATENT_KEY = "X_hzau"
+
+    @overload
+    def get_latent_representation(
+        self, mdata: Cells = ..., *, return_dist: Literal[True], **kwargs: object
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]: ...
+
+    @overload
+    def get_latent_representation(
+        self, mdata: Cells = ..., *, return_dist: Literal[False] = ..., **kwargs: object
+    ) -> NDArray[np.float32]: ...
+
+    def get_latent_representation(  # type: ignore[misc]
+        self,
+        mdata: Cells = None,
+        *,
+        indices: ArrayLike | None = None,
+        given: str | Sequence[str] | None = None,
+        give_mean: bool = True,
+        return_dist: bool = False,
+        batch_size: int | None = None,
+        seed: int | None = None,
+    ) -> NDArray[np.float32] | tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Return the latent embedding of each cell.
+
+        Parameters
+        ----------
+        mdata
+            Cells; None for those the model was set up with.
+        indices
+            Positions of the wanted cells, or a boolean mask.
+        given
+            Modalities to infer from; None for all that a cell has. A cell that has none of them
+            gets the prior: mean 0 and variance 1.
+        give_mean
+            Whether to return posterior means; False draws one sample per cell.
+        return_dist
+            Whether to return means and variances instead.
+        batch_size
+            Cells per minibatch (512).
+        seed
+            Seed of the samples.
+
+        Returns
+        -------
+        Array of shape (cells, n_latent), or two of them.
+
+        Raises
+        ------
+        DataContractError
+            The MuData does not fit the registered one, or `given` is unknown.
+        """
+        names = check_given(self.layout, given)
+        session = self._session(mdata, indices, batch_size)
+        mean, variance = latent.embed(session, names)
+        if return_dist:
+            return mean, variance
+        return mean if give_mean else latent.sample_latent(mean, variance, seed)
+
+    def impute(
+        self,
+        modality: str,
+        mdata: Cells = None,
+        *,
+        given: str | Sequence[str] | None = None,
+        n_samples: int = 100,
+        quantiles: Sequence[float] = (0.05, 0.95),
+        features: Sequence[str] | None = None,
+        transform_batch: str | Sequence[str] | None = None,
+        indices: ArrayLike | None = None,
+        batch_size: int | None = None,
+        seed: int | None = None,
+    ) -> AnnData:
+        """Predict a modality for all cells, with intervals.
+
+        Draws come from the posterior predictive distribution: latent, library size and observation
+        noise. By default each cell is inferred from everything it has, also from the modality
+        itself; `given` leaves things out. What a batch did not measure is decoded as the average
+        over the batches that did.
+
+        Parameters
+        ----------
+        modality
+            Modality to predict.
+        mdata, indices, batch_size, seed
+            As in :meth:`get_latent_representation`.
+        given
+            Modalities to infer from.
+        n_samples
+            Predictive draws per cell.
+        quantiles
+            Probabilities of the quantile layers.
+        features
+            Features to return; None for all.
+        transform_batch
+            Batch or batches to decode as; several are averaged.
+
+        Returns
+        -------
+        AnnData of shape (cells, features): ``X`` the predictive mean (counts, for counts), layers
+        ``q05``, ``q95`` (per `quantiles`), for counts also ``log1p_mean`` (mean of log1p of the
+        draws: the one to correlate with log1p data), and ``obs["observed"]``, whether the cell has
+        the modality.
+
+        Raises
+        ------
+        DataContractError
+            The modality, a feature or a batch is unknown.
+        ConfigError
+            `n_samples` or `quantiles` is out of range.
+        """
+        session = self._session(mdata, indices, batch_size)
+        spec = self.layout.modality(modality).spec
+        return predictive.impute(
+            session,
+            self._predictive(modality, given, n_samples, transform_batch, seed),
+            quantiles=tuple(quantiles),
+            features=predictive.select_features(session, modality, features),
+            is_count=spec.likelihood not in ("bernoulli", "categorical", "normal"),
+        )
+
+    def get_pit(
+        self,
+        modality: str,
+        mdata: Cells = None,
+        *,
+        given: str | Sequence[str] | None = None,
+        n_samples: int = 100,
+        indices: ArrayLike | None = None,
+        batch_size: int | None = None,
+        seed: int | None = None,
+    ) -> pd.DataFrame:
+        """Return randomised probability integral transforms of the observed values.
+
+        For a calibrated model they are uniform, so that the coverage of the 90 % interval is the
+        share of values in [0.05, 0.95]. Ties between draws and discrete values are broken at random
+        (Czado, Gneiting and Held 2009).
+
+        Parameters
+        ----------
+        modality
+            Modality whose measurements are looked at.
+        given
+            Modalities to infer from; None for all other ones (its own, if there is no other).
+        mdata, indices, n_samples, batch_size, seed
+            As in :meth:`impute`.
+
+        Returns
+        -------
+        Data frame (cells, features) in (0, 1), NaN where nothing was measured.
+        """
+        if given is None:
+            given = [name for name in self.layout.names if name != modality] or [modality]
+        session = self._session(mdata, indices, batch_size)
+        self.layout.modality(modality)
+        return predictive.pit(session, self._predictive(modality, given, n_samples, None, seed))
+
+    def get_normalized_expression(
+        self,
+        modality: str,
+        mdata: Cells = None,
+        *,
+        transform_batch: str | Sequence[str] | None = None,
+        library_size: float = 1.0,
+        features: Sequence[str] | None = None,
+        given: str | Sequence[str] | None = None,
+        n_samples: int = 25,
+        indices: ArrayLike | None = None,
+        batch_size: int | None = None,
+        seed: int | None = None,
+    ) -> pd.DataFrame:
+        """Return denoised values: the decoder's mean, averaged over latent draws.
+
+        Parameters
+        ----------
+        modality
+            Modality to decode.
+        transform_batch
+            Batch or batches to decode as: what would the cell look like in another batch?
+        library_size
+            Total that counts are scaled to; 1 gives shares of the total.
+        mdata, indices, features, given, n_samples, batch_size, seed
+            As in :meth:`impute`.
+
+        Returns
+        -------
+        Data frame (cells, features).
+        """
+        if not library_size > 0:
+            msg = f"library_size must be positive. Received {library_size}."
+            raise ConfigError(msg)
+        session = self._session(mdata, indices, batch_size)
+        return predictive.normalized_expression(
+            session,
+            self._predictive(modality, given, n_samples, transform_batch, seed),
+            library_size=library_size,
+            features=predictive.select_features(session, modality, features),
+        )
+
+    def get_elbo(
+        self,
+        mdata: Cells = None,
+        *,
+        indices: ArrayLike | None = None,
+        n_samples: int = 1,
+        return_mean: bool = True,
+        batch_size: int | None = None,
+        seed: int | None = None,
+    ) -> float | NDArray[np.float32]:
+        """Return the unweighted ELBO in nats per cell (higher is better; equation 10-5).
+
+        Counts are scored given their total, as the decoder sees it.
+
+        Parameters
+        ----------
+        n_samples
+            Latent draws per cell.
+        return_mean
+            Whether to average over cells; False gives an array of shape (cells,).
+        mdata, indices, batch_size, seed
+            As in :meth:`get_latent_representation`.
+        """
+        session = self._session(mdata, indices, batch_size)
+        kl, log_prob = likelihood_scores.elbo_terms(session, n_samples=n_samples, seed=seed)
+        elbo = np.nansum(log_prob, axis=1) - kl
+        return float(elbo.mean()) if return_mean else elbo
+
+    def get_reconstruction_error(
+        self,
+        mdata: Cells = None,
+        *,
+        indices: ArrayLike | None = None,
+        n_samples: int = 1,
+        batch_size: int | None = None,
+        seed: int | None = None,
+    ) -> dict[str, float]:
+        """Return -E_q log p(x_m | z) per modality in nats per cell that has it (lower is better).
+
+        A modality that no cell has gets NaN.
+        """
+        session = self._session(mdata, indices, batch_size)
+        _, log_prob = likelihood_scores.elbo_terms(session, n_samples=n_samples, seed=seed)
+        return {
+            name: float(-np.nanmean(column)) if np.isfinite(column).any() else float("nan")
+            for name, column in zip(self.layout.names, log_prob.T, strict=True)
+        }
+
+    def get_marginal_ll(
+        self,
+        mdata: Cells = None,
+        *,
+        indices: ArrayLike | None = None,
+        n_samples: int = 100,
+        return_mean: bool = True,
+        batch_size: int | None = None,
+        seed: int | None = None,
+    ) -> float | NDArray[np.float64]:
+        """Return an importance-weighted bound on log p(x) in nats per cell (higher is better).
+
+        It is the mean weight of `n_samples` latent draws (Burda et al. 2016), at least the ELBO in
+        expectation, and approaches log p(x) as the draws grow in number.
+        """
+        session = self._session(mdata, indices, batch_size)
+        bound = likelihood_scores.marginal_log_likelihood(session, n_samples=n_samples, seed=seed)
+        return float(bound.mean()) if return_mean else bound
+
+    def sample(
+        self,
+        n_samples: int,
+        modality: str,
+        *,
+        transform_batch: str | Sequence[str] | None = None,
+        seed: int | None = None,
+    ) -> AnnData:
+        """Draw new cells from the prior, and one modality of each from the decoder.
+
+        Returns
+        -------
+        AnnData of shape (n_samples, features) with draws in the data's units and the latents in
+        ``obsm``.
+        """
+        return export.prior_samples(
+            self.module, self.layout, modality, n_samples, transform_batch, seed
+        )
+
+    def to_anndata(self, mdata: Cells = None, *, batch_size: int | None = None) -> AnnData:
+        """Return all cells with their embedding as one AnnData, for scanpy.
+
+        Returns
+        -------
+        AnnData without features: ``obs`` as in the MuData, plus ``modalities`` (what each cell has,
+        such as ``"rna+adt"``), ``obsm["X_hzau"]`` and ``obsm["hzau_gate"]`` where the model has a
+        gate.
+        """
+        session = self._session(mdata, None, batch_size)
+        source = self._data_or_own(mdata)
+        return export.to_anndata(source, session.store, self._annotations(mdata, batch_size))
+
+    def annotate(self, mdata: Cells = None, *, batch_size: int | None = None) -> None:
+        """Write embedding and gate weights into ``obsm`` of a MuData and of each modality.
+
+        This is the one method that changes a MuData, at the user's request: it sets
+        ``obsm["X_hzau"]`` and ``obsm["hzau_gate"]`` and touches nothing else.
+
+        Parameters
+        ----------
+        mdata
+            MuData to write to; None for the training data.
+        """
+        source = self._data_or_own(mdata)
+        export.annotate(source, self._annotations(mdata, batch_size))
+
+    def _data_or_own(self, mdata: Cells) -> MuData:
+        source = self.adata if mdata is None else mdata
+        if source is None:
+            self._training_store_for_results()
+        return source
+
+    def _annotations(
+        self, mdata: Cells, batch_size: int | None
+    ) -> dict[str, NDArray[np.float32] | pd.DataFrame]:
+        """Return what goes into ``obsm``."""
+        return {self.LATENT_KEY: self.get_latent_representation(mdata, batch_size=batch_size)}
+
+    def _predictive(
+        self,
+        modality: str,
+        given: str | Sequence[str] | None,
+        n_samples: int,
+        transform_batch: str | Sequence[str] | None,
+        seed: int | None,
+    ) -> PredictiveConfig:
+        self.layout.modality(modality)
+        batches = (transform_batch,) if isinstance(transform_batch, str) else transform_batch
+        return PredictiveConfig(
+            modality=modality,
+            given=check_given(self.layout, given),
+            n_samples=n_samples,
+            transform_batch=None if batches is None else tuple(batches),
+            seed=int(torch.randint(2**31, ())) if seed is None else seed,
+        )

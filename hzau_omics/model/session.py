@@ -1,0 +1,122 @@
+"""One pass over some cells with a trained network: what every result starts from."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from hzau_omics.data import DataLayout, MosaicStore
+from hzau_omics.errors import ConfigError
+from hzau_omics.minibatch import Minibatch
+from hzau_omics.nn.network import Encoded, GatedMultimodalVAE, Posterior
+
+
+@dataclass(frozen=True)
+class InferenceSession:
+    """A network, the cells to look at, and how many of them at a time.
+
+    Attributes
+    ----------
+    network
+        Network in evaluation mode.
+    store
+        Cells of the training or of a held-out MuData.
+    cells
+        Positions of the wanted cells, in the wanted order.
+    batch_size
+        Cells per minibatch.
+    """
+
+    network: GatedMultimodalVAE
+    store: MosaicStore
+    cells: NDArray[np.int64]
+    batch_size: int
+
+    @property
+    def layout(self) -> DataLayout:
+        """The registered layout."""
+        return self.store.layout
+
+    @property
+    def obs_names(self) -> pd.Index:
+        """Names of the wanted cells."""
+        return self.store.obs_names[self.cells]
+
+    @property
+    def device(self) -> torch.device:
+        """Device of the network."""
+        return next(self.network.parameters()).device
+
+    def __len__(self) -> int:
+        """Return the number of wanted cells."""
+        return len(self.cells)
+
+    def minibatches(
+        self, positions: NDArray[np.int64] | None = None, batch_size: int | None = None
+    ) -> Iterator[tuple[NDArray[np.int64], Minibatch]]:
+        """Yield (positions in the result, minibatch on the network's device)."""
+        positions = np.arange(len(self)) if positions is None else positions
+        size = batch_size or self.batch_size
+        for start in range(0, len(positions), size):
+            chosen = positions[start : start + size]
+            yield chosen, self.store.minibatch(self.cells[chosen]).to(self.device)
+
+    def seen(self, batch: Minibatch, given: Sequence[str] | None) -> Tensor:
+        """Return the presence mask of a minibatch, reduced to the modalities `given`."""
+        if given is None:
+            return batch.present
+        allowed = torch.tensor([name in given for name in self.layout.names])
+        return batch.present & allowed.to(batch.present.device)
+
+    def infer(self, batch: Minibatch, given: Sequence[str] | None) -> tuple[Encoded, Posterior]:
+        """Return experts and pooled posterior of a minibatch."""
+        encoded = self.network.encode(batch)
+        return encoded, self.network.infer(encoded, self.seen(batch, given))
+
+
+def check_given(layout: DataLayout, given: str | Sequence[str] | None) -> tuple[str, ...] | None:
+    """Return `given` as a tuple of registered modalities, or None for all of them.
+
+    Raises
+    ------
+    ConfigError
+        If it is empty.
+    DataContractError
+        If it names a modality that is not registered.
+    """
+    if given is None:
+        return None
+    names = (given,) if isinstance(given, str) else tuple(given)
+    if not names:
+        msg = (
+            "given lists the modalities to infer from, and must not be empty. "
+            f"Leave it out to use all, or choose from {', '.join(layout.names)}."
+        )
+        raise ConfigError(msg)
+    for name in names:
+        layout.modality(name)
+    return names
+
+
+@contextmanager
+def evaluating(network: GatedMultimodalVAE) -> Iterator[None]:
+    """Switch dropout and gradients off, and the former mode on again afterwards."""
+    was_training = network.training
+    network.eval()
+    try:
+        with torch.inference_mode():
+            yield
+    finally:
+        network.train(was_training)
+
+
+def make_generator(seed: int | None, device: torch.device) -> torch.Generator:
+    """Return a random generator; without a seed it follows torch's global one."""
+    generator = torch.Generator(device=device)
+    drawn = int(torch.randint(2**31, ())) if seed is None else int(seed)
+    return generator.manual_seed(drawn)

@@ -1,0 +1,1 @@
+"""Training: options, data module, Lightning module, callbacks and the run itself."""

@@ -1,0 +1,98 @@
+"""Callbacks: keep the best weights, stop gracefully, refuse to train on NaN."""
+
+import signal
+import threading
+from typing import Any, override
+
+import torch
+from lightning.pytorch import Callback, LightningModule, Trainer
+from torch import Tensor
+
+from hzau_omics.model.training.plan import TrainingPlan
+
+MONITOR = "validation_loss"
+
+
+class BestWeights(Callback):
+    """Keep the averaged weights of the epoch with the lowest validation loss."""
+
+    def __init__(self) -> None:
+        self.best_loss = float("inf")
+        self.best_epoch = -1
+        self.weights: dict[str, Tensor] = {}
+
+    @override
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        loss = trainer.callback_metrics.get(MONITOR)
+        if loss is None or not float(loss) < self.best_loss:
+            return
+        self.best_loss, self.best_epoch = float(loss), trainer.current_epoch
+        self.weights = _averaged_weights(pl_module)
+
+    @override
+    def state_dict(self) -> dict[str, Any]:
+        return {
+            "best_loss": self.best_loss,
+            "best_epoch": self.best_epoch,
+            "weights": self.weights,
+        }
+
+    @override
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.best_loss = state_dict["best_loss"]
+        self.best_epoch = state_dict["best_epoch"]
+        self.weights = state_dict["weights"]
+
+    def restore(self, plan: TrainingPlan) -> None:
+        """Give the network the best weights, or the last averaged ones without a validation."""
+        weights = self.weights or _averaged_weights(plan)
+        plan.network.load_state_dict(weights)
+
+
+def _averaged_weights(plan: LightningModule) -> dict[str, Tensor]:
+    assert isinstance(plan, TrainingPlan)
+    with plan.averaged() as network:
+        return {name: value.detach().clone() for name, value in network.state_dict().items()}
+
+
+class GracefulStop(Callback):
+    """On the first interrupt finish the current step and stop; on the second, raise."""
+
+    def __init__(self) -> None:
+        self.requested = False
+        self._former: Any = None
+
+    @override
+    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        if threading.current_thread() is threading.main_thread():
+            self._former = signal.signal(signal.SIGINT, self._request)
+
+    @override
+    def on_train_batch_end(self, trainer: Trainer, *args: Any, **kwargs: Any) -> None:
+        if self.requested:
+            trainer.should_stop = True
+
+    @override
+    def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        if self._former is not None:
+            signal.signal(signal.SIGINT, self._former)
+            self._former = None
+
+    def _request(self, number: int, frame: Any) -> None:
+        if self.requested:
+            raise KeyboardInterrupt
+        self.requested = True
+
+
+class NaNGuard(Callback):
+    """Stop with a clear error when the loss is no longer finite."""
+
+    @override
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        loss = trainer.callback_metrics.get("train_loss")
+        if loss is not None and not torch.isfinite(torch.as_tensor(loss)):
+            msg = (
+                f"The loss became {float(loss)} in epoch {trainer.current_epoch}. "
+                "Lower the learning rate, for example plan_kwargs={'lr': 1e-3}."
+            )
+            raise FloatingPointError(msg)

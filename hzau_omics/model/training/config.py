@@ -1,0 +1,107 @@
+"""Options of the optimisation, in one value that refuses what it does not know."""
+
+import difflib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from hzau_omics.errors import ConfigError
+from hzau_omics.nn.objective import ObjectiveConfig
+
+TARGET_STEPS = 1700
+MIN_EPOCHS = 10
+MAX_EPOCHS = 400
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingPlanConfig:
+    """Options of optimiser, schedules and objective.
+
+    Attributes
+    ----------
+    lr
+        Peak learning rate of AdamW; it rises over `warmup_steps` and falls to 0 as a cosine.
+    weight_decay
+        Decoupled weight decay.
+    warmup_steps
+        Steps over which the learning rate rises.
+    gradient_clip
+        Largest norm of the gradient; larger ones are scaled down.
+    kl_weight
+        Final weight beta of the KL term.
+    kl_warmup
+        Share of all steps over which the KL weight rises from 0.
+    ema_decay
+        Decay of the running average of the weights, which is what is validated and kept.
+    objective
+        Choice of modality subsets.
+    """
+
+    lr: float = 3e-3
+    weight_decay: float = 1e-6
+    warmup_steps: int = 100
+    gradient_clip: float = 10.0
+    kl_weight: float = 1.0
+    kl_warmup: float = 0.25
+    ema_decay: float = 0.99
+    objective: ObjectiveConfig = field(default_factory=ObjectiveConfig)
+
+    def __post_init__(self) -> None:
+        """Check ranges."""
+        positive = {"lr": self.lr, "gradient_clip": self.gradient_clip}
+        for name, value in positive.items():
+            if not value > 0:
+                msg = f"{name} must be positive. Received {value}."
+                raise ConfigError(msg)
+        shares = {"kl_warmup": self.kl_warmup, "ema_decay": self.ema_decay}
+        for name, value in shares.items():
+            if not 0 <= value < 1:
+                msg = f"{name} must be in [0, 1). Received {value}."
+                raise ConfigError(msg)
+        if self.kl_weight < 0 or self.weight_decay < 0 or self.warmup_steps < 0:
+            msg = (
+                "kl_weight, weight_decay and warmup_steps must not be negative. Received "
+                f"{self.kl_weight}, {self.weight_decay} and {self.warmup_steps}."
+            )
+            raise ConfigError(msg)
+
+    @classmethod
+    def of(cls, options: Mapping[str, Any] | None) -> "TrainingPlanConfig":
+        """Build the options from a flat mapping; the objective's options may stand beside others.
+
+        Raises
+        ------
+        ConfigError
+            An option is unknown or out of range.
+
+        Examples
+        --------
+        >>> TrainingPlanConfig.of({"lr": 1e-3, "modality_dropout": 0.2}).objective.modality_dropout
+        0.2
+        """
+        own = {f.name for f in fields(cls)} - {"objective"}
+        of_objective = {f.name for f in fields(ObjectiveConfig)}
+        given = dict(options or {})
+        for name in given:
+            if name not in own | of_objective:
+                close = difflib.get_close_matches(name, own | of_objective, n=1)
+                hint = f" Did you mean {close[0]!r}?" if close else ""
+                msg = (
+                    f"Unknown training option {name!r}.{hint} "
+                    f"Options: {', '.join(sorted(own | of_objective))}."
+                )
+                raise ConfigError(msg)
+        objective = ObjectiveConfig(**{k: v for k, v in given.items() if k in of_objective})
+        return cls(objective=objective, **{k: v for k, v in given.items() if k in own})
+
+
+def default_max_epochs(n_cells: int, batch_size: int) -> int:
+    """Return the epochs that make about `TARGET_STEPS` optimiser steps, from 10 to 400.
+
+    Examples
+    --------
+    >>> default_max_epochs(5000, 128)
+    43
+    """
+    steps_per_epoch = -(-n_cells // batch_size)
+    return min(max(-(-TARGET_STEPS // steps_per_epoch), MIN_EPOCHS), MAX_EPOCHS)

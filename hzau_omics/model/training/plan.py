@@ -1,0 +1,173 @@
+"""The Lightning module: one optimiser step, schedules, averaged weights, and lean logging."""
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, override
+
+import torch
+from lightning.pytorch import LightningModule
+from torch import Tensor
+
+from hzau_omics.minibatch import Minibatch
+from hzau_omics.model.training.config import TrainingPlanConfig
+from hzau_omics.nn.network import GatedMultimodalVAE
+from hzau_omics.nn.objective import ObjectiveTerms, sub_sampled_objective
+
+
+class TrainingPlan(LightningModule):
+    """Minimise the sub-sampled objective of a network.
+
+    Metrics are summed on the device and logged once per epoch: logging every step costs as much as
+    a small model's step. As in scvi-tools, ``elbo_*`` in the history is the negative ELBO in nats
+    per cell (lower is better), here unweighted.
+
+    Parameters
+    ----------
+    network
+        The network to train.
+    config
+        Options.
+    modality_weights
+        Weight of each modality's log likelihood, in registered order.
+    n_steps
+        Optimiser steps of the whole run, for the schedules.
+    seed
+        Seed of the noise; each epoch starts from seed and epoch.
+    """
+
+    def __init__(
+        self,
+        network: GatedMultimodalVAE,
+        config: TrainingPlanConfig,
+        *,
+        modality_weights: Tensor,
+        n_steps: int,
+        seed: int,
+    ) -> None:
+        super().__init__()
+        self.network = network
+        self.config = config
+        self.n_steps = n_steps
+        self.seed = seed
+        self.modality_weights: Tensor
+        self.register_buffer("modality_weights", modality_weights.float())
+        self.average = torch.nn.ParameterList(
+            torch.nn.Parameter(p.detach().clone(), requires_grad=False)
+            for p in network.parameters()
+        )
+        self._sums: dict[str, Tensor] = {}
+
+    def kl_weight(self) -> float:
+        """Return the current weight of the KL term."""
+        steps = self.config.kl_warmup * self.n_steps
+        ramp = 1.0 if steps < 1 else min(1.0, (self.global_step + 1) / steps)
+        return self.config.kl_weight * ramp
+
+    @override
+    def on_train_epoch_start(self) -> None:
+        torch.manual_seed(self.seed * 10_007 + self.current_epoch)
+
+    @override
+    def training_step(self, batch: Minibatch, batch_idx: int) -> Tensor:
+        terms = self._terms(batch, self.kl_weight())
+        self._accumulate("train", terms)
+        return terms.loss
+
+    @override
+    def on_train_batch_end(self, outputs: Any, batch: Minibatch, batch_idx: int) -> None:
+        # A short memory at first, so that the average forgets the initial weights.
+        decay = min(self.config.ema_decay, (1 + self.global_step) / (10 + self.global_step))
+        with torch.no_grad():
+            for kept, current in zip(self.average, self.network.parameters(), strict=True):
+                kept.lerp_(current, 1 - decay)
+
+    @override
+    def on_validation_epoch_start(self) -> None:
+        self._rng = torch.random.get_rng_state()
+        torch.manual_seed(self.seed)
+        self.swap_average()
+
+    @override
+    def validation_step(self, batch: Minibatch, batch_idx: int) -> None:
+        self._accumulate("validation", self._terms(batch, self.config.kl_weight))
+
+    @override
+    def on_validation_epoch_end(self) -> None:
+        self.swap_average()
+        torch.random.set_rng_state(self._rng)
+        self._log_sums("validation")
+
+    @override
+    def on_train_epoch_end(self) -> None:
+        self._log_sums("train")
+        self.log("kl_weight", self.kl_weight())
+
+    def swap_average(self) -> None:
+        """Exchange the network's weights and their running average."""
+        with torch.no_grad():
+            for kept, current in zip(self.average, self.network.parameters(), strict=True):
+                buffer = current.detach().clone()
+                current.copy_(kept)
+                kept.copy_(buffer)
+
+    @contextmanager
+    def averaged(self) -> Iterator[GatedMultimodalVAE]:
+        """Lend the network with averaged weights."""
+        self.swap_average()
+        try:
+            yield self.network
+        finally:
+            self.swap_average()
+
+    @override
+    def configure_optimizers(self) -> Any:
+        optimizer = torch.optim.AdamW(
+            self.network.parameters(), lr=self.config.lr, weight_decay=self.config.weight_decay
+        )
+        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, self._learning_rate)
+        return {
+            "optimizer": optimizer,
+            "lr_scheduler": {"scheduler": schedule, "interval": "step"},
+        }
+
+    def _learning_rate(self, step: int) -> float:
+        """Return the share of the peak learning rate at a step."""
+        rise = min(1.0, (step + 1) / max(1, min(self.config.warmup_steps, self.n_steps)))
+        return rise * 0.5 * (1 + math.cos(math.pi * min(1.0, step / max(1, self.n_steps))))
+
+    def _terms(self, batch: Minibatch, kl_weight: float) -> ObjectiveTerms:
+        return sub_sampled_objective(
+            self.network,
+            batch,
+            weights=self.modality_weights,
+            kl_weight=kl_weight,
+            config=self.config.objective,
+        )
+
+    def _accumulate(self, stage: str, terms: ObjectiveTerms) -> None:
+        row = torch.cat(
+            [
+                torch.stack([terms.loss.detach() * terms.n_cells, terms.kl]),
+                terms.kl.new_tensor([terms.n_cells]),
+                terms.log_prob,
+                terms.n_present.to(terms.kl.dtype),
+            ]
+        )
+        self._sums[stage] = self._sums[stage] + row if stage in self._sums else row
+
+    def _log_sums(self, stage: str) -> None:
+        total = self._sums.pop(stage, None)
+        if total is None:
+            return
+        loss, kl, n_cells = total[0], total[1], total[2]
+        n_modalities = len(self.network.modalities)
+        log_prob, present = total[3 : 3 + n_modalities], total[3 + n_modalities :]
+        reconstruction = -log_prob.sum() / n_cells
+        name = "train_loss" if stage == "train" else "validation_loss"
+        self.log(name, loss / n_cells, prog_bar=True)
+        self.log(f"elbo_{stage}", reconstruction + kl / n_cells)
+        self.log(f"reconstruction_loss_{stage}", reconstruction)
+        self.log(f"kl_local_{stage}", kl / n_cells)
+        for m, modality in enumerate(self.network.modalities):
+            self.log(f"nll_{modality}_{stage}", -log_prob[m] / present[m].clamp_min(1))

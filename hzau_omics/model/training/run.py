@@ -1,0 +1,143 @@
+"""One training run: trainer, callbacks, what is kept, and what goes into the history."""
+
+import logging
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import torch
+from lightning.pytorch import Callback
+from lightning.pytorch.callbacks import ModelCheckpoint
+from scvi.train import Trainer
+from scvi.train._callbacks import LoudEarlyStopping
+
+from hzau_omics.errors import ConfigError
+from hzau_omics.model.training.callbacks import MONITOR, BestWeights, GracefulStop, NaNGuard
+from hzau_omics.model.training.data import MosaicDataModule
+from hzau_omics.model.training.plan import TrainingPlan
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunConfig:
+    """Options of the trainer.
+
+    Attributes
+    ----------
+    max_epochs
+        Epochs of this run.
+    accelerator, devices
+        As in Lightning.
+    early_stopping
+        Whether to stop when the validation loss no longer falls.
+    early_stopping_patience
+        Epochs without improvement before stopping.
+    enable_progress_bar
+        Whether to show progress.
+    checkpoint_dir
+        Folder for a checkpoint per epoch; None for none.
+    resume_from
+        Checkpoint to go on from.
+    callbacks
+        Further Lightning callbacks.
+    """
+
+    max_epochs: int
+    accelerator: str = "auto"
+    devices: int | list[int] | str = "auto"
+    early_stopping: bool = True
+    early_stopping_patience: int = 20
+    enable_progress_bar: bool = True
+    checkpoint_dir: str | Path | None = None
+    resume_from: str | Path | None = None
+    callbacks: Sequence[Callback] = field(default=())
+
+    def __post_init__(self) -> None:
+        """Check ranges."""
+        if self.max_epochs < 1:
+            msg = f"max_epochs must be at least 1. Received {self.max_epochs}."
+            raise ConfigError(msg)
+        if self.resume_from is not None and not Path(self.resume_from).is_file():
+            msg = f"resume_from must be a checkpoint file. Not found: {self.resume_from}."
+            raise ConfigError(msg)
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """What a run leaves behind.
+
+    Attributes
+    ----------
+    history
+        Metric name -> data frame with one row per epoch.
+    best_epoch
+        Epoch whose weights were kept; -1 without a validation split (then the last ones).
+    interrupted
+        Whether the user stopped it.
+    """
+
+    history: dict[str, pd.DataFrame]
+    best_epoch: int
+    interrupted: bool
+
+
+def run_training(plan: TrainingPlan, data: MosaicDataModule, config: RunConfig) -> RunResult:
+    """Train, and leave the best averaged weights in the plan's network."""
+    best, stop = BestWeights(), GracefulStop()
+    callbacks: list[Callback] = [best, stop, NaNGuard(), *config.callbacks]
+    has_validation = len(data.split.validation) > 0
+    if config.early_stopping and has_validation:
+        callbacks.append(
+            LoudEarlyStopping(
+                monitor=MONITOR, patience=config.early_stopping_patience, warmup_epochs=0
+            )
+        )
+    if config.checkpoint_dir is not None:
+        callbacks.append(
+            ModelCheckpoint(
+                dirpath=config.checkpoint_dir,
+                filename="last",
+                save_top_k=1,
+                enable_version_counter=False,
+                save_on_train_epoch_end=True,
+            )
+        )
+    trainer = Trainer(
+        max_epochs=config.max_epochs,
+        accelerator=config.accelerator,
+        devices=config.devices,
+        check_val_every_n_epoch=1,
+        reload_dataloaders_every_n_epochs=1,
+        gradient_clip_val=plan.config.gradient_clip,
+        enable_progress_bar=config.enable_progress_bar,
+        enable_checkpointing=config.checkpoint_dir is not None,
+        benchmark=False,
+        callbacks=callbacks,
+    )
+    with torch.random.fork_rng(), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*does not have many workers.*")
+        warnings.filterwarnings("ignore", message=".*Checkpoint directory.*exists.*")
+        interrupted = _fit(trainer, plan, data, config) or stop.requested
+    best.restore(plan)
+    if interrupted:
+        logger.warning(
+            "Training was interrupted in epoch %d; what was trained is kept.",
+            trainer.current_epoch,
+        )
+    return RunResult(dict(trainer.logger.history), best.best_epoch, interrupted)
+
+
+def _fit(trainer: Trainer, plan: TrainingPlan, data: MosaicDataModule, config: RunConfig) -> bool:
+    """Fit; return whether Lightning itself saw an interrupt (it then exits the process)."""
+    resume: Any = None if config.resume_from is None else str(config.resume_from)
+    try:
+        trainer.fit(plan, data, ckpt_path=resume)
+    except (KeyboardInterrupt, SystemExit):
+        if not trainer.interrupted:
+            raise
+        return True
+    return False
