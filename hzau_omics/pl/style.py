@@ -1,0 +1,247 @@
+"""Colours, sizes and categories that all pictures share."""
+
+from collections.abc import Sequence
+from math import ceil
+from typing import Any, NamedTuple
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.colors import to_hex, to_rgb
+from matplotlib.figure import Figure
+
+from hzau_omics.errors import ConfigError
+
+TEXT = 9
+TITLE = 10.5
+MISSING_COLOUR = "#D3D3D3"
+CONTINUOUS_MAP = "viridis"
+
+# Seven colours of Okabe and Ito (the yellow slightly darkened for white paper), then Tol's muted
+# scheme and a few neighbours. From the eighth level on, pictures also number the levels.
+_COLOURS = (
+    *("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#E5D436"),
+    *("#332288", "#44AA99", "#882255", "#999933", "#AA4499", "#117733", "#DDCC77"),
+    *("#661100", "#6699CC", "#CC6677", "#333333", "#A6761D", "#7570B3"),
+)
+DISTINCT = 7
+
+
+class Levels(NamedTuple):
+    """A categorical variable ready to draw.
+
+    Attributes
+    ----------
+    names
+        Names of the levels in their order.
+    codes
+        Position of each cell's level in ``names``, -1 where missing; shape (cells,).
+    """
+
+    names: list[str]
+    codes: np.ndarray
+
+
+def palette(n: int) -> list[str]:
+    """Return n colours that colour-blind readers can tell apart as far as that is possible.
+
+    Parameters
+    ----------
+    n
+        Number of colours. Above 20 the scheme repeats in lighter, then darker shades.
+
+    Returns
+    -------
+    Hexadecimal colours; the first ones do not depend on ``n``.
+
+    Examples
+    --------
+    >>> palette(2)
+    ['#0072b2', '#e69f00']
+    """
+    colours = []
+    for i in range(n):
+        turn, position = divmod(i, len(_COLOURS))
+        blend = (0.0, 0.45, 0.35)[turn % 3]
+        towards = 0.0 if turn % 3 == 2 else 1.0
+        rgb = np.array(to_rgb(_COLOURS[position]))
+        colours.append(to_hex(rgb * (1 - blend) + towards * blend))
+    return colours
+
+
+def text_colour(background: str) -> str:
+    """Return black or white, whichever reads better on a background.
+
+    Parameters
+    ----------
+    background
+        Colour of the background.
+
+    Returns
+    -------
+    ``"black"`` or ``"white"``.
+
+    Examples
+    --------
+    >>> text_colour("#0072B2"), text_colour("#E69F00")
+    ('white', 'black')
+    """
+    brightness = float(np.dot(to_rgb(background), (0.299, 0.587, 0.114)))
+    return "black" if brightness > 0.55 else "white"
+
+
+def levels(values: Any) -> Levels:
+    """Find the levels of a categorical variable.
+
+    Parameters
+    ----------
+    values
+        Series or array of shape (cells,): categorical, text or boolean.
+
+    Returns
+    -------
+    Levels that occur: in the order of a categorical dtype, sorted otherwise.
+
+    Examples
+    --------
+    >>> levels(["T", "B", None]).names
+    ['B', 'T']
+    """
+    series = pd.Series(values)
+    if not isinstance(series.dtype, pd.CategoricalDtype):
+        text = series.astype(object).where(series.notna())
+        series = pd.Series(pd.Categorical(text.map(str, na_action="ignore")))
+    used = series.cat.remove_unused_categories().cat
+    return Levels([str(c) for c in used.categories], used.codes.to_numpy())
+
+
+def point_size(n: int) -> float:
+    """Return a marker area in points squared that suits a scatter of n cells.
+
+    Parameters
+    ----------
+    n
+        Number of cells.
+
+    Returns
+    -------
+    Area between 0.3 and 30, smaller for more cells.
+
+    Examples
+    --------
+    >>> point_size(1_000) > point_size(10_000)
+    True
+    """
+    return float(np.clip(20_000 / max(n, 1), 0.3, 30.0))
+
+
+def new_grid(
+    n: int,
+    *,
+    ncols: int,
+    panel: tuple[float, float],
+    extra: float = 0.0,
+) -> tuple[Figure, list[Axes]]:
+    """Make a new figure with n panels, row by row.
+
+    Parameters
+    ----------
+    n
+        Number of panels.
+    ncols
+        Largest number of panels per row.
+    panel
+        Width and height of a panel in inches.
+    extra
+        Additional height of the figure in inches.
+
+    Returns
+    -------
+    The figure and its n axes.
+
+    Raises
+    ------
+    ConfigError
+        If ``n`` or ``ncols`` is below 1.
+
+    Examples
+    --------
+    >>> figure, axes = new_grid(3, ncols=2, panel=(2, 2))
+    >>> len(axes), figure.get_size_inches().tolist()
+    (3, [4.0, 4.0])
+    """
+    if n < 1 or ncols < 1:
+        msg = f"there must be at least one panel and one per row. Got {n} panel(s), ncols={ncols}."
+        raise ConfigError(msg)
+    columns = min(n, ncols)
+    rows = ceil(n / columns)
+    size = (columns * panel[0], rows * panel[1] + extra)
+    figure = plt.figure(figsize=size, layout="constrained")
+    return figure, [figure.add_subplot(rows, columns, i + 1) for i in range(n)]
+
+
+def new_axes(ax: Axes | None, *, size: tuple[float, float]) -> Axes:
+    """Return the given axes, or those of a new figure.
+
+    Parameters
+    ----------
+    ax
+        Axes to draw into, or None.
+    size
+        Width and height of a new figure in inches.
+
+    Returns
+    -------
+    Axes with small text.
+
+    Examples
+    --------
+    >>> new_axes(None, size=(3, 2)).get_figure().get_size_inches().tolist()
+    [3.0, 2.0]
+    """
+    if ax is None:
+        ax = plt.subplots(figsize=size, layout="constrained")[1]
+    ax.tick_params(labelsize=TEXT)
+    ax.spines[["top", "right"]].set_visible(False)
+    return ax
+
+
+def legend_beside(
+    ax: Axes, handles: Sequence[Any] | None = None, *, n_columns: int = 1, title: str | None = None
+) -> None:
+    """Put a legend to the right of the axes, outside.
+
+    Parameters
+    ----------
+    ax
+        Axes to describe.
+    handles
+        Legend handles; those of the axes by default.
+    n_columns
+        Number of legend columns.
+    title
+        Title of the legend.
+
+    Examples
+    --------
+    >>> ax = new_axes(None, size=(3, 2))
+    >>> line = ax.plot([0, 1], label="train")
+    >>> legend_beside(ax)
+    >>> ax.get_legend().get_texts()[0].get_text()
+    'train'
+    """
+    found = ax.get_legend_handles_labels()[0] if handles is None else list(handles)
+    ax.legend(
+        handles=found,
+        loc="center left",
+        bbox_to_anchor=(1.01, 0.5),
+        frameon=False,
+        fontsize=TEXT,
+        title=title,
+        title_fontsize=TEXT,
+        ncols=n_columns,
+        handletextpad=0.5,
+        columnspacing=1.0,
+        borderaxespad=0.2,
+    )

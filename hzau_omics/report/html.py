@@ -1,0 +1,150 @@
+"""Rendering of report content to one HTML file without outside references."""
+
+from base64 import b64encode
+from dataclasses import dataclass
+from io import BytesIO
+from numbers import Integral, Real
+from os import PathLike
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from matplotlib.figure import Figure
+
+from hzau_omics.errors import ConfigError
+from hzau_omics.report.content import Picture, ReportContent, Section, Table
+from hzau_omics.report.sections import SECTIONS
+
+_DPI = 110
+_WHOLE_FROM = 100
+_PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+
+
+class _Cell(NamedTuple):
+    text: str
+    best: bool
+    number: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Block:
+    anchor: str
+    heading: str
+    reading: str
+    section: Section
+
+
+def write_report(path: str | PathLike[str], content: ReportContent) -> Path:
+    """Write a report as one HTML file that needs nothing else: no network, font or script.
+
+    Parameters
+    ----------
+    path
+        File to write, in an existing folder; an existing file is replaced.
+    content
+        Texts, pictures and tables. Figures are left open and unchanged. Texts are escaped, so that
+        markup in a label cannot break the page.
+
+    Returns
+    -------
+    Path of the file.
+
+    Raises
+    ------
+    ConfigError
+        If the folder does not exist, or an image is neither a figure nor a PNG.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     content = ReportContent(title="Run 1", summary="One cell.", limits=["Only one cell."])
+    ...     page = write_report(Path(folder) / "report.html", content).read_text()
+    >>> "<h1>Run 1</h1>" in page
+    True
+    """
+    target = Path(path)
+    if not target.parent.is_dir():
+        msg = (
+            f"a report needs an existing folder. Got {str(target)!r}, whose folder does not exist. "
+            "Create it first."
+        )
+        raise ConfigError(msg)
+    target.write_text(_render(content), encoding="utf-8")
+    return target
+
+
+def _render(content: ReportContent) -> str:
+    environment = Environment(
+        loader=PackageLoader("hzau_omics.report", "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    blocks = [
+        _Block(anchor=name, heading=heading, reading=reading, section=section)
+        for name, (heading, reading) in SECTIONS.items()
+        if (section := getattr(content, name)) is not None
+    ]
+    return environment.get_template("report.html.j2").render(
+        content=content, blocks=blocks, image=_image, rows=_rows
+    )
+
+
+def _image(picture: Picture) -> str:
+    """Return a picture as a data URI."""
+    image = picture.image
+    if isinstance(image, Figure):
+        buffer = BytesIO()
+        # without the program's name and date the same figure gives the same bytes
+        image.savefig(
+            buffer, format="png", dpi=_DPI, bbox_inches="tight", metadata={"Software": None}
+        )
+        image = buffer.getvalue()
+    if not isinstance(image, bytes) or not image.startswith(_PNG_SIGNATURE):
+        msg = (
+            "a picture must be a matplotlib Figure or the bytes of a PNG file. Got "
+            f"{type(image).__name__} for {picture.alt!r}. Pass `axes.figure`, or save it as PNG."
+        )
+        raise ConfigError(msg)
+    return f"data:image/png;base64,{b64encode(image).decode('ascii')}"
+
+
+def _rows(table: Table) -> list[tuple[str, list[_Cell]]]:
+    """Return name and formatted cells of each row."""
+    rows = []
+    for position, name in enumerate(table.frame.index):
+        values = list(table.frame.iloc[position])
+        best = _best(values, higher=table.higher_is_better.get(str(name)))
+        cells = [
+            _Cell(_format(value, table.digits), i in best, _is_number(value))
+            for i, value in enumerate(values)
+        ]
+        rows.append((str(name), cells))
+    return rows
+
+
+def _best(values: list[Any], *, higher: bool | None) -> set[int]:
+    numbers = {i: float(v) for i, v in enumerate(values) if _is_number(v) and not pd.isna(v)}
+    if higher is None or len(numbers) < 2:
+        return set()
+    winner = max(numbers.values()) if higher else min(numbers.values())
+    return {i for i, value in numbers.items() if value == winner}
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, Real) and not isinstance(value, bool | np.bool_)
+
+
+def _format(value: Any, digits: int) -> str:
+    if value is None or value is pd.NA or (_is_number(value) and np.isnan(float(value))):
+        return "\N{EN DASH}"
+    if not _is_number(value):
+        return str(value)
+    number = float(value)
+    # a count that became a float because its column has fractions too
+    whole = isinstance(value, Integral) or (number.is_integer() and abs(number) >= _WHOLE_FROM)
+    return f"{number:,.0f}" if whole else f"{number:,.{digits}f}"

@@ -1,0 +1,164 @@
+"""Scatter plots show every cell once, in its colour, and name what they show."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from anndata import AnnData
+from matplotlib.axes import Axes
+from matplotlib.colors import to_rgba
+
+from hzau_omics import pl
+from hzau_omics.errors import ConfigError, DataContractError
+from hzau_omics.pl.embeddings import _spread
+from hzau_omics.pl.style import MISSING_COLOUR, palette
+
+
+@pytest.fixture
+def adata() -> AnnData:
+    rng = np.random.default_rng(0)
+    obs = pd.DataFrame(
+        {
+            "cell_type": pd.Categorical(rng.choice(["T", "B"], 50), categories=["T", "B"]),
+            "total": rng.gamma(2.0, size=50),
+            "paired": rng.random(50) < 0.5,
+            "text": ["known"] * 20 + [None] * 30,
+        },
+        index=[f"c{i}" for i in range(50)],
+    )
+    adata = AnnData(obs=obs)
+    adata.obsm["X_umap"] = rng.normal(size=(50, 2))
+    return adata
+
+
+def legend_texts(ax: Axes) -> list[str]:
+    return [text.get_text() for text in ax.get_legend().get_texts()]
+
+
+def drawn_points(ax: Axes) -> np.ndarray:
+    return np.vstack([np.asarray(c.get_offsets()) for c in ax.collections])
+
+
+def test_one_titled_panel_per_column_with_every_cell_once(adata: AnnData) -> None:
+    columns = ["cell_type", "total", "paired", "text"]
+    figure = pl.umap(adata, color=columns)
+    panels = [ax for ax in figure.axes if ax.get_title()]
+    assert [ax.get_title() for ax in panels] == columns
+    expected = np.sort(adata.obsm["X_umap"], axis=0)
+    for ax in panels:
+        np.testing.assert_allclose(np.sort(drawn_points(ax), axis=0), expected)
+
+
+def test_categories_have_counts_in_their_order_and_their_own_colour(adata: AnnData) -> None:
+    ax = pl.umap(adata, color="cell_type").axes[0]
+    counts = adata.obs["cell_type"].value_counts()
+    assert legend_texts(ax) == [f"T ({counts['T']})", f"B ({counts['B']})"]
+    points = ax.collections[1]
+    colours = {
+        tuple(p): tuple(c[:3])
+        for p, c in zip(
+            np.asarray(points.get_offsets()).round(9), points.get_facecolors(), strict=True
+        )
+    }
+    expected = dict(zip(["T", "B"], palette(2), strict=True))
+    for place, label in zip(adata.obsm["X_umap"].round(9), adata.obs["cell_type"], strict=True):
+        assert colours[tuple(place)] == pytest.approx(to_rgba(expected[label])[:3])
+
+
+def test_cells_without_a_value_are_grey_and_counted(adata: AnnData) -> None:
+    ax = pl.umap(adata, color="text").axes[0]
+    assert legend_texts(ax) == ["known (20)", "no value (30)"]
+    grey = ax.collections[0]
+    assert len(grey.get_offsets()) == 30
+    assert tuple(grey.get_facecolors()[0][:3]) == pytest.approx(to_rgba(MISSING_COLOUR)[:3])
+
+
+def test_numbers_get_a_colour_bar_instead_of_a_legend(adata: AnnData) -> None:
+    figure = pl.umap(adata, color="total")
+    assert figure.axes[0].get_legend() is None
+    (bar,) = figure.axes[0].child_axes
+    assert bar.get_ylim() == pytest.approx((adata.obs["total"].min(), adata.obs["total"].max()))
+
+
+@pytest.mark.parametrize("n_levels", [7, 8, 30])
+def test_many_levels_are_numbered_on_the_cells_and_in_the_legend(n_levels: int) -> None:
+    names = [f"type {i:02d}" for i in range(n_levels)] * 3
+    ax = pl.embedding(np.random.default_rng(1).normal(size=(len(names), 2)), names)
+    numbers = [text.get_text() for text in ax.texts]
+    texts = legend_texts(ax)
+    assert len(texts) == n_levels
+    if n_levels <= 7:
+        assert numbers == []
+        assert texts[0] == "type 00 (3)"
+    else:
+        assert numbers == [str(i + 1) for i in range(n_levels)]
+        assert texts[-1] == f"{n_levels}  type {n_levels - 1:02d} (3)"
+
+
+@pytest.mark.parametrize("n_levels", [3, 26])
+def test_legend_stays_beside_the_panel_and_inside_the_figure(n_levels: int) -> None:
+    names = [f"a rather long cell type name {i}" for i in range(n_levels)] * 2
+    ax = pl.embedding(np.random.default_rng(2).normal(size=(len(names), 2)), names)
+    figure = ax.get_figure()
+    figure.canvas.draw()
+    legend, panel = ax.get_legend().get_window_extent(), ax.get_window_extent()
+    assert legend.x0 >= panel.x1
+    assert legend.x1 <= figure.bbox.x1 + 1
+    assert legend.y0 >= -1
+    assert legend.y1 <= figure.bbox.y1 + 1
+
+
+def test_colliding_numbers_are_pushed_apart() -> None:
+    places = np.zeros((6, 2))
+    moved = _spread(places, gap=0.05)
+    distance = np.linalg.norm(moved[:, None] - moved[None], axis=2)[~np.eye(6, dtype=bool)]
+    assert distance.min() > 0.045
+    far = np.array([[0.0, 0.0], [1.0, 1.0]])
+    np.testing.assert_allclose(_spread(far, gap=0.05), far, atol=1e-5)
+
+
+def test_nothing_is_computed_or_changed(adata: AnnData) -> None:
+    before = adata.copy()
+    pl.umap(adata, color=["cell_type", "total"])
+    assert set(adata.obsm) == {"X_umap"}
+    assert not adata.uns
+    pd.testing.assert_frame_equal(adata.obs, before.obs)
+
+
+def test_given_axes_are_used(adata: AnnData) -> None:
+    given = pl.embedding(adata.obsm["X_umap"])
+    assert pl.embedding(adata.obsm["X_umap"], adata.obs["total"], ax=given) is given
+
+
+def test_gate_umap_has_one_scale_and_greys_absent_modalities() -> None:
+    weights = pd.DataFrame({"rna": [0.2, 1.0, 0.0], "adt": [0.8, 0.0, 1.0]})
+    figure = pl.gate_umap(np.eye(3)[:, :2], weights)
+    panels = figure.axes[:2]
+    assert [ax.get_title() for ax in panels] == ["weight of rna", "weight of adt"]
+    for ax, expected in zip(panels, ([0.2, 1.0], [0.8, 1.0]), strict=True):
+        grey, coloured = ax.collections[:2]
+        assert len(grey.get_offsets()) == 1
+        assert coloured.get_array().tolist() == expected
+        assert coloured.get_clim() == (0.0, 1.0)
+
+
+def test_refuses_a_missing_embedding(adata: AnnData) -> None:
+    del adata.obsm["X_umap"]
+    with pytest.raises(DataContractError, match=r"computes nothing.*scanpy.tl.umap"):
+        pl.umap(adata, color="cell_type")
+
+
+def test_refuses_an_unknown_column_and_suggests_one(adata: AnnData) -> None:
+    with pytest.raises(DataContractError, match=r"Got 'cell_typ'.*Did you mean 'cell_type'"):
+        pl.umap(adata, color="cell_typ")
+
+
+def test_refuses_no_column(adata: AnnData) -> None:
+    with pytest.raises(ConfigError, match=r"at least one panel.*Got 0"):
+        pl.umap(adata, color=[])
+
+
+def test_refuses_points_of_another_shape_or_length() -> None:
+    with pytest.raises(DataContractError, match=r"points must be \(cells, 2\).*\(4, 3\)"):
+        pl.embedding(np.zeros((4, 3)))
+    with pytest.raises(DataContractError, match="Got 4 and 3"):
+        pl.embedding(np.zeros((4, 2)), ["a", "b", "c"])
