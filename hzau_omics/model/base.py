@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Literal, Self, override
 
 import numpy as np
+import pandas as pd
 import torch
 from lightning.pytorch import Callback
 from mudata import MuData
@@ -49,6 +50,11 @@ class TrainableModel(BaseModelClass):
     """
 
     module: GatedMultimodalVAE
+    is_trained_: bool
+    history_: dict[str, pd.DataFrame] | None
+    train_indices_: NDArray[np.int64] | None
+    validation_indices_: NDArray[np.int64] | None
+    test_indices_: NDArray[np.int64] | None
 
     def __init__(
         self,
@@ -297,7 +303,9 @@ class TrainableModel(BaseModelClass):
             result = run_training(plan, data, run)
         finally:
             self.module.eval()
-        self._keep(result.history, split)
+        # A resumed run counts its epochs from the beginning of the run that it goes on with.
+        offset = self.n_epochs_trained_ if resume_from is None else 0
+        self._keep(result.history, split, offset)
         self.best_epoch_ = result.best_epoch
 
     def _training_store(self) -> MosaicStore:
@@ -313,8 +321,13 @@ class TrainableModel(BaseModelClass):
         self, store: MosaicStore, train_size: float, validation_size: float | None, seed: int
     ) -> Split:
         """Return the split; a trained model keeps its own."""
-        if self.is_trained_ and self.train_indices_ is not None:
-            return Split(self.train_indices_, self.validation_indices_, self.test_indices_)
+        train, validation, test = (
+            self.train_indices_,
+            self.validation_indices_,
+            self.test_indices_,
+        )
+        if train is not None and validation is not None and test is not None:
+            return Split(train, validation, test)
         return split_cells(
             store.n_cells,
             train_size=train_size,
@@ -323,10 +336,10 @@ class TrainableModel(BaseModelClass):
             stratify=store.present,
         )
 
-    def _keep(self, history: dict[str, Any], split: Split) -> None:
-        offset = self.n_epochs_trained_
+    def _keep(self, history: dict[str, Any], split: Split, offset: int) -> None:
         self.history_ = persistence.extend_history(self.history_, history, offset)
-        self.n_epochs_trained_ += max((len(frame) for frame in history.values()), default=0)
+        last = max((int(frame.index[-1]) for frame in history.values()), default=-1)
+        self.n_epochs_trained_ = max(self.n_epochs_trained_, offset + last + 1)
         self.train_indices_, self.validation_indices_, self.test_indices_ = split
         self.is_trained_ = True
         self._model_summary_string = self._describe()

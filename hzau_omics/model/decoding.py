@@ -1,7 +1,8 @@
 """Predictive distributions of a modality: which batch to decode as, and which library to use."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
@@ -14,6 +15,9 @@ from hzau_omics.minibatch import Minibatch
 from hzau_omics.nn.decoder import log_total
 from hzau_omics.nn.likelihoods import Parameters
 from hzau_omics.nn.network import GatedMultimodalVAE
+
+MIN_SHARE = 1e-6
+"""A known total says nothing about a panel that shares less than this with its own."""
 
 
 @dataclass(frozen=True)
@@ -103,7 +107,7 @@ class ModalityPredictor:
     @property
     def index(self) -> int:
         """Position of the modality."""
-        return self.layout.names.index(self.modality)
+        return int(self.layout.names.index(self.modality))
 
     def parameters(
         self,
@@ -126,8 +130,9 @@ class ModalityPredictor:
         decode_as
             Code of the batch.
         log_library
-            Fixed log library; None takes the observed total where `know_library` is True and a
-            draw from the learned distribution (its mean for a learned library) elsewhere.
+            Fixed log total of all features; None takes the observed total of what the cell's batch
+            measured where `know_library` is True, and a draw from the learned distribution (its
+            mean for a learned library) elsewhere.
         know_library
             Boolean tensor (cell).
         """
@@ -136,16 +141,35 @@ class ModalityPredictor:
         covariates = self.network.covariates_of(codes, batch.categorical, batch.continuous)
         hidden = decoder.hidden(z, covariates)
         library = decoder.library(hidden)
-        if library is not None and log_library is None:
-            drawn = library.sample(generator) if decoder.library_is_observed else library.mean
-            log_library = drawn
-            if know_library is not None and decoder.library_is_observed:
-                observed = log_total(batch.x[self.modality])
-                log_library = torch.where(know_library.unsqueeze(-1), observed, drawn)
         panel = self.layout.modality(self.modality).panel
         mask = None
-        if panel is not None:
+        if panel is not None and log_library is None:
             mask = torch.from_numpy(panel[decode_as]).to(z.device).expand(len(batch), -1)
-        return decoder.parameters_given(
-            hidden, log_library, batch=codes, covariates=covariates, feature_mask=mask
+        decode = partial(
+            decoder.parameters_given, hidden, batch=codes, covariates=covariates, feature_mask=mask
         )
+        if library is not None and log_library is None:
+            log_library = library.sample(generator) if decoder.library_is_observed else library.mean
+            if know_library is not None and decoder.library_is_observed:
+                share = self._share_of_own_panel(decode, batch, mask)
+                known = know_library.unsqueeze(-1) & (share > MIN_SHARE)
+                observed = log_total(batch.x[self.modality]) - share.clamp_min(MIN_SHARE).log()
+                log_library = torch.where(known, observed, log_library)
+        return decode(log_library)
+
+    def _share_of_own_panel(
+        self, decode: Callable[[Tensor], Parameters], batch: Minibatch, mask: Tensor | None
+    ) -> Tensor:
+        """Return what share of the decoded panel's total falls on the cells' own panel, (cell, 1).
+
+        A cell's observed total counts only what its own batch measured.
+        """
+        one = torch.ones(len(batch), 1, device=batch.present.device)
+        own = batch.feature_mask.get(self.modality)
+        if own is None or mask is None or torch.equal(own, mask):
+            return one
+        parameters = decode(torch.zeros_like(one))
+        for name in ("log_rate", "log_probability"):
+            if name in parameters:
+                return torch.where(own, parameters[name].exp(), 0.0).sum(-1, keepdim=True)
+        return one

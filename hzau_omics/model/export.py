@@ -92,11 +92,13 @@ def prior_samples(
 
 def _blank(layout: DataLayout, n_cells: int, device: torch.device) -> Minibatch:
     """Return cells with the first category of every covariate and average continuous ones."""
-    zeros = {"dtype": torch.long, "device": device}
+    long = torch.long
     return Minibatch(
         x={},
         present=torch.zeros(n_cells, len(layout.names), dtype=torch.bool, device=device),
-        batch=torch.zeros(n_cells, **zeros),
-        categorical=torch.zeros(n_cells, len(layout.categorical_covariates), **zeros),
+        batch=torch.zeros(n_cells, dtype=long, device=device),
+        categorical=torch.zeros(
+            n_cells, len(layout.categorical_covariates), dtype=long, device=device
+        ),
         continuous=torch.zeros(n_cells, len(layout.continuous_covariates), device=device),
     )

@@ -4,10 +4,9 @@ They only describe. Validation and reading belong to the data layer, and nothing
 user's MuData beside the two identifiers that scvi-tools itself keeps in ``uns``.
 """
 
+import json
 from typing import Any, override
 
-import numpy as np
-import pandas as pd
 from mudata import MuData
 from scvi.data.fields import BaseAnnDataField
 
@@ -34,7 +33,7 @@ class LayoutField(BaseAnnDataField):
 
     @override
     def register_field(self, adata: MuData) -> dict[str, Any]:
-        return {**self._layout.to_dict(), "n_cells": adata.n_obs}
+        return layout_state(self._layout, adata.n_obs)
 
     @override
     def transfer_field(
@@ -47,7 +46,7 @@ class LayoutField(BaseAnnDataField):
     @override
     def get_summary_stats(self, state_registry: dict[str, Any]) -> dict[str, int]:
         layout = layout_of(state_registry)
-        features = {f"n_{m.name}": m.n_features for m in layout.modalities}
+        features = {f"n_features_{_key(m.name)}": m.n_features for m in layout.modalities}
         return {"n_cells": state_registry["n_cells"], "n_batch": layout.n_batches, **features}
 
     @override
@@ -112,15 +111,26 @@ class PointerField(BaseAnnDataField):
         return None
 
     @override
-    def get_field_data(self, adata: MuData) -> np.ndarray | pd.DataFrame:
+    def get_field_data(self, adata: MuData) -> Any:
         owner = adata if self._mod_key is None else adata[self._mod_key]
-        value = getattr(owner, self._attr_name)
+        value: Any = getattr(owner, self._attr_name)
         return value if self._attr_key is None else value[self._attr_key]
 
 
 def layout_of(state_registry: dict[str, Any]) -> DataLayout:
     """Return the layout that a :class:`LayoutField` keeps."""
-    return DataLayout.from_dict(dict(state_registry))
+    return DataLayout.from_dict(json.loads(state_registry[LAYOUT_KEY]))
+
+
+def layout_state(layout: DataLayout, n_cells: int) -> dict[str, Any]:
+    """Return what a :class:`LayoutField` keeps, for a number of cells."""
+    # As text: scvi-tools freezes the state when it shows a registry, and refuses lists of dicts.
+    return {LAYOUT_KEY: json.dumps(layout.to_dict()), "n_cells": n_cells}
+
+
+def _key(name: str) -> str:
+    """Return a name as a registry key, in which scvi-tools allows no dots."""
+    return name.replace(".", "_")
 
 
 def fields_of(layout: DataLayout) -> list[BaseAnnDataField]:
@@ -129,9 +139,11 @@ def fields_of(layout: DataLayout) -> list[BaseAnnDataField]:
     for modality in layout.modalities:
         layer = modality.spec.layer
         attribute = "X" if layer is None else "layers"
-        fields.append(PointerField(modality.name, attribute, layer, modality.name))
+        fields.append(
+            PointerField(f"modality_{_key(modality.name)}", attribute, layer, modality.name)
+        )
     columns = [layout.batch, layout.labels, *layout.categorical_covariates]
     keys = [c.key for c in columns if c is not None and c.key is not None]
     keys += [c.key for c in layout.continuous_covariates]
-    fields += [PointerField(f"obs_{key}", "obs", key) for key in dict.fromkeys(keys)]
+    fields += [PointerField(f"obs_{_key(key)}", "obs", key) for key in dict.fromkeys(keys)]
     return fields

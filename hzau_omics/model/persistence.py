@@ -14,7 +14,7 @@ from safetensors.torch import load_file, save_file
 
 from hzau_omics.data import DataLayout, MosaicStore
 from hzau_omics.errors import ConfigError, DataContractError
-from hzau_omics.model.fields import LAYOUT_KEY, fields_of
+from hzau_omics.model.fields import LAYOUT_KEY, fields_of, layout_state
 
 if TYPE_CHECKING:
     from hzau_omics.model.base import TrainableModel
@@ -107,8 +107,8 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         msg = f"{path} is damaged: {error}. Restore it from a copy, or train again."
         raise DataContractError(msg) from error
     if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
-        found = manifest.get("format") if isinstance(manifest, dict) else type(manifest).__name__
-        msg = f"{path} has format {found!r}; this version reads format {FORMAT}."
+        version_found = manifest.get("format") if isinstance(manifest, dict) else None
+        msg = f"{path} has format {version_found!r}; this version reads format {FORMAT}."
         raise DataContractError(msg)
     required = {"model", "layout", "init_params", "is_trained", "n_cells", "splits", "history"}
     missing = required - set(manifest)
@@ -125,7 +125,7 @@ def registry_of(model_name: str, layout: DataLayout, n_cells: int) -> dict[str, 
     for field in fields:
         state: dict[str, Any] = {}
         if field.registry_key == LAYOUT_KEY:
-            state = {**layout.to_dict(), "n_cells": n_cells}
+            state = layout_state(layout, n_cells)
         records[field.registry_key] = {
             "data_registry": field.get_data_registry(),
             "state_registry": state,
@@ -172,13 +172,15 @@ def _restore(model: "TrainableModel", manifest: dict[str, Any]) -> None:
 def extend_history(
     former: dict[str, pd.DataFrame] | None, new: dict[str, pd.DataFrame], offset: int
 ) -> dict[str, pd.DataFrame]:
-    """Append the epochs of another run to a history."""
+    """Append the epochs of another run to a history, in place of epochs that it repeats."""
     result = {}
     for name, frame in new.items():
         later = pd.DataFrame(frame).astype(float)
-        later.index = pd.RangeIndex(offset, offset + len(later), name="epoch")
+        later.index = pd.Index(frame.index.to_numpy(dtype=np.int64) + offset, name="epoch")
         earlier = (former or {}).get(name)
-        result[name] = later if earlier is None else pd.concat([earlier, later])
+        if earlier is not None:
+            later = pd.concat([earlier[earlier.index < later.index[0]], later])
+        result[name] = later
     return {**(former or {}), **result}
 
 

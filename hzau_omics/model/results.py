@@ -16,7 +16,7 @@ from hzau_omics.model.base import TrainableModel
 from hzau_omics.model.predictive import PredictiveConfig
 from hzau_omics.model.session import check_given
 
-Cells = MuData | None
+type Cells = MuData | None
 
 
 class MultimodalModel(TrainableModel):

@@ -45,7 +45,8 @@ class InferenceSession:
     @property
     def obs_names(self) -> pd.Index:
         """Names of the wanted cells."""
-        return self.store.obs_names[self.cells]
+        names: pd.Index[str] = self.store.obs_names[self.cells]
+        return names
 
     @property
     def device(self) -> torch.device:

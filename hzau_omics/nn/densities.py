@@ -63,8 +63,12 @@ def log_categorical(x: Entries, log_probability: Entries) -> Entries:
 
 
 def log_multinomial(x: Entries, log_probability: Entries) -> Entries:
-    """Multinomial given its total; its coefficient is spread over the features of a cell."""
-    coefficient = torch.lgamma(x.sum(-1, keepdim=True) + 1) / x.shape[-1]
+    """Multinomial given its total; its coefficient is spread over the counts of a cell.
+
+    Features without counts get none of it, so that unmeasured ones can be left out of the sum.
+    """
+    total = x.sum(-1, keepdim=True)
+    coefficient = torch.lgamma(total + 1) * x / total.clamp_min(1)
     return x * log_probability - torch.lgamma(x + 1) + coefficient
 
 

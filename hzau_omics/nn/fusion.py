@@ -13,8 +13,11 @@ UNAVAILABLE = -1e4
 def masked_log_softmax(
     logits: Float[Tensor, "cell expert"], available: Bool[Tensor, "cell expert"]
 ) -> Float[Tensor, "cell expert"]:
-    """Log-softmax over the available experts; `UNAVAILABLE` or less elsewhere."""
-    masked = torch.where(available, logits.float(), UNAVAILABLE)
+    """Log-softmax over the available experts; `UNAVAILABLE` elsewhere, whatever their level."""
+    usable = torch.where(available, logits.float(), -torch.inf)
+    top = usable.detach().amax(-1, keepdim=True)
+    # Relative to the best available logit, so that `UNAVAILABLE` is far below it.
+    masked = torch.where(available, logits.float() - top, UNAVAILABLE)
     log_weights = torch.log_softmax(masked, dim=-1)
     return torch.where(available, log_weights, UNAVAILABLE)
 

@@ -134,6 +134,9 @@ class GatedMultimodalVAE(nn.Module):
         covariates = self.covariates(batch)[cells]
         x = batch.x[name][cells]
         mask = batch.feature_mask[name][cells] if name in batch.feature_mask else None
+        if mask is not None:
+            # Before anything is computed: zeroing a NaN's result would still leave a NaN gradient.
+            x = torch.where(mask, x, 0.0)
         hidden = decoder.hidden(z, covariates)
         library = decoder.library(hidden)
         zero = z.new_zeros(z.shape[0])

@@ -84,18 +84,18 @@ def drop_modalities(
     present: Bool[Tensor, "cell modality"], probability: float
 ) -> Bool[Tensor, "cell modality"]:
     """With `probability`, reduce a cell to a random non-empty proper subset of what it has."""
-    kept = present & (torch.rand(present.shape, device=present.device) < 0.5)
-    return _reduce(present, kept, torch.rand_like(present[:, 0].float()) < probability)
+    keys = torch.where(present, torch.rand(present.shape, device=present.device), -1.0)
+    rank = keys.argsort(-1, descending=True).argsort(-1)
+    n_present = present.sum(-1, keepdim=True)
+    share = torch.rand_like(keys[:, :1])
+    n_kept = 1 + (share * (n_present - 1)).floor().clamp_min(0)
+    chosen = torch.rand_like(keys[:, :1]) < probability
+    return torch.where(chosen, present & (rank < n_kept), present)
 
 
 def random_subset(present: Bool[Tensor, "cell modality"]) -> Bool[Tensor, "cell modality"]:
     """Reduce each cell to a random non-empty subset of what it has."""
     return drop_modalities(present, 1.0)
-
-
-def _reduce(present: Tensor, kept: Tensor, chosen: Tensor) -> Tensor:
-    usable = chosen & kept.any(-1)
-    return torch.where(usable.unsqueeze(-1), kept, present)
 
 
 def draw_subsets(
@@ -187,4 +187,3 @@ def _distillation(q: DiagonalGaussian, term: Tensor, cell: Tensor) -> Tensor:
     # Every cell has exactly one joint term, and these come first, in the order of the cells.
     joint = DiagonalGaussian(q.mean.detach()[cell], q.logvar.detach()[cell])
     return torch.where(term == 0, 0.0, kl_divergence(joint, q))
-

@@ -72,8 +72,8 @@ class GracefulStop(Callback):
         if self.requested:
             trainer.should_stop = True
 
-    @override
-    def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+    def restore(self) -> None:
+        """Give interrupts back to whoever handled them before; Lightning itself may ignore them."""
         if self._former is not None:
             signal.signal(signal.SIGINT, self._former)
             self._former = None
@@ -87,12 +87,21 @@ class GracefulStop(Callback):
 class NaNGuard(Callback):
     """Stop with a clear error when the loss is no longer finite."""
 
+    # Callbacks see an epoch's end before its loss is logged, hence these two hooks.
     @override
-    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+    def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self._check(trainer)
+
+    @override
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self._check(trainer)
+
+    @staticmethod
+    def _check(trainer: Trainer) -> None:
         loss = trainer.callback_metrics.get("train_loss")
         if loss is not None and not torch.isfinite(torch.as_tensor(loss)):
             msg = (
-                f"The loss became {float(loss)} in epoch {trainer.current_epoch}. "
+                f"The loss became {float(loss)} after {trainer.current_epoch} epochs. "
                 "Lower the learning rate, for example plan_kwargs={'lr': 1e-3}."
             )
             raise FloatingPointError(msg)

@@ -23,11 +23,11 @@ class MinibatchLoader:
 
     def __len__(self) -> int:
         """Return the number of minibatches."""
-        return -(-len(self.cells) // self.batch_size)
+        return (len(self.cells) + self.batch_size - 1) // self.batch_size
 
     def __iter__(self) -> Iterator[Minibatch]:
         """Yield minibatches in order."""
-        return iterate(self.store, self.cells, self.batch_size)
+        yield from iterate(self.store, self.cells, self.batch_size)
 
 
 class MosaicDataModule(LightningDataModule):

@@ -10,9 +10,8 @@ from typing import Any
 import pandas as pd
 import torch
 from lightning.pytorch import Callback
-from lightning.pytorch.callbacks import ModelCheckpoint
+from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 from scvi.train import Trainer
-from scvi.train._callbacks import LoudEarlyStopping
 
 from hzau_omics.errors import ConfigError
 from hzau_omics.model.training.callbacks import MONITOR, BestWeights, GracefulStop, NaNGuard
@@ -91,21 +90,7 @@ def run_training(plan: TrainingPlan, data: MosaicDataModule, config: RunConfig) 
     callbacks: list[Callback] = [best, stop, NaNGuard(), *config.callbacks]
     has_validation = len(data.split.validation) > 0
     if config.early_stopping and has_validation:
-        callbacks.append(
-            LoudEarlyStopping(
-                monitor=MONITOR, patience=config.early_stopping_patience, warmup_epochs=0
-            )
-        )
-    if config.checkpoint_dir is not None:
-        callbacks.append(
-            ModelCheckpoint(
-                dirpath=config.checkpoint_dir,
-                filename="last",
-                save_top_k=1,
-                enable_version_counter=False,
-                save_on_train_epoch_end=True,
-            )
-        )
+        callbacks.append(EarlyStopping(monitor=MONITOR, patience=config.early_stopping_patience))
     trainer = Trainer(
         max_epochs=config.max_epochs,
         accelerator=config.accelerator,
@@ -114,14 +99,25 @@ def run_training(plan: TrainingPlan, data: MosaicDataModule, config: RunConfig) 
         reload_dataloaders_every_n_epochs=1,
         gradient_clip_val=plan.config.gradient_clip,
         enable_progress_bar=config.enable_progress_bar,
-        enable_checkpointing=config.checkpoint_dir is not None,
+        enable_checkpointing=False,
         benchmark=False,
         callbacks=callbacks,
     )
+    if config.checkpoint_dir is not None:
+        # Added last: given to scvi-tools' trainer, it would come with saves of another kind.
+        trainer.callbacks.append(_checkpoints(config.checkpoint_dir))
+    former = {name: value.clone() for name, value in plan.network.state_dict().items()}
     with torch.random.fork_rng(), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*does not have many workers.*")
         warnings.filterwarnings("ignore", message=".*Checkpoint directory.*exists.*")
-        interrupted = _fit(trainer, plan, data, config) or stop.requested
+        try:
+            interrupted = _fit(trainer, plan, data, config) or stop.requested
+        except BaseException:
+            # A call that failed leaves the weights as it found them.
+            plan.network.load_state_dict(former)
+            raise
+        finally:
+            stop.restore()
     best.restore(plan)
     if interrupted:
         logger.warning(
@@ -129,6 +125,16 @@ def run_training(plan: TrainingPlan, data: MosaicDataModule, config: RunConfig) 
             trainer.current_epoch,
         )
     return RunResult(dict(trainer.logger.history), best.best_epoch, interrupted)
+
+
+def _checkpoints(folder: str | Path) -> ModelCheckpoint:
+    return ModelCheckpoint(
+        dirpath=folder,
+        filename="last",
+        save_top_k=1,
+        enable_version_counter=False,
+        save_on_train_epoch_end=True,
+    )
 
 
 def _fit(trainer: Trainer, plan: TrainingPlan, data: MosaicDataModule, config: RunConfig) -> bool:

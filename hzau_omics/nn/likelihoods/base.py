@@ -7,6 +7,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 Cells = Float[Tensor, "cell feature"]
+Hidden = Float[Tensor, "cell hidden"]
 
 
 class DecoderContext(NamedTuple):
@@ -67,14 +68,14 @@ class Likelihood(nn.Module):
     def fit_scale(self, x: Cells) -> None:
         """Learn constants (such as means) from a sample of training cells."""
 
-    def located(self, hidden: Cells, context: DecoderContext) -> Cells:
+    def located(self, hidden: Hidden, context: DecoderContext) -> Cells:
         """Return the unconstrained location of each feature."""
         value: Tensor = self.location(hidden)
         if self.shift is not None:
             value = value + self.shift(context.covariates)
         return value.float()
 
-    def forward(self, hidden: Cells, context: DecoderContext) -> Parameters:
+    def forward(self, hidden: Hidden, context: DecoderContext) -> Parameters:
         """Return the parameters of the distribution, each broadcastable to (cell, feature)."""
         raise NotImplementedError
 

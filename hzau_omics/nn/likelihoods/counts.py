@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from hzau_omics.nn import densities
 from hzau_omics.nn.gaussian import soft_bound
-from hzau_omics.nn.likelihoods.base import Cells, DecoderContext, Likelihood, Parameters
+from hzau_omics.nn.likelihoods.base import Cells, DecoderContext, Hidden, Likelihood, Parameters
 
 LOG_THETA_RANGE = (-6.0, 8.0)
 MIN_LOG_RATE = -15.0
@@ -35,7 +35,7 @@ class Counts(Likelihood):
     def encoder_input(self, x: Cells) -> Cells:
         return torch.log1p(x)
 
-    def log_rate(self, hidden: Cells, context: DecoderContext) -> Cells:
+    def log_rate(self, hidden: Hidden, context: DecoderContext) -> Cells:
         """Log of the expected count.
 
         With a library, the shares of the measured features sum to 1; a feature that was not
@@ -55,7 +55,7 @@ class Poisson(Counts):
     """Poisson counts."""
 
     @override
-    def forward(self, hidden: Cells, context: DecoderContext) -> Parameters:
+    def forward(self, hidden: Hidden, context: DecoderContext) -> Parameters:
         return {"log_rate": self.log_rate(hidden, context)}
 
     @override
@@ -92,7 +92,7 @@ class NegativeBinomial(Counts):
         return log_theta[context.batch] if self.n_batches > 1 else log_theta
 
     @override
-    def forward(self, hidden: Cells, context: DecoderContext) -> Parameters:
+    def forward(self, hidden: Hidden, context: DecoderContext) -> Parameters:
         return {
             "log_rate": self.log_rate(hidden, context),
             "log_theta": self.dispersion(context),
@@ -128,7 +128,7 @@ class ZeroInflatedNegativeBinomial(NegativeBinomial):
         nn.init.constant_(self.zero_logit.bias, -2.0)
 
     @override
-    def forward(self, hidden: Cells, context: DecoderContext) -> Parameters:
+    def forward(self, hidden: Hidden, context: DecoderContext) -> Parameters:
         return {
             **super().forward(hidden, context),
             "zero_logit": self.zero_logit(hidden).float(),

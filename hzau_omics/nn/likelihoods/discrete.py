@@ -5,7 +5,7 @@ from typing import override
 import torch
 
 from hzau_omics.nn import densities
-from hzau_omics.nn.likelihoods.base import Cells, DecoderContext, Likelihood, Parameters
+from hzau_omics.nn.likelihoods.base import Cells, DecoderContext, Hidden, Likelihood, Parameters
 from hzau_omics.nn.likelihoods.counts import MASKED_LOGIT, Counts
 
 
@@ -13,7 +13,7 @@ class Bernoulli(Likelihood):
     """Binary values or values in [0, 1]: open chromatin, words of a text, pixels."""
 
     @override
-    def forward(self, hidden: Cells, context: DecoderContext) -> Parameters:
+    def forward(self, hidden: Hidden, context: DecoderContext) -> Parameters:
         return {"logit": self.located(hidden, context)}
 
     @override
@@ -33,7 +33,7 @@ class Categorical(Likelihood):
     """One-hot categories, such as an annotation."""
 
     @override
-    def forward(self, hidden: Cells, context: DecoderContext) -> Parameters:
+    def forward(self, hidden: Hidden, context: DecoderContext) -> Parameters:
         return {"log_probability": torch.log_softmax(self.located(hidden, context), dim=-1)}
 
     @override
@@ -55,7 +55,7 @@ class Multinomial(Counts):
     """Counts given their total: only the shares are modelled."""
 
     @override
-    def forward(self, hidden: Cells, context: DecoderContext) -> Parameters:
+    def forward(self, hidden: Hidden, context: DecoderContext) -> Parameters:
         value = self.located(hidden, context)
         if context.feature_mask is not None:
             value = torch.where(context.feature_mask, value, MASKED_LOGIT)

@@ -3,11 +3,11 @@
 from typing import override
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from hzau_omics.nn import densities
 from hzau_omics.nn.gaussian import soft_bound
-from hzau_omics.nn.likelihoods.base import Cells, DecoderContext, Parameters
+from hzau_omics.nn.likelihoods.base import Cells, DecoderContext, Hidden, Parameters
 from hzau_omics.nn.likelihoods.counts import MIN_LOG_RATE, NegativeBinomial, sample_nb
 
 
@@ -30,6 +30,8 @@ class NegativeBinomialMixture(NegativeBinomial):
     ) -> None:
         super().__init__(n_hidden, n_covariates, n_features, n_batches, uses_library=uses_library)
         self.background = nn.Parameter(torch.zeros(n_features))
+        self.log_library_centre: Tensor
+        self.register_buffer("log_library_centre", torch.zeros(()))
         self.background_shift = (
             nn.Linear(n_covariates, n_features, bias=False) if n_covariates else None
         )
@@ -37,17 +39,18 @@ class NegativeBinomialMixture(NegativeBinomial):
 
     @override
     def fit_scale(self, x: Cells) -> None:
-        """Start the background at the lower quartile of each protein."""
+        """Start the background at the lower quartile of each protein, for a typical library."""
+        self.log_library_centre.copy_(x.sum(-1).clamp_min(1.0).log().mean())
         low = torch.quantile(x, 0.25, dim=0)
         self.background.data.copy_(torch.log1p(low))
 
     @override
-    def forward(self, hidden: Cells, context: DecoderContext) -> Parameters:
+    def forward(self, hidden: Hidden, context: DecoderContext) -> Parameters:
         log_background = self.background.float().expand(hidden.shape[0], -1)
         if self.background_shift is not None:
             log_background = log_background + self.background_shift(context.covariates).float()
         if self.uses_library:
-            log_background = log_background + context.log_library - context.log_library.mean()
+            log_background = log_background + context.log_library - self.log_library_centre
         log_background = soft_bound(log_background, MIN_LOG_RATE, -MIN_LOG_RATE)
         increase = nn.functional.softplus(self.located(hidden, context))
         return {

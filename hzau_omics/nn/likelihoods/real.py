@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from hzau_omics.nn import densities
 from hzau_omics.nn.gaussian import soft_bound
-from hzau_omics.nn.likelihoods.base import Cells, DecoderContext, Likelihood, Parameters
+from hzau_omics.nn.likelihoods.base import Cells, DecoderContext, Hidden, Likelihood, Parameters
 
 LOG_SD_RANGE = (-6.0, 4.0)
 
@@ -34,7 +34,7 @@ class Normal(Likelihood):
         return (x - self.centre) / self.scale
 
     @override
-    def forward(self, hidden: Cells, context: DecoderContext) -> Parameters:
+    def forward(self, hidden: Hidden, context: DecoderContext) -> Parameters:
         log_sd = soft_bound(self.log_sd.float(), *LOG_SD_RANGE)
         return {
             "mean": self.located(hidden, context),

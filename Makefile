@@ -1,0 +1,83 @@
+# Every target does all its own set-up: a fresh clone and Python 3.12 or later are enough.
+#
+#   make demo        train on the bundled data and write demo_out/report.html
+#   make test        the fast tier of the tests, with coverage gates
+#   make test-all    all tests
+#   make lint        ruff, mypy, codespell
+#   make setup       only the virtual environment .venv (PYTHON=... picks the interpreter)
+#   make clean       remove what was generated; .venv stays (remove it by hand)
+
+SHELL := /bin/sh
+.SHELLFLAGS := -eu -c
+.DEFAULT_GOAL := help
+
+PYTHON ?=
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+DEMO_OUT ?= demo_out
+# Passed on to pytest, e.g. make test-all PYTEST_ARGS="-k fusion".
+PYTEST_ARGS ?=
+# Processes of pytest; 0 runs the tests in one process. A file's tests share fitted models, so they
+# stay together.
+PYTEST_WORKERS ?= 2
+# Least share of statements and branches of the two inner layers that the tests reach, in percent.
+COVERAGE_MIN := 90
+
+# A download may pause for longer than uv's 30 seconds on slow lines: torch is large.
+export UV_HTTP_TIMEOUT ?= 300
+# One thread per process: the matrices of the tests are too small to gain from more.
+TEST_ENV := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 MPLBACKEND=Agg
+PYTEST = $(TEST_ENV) $(BIN)/python -m pytest -q -rs -n $(PYTEST_WORKERS) --dist loadfile
+
+.PHONY: help setup demo test test-all lint clean
+
+help:
+	@sed -n 's/^#   //p' Makefile
+
+setup: $(STAMP)
+	@:
+
+# The search tries each interpreter by running it: a name on PATH may be a shim that fails.
+$(STAMP): pyproject.toml
+	@check='import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 12))'; \
+	if ! $(BIN)/python -c "$$check" >/dev/null 2>&1; then \
+		found=; \
+		for candidate in $${PYTHON:-python3.12 python3.13 python3}; do \
+			if "$$candidate" -c "$$check" >/dev/null 2>&1; then found=$$candidate; break; fi; \
+		done; \
+		if [ -z "$$found" ]; then \
+			echo "error: no Python >= 3.12 with the venv module among: $${PYTHON:-python3.12 python3.13 python3}; install one, or name it: make PYTHON=/path/to/python3.12 $(MAKECMDGOALS)" >&2; \
+			exit 1; \
+		fi; \
+		echo "setup: $(VENV) from $$("$$found" -c 'import sys; print(sys.executable, sys.version.split()[0])')" >&2; \
+		"$$found" -m venv --clear $(VENV); \
+	fi
+	@echo "setup: installing (some minutes the first time: torch is large)" >&2
+	@$(BIN)/python -m pip --disable-pip-version-check install -qq uv
+	@$(BIN)/python -m uv pip install --quiet --python $(BIN)/python -e '.[metrics]' --group test --group lint
+	@touch $@
+	@echo "setup: done" >&2
+
+demo: setup
+	$(BIN)/hzau-omics demo --out $(DEMO_OUT)
+
+test: setup
+	$(PYTEST) -m "not slow and not gpu" --cov --cov-report= $(PYTEST_ARGS)
+	@for layer in nn data; do \
+		echo "coverage of hzau_omics/$$layer (at least $(COVERAGE_MIN) %):"; \
+		$(BIN)/python -m coverage report --skip-covered --include="hzau_omics/$$layer/*" --fail-under=$(COVERAGE_MIN); \
+	done
+
+test-all: setup
+	$(PYTEST) $(PYTEST_ARGS)
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/codespell
+
+clean:
+	rm -rf $(DEMO_OUT) dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage .coverage.* coverage.xml lightning_logs scvi_log
+	find . -path ./$(VENV) -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +

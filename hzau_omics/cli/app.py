@@ -1,0 +1,96 @@
+"""The entry point: the commands put together, and errors turned into one line and an exit code."""
+
+import logging
+import sys
+import warnings
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+from hzau_omics.cli.commands import demo, impute, info, train
+from hzau_omics.cli.datasets import data_app
+from hzau_omics.errors import ConfigError, DataContractError, HzauWarning, RegistryError
+
+_HELP = """Gated multimodal variational autoencoders for single-cell MuData.
+
+Results go to stdout, progress and messages to stderr.
+Exit code 0: done; 1: the data or the run failed; 2: bad usage."""
+
+# Devices that are not there, and advertisements.
+_CHATTY = ("lightning.fabric.utilities.rank_zero", "lightning.pytorch.utilities.rank_zero")
+
+app = typer.Typer(
+    name="hzau-omics",
+    help=_HELP,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command()(demo)
+app.command()(train)
+app.command()(impute)
+app.add_typer(data_app, name="data")
+app.command()(info)
+
+
+@app.callback()
+def _options(
+    *,
+    debug: Annotated[
+        bool, typer.Option("--debug", help="Show the traceback of an error; allowed anywhere.")
+    ] = False,
+) -> None:
+    """Declare the options of the program itself (`main` reads ``--debug``)."""
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run ``hzau-omics`` and leave with its exit code.
+
+    Parameters
+    ----------
+    arguments
+        The words after the program's name; those of this process by default.
+
+    Raises
+    ------
+    SystemExit
+        Always: code 0, 1 (data or run) or 2 (usage).
+    """
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    debug = "--debug" in given
+    words = [word for word in given if word != "--debug"]
+    with warnings.catch_warnings():
+        _quieten(debug=debug)
+        try:
+            app(args=words, prog_name="hzau-omics")
+        except (ConfigError, DataContractError, RegistryError, TypeError, OSError) as error:
+            if debug:
+                raise
+            typer.echo(f"error: {_one_line(error)}", err=True)
+            sys.exit(2 if isinstance(error, ConfigError) else 1)
+
+
+def _one_line(error: Exception) -> str:
+    """Give the message of an error; a `TypeError` may be a bug, so it names the way to see more."""
+    text = str(error) or type(error).__name__
+    if isinstance(error, TypeError):
+        return f"{text} (add --debug for the traceback)"
+    return text
+
+
+def _quieten(*, debug: bool) -> None:
+    """Show our own warnings as one line each, and chatter of libraries only for ``--debug``."""
+    if debug or sys.warnoptions:
+        return
+    for name in _CHATTY:
+        logging.getLogger(name).setLevel(logging.WARNING)
+    warnings.simplefilter("ignore")
+    warnings.simplefilter("always", HzauWarning)
+    warnings.showwarning = _show_warning  # type: ignore[assignment]
+
+
+def _show_warning(message: Warning | str, *_: object, **__: object) -> None:
+    """Stand in for `warnings.showwarning`: the file and line of our own code help no user."""
+    typer.echo(f"warning: {message}", err=True)

@@ -1,0 +1,48 @@
+"""``hzau-omics data``: list, fetch and verify the registered data sets."""
+
+from typing import Annotated
+
+import typer
+
+from hzau_omics.cli.output import chatter_on_stderr, emit_table
+
+data_app = typer.Typer(
+    help="List, fetch and verify the registered data sets.", no_args_is_help=True
+)
+
+
+@data_app.command("list")
+def list_registered() -> None:
+    """Write a table of the registered data sets, separated by tabs."""
+    from hzau_omics.data.registry import list_datasets
+
+    with chatter_on_stderr():
+        rows = list_datasets().to_dict("records")
+    emit_table(rows, ("name", "modalities", "bytes", "source", "present", "licence"))
+
+
+@data_app.command()
+def fetch(
+    name: Annotated[str, typer.Argument(help="Registered name; `hzau-omics data list` has all.")],
+) -> None:
+    """Obtain a data set, check it, and write its path."""
+    from hzau_omics.data import registry
+
+    with chatter_on_stderr():
+        path = registry.fetch(name)
+    typer.echo(str(path))
+
+
+@data_app.command()
+def verify() -> None:
+    """Check the files that are here against the registry; exit code 1 if one is damaged."""
+    from hzau_omics.data.registry import verify as verify_files
+
+    with chatter_on_stderr():
+        rows = verify_files().to_dict("records")
+    emit_table(rows, ("name", "present", "ok", "path"))
+    damaged = [str(row["name"]) for row in rows if row["present"] and not row["ok"]]
+    if damaged:
+        names = ", ".join(damaged)
+        typer.echo(f"error: wrong checksum: {names}; delete the file and fetch it again", err=True)
+        raise typer.Exit(1)

@@ -1,0 +1,207 @@
+"""What ``train`` and ``impute`` do, with the command line taken off."""
+
+import time
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hzau_omics.cli.output import read_mudata, refuse_overwrite
+from hzau_omics.errors import ConfigError
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from anndata import AnnData
+    from mudata import MuData
+
+MODEL_FOLDER = "model"
+TEXT_MODALITY = "text"
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainRequest:
+    """Everything that ``hzau-omics train`` was asked for.
+
+    Attributes
+    ----------
+    source, out
+        Input ``.h5mu`` and output folder.
+    modalities, layers
+        Modality name -> likelihood, and -> layer with its values (``X`` where not named).
+    setup, model, training
+        Keyword arguments of `setup_mudata`, of the model, and of `train`.
+    text_column
+        Column of ``obs`` with free text that becomes the modality ``text``.
+    """
+
+    source: Path
+    out: Path
+    modalities: Mapping[str, str]
+    layers: Mapping[str, str] = field(default_factory=dict)
+    setup: Mapping[str, Any] = field(default_factory=dict)
+    model: Mapping[str, Any] = field(default_factory=dict)
+    training: Mapping[str, Any] = field(default_factory=dict)
+    text_column: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImputeRequest:
+    """Everything that ``hzau-omics impute`` was asked for.
+
+    Attributes
+    ----------
+    model, source, out
+        Folder of the trained model, input ``.h5mu``, output ``.h5mu`` or ``.h5ad``.
+    modality
+        Name of the modality to impute.
+    options
+        Keyword arguments of `impute`.
+    """
+
+    model: Path
+    source: Path
+    out: Path
+    modality: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+def run_train(request: TrainRequest) -> dict[str, Any]:
+    """Train a model and write model, annotated data and history into the output folder.
+
+    Returns
+    -------
+    dict
+        Paths of what was written, and last value of each training curve.
+
+    Raises
+    ------
+    ConfigError
+        If the annotated copy would replace the input, or a layer names no modality.
+    DataContractError
+        If the data break a rule of the model.
+    """
+    target = request.out / request.source.with_suffix(".h5mu").name
+    refuse_overwrite(target, request.source)
+    started = time.monotonic()
+    modalities = dict(request.modalities)
+    if request.text_column is not None:
+        modalities.setdefault(TEXT_MODALITY, "bernoulli")
+    _check_layers(request.layers, modalities)
+    mdata = read_mudata(request.source)
+    request.out.mkdir(parents=True, exist_ok=True)
+
+    import hzau_omics as ho
+
+    if request.text_column is not None:
+        ho.pp.add_text_modality(mdata, request.text_column, name=TEXT_MODALITY)
+    layers = dict(request.layers) or None
+    ho.model.HZAUVAE.setup_mudata(mdata, modalities=modalities, layers=layers, **request.setup)
+    model = ho.model.HZAUVAE(mdata, **request.model)
+    model.train(**request.training)
+    model.annotate(mdata)
+    folder = request.out / MODEL_FOLDER
+    model.save(folder, overwrite=True)
+    mdata.write(target)
+    history = join_history(model.history)
+    history.to_csv(request.out / "history.csv")
+    return {
+        "model": folder,
+        "data": target,
+        "history": request.out / "history.csv",
+        "cells": mdata.n_obs,
+        "modalities": list(modalities),
+        "epochs": len(history),
+        **final_values(history),
+        "seconds": round(time.monotonic() - started, 1),
+    }
+
+
+def run_impute(request: ImputeRequest) -> dict[str, Any]:
+    """Impute one modality for all cells of a file and write the result.
+
+    Returns
+    -------
+    dict
+        The path written, and counts of cells, of cells that had the modality, and of features.
+
+    Raises
+    ------
+    ConfigError
+        If the output would replace the input, or is neither ``.h5mu`` nor ``.h5ad``.
+    DataContractError
+        If the data do not fit the model, or the folder holds no model.
+    """
+    refuse_overwrite(request.out, request.source)
+    if request.out.suffix not in {".h5mu", ".h5ad"}:
+        msg = f"--out must end in .h5mu or .h5ad, received {request.out}"
+        raise ConfigError(msg)
+    folder = model_folder(request.model)
+    mdata = read_mudata(request.source)
+
+    import hzau_omics as ho
+
+    model = ho.model.HZAUVAE.load(folder)
+    imputed = model.impute(request.modality, mdata=mdata, **request.options)
+    write_imputed(request.out, request.modality, imputed, mdata)
+    return {
+        "out": request.out,
+        "modality": request.modality,
+        "cells": imputed.n_obs,
+        "observed": int(imputed.obs["observed"].sum()),
+        "features": imputed.n_vars,
+    }
+
+
+def model_folder(path: Path) -> Path:
+    """Find the model: the folder itself, or the one that ``train`` wrote inside it.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such folder.
+    """
+    if not path.is_dir():
+        msg = f"no model folder {path}; give the --out folder of `hzau-omics train`"
+        raise FileNotFoundError(msg)
+    inner = path / MODEL_FOLDER
+    return inner if inner.is_dir() else path
+
+
+def join_history(history: Mapping[str, "pd.DataFrame"]) -> "pd.DataFrame":
+    """Put the training curves side by side: one row per epoch, one column per curve."""
+    import pandas as pd
+
+    curves: dict[Hashable, pd.Series] = {
+        name: frame.iloc[:, 0] for name, frame in history.items() if frame.shape[1]
+    }
+    return pd.DataFrame(curves).rename_axis(index="epoch")
+
+
+def final_values(history: "pd.DataFrame") -> dict[str, float]:
+    """Give the last recorded value of each training curve."""
+    recorded = {str(name): curve.dropna() for name, curve in history.items()}
+    return {name: float(curve.iloc[-1]) for name, curve in recorded.items() if len(curve)}
+
+
+def write_imputed(out: Path, modality: str, imputed: "AnnData", mdata: "MuData") -> None:
+    """Write imputed values: a MuData of one modality with the cells' ``obs``, or an AnnData."""
+    import mudata
+
+    out.parent.mkdir(parents=True, exist_ok=True)
+    if out.suffix == ".h5ad":
+        imputed.write_h5ad(out)
+        return
+    result = mudata.MuData({modality: imputed})
+    for column in mdata.obs.columns.difference(result.obs.columns):
+        result.obs[column] = mdata.obs[column].reindex(result.obs_names)
+    result.write(out)
+
+
+def _check_layers(layers: Mapping[str, str], modalities: Mapping[str, str]) -> None:
+    unknown = sorted(set(layers) - set(modalities))
+    if unknown:
+        msg = (
+            f"--layer names {', '.join(unknown)}, which no --modality declares; "
+            f"declared: {', '.join(modalities) or 'none'}"
+        )
+        raise ConfigError(msg)

@@ -1,0 +1,31 @@
+"""What all tests share."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+# Before numpy or torch is imported: one thread per process, and no display for figures.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("MPLBACKEND", "Agg")
+
+import pytest
+from hypothesis import settings
+
+settings.register_profile("hzau", deadline=None, print_blob=True)
+settings.load_profile("hzau")
+
+
+@pytest.fixture(scope="session")
+def data_file() -> Callable[[str], Path]:
+    """Give the path of a file in the folder that HZAU_OMICS_DATA names; skip where it is absent."""
+
+    def locate(name: str) -> Path:
+        folder = os.environ.get("HZAU_OMICS_DATA")
+        if not folder:
+            pytest.skip(f"needs {name}: HZAU_OMICS_DATA is not set")
+        path = Path(folder) / name
+        if not path.is_file():
+            pytest.skip(f"needs {name}: it is not in the folder HZAU_OMICS_DATA={folder}")
+        return path
+
+    return locate

@@ -1,0 +1,138 @@
+"""Rules that the repository as a whole keeps: layers of imports, and what is not committed."""
+
+import ast
+import functools
+import subprocess
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGE = ROOT / "hzau_omics"
+GENERATED = {"__pycache__", "build", "demo_out", "dist", "out", "lightning_logs"}
+# Put together here so that this file does not contain them.
+INDEX_HOSTS = ["".join(parts) for parts in (("py", "pi.org"), ("python", "hosted.org"))]
+LARGEST_FILE = 4 * 2**20
+
+
+@functools.cache
+def repository_files() -> tuple[Path, ...]:
+    """List the files that are, or would be, committed."""
+    if (ROOT / ".git").exists():
+        listed = subprocess.run(
+            ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+            cwd=ROOT,
+            check=True,
+            capture_output=True,
+            text=True,
+        )
+        paths = (ROOT / name for name in listed.stdout.split("\0") if name)
+        return tuple(path for path in paths if path.is_file())
+    return tuple(_files_below(ROOT))
+
+
+def _files_below(folder: Path) -> Iterator[Path]:
+    """Yield the files of a copy that is no git checkout, without what tools generate."""
+    for top, folders, names in folder.walk():
+        folders[:] = [
+            name for name in folders if name == ".ci" or (name[0] != "." and name not in GENERATED)
+        ]
+        yield from (top / name for name in names)
+
+
+def imported_modules(source: str) -> Iterator[str]:
+    """Yield every module that a source imports, at any depth and for type checking only too."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "imports are absolute"
+            assert node.module is not None
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def offending_imports(folder: Path, forbidden: tuple[str, ...]) -> list[str]:
+    """List imports of a forbidden module, or of something in it, below a folder."""
+    return [
+        f"{path.relative_to(ROOT)} imports {module}"
+        for path in sorted(folder.rglob("*.py"))
+        for module in imported_modules(path.read_text(encoding="utf-8"))
+        if any(module == name or module.startswith(f"{name}.") for name in forbidden)
+    ]
+
+
+def test_the_import_reader_sees_every_form() -> None:
+    source = """
+import scvi.nn as a
+def f():
+    from hzau_omics import data
+    from lightning.pytorch import Trainer
+"""
+    expected = {"scvi.nn", "hzau_omics.data", "lightning.pytorch.Trainer"}
+    assert set(imported_modules(source)) == expected
+
+
+def test_an_offending_import_is_found() -> None:
+    found = offending_imports(PACKAGE / "data", ("numpy",))
+    assert any(line.startswith("hzau_omics/data/") for line in found)
+
+
+def test_nn_knows_tensors_only() -> None:
+    outside = ("scvi", "anndata", "mudata", "pandas", "lightning", "pytorch_lightning", "scanpy")
+    assert offending_imports(PACKAGE / "nn", outside) == []
+
+
+def test_nn_takes_only_errors_and_the_minibatch_from_the_package() -> None:
+    allowed = ("hzau_omics.nn.", "hzau_omics.minibatch.", "hzau_omics.errors.")
+    found = offending_imports(PACKAGE / "nn", ("hzau_omics",))
+    assert [line for line in found if not line.split(" imports ")[1].startswith(allowed)] == []
+
+
+def test_data_knows_neither_networks_nor_training() -> None:
+    outside = ("scvi", "lightning", "pytorch_lightning", "hzau_omics.model", "hzau_omics.nn")
+    assert offending_imports(PACKAGE / "data", outside) == []
+
+
+def test_only_model_inherits_from_scvi() -> None:
+    found = offending_imports(PACKAGE, ("scvi",))
+    assert [line for line in found if not line.startswith("hzau_omics/model/")] == []
+
+
+def test_no_file_names_a_package_index() -> None:
+    hits = [
+        f"{path.relative_to(ROOT)}: {host}"
+        for path in repository_files()
+        for host in INDEX_HOSTS
+        if host.encode() in path.read_bytes().lower()
+    ]
+    assert hits == []
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    ["*.lock", "pylock*.toml", "package-lock.json", "*.ipynb", "*.pt", "*.ckpt", "*.pkl"],
+)
+def test_no_lock_files_notebooks_or_pickles(pattern: str) -> None:
+    assert [str(path) for path in repository_files() if path.match(pattern)] == []
+
+
+def test_no_large_files() -> None:
+    sizes = {str(path.relative_to(ROOT)): path.stat().st_size for path in repository_files()}
+    assert {name: size for name, size in sizes.items() if size > LARGEST_FILE} == {}
+
+
+def test_names_differ_by_more_than_case() -> None:
+    names = [str(path.relative_to(ROOT)) for path in repository_files()]
+    assert len({name.casefold() for name in names}) == len(names)
+
+
+def test_the_changelog_leads_with_what_is_unreleased_or_this_version() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    headings = [
+        line
+        for line in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8").splitlines()
+        if line.startswith("## [")
+    ]
+    assert headings[0].startswith(("## [Unreleased]", f"## [{project['version']}]"))
