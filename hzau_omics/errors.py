@@ -2,7 +2,7 @@
 
 
 class DataContractError(ValueError):
-    """The data break a rule of the model: the message states rule, what was received, and remedy."""
+    """The data break a rule of the model; the message states rule, received value and remedy."""
 
 
 class ConfigError(ValueError):

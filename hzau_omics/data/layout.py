@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hzau_omics.data.spec import ModalitySpec
+from hzau_omics.data.spec import FEW_FEATURES, ModalitySpec
 from hzau_omics.errors import DataContractError
 
 FORMAT = 1
@@ -92,6 +92,11 @@ class ModalityLayout:
     def n_features(self) -> int:
         """Number of features."""
         return len(self.var_names)
+
+    @property
+    def is_panel(self) -> bool:
+        """Whether this is a targeted panel of few features."""
+        return self.n_features < FEW_FEATURES
 
     def __eq__(self, other: object) -> bool:
         """Compare by value, arrays included."""

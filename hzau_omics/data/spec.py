@@ -8,8 +8,11 @@ from hzau_omics.data.messages import did_you_mean, listed
 from hzau_omics.errors import ConfigError
 
 Domain = Literal["counts", "unit", "one-hot", "real"]
-Library = Literal["observed", "learned"]
+Library = Literal["observed", "learned", "none"]
 Dispersion = Literal["feature", "feature-batch"]
+
+FEW_FEATURES = 100
+"""A modality with fewer features is a targeted panel, such as a handful of antibodies."""
 
 
 @dataclass(frozen=True)
@@ -56,9 +59,11 @@ class ModalitySpec:
     layer
         Layer that holds the values; None for ``X``.
     library
-        ``"observed"`` (the cell's own total of counts) or ``"learned"`` (a latent variable); None
-        takes the likelihood's default: observed for ``nb``, ``zinb``, ``poisson`` and
-        ``multinomial``, no library size otherwise.
+        ``"observed"`` (the cell's own total of counts), ``"learned"`` (the total expected from the
+        latent) or ``"none"`` (free rates). None takes the default: observed for ``nb``, ``zinb``,
+        ``poisson`` and ``multinomial``, and none for ``nb_mixture`` and for panels of fewer than
+        100 features, whose total measures the biology of a few features rather than depth
+        (``multinomial`` always needs its total).
     dispersion
         One dispersion per ``"feature"``, or one per ``"feature-batch"``.
     n_hidden
@@ -75,8 +80,10 @@ class ModalitySpec:
 
     Examples
     --------
-    >>> ModalitySpec(likelihood="nb").library_mode
+    >>> ModalitySpec(likelihood="nb").library_mode(n_features=2000)
     'observed'
+    >>> ModalitySpec(likelihood="nb").library_mode(n_features=14)
+    'none'
     >>> ModalitySpec(likelihood="bernoulli", binarize=True).domain
     'counts'
     """
@@ -114,10 +121,12 @@ class ModalitySpec:
         """Kind of values that the layer must hold, before any binarising."""
         return "counts" if self.binarize else LIKELIHOODS[self.likelihood].domain
 
-    @property
-    def library_mode(self) -> Library | None:
-        """Library size in use: the given one, else the likelihood's default."""
-        return self.library or LIKELIHOODS[self.likelihood].library
+    def library_mode(self, n_features: int) -> Library:
+        """Return the library size in use: the given one, else the default for so many features."""
+        default = LIKELIHOODS[self.likelihood].library or "none"
+        if self.likelihood != "multinomial" and n_features < FEW_FEATURES:
+            default = "none"
+        return self.library or default
 
     def to_dict(self) -> dict[str, Any]:
         """Return the options as plain JSON values."""
@@ -151,7 +160,10 @@ class ModalitySpec:
         if self.library is None:
             return
         if self.library not in get_args(Library):
-            msg = f"library is 'observed', 'learned' or None. Got {self.library!r}."
+            msg = f"library is 'observed', 'learned', 'none' or None. Got {self.library!r}."
+            raise ConfigError(msg)
+        if self.likelihood == "multinomial" and self.library == "none":
+            msg = "A multinomial is defined by its total. Leave library='none' out, or use 'nb'."
             raise ConfigError(msg)
         if LIKELIHOODS[self.likelihood].domain != "counts":
             counts = [name for name, rule in LIKELIHOODS.items() if rule.domain == "counts"]

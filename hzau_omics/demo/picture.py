@@ -16,12 +16,12 @@ from hzau_omics.report import Picture, ReportContent, Section, Table
 LIMITS = (
     """The bundled set is small (1,600 cells, 500 genes) and meant for a first look, not for
     conclusions about methods.""",
-    """The descriptions are made from the labels. Half of the cells carry none, and every figure about
-    labels is computed on those, with text left out of their embedding.""",
+    """The descriptions are made from the labels. Half of the cells carry none, and every figure
+    about labels is computed on those, with text left out of their embedding.""",
     """The labels come from a joint RNA and protein analysis of the original authors, also for cells
     that here have one of the two.""",
-    """A gate weight says what the model listens to. It is no proof that the other modality is wrong,
-    and on clean data a uniform pool does about as well.""",
+    """A gate weight says what the model listens to. It is no proof that the other modality is
+    wrong, and on clean data a uniform pool does about as well.""",
 )
 
 

@@ -328,13 +328,14 @@ class TrainableModel(BaseModelClass):
         )
         if train is not None and validation is not None and test is not None:
             return Split(train, validation, test)
-        return split_cells(
+        split: Split = split_cells(
             store.n_cells,
             train_size=train_size,
             validation_size=validation_size,
             seed=seed,
             stratify=store.present,
         )
+        return split
 
     def _keep(self, history: dict[str, Any], split: Split, offset: int) -> None:
         self.history_ = persistence.extend_history(self.history_, history, offset)
@@ -453,7 +454,9 @@ class TrainableModel(BaseModelClass):
         return self._store
 
 
-def network_config(layout: DataLayout, **options: Any) -> NetworkConfig:
+def network_config(
+    layout: DataLayout, *, input_dropout: float = 0.0, **options: Any
+) -> NetworkConfig:
     """Return the network's configuration for a layout."""
     return NetworkConfig(
         modalities=tuple(
@@ -461,10 +464,12 @@ def network_config(layout: DataLayout, **options: Any) -> NetworkConfig:
                 name=m.name,
                 n_features=m.n_features,
                 likelihood=m.spec.likelihood,
-                library=m.spec.library_mode,
+                library=m.spec.library_mode(m.n_features),
                 dispersion=m.spec.dispersion,
                 n_hidden=m.spec.n_hidden,
                 n_layers=m.spec.n_layers,
+                # A panel of few features has none to spare.
+                input_dropout=0.0 if m.is_panel else input_dropout,
             )
             for m in layout.modalities
         ),

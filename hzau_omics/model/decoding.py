@@ -116,7 +116,7 @@ class ModalityPredictor:
         *,
         decode_as: int,
         log_library: Tensor | None = None,
-        know_library: Tensor | None = None,
+        seen: Tensor | None = None,
         generator: torch.Generator | None = None,
     ) -> Parameters:
         """Return the likelihood's parameters with every cell decoded as one batch.
@@ -131,10 +131,10 @@ class ModalityPredictor:
             Code of the batch.
         log_library
             Fixed log total of all features; None takes the observed total of what the cell's batch
-            measured where `know_library` is True, and a draw from the learned distribution (its
+            measured where `seen` is True, and a draw from the learned distribution (its
             mean for a learned library) elsewhere.
-        know_library
-            Boolean tensor (cell).
+        seen
+            Boolean tensor (cell): whether the posterior behind `z` saw the modality.
         """
         decoder = self.network.decoder(self.index)
         codes = torch.full_like(batch.batch, decode_as)
@@ -146,16 +146,28 @@ class ModalityPredictor:
         if panel is not None and log_library is None:
             mask = torch.from_numpy(panel[decode_as]).to(z.device).expand(len(batch), -1)
         decode = partial(
-            decoder.parameters_given, hidden, batch=codes, covariates=covariates, feature_mask=mask
+            decoder.parameters_given,
+            hidden,
+            batch=codes,
+            covariates=covariates,
+            feature_mask=mask,
+            seen=self._seen_entries(seen, batch),
         )
         if library is not None and log_library is None:
             log_library = library.sample(generator) if decoder.library_is_observed else library.mean
-            if know_library is not None and decoder.library_is_observed:
+            if seen is not None and decoder.library_is_observed:
                 share = self._share_of_own_panel(decode, batch, mask)
-                known = know_library.unsqueeze(-1) & (share > MIN_SHARE)
+                known = seen.unsqueeze(-1) & (share > MIN_SHARE)
                 observed = log_total(batch.x[self.modality]) - share.clamp_min(MIN_SHARE).log()
                 log_library = torch.where(known, observed, log_library)
         return decode(log_library)
+
+    def _seen_entries(self, seen: Tensor | None, batch: Minibatch) -> Tensor | None:
+        """Return which values a posterior saw: none that the cell's batch did not measure."""
+        if seen is None:
+            return None
+        own = batch.feature_mask.get(self.modality)
+        return seen.unsqueeze(-1) if own is None else seen.unsqueeze(-1) & own
 
     def _share_of_own_panel(
         self, decode: Callable[[Tensor], Parameters], batch: Minibatch, mask: Tensor | None

@@ -57,6 +57,7 @@ def prior_samples(
     layout: DataLayout,
     modality: str,
     n_samples: int,
+    *,
     transform_batch: str | Sequence[str] | None,
     seed: int | None,
 ) -> AnnData:

@@ -30,8 +30,11 @@ class HZAUVAE(MultimodalModel):
         Number of latents.
     n_hidden, n_layers
         Width and depth of encoders and decoders.
-    dropout
-        Dropout rate of hidden layers.
+    dropout, encoder_dropout
+        Dropout rates of the hidden layers of decoders, and of encoders and experts.
+    input_dropout
+        Share of input values that an encoder does not see in a training step; 0 for panels of
+        fewer than 100 features.
     experts
         Modality subsets that have an expert; None takes all subsets for up to four modalities,
         and else the single ones, the pairs and the full set.
@@ -68,7 +71,9 @@ class HZAUVAE(MultimodalModel):
         n_latent: int = 50,
         n_hidden: int = 256,
         n_layers: int = 1,
-        dropout: float = 0.1,
+        dropout: float = 0.2,
+        encoder_dropout: float = 0.5,
+        input_dropout: float = 0.3,
         experts: Iterable[Iterable[str]] | None = None,
         modality_weights: Literal["auto"] | Mapping[str, float] = "auto",
         registry: dict[str, Any] | None = None,
@@ -80,9 +85,15 @@ class HZAUVAE(MultimodalModel):
         if isinstance(n_layers, bool) or not isinstance(n_layers, int) or n_layers < 1:
             msg = f"n_layers must be a positive integer. Received {n_layers!r}."
             raise ConfigError(msg)
-        if not 0 <= dropout < 1:
-            msg = f"dropout must be in [0, 1). Received {dropout}."
-            raise ConfigError(msg)
+        rates = {
+            "dropout": dropout,
+            "encoder_dropout": encoder_dropout,
+            "input_dropout": input_dropout,
+        }
+        for name, rate in rates.items():
+            if not 0 <= rate < 1:
+                msg = f"{name} must be in [0, 1). Received {rate}."
+                raise ConfigError(msg)
         subsets = None
         if experts is not None:
             subsets = tuple((s,) if isinstance(s, str) else tuple(s) for s in experts)
@@ -93,7 +104,7 @@ class HZAUVAE(MultimodalModel):
             n_latent=n_latent,
             n_hidden=n_hidden,
             n_layers=n_layers,
-            dropout=dropout,
+            **rates,
             experts=subsets,
         )
 

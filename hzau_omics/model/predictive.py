@@ -19,6 +19,10 @@ from hzau_omics.nn.gaussian import DiagonalGaussian
 MAX_DRAWS_HELD = 2**25
 """Predictive draws held at a time (entries); minibatches shrink to stay below it."""
 
+CHEAP_FEATURES, MAX_REPEATS = 1000, 8
+"""With few features, `log1p_mean` averages several observations per latent draw: they cost little,
+and their noise would otherwise lower its correlation with data."""
+
 
 @dataclass(frozen=True)
 class PredictiveConfig:
@@ -67,6 +71,8 @@ class Chunk:
         Draws (sample, cell, feature) in the data's units.
     mean
         Predictive mean (cell, feature), averaged over the latent draws in closed form.
+    log1p_mean
+        Mean of log1p of draws (cell, feature); NaN for values below -1.
     """
 
     rows: NDArray[np.int64]
@@ -74,6 +80,7 @@ class Chunk:
     batch: Minibatch
     draws: Tensor
     mean: Tensor
+    log1p_mean: Tensor
 
 
 def predictive_chunks(
@@ -95,43 +102,48 @@ def predictive_chunks(
         of_batch = positions[codes == code]
         for rows, batch in session.minibatches(of_batch, size):
             q = session.infer(batch, config.given)[1].q
-            knows = session.seen(batch, config.given)[:, predictor.index]
+            seen = session.seen(batch, config.given)[:, predictor.index]
             for group in groups:
                 chosen = features
                 if group.features is not None:
                     chosen = np.intersect1d(features, group.features)
                 if chosen.size:
-                    draws, mean = _draw(
-                        predictor, q, batch, knows, group, chosen, config.n_samples, generator
+                    found = _draw(
+                        predictor, q, batch, seen, group, chosen, config.n_samples, generator
                     )
-                    yield Chunk(rows, chosen, batch, draws, mean)
+                    yield Chunk(rows, chosen, batch, *found)
 
 
 def _draw(  # noqa: PLR0917
     predictor: ModalityPredictor,
     q: DiagonalGaussian,
     batch: Minibatch,
-    knows_library: Tensor,
+    seen: Tensor,
     group: DecodeGroup,
     features: NDArray[np.int64],
     n_samples: int,
     generator: torch.Generator,
-) -> tuple[Tensor, Tensor]:
+) -> tuple[Tensor, Tensor, Tensor]:
     likelihood = predictor.network.decoder(predictor.index).likelihood
     columns = torch.from_numpy(features).to(q.mean.device)
     draws = torch.empty(n_samples, len(batch), len(features), device=q.mean.device)
     mean = torch.zeros(len(batch), len(features), device=q.mean.device)
+    log1p_mean = torch.zeros_like(mean)
+    repeats = min(max(CHEAP_FEATURES // len(features), 1), MAX_REPEATS)
     for i in range(n_samples):
         parameters = predictor.parameters(
             q.sample(generator),
             batch,
             decode_as=group.batches[i % len(group.batches)],
-            know_library=knows_library,
+            seen=seen,
             generator=generator,
         )
         draws[i] = likelihood.sample(parameters, generator)[:, columns]
         mean += likelihood.mean(parameters)[:, columns]
-    return draws, mean / n_samples
+        log1p_mean += draws[i].log1p()
+        for _ in range(repeats - 1):
+            log1p_mean += likelihood.sample(parameters, generator)[:, columns].log1p()
+    return draws, mean / n_samples, log1p_mean / (n_samples * repeats)
 
 
 def select_features(
@@ -197,7 +209,7 @@ def impute(
             where = np.ix_(chunk.rows, column[chunk.features])
             values["X"][where] = chunk.mean.cpu().numpy()
             if is_count:
-                values["log1p_mean"][where] = chunk.draws.log1p().mean(0).cpu().numpy()
+                values["log1p_mean"][where] = chunk.log1p_mean.cpu().numpy()
             if quantiles:
                 found = np.quantile(chunk.draws.cpu().numpy(), quantiles, axis=0)
                 for name, value in zip(layers, found, strict=False):

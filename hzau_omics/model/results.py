@@ -1,4 +1,4 @@
-"""The results every model gives: embeddings, imputations, scores, and their way back into MuData."""
+"""The results every model gives: embeddings, imputations, scores, and the way back to MuData."""
 
 from collections.abc import Sequence
 from typing import Literal, overload
@@ -308,7 +308,12 @@ class MultimodalModel(TrainableModel):
         ``obsm``.
         """
         return export.prior_samples(
-            self.module, self.layout, modality, n_samples, transform_batch, seed
+            self.module,
+            self.layout,
+            modality,
+            n_samples,
+            transform_batch=transform_batch,
+            seed=seed,
         )
 
     def to_anndata(self, mdata: Cells = None, *, batch_size: int | None = None) -> AnnData:

@@ -7,16 +7,18 @@ from dataclasses import dataclass, field
 class ModalityConfig:
     """Shape and likelihood of one modality.
 
-    `n_hidden` and `n_layers` None take the network's own.
+    `n_hidden` and `n_layers` None take the network's own; `input_dropout` is the share of input
+    values that the encoder does not see in a training step.
     """
 
     name: str
     n_features: int
     likelihood: str
-    library: str | None = "observed"
+    library: str = "observed"
     dispersion: str = "feature"
     n_hidden: int | None = None
     n_layers: int | None = None
+    input_dropout: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,7 +34,9 @@ class NetworkConfig:
     n_hidden, n_layers
         Width and depth of encoders and decoders.
     dropout
-        Dropout rate of hidden layers.
+        Dropout rate of the decoders' hidden layers.
+    encoder_dropout
+        Dropout rate of the encoders' and experts' hidden layers.
     n_batches
         Number of batches; one-hot covariates where there are at least two.
     n_categories
@@ -47,7 +51,8 @@ class NetworkConfig:
     n_latent: int = 20
     n_hidden: int = 256
     n_layers: int = 1
-    dropout: float = 0.1
+    dropout: float = 0.0
+    encoder_dropout: float = 0.0
     n_batches: int = 1
     n_categories: tuple[int, ...] = field(default=())
     n_continuous: int = 0

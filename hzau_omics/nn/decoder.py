@@ -55,7 +55,7 @@ class ModalityDecoder(nn.Module):
             n_covariates=network.n_covariates,
             n_features=modality.n_features,
             n_batches=network.n_batches if modality.dispersion == "feature-batch" else 1,
-            uses_library=modality.library is not None,
+            uses_library=modality.library != "none",
         )
         self.library_is_observed = modality.library == "observed"
         self.library_head = nn.Linear(n_hidden, 2) if self.likelihood.uses_library else None
@@ -90,11 +90,15 @@ class ModalityDecoder(nn.Module):
         batch: Int[Tensor, " cell"],
         covariates: Float[Tensor, "cell covariate"],
         feature_mask: Bool[Tensor, "cell feature"] | None,
+        seen: Bool[Tensor, "cell _"] | None = None,
     ) -> Parameters:
-        """Return the likelihood's parameters at a given log library."""
+        """Return the likelihood's parameters at a given log library.
+
+        `seen` says which values the posterior behind `hidden` saw; None if all.
+        """
         if log_library is None:
             log_library = hidden.new_zeros(hidden.shape[0], 1)
-        context = DecoderContext(batch, covariates, log_library.float(), feature_mask)
+        context = DecoderContext(batch, covariates, log_library.float(), feature_mask, seen)
         out: Parameters = self.likelihood(hidden, context)
         return out
 

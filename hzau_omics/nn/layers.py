@@ -34,9 +34,17 @@ class HiddenStack(nn.Module):
     """A stack of :class:`HiddenLayer`, each of which sees the covariates."""
 
     def __init__(
-        self, n_in: int, n_covariates: int, n_hidden: int, *, n_layers: int, dropout: float
+        self,
+        n_in: int,
+        n_covariates: int,
+        n_hidden: int,
+        *,
+        n_layers: int,
+        dropout: float,
+        input_dropout: float = 0.0,
     ) -> None:
         super().__init__()
+        self.input_dropout = nn.Dropout(input_dropout)
         widths = [n_in] + [n_hidden] * n_layers
         self.layers = nn.ModuleList(
             HiddenLayer(a, n_covariates, b, dropout=dropout) for a, b in pairwise(widths)
@@ -46,6 +54,7 @@ class HiddenStack(nn.Module):
         self, x: Float[Tensor, "cell feature"], covariates: Float[Tensor, "cell covariate"]
     ) -> Float[Tensor, "cell hidden"]:
         """Map (cell, feature) to (cell, hidden)."""
+        x = self.input_dropout(x)
         for layer in self.layers:
             x = layer(x, covariates)
         return x

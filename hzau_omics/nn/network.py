@@ -63,11 +63,14 @@ class GatedMultimodalVAE(nn.Module):
                 config.n_covariates,
                 width,
                 n_layers=m.n_layers or config.n_layers,
-                dropout=config.dropout,
+                dropout=config.encoder_dropout,
+                input_dropout=m.input_dropout,
             )
             for m, width in zip(config.modalities, widths, strict=True)
         )
-        self.experts = SubsetExperts(self.family, widths, config.n_latent, dropout=config.dropout)
+        self.experts = SubsetExperts(
+            self.family, widths, config.n_latent, dropout=config.encoder_dropout
+        )
         self.gate = Gate(widths, len(self.family))
         self.decoders = nn.ModuleList(ModalityDecoder(m, config) for m in config.modalities)
         self.membership: Tensor
@@ -124,10 +127,13 @@ class GatedMultimodalVAE(nn.Module):
         batch: Minibatch,
         cells: Int[Tensor, " row"],
         modality: int,
+        *,
+        seen: Bool[Tensor, " row"] | None = None,
     ) -> Reconstruction:
         """Log likelihood of one modality of the cells `cells` (indices into `batch`) given `z`.
 
-        Every cell must have the modality. Unmeasured features count nothing.
+        Every cell must have the modality. Unmeasured features count nothing. `seen` says whether
+        the posterior behind `z` saw the modality; None if it always did.
         """
         decoder = self.decoder(modality)
         name = self.modalities[modality]
@@ -151,6 +157,7 @@ class GatedMultimodalVAE(nn.Module):
             batch=batch.batch[cells],
             covariates=covariates,
             feature_mask=mask,
+            seen=None if seen is None else seen.unsqueeze(-1),
         )
         log_prob = decoder.likelihood.log_prob(parameters, x)
         if mask is not None:

@@ -163,11 +163,10 @@ def sub_sampled_objective(
     log_prob = []
     z = q.sample()
     for m in range(len(network.modalities)):
-        wanted = batch.present[cell, m]
-        if config.marginal_targets == "own":
-            wanted = wanted & torch.stack(subsets)[term, cell, m]
+        seen = torch.stack(subsets)[term, cell, m]
+        wanted = seen if config.marginal_targets == "own" else batch.present[cell, m]
         row = wanted.nonzero().squeeze(-1)
-        found = network.reconstruct(z[row], batch, cell[row], m)
+        found = network.reconstruct(z[row], batch, cell[row], m, seen=seen[row])
         weighted = weights[m] * (found.log_prob + found.library_log_prob)
         total = total.index_add(0, row, -weighted)
         log_prob.append(found.log_prob.detach()[joint[row]].sum())

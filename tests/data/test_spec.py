@@ -19,14 +19,21 @@ def test_every_likelihood_builds_and_survives_a_round_trip():
         ("zinb", "observed"),
         ("poisson", "observed"),
         ("multinomial", "observed"),
-        ("nb_mixture", None),
-        ("bernoulli", None),
-        ("categorical", None),
-        ("normal", None),
+        ("nb_mixture", "none"),
+        ("bernoulli", "none"),
+        ("categorical", "none"),
+        ("normal", "none"),
     ],
 )
 def test_default_library(likelihood, mode):
-    assert ModalitySpec(likelihood=likelihood).library_mode == mode
+    assert ModalitySpec(likelihood=likelihood).library_mode(n_features=1000) == mode
+
+
+def test_a_panel_of_few_features_has_no_library_unless_asked():
+    few = {"n_features": 14}
+    assert ModalitySpec(likelihood="nb").library_mode(**few) == "none"
+    assert ModalitySpec(likelihood="nb", library="observed").library_mode(**few) == "observed"
+    assert ModalitySpec(likelihood="multinomial").library_mode(**few) == "observed"
 
 
 def test_sizes_of_networks_are_kept():
@@ -35,8 +42,11 @@ def test_sizes_of_networks_are_kept():
 
 
 def test_a_given_library_replaces_the_default():
-    assert ModalitySpec(likelihood="nb", library="learned").library_mode == "learned"
-    assert ModalitySpec(likelihood="nb_mixture", library="observed").library_mode == "observed"
+    many = {"n_features": 1000}
+    assert ModalitySpec(likelihood="nb", library="learned").library_mode(**many) == "learned"
+    assert ModalitySpec(likelihood="nb", library="none").library_mode(**many) == "none"
+    mixture = ModalitySpec(likelihood="nb_mixture", library="observed")
+    assert mixture.library_mode(**many) == "observed"
 
 
 @pytest.mark.parametrize(
@@ -45,9 +55,13 @@ def test_a_given_library_replaces_the_default():
         ({"likelihood": "nbb"}, "Unknown likelihood 'nbb'.*nb_mixture.*normal.*Did you mean 'nb'"),
         ({"likelihood": "nb", "layer": ""}, "layer is the name of a layer"),
         ({"likelihood": "nb", "layer": 3}, "layer is the name of a layer"),
-        ({"likelihood": "nb", "library": "seen"}, "library is 'observed', 'learned' or None"),
+        (
+            {"likelihood": "nb", "library": "seen"},
+            "library is 'observed', 'learned', 'none' or None",
+        ),
         ({"likelihood": "normal", "library": "observed"}, "Only count likelihoods.*'normal'"),
         ({"likelihood": "bernoulli", "library": "learned"}, "Only count likelihoods"),
+        ({"likelihood": "multinomial", "library": "none"}, "A multinomial is defined by its total"),
         ({"likelihood": "nb", "dispersion": "gene"}, "dispersion is 'feature' or 'feature-batch'"),
         ({"likelihood": "poisson", "dispersion": "feature-batch"}, "'poisson' has no dispersion"),
         ({"likelihood": "nb", "n_hidden": 0}, "n_hidden is an integer of at least 1"),

@@ -41,7 +41,7 @@ def make_network() -> Callable[..., GatedMultimodalVAE]:
                 name=f"m{i}",
                 n_features=N_FEATURES[name],
                 likelihood=name,
-                library=None if name == "nb_mixture" else library,
+                library="none" if name == "nb_mixture" else library,
             )
             for i, name in enumerate(likelihoods)
         )

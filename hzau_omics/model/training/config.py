@@ -41,7 +41,7 @@ class TrainingPlanConfig:
     weight_decay: float = 1e-6
     warmup_steps: int = 100
     gradient_clip: float = 10.0
-    kl_weight: float = 1.0
+    kl_weight: float = 0.5
     kl_warmup: float = 0.25
     ema_decay: float = 0.99
     objective: ObjectiveConfig = field(default_factory=ObjectiveConfig)

@@ -20,6 +20,16 @@ from hzau_omics.model.training.plan import TrainingPlan
 
 logger = logging.getLogger(__name__)
 
+HARMLESS = (
+    "does not have many workers",
+    "Checkpoint directory .* exists",
+    "smaller than the logging interval",
+    "Total length of `list` across ranks is zero",
+    "callbacks used to create the checkpoint need to be provided",
+    r"`isinstance\(treespec, LeafSpec\)` is deprecated",
+)
+"""Lightning's warnings about what is meant to be so here."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class RunConfig:
@@ -108,8 +118,8 @@ def run_training(plan: TrainingPlan, data: MosaicDataModule, config: RunConfig) 
         trainer.callbacks.append(_checkpoints(config.checkpoint_dir))
     former = {name: value.clone() for name, value in plan.network.state_dict().items()}
     with torch.random.fork_rng(), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message=".*does not have many workers.*")
-        warnings.filterwarnings("ignore", message=".*Checkpoint directory.*exists.*")
+        for harmless in HARMLESS:
+            warnings.filterwarnings("ignore", message=f".*{harmless}")
         try:
             interrupted = _fit(trainer, plan, data, config) or stop.requested
         except BaseException:

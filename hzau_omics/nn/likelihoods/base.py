@@ -23,12 +23,15 @@ class DecoderContext(NamedTuple):
         Log of the cell's total counts in this modality; ignored where there is no library.
     feature_mask
         Measured features, or None if all were measured. Totals count only these.
+    seen
+        Which values the cell's posterior saw, per cell or per entry; None if it saw all.
     """
 
     batch: Int[Tensor, " cell"]
     covariates: Float[Tensor, "cell covariate"]
     log_library: Float[Tensor, "cell 1"]
     feature_mask: Bool[Tensor, "cell feature"] | None = None
+    seen: Bool[Tensor, "cell _"] | None = None
 
 
 Parameters = dict[str, Tensor]

@@ -8,10 +8,12 @@ from torch import Tensor, nn
 from hzau_omics.nn import densities
 from hzau_omics.nn.gaussian import soft_bound
 from hzau_omics.nn.likelihoods.base import Cells, DecoderContext, Hidden, Likelihood, Parameters
+from hzau_omics.nn.likelihoods.spread import Spread
 
 LOG_THETA_RANGE = (-6.0, 8.0)
 MIN_LOG_RATE = -15.0
 MASKED_LOGIT = -1e9
+MIN_START = 1e-3
 
 
 class Counts(Likelihood):
@@ -30,6 +32,11 @@ class Counts(Likelihood):
     ) -> None:
         super().__init__(n_hidden, n_covariates, n_features, n_batches)
         self.uses_library = uses_library
+
+    @override
+    def fit_scale(self, x: Cells) -> None:
+        """Start from the mean count of each feature."""
+        self.location.bias.data.copy_(x.mean(0).clamp_min(MIN_START).log())
 
     @override
     def encoder_input(self, x: Cells) -> Cells:
@@ -84,18 +91,13 @@ class NegativeBinomial(Counts):
         uses_library: bool = True,
     ) -> None:
         super().__init__(n_hidden, n_covariates, n_features, n_batches, uses_library=uses_library)
-        self.log_theta = nn.Parameter(torch.zeros(n_batches, n_features))
-
-    def dispersion(self, context: DecoderContext) -> Tensor:
-        """Log inverse dispersion, of shape (1 or cell, feature)."""
-        log_theta = soft_bound(self.log_theta.float(), *LOG_THETA_RANGE)
-        return log_theta[context.batch] if self.n_batches > 1 else log_theta
+        self.log_theta = Spread(n_batches, n_features, LOG_THETA_RANGE)
 
     @override
     def forward(self, hidden: Hidden, context: DecoderContext) -> Parameters:
         return {
             "log_rate": self.log_rate(hidden, context),
-            "log_theta": self.dispersion(context),
+            "log_theta": self.log_theta(context),
         }
 
     @override

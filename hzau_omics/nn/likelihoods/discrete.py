@@ -6,11 +6,16 @@ import torch
 
 from hzau_omics.nn import densities
 from hzau_omics.nn.likelihoods.base import Cells, DecoderContext, Hidden, Likelihood, Parameters
-from hzau_omics.nn.likelihoods.counts import MASKED_LOGIT, Counts
+from hzau_omics.nn.likelihoods.counts import MASKED_LOGIT, MIN_START, Counts
 
 
 class Bernoulli(Likelihood):
     """Binary values or values in [0, 1]: open chromatin, words of a text, pixels."""
+
+    @override
+    def fit_scale(self, x: Cells) -> None:
+        """Start from the mean of each feature."""
+        self.location.bias.data.copy_(torch.logit(x.mean(0).clamp(MIN_START, 1 - MIN_START)))
 
     @override
     def forward(self, hidden: Hidden, context: DecoderContext) -> Parameters:

@@ -56,7 +56,7 @@ class NegativeBinomialMixture(NegativeBinomial):
         return {
             "log_background": log_background,
             "log_foreground": log_background + increase,
-            "log_theta": self.dispersion(context),
+            "log_theta": self.log_theta(context),
             "background_logit": self.background_logit(hidden).float(),
         }
 

@@ -3,11 +3,11 @@
 from typing import override
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from hzau_omics.nn import densities
-from hzau_omics.nn.gaussian import soft_bound
 from hzau_omics.nn.likelihoods.base import Cells, DecoderContext, Hidden, Likelihood, Parameters
+from hzau_omics.nn.likelihoods.spread import Spread
 
 LOG_SD_RANGE = (-6.0, 4.0)
 
@@ -17,7 +17,7 @@ class Normal(Likelihood):
 
     def __init__(self, n_hidden: int, n_covariates: int, n_features: int, n_batches: int) -> None:
         super().__init__(n_hidden, n_covariates, n_features, n_batches)
-        self.log_sd = nn.Parameter(torch.zeros(n_batches, n_features))
+        self.log_sd = Spread(n_batches, n_features, LOG_SD_RANGE)
         self.centre: Tensor
         self.scale: Tensor
         self.register_buffer("centre", torch.zeros(n_features))
@@ -35,10 +35,9 @@ class Normal(Likelihood):
 
     @override
     def forward(self, hidden: Hidden, context: DecoderContext) -> Parameters:
-        log_sd = soft_bound(self.log_sd.float(), *LOG_SD_RANGE)
         return {
             "mean": self.located(hidden, context),
-            "log_sd": log_sd[context.batch] if self.n_batches > 1 else log_sd,
+            "log_sd": self.log_sd(context),
         }
 
     @override

@@ -1,0 +1,45 @@
+"""Spread of observations around their mean: dispersions and standard deviations."""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from hzau_omics.nn.gaussian import soft_bound
+from hzau_omics.nn.likelihoods.base import DecoderContext
+
+
+class Spread(nn.Module):
+    """Log spread per feature, and per batch if asked.
+
+    There are two: one for values that the cell's posterior saw, and one for values that it did
+    not see. A latent inferred from other modalities predicts less exactly than one that has seen
+    the values; with one spread for both, predictions of unseen modalities are too sure of
+    themselves.
+
+    Parameters
+    ----------
+    n_batches
+        Number of batches with a spread of their own; 1 shares it.
+    n_features
+        Number of features.
+    bounds
+        Smallest and largest log spread.
+    """
+
+    def __init__(self, n_batches: int, n_features: int, bounds: tuple[float, float]) -> None:
+        super().__init__()
+        self.bounds = bounds
+        self.seen = nn.Parameter(torch.zeros(n_batches, n_features))
+        self.unseen = nn.Parameter(torch.zeros(n_batches, n_features))
+
+    def forward(self, context: DecoderContext) -> Float[Tensor, "_ feature"]:
+        """Return the log spread, of shape (1 or cell, feature)."""
+        seen = self._of_batch(self.seen, context)
+        if context.seen is None:
+            return seen
+        unseen = self._of_batch(self.unseen, context)
+        return torch.where(context.seen, seen, unseen)
+
+    def _of_batch(self, value: Tensor, context: DecoderContext) -> Tensor:
+        bounded = soft_bound(value.float(), *self.bounds)
+        return bounded[context.batch] if len(value) > 1 else bounded

@@ -1,0 +1,232 @@
+import json
+import subprocess
+import sys
+
+import mudata
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from hzau_omics.errors import ConfigError, DataContractError
+from hzau_omics.model import HZAUVAE
+
+IN_A_NEW_PROCESS = """
+import sys
+import mudata, numpy as np
+from hzau_omics.model import HZAUVAE
+folder, query, out = sys.argv[1:]
+model = HZAUVAE.load(folder, accelerator="cpu")
+cells = mudata.read_h5mu(query)
+np.savez(
+    out,
+    latent=model.get_latent_representation(cells),
+    imputed=model.impute("adt", cells, n_samples=3, seed=0).X,
+)
+"""
+
+
+@pytest.fixture
+def folder(model, tmp_path):
+    """The shared model on disk."""
+    model.save(tmp_path / "model")
+    return tmp_path / "model"
+
+
+@pytest.fixture
+def manifest(folder):
+    """Change the manifest of the saved model: give None to delete a key."""
+
+    def change(**values):
+        path = folder / "manifest.json"
+        record = json.loads(path.read_text())
+        record = {k: v for k, v in (record | values).items() if v is not None}
+        path.write_text(json.dumps(record))
+
+    return change
+
+
+def test_what_is_loaded_is_what_was_saved(model, folder):
+    data = model.adata.copy()
+    loaded = HZAUVAE.load(folder, data, accelerator="cpu")
+    np.testing.assert_array_equal(
+        loaded.get_latent_representation(), model.get_latent_representation()
+    )
+    pd.testing.assert_frame_equal(loaded.get_gate_weights(), model.get_gate_weights())
+    np.testing.assert_array_equal(
+        loaded.impute("adt", n_samples=2, seed=0).X, model.impute("adt", n_samples=2, seed=0).X
+    )
+    state = loaded.module.state_dict()
+    assert all(torch.equal(state[k], v) for k, v in model.module.state_dict().items())
+    assert set(loaded.history) == set(model.history)
+    for name, frame in model.history.items():
+        np.testing.assert_array_equal(loaded.history[name], frame)
+        np.testing.assert_array_equal(loaded.history[name].index, frame.index)
+    for split in ("train_indices_", "validation_indices_", "test_indices_"):
+        np.testing.assert_array_equal(getattr(loaded, split), getattr(model, split))
+    assert loaded.layout == model.layout
+    assert loaded.modality_weights_ == model.modality_weights_
+    assert loaded.n_epochs_trained_ == 3
+    assert repr(loaded) == repr(model)
+
+
+def test_a_model_opens_in_a_new_process_without_its_data(model, folder, query, tmp_path):
+    query.write(tmp_path / "query.h5mu")
+    arguments = [folder, tmp_path / "query.h5mu", tmp_path / "out.npz"]
+    subprocess.run(
+        [sys.executable, "-c", IN_A_NEW_PROCESS, *map(str, arguments)], check=True, timeout=200
+    )
+    found = np.load(tmp_path / "out.npz")
+    np.testing.assert_allclose(
+        found["latent"], model.get_latent_representation(query), rtol=1e-5, atol=1e-6
+    )
+    np.testing.assert_allclose(
+        found["imputed"], model.impute("adt", query, n_samples=3, seed=0).X, rtol=1e-4
+    )
+
+
+def test_the_folder_holds_no_pickle(folder):
+    assert {p.name for p in folder.iterdir()} == {"manifest.json", "weights.safetensors"}
+    json.loads((folder / "manifest.json").read_text())
+    load_file(folder / "weights.safetensors")
+
+
+def test_without_data_a_model_says_what_it_cannot_do(folder, query):
+    loaded = HZAUVAE.load(folder)
+    assert loaded.get_latent_representation(query).shape == (30, 4)
+    with pytest.raises(ConfigError, match=r"loaded without data and cannot be trained.*mdata\)"):
+        loaded.train(max_epochs=1)
+    for ask in (loaded.get_latent_representation, loaded.to_anndata, loaded.annotate):
+        with pytest.raises(ConfigError, match=r"loaded without data. Give the cells: mdata=\.\.\."):
+            ask()
+    assert loaded.sample(2, "adt").shape == (2, 7)
+
+
+def test_saved_again_without_data_it_is_still_the_same(model, folder, tmp_path):
+    HZAUVAE.load(folder).save(tmp_path / "again")
+    loaded = HZAUVAE.load(tmp_path / "again", model.adata.copy())
+    np.testing.assert_array_equal(
+        loaded.get_latent_representation(), model.get_latent_representation()
+    )
+    assert loaded.n_epochs_trained_ == 3
+
+
+def test_a_loaded_model_trains_on(mdata, fit, quick, tmp_path):
+    model = fit(mdata)
+    model.save(tmp_path / "model")
+    loaded = [HZAUVAE.load(tmp_path / "model", mdata.copy(), accelerator="cpu") for _ in range(2)]
+    for each in (model, *loaded):
+        each.train(**{**quick, "max_epochs": 1, "seed": 4})
+    assert loaded[0].n_epochs_trained_ == 3
+    assert loaded[0].history["elbo_train"].index.tolist() == [0, 1, 2]
+    for each in loaded:
+        np.testing.assert_array_equal(
+            each.get_latent_representation(), model.get_latent_representation()
+        )
+
+
+def test_an_untrained_model_can_be_saved(mdata, tmp_path):
+    HZAUVAE.setup_mudata(mdata, {"rna": "nb", "adt": "nb"})
+    model = HZAUVAE(mdata, n_latent=4, n_hidden=16, experts=["rna", "adt"])
+    model.save(tmp_path / "model")
+    loaded = HZAUVAE.load(tmp_path / "model", mdata)
+    assert not loaded.is_trained_
+    assert loaded.module.family.names == ("rna", "adt")
+    np.testing.assert_array_equal(
+        loaded.get_latent_representation(), model.get_latent_representation()
+    )
+
+
+def test_the_data_can_go_beside_the_model(model, tmp_path, fingerprint):
+    model.save(tmp_path / "model", save_anndata=True)
+    data = mudata.read_h5mu(tmp_path / "model" / "mdata.h5mu")
+    loaded = HZAUVAE.load(tmp_path / "model", data)
+    np.testing.assert_array_equal(
+        loaded.get_latent_representation(), model.get_latent_representation()
+    )
+
+
+def test_other_cells_do_not_get_the_split(folder, query):
+    loaded = HZAUVAE.load(folder, query)
+    assert loaded.train_indices_ is None
+    assert loaded.get_latent_representation().shape == (30, 4)
+
+
+def test_data_that_do_not_fit_are_refused(folder, mdata):
+    with pytest.raises(DataContractError, match=r"batch_key|batch key|lacks .* registered"):
+        HZAUVAE.load(folder, mdata)
+
+
+def test_panels_and_covariates_come_back(panel_model, tmp_path):
+    panel_model.save(tmp_path / "model")
+    loaded = HZAUVAE.load(tmp_path / "model")
+    data = panel_model.adata.copy()
+    np.testing.assert_array_equal(
+        loaded.impute("adt", data, n_samples=2, seed=0).X,
+        panel_model.impute("adt", n_samples=2, seed=0).X,
+    )
+
+
+def test_nothing_is_replaced_unasked(model, folder, tmp_path):
+    with pytest.raises(ConfigError, match=r"is not empty. Pass overwrite=True"):
+        model.save(folder)
+    model.save(folder, overwrite=True)
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(ConfigError, match=r"saved as a folder, and .* is a file"):
+        model.save(tmp_path / "file", overwrite=True)
+    assert (tmp_path / "file").read_text() == "mine"
+    (tmp_path / "empty").mkdir()
+    model.save(tmp_path / "empty")
+
+
+def test_foreign_and_missing_folders_are_refused(tmp_path, folder):
+    with pytest.raises(DataContractError, match=r"Found at .*: no folder"):
+        HZAUVAE.load(tmp_path / "nowhere")
+    (tmp_path / "foreign").mkdir()
+    (tmp_path / "foreign" / "model.pt").write_text("x")
+    with pytest.raises(DataContractError, match=r"manifest.json and .*Found .*\['model.pt'\]"):
+        HZAUVAE.load(tmp_path / "foreign")
+    with pytest.raises(DataContractError, match="A saved model is a folder"):
+        HZAUVAE.load(folder / "manifest.json")
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"model": "MVAE"}, "holds a MVAE, not a HZAUVAE"),
+        ({"format": 99}, "has format 99; this version reads format 1"),
+        ({"splits": None, "history": None}, r"lacks \['splits'\]"),
+        ({"layout": {}}, "data layout has format 1"),
+        ({"init_params": {"n_latent": 9, "n_hidden": 16}}, "does not fit the manifest"),
+    ],
+    ids=["class", "format", "key", "layout", "shape"],
+)
+def test_a_manifest_that_does_not_fit_is_refused(folder, manifest, values, message):
+    if "history" in values:
+        values = {**values, "history": {}}
+    manifest(**values)
+    with pytest.raises(DataContractError, match=message):
+        HZAUVAE.load(folder)
+
+
+@pytest.mark.parametrize("text", ["{", "", "[]", '"text"', "\x00\xff"])
+def test_a_damaged_manifest_is_refused(folder, text):
+    (folder / "manifest.json").write_text(text, encoding="latin-1")
+    with pytest.raises(DataContractError, match=r"is damaged|has format"):
+        HZAUVAE.load(folder)
+
+
+def test_damaged_weights_are_refused(folder):
+    path = folder / "weights.safetensors"
+    whole = path.read_bytes()
+    # Copies: the file is mapped into memory, and changes below.
+    weights = {name: value.clone() for name, value in load_file(path).items()}
+    for content in (whole[: len(whole) // 2], b"", b"no weights at all"):
+        path.write_bytes(content)
+        with pytest.raises(DataContractError, match="is damaged or does not fit"):
+            HZAUVAE.load(folder)
+    weights.popitem()
+    save_file(weights, path)
+    with pytest.raises(DataContractError, match="is damaged or does not fit"):
+        HZAUVAE.load(folder)
