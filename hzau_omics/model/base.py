@@ -80,6 +80,7 @@ class TrainableModel(BaseModelClass):
         }
         self.module = self._build_network(seed=0)
         self.n_epochs_trained_ = 0
+        self.best_epoch_ = -1
         self._model_summary_string = self._describe()
 
     # ------------------------------------------------------------------ set-up

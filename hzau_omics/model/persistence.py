@@ -55,6 +55,7 @@ def _manifest(model: "TrainableModel") -> dict[str, Any]:
         "init_params": model.init_params_,
         "is_trained": model.is_trained_,
         "n_epochs_trained": model.n_epochs_trained_,
+        "best_epoch": model.best_epoch_,
         "modality_weights": getattr(model, "modality_weights_", None),
         "n_cells": int(model.summary_stats["n_cells"]),
         "splits": {k: None if v is None else np.asarray(v).tolist() for k, v in splits.items()},
@@ -154,6 +155,7 @@ def _load_weights(model: "TrainableModel", folder: Path) -> None:
 def _restore(model: "TrainableModel", manifest: dict[str, Any]) -> None:
     model.is_trained_ = bool(manifest["is_trained"])
     model.n_epochs_trained_ = int(manifest.get("n_epochs_trained", 0))
+    model.best_epoch_ = int(manifest.get("best_epoch", -1))
     if manifest.get("modality_weights") is not None:
         model.modality_weights_ = {k: float(v) for k, v in manifest["modality_weights"].items()}
     splits = {

@@ -206,7 +206,9 @@ class MultimodalModel(TrainableModel):
         transform_batch
             Batch or batches to decode as: what would the cell look like in another batch?
         library_size
-            Total that counts are scaled to; 1 gives shares of the total.
+            Total that counts are scaled to; 1 gives shares of the total. A modality without a
+            library size (a panel of few features, by default) gives expected counts, and takes
+            no other value.
         mdata, indices, features, given, n_samples, batch_size, seed
             As in :meth:`impute`.
 
@@ -217,6 +219,7 @@ class MultimodalModel(TrainableModel):
         if not library_size > 0:
             msg = f"library_size must be positive. Received {library_size}."
             raise ConfigError(msg)
+        self._check_library_size(modality, library_size)
         session = self._session(mdata, indices, batch_size)
         return predictive.normalized_expression(
             session,
@@ -354,6 +357,17 @@ class MultimodalModel(TrainableModel):
     ) -> dict[str, NDArray[np.float32] | pd.DataFrame]:
         """Return what goes into ``obsm``."""
         return {self.LATENT_KEY: self.get_latent_representation(mdata, batch_size=batch_size)}
+
+    def _check_library_size(self, modality: str, library_size: float) -> None:
+        layout = self.layout.modality(modality)
+        decoder = self.module.decoder(self.layout.names.index(modality))
+        if library_size != 1.0 and not decoder.likelihood.uses_library:
+            msg = (
+                f"Modality {modality!r} ({layout.spec.likelihood}) has no library size to scale "
+                f"to. Received library_size={library_size}: leave it out, or set the modality up "
+                "with ModalitySpec(..., library='observed')."
+            )
+            raise ConfigError(msg)
 
     def _predictive(
         self,

@@ -78,6 +78,15 @@ class SubsetFamily:
             raise ConfigError(msg)
         return cls(names, tuple(ordered))
 
+    def __post_init__(self) -> None:
+        """Refuse modality names that make two experts look alike."""
+        if len(set(self.names)) < len(self.names):
+            msg = (
+                "Experts are named after their modalities joined by '+', and must differ. "
+                f"Received modalities {list(self.modalities)}: rename the one that contains '+'."
+            )
+            raise ConfigError(msg)
+
     @property
     def names(self) -> tuple[str, ...]:
         """Names of the experts, such as ``"rna+adt"``."""

@@ -261,6 +261,16 @@ def test_normalised_values_of_the_other_batch_and_of_some_features(model):
         model.get_normalized_expression("rna", library_size=0)
 
 
+def test_a_panel_with_free_rates_gives_expected_counts(fit):
+    mdata = ho.data.simulate(n_obs=60, n_features={"rna": 120, "adt": 6}, seed=0)
+    model = fit(mdata, max_epochs=1)
+    expected = model.get_normalized_expression("adt", n_samples=2, seed=0)
+    assert (expected > 0).all(axis=None)
+    assert not np.allclose(expected.sum(axis=1), 1)
+    with pytest.raises(ConfigError, match=r"'adt' \(nb\) has no library size.*library='observed'"):
+        model.get_normalized_expression("adt", library_size=1e4)
+
+
 def test_samples_come_from_all_batches_that_measured(model):
     drawn = model.sample(9, "adt", seed=0)
     assert drawn.shape == (9, 7)

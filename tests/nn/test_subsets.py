@@ -53,3 +53,8 @@ def test_an_expert_is_available_iff_all_its_modalities_are(n, bits):
 def test_errors_of_a_chosen_family(subsets, match):
     with pytest.raises(ConfigError, match=match):
         SubsetFamily.of(["a", "b"], subsets)
+
+
+def test_names_that_make_two_experts_look_alike_are_refused():
+    with pytest.raises(ConfigError, match=r"joined by '\+'.*rename"):
+        SubsetFamily.default(["a", "b", "a+b"])
