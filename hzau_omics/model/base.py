@@ -231,7 +231,8 @@ class TrainableModel(BaseModelClass):
         Parameters
         ----------
         max_epochs
-            Epochs of this call; None chooses as many as make about 1,700 steps (10 to 400).
+            Epochs of this call; None chooses as many as make about 1,000 steps (25 to 400; fewer
+            for millions of cells).
         accelerator, devices
             As in Lightning, for example ``"cpu"`` or ``"gpu"``.
         batch_size

@@ -202,12 +202,13 @@ def test_unknown_arguments_are_refused(untrained):
         untrained.train(n_epochs=3)
 
 
-def test_default_epochs_make_about_the_same_number_of_steps():
+def test_default_epochs_suit_the_number_of_cells():
     assert default_max_epochs(100, 128) == 400
-    assert default_max_epochs(10**7, 128) == 10
-    for n_cells in (600, 5000, 20_000):
+    assert default_max_epochs(20_000, 128) == 25
+    assert default_max_epochs(10**7, 128) == 8
+    for n_cells in (600, 2000, 4000):
         steps = default_max_epochs(n_cells, 128) * -(-n_cells // 128)
-        assert 1700 <= steps < 1700 + -(-n_cells // 128)
+        assert 1000 <= steps < 1000 + -(-n_cells // 128)
     assert TrainingPlanConfig.of(None) == TrainingPlanConfig()
 
 

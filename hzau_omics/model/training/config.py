@@ -8,9 +8,8 @@ from typing import Any
 from hzau_omics.errors import ConfigError
 from hzau_omics.nn.objective import ObjectiveConfig
 
-TARGET_STEPS = 1700
-MIN_EPOCHS = 10
-MAX_EPOCHS = 400
+TARGET_STEPS, MAX_STEPS = 1000, 50_000
+MIN_EPOCHS, FEWEST_EPOCHS, MAX_EPOCHS = 25, 8, 400
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,12 +95,16 @@ class TrainingPlanConfig:
 
 
 def default_max_epochs(n_cells: int, batch_size: int) -> int:
-    """Return the epochs that make about `TARGET_STEPS` optimiser steps, from 10 to 400.
+    """Return how many epochs to train by default.
+
+    As many as make about 1,000 optimiser steps, from 25 to 400; of millions of cells fewer, at
+    least 8, so that there are at most about 50,000 steps.
 
     Examples
     --------
-    >>> default_max_epochs(5000, 128)
-    43
+    >>> [default_max_epochs(n, 128) for n in (1_500, 5_000, 50_000, 2_000_000)]
+    [84, 25, 25, 8]
     """
     steps_per_epoch = -(-n_cells // batch_size)
-    return min(max(-(-TARGET_STEPS // steps_per_epoch), MIN_EPOCHS), MAX_EPOCHS)
+    epochs = min(max(-(-TARGET_STEPS // steps_per_epoch), MIN_EPOCHS), MAX_EPOCHS)
+    return max(min(epochs, MAX_STEPS // steps_per_epoch), FEWEST_EPOCHS)
