@@ -21,6 +21,7 @@ from hzau_omics.data.splits import Split
 from hzau_omics.errors import ConfigError, DataContractError
 from hzau_omics.model import persistence
 from hzau_omics.model.balancing import prepare_network
+from hzau_omics.model.calibration import calibrate, reset_calibration
 from hzau_omics.model.fields import LAYOUT_KEY, fields_of, layout_of
 from hzau_omics.model.session import InferenceSession
 from hzau_omics.model.training.config import TrainingPlanConfig, default_max_epochs
@@ -226,12 +227,13 @@ class TrainableModel(BaseModelClass):
         """Train the model, or train a trained one `max_epochs` more.
 
         The weights that are kept are running averages, from the epoch with the lowest validation
-        loss. An interrupt (Ctrl-C) stops after the current step and keeps what was trained.
+        loss. Then the intervals of predicted modalities are calibrated on the validation cells. An
+        interrupt (Ctrl-C) stops after the current step and keeps what was trained.
 
         Parameters
         ----------
         max_epochs
-            Epochs of this call; None chooses as many as make about 1,000 steps (25 to 400; fewer
+            Epochs of this call; None chooses as many as make about 1,500 steps (25 to 400; fewer
             for millions of cells).
         accelerator, devices
             As in Lightning, for example ``"cpu"`` or ``"gpu"``.
@@ -292,6 +294,7 @@ class TrainableModel(BaseModelClass):
             self.modality_weights_ = prepare_network(
                 self.module, store, split.train, self.modality_weights, seed
             )
+        reset_calibration(self.module)
         data = MosaicDataModule(store, split, batch_size, seed)
         plan = TrainingPlan(
             self.module,
@@ -309,6 +312,7 @@ class TrainableModel(BaseModelClass):
         offset = self.n_epochs_trained_ if resume_from is None else 0
         self._keep(result.history, split, offset)
         self.best_epoch_ = result.best_epoch
+        self.calibration_ = calibrate(self.module, store, split.validation, seed)
 
     def _training_store(self) -> MosaicStore:
         if self._store is None:

@@ -154,7 +154,9 @@ class ModalityPredictor:
             seen=self._seen_entries(seen, batch),
         )
         if library is not None and log_library is None:
-            log_library = library.sample(generator) if decoder.library_is_observed else library.mean
+            log_library = library.mean
+            if decoder.library_is_observed:
+                log_library = library.widened(decoder.log_widening).sample(generator)
             if seen is not None and decoder.library_is_observed:
                 share = self._share_of_own_panel(decode, batch, mask)
                 known = seen.unsqueeze(-1) & (share > MIN_SHARE)

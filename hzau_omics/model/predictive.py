@@ -138,11 +138,12 @@ def _draw(  # noqa: PLR0917
             seen=seen,
             generator=generator,
         )
-        draws[i] = likelihood.sample(parameters, generator)[:, columns]
+        draws[i] = likelihood.sample_features(parameters, columns, generator)
         mean += likelihood.mean(parameters)[:, columns]
         log1p_mean += draws[i].log1p()
         for _ in range(repeats - 1):
-            log1p_mean += likelihood.sample(parameters, generator)[:, columns].log1p()
+            again = likelihood.sample_features(parameters, columns, generator)
+            log1p_mean += again.log1p()
     return draws, mean / n_samples, log1p_mean / (n_samples * repeats)
 
 
@@ -227,14 +228,22 @@ def impute(
 
 def pit(session: InferenceSession, config: PredictiveConfig) -> pd.DataFrame:
     """Return randomised PIT values of observed entries, NaN where nothing was measured."""
-    index = session.layout.names.index(config.modality)
     names = list(session.layout.modality(config.modality).var_names)
-    result = np.full((len(session), len(names)), np.nan, np.float32)
+    values = pit_values(session, config, features=np.arange(len(names)))
+    return pd.DataFrame(values, index=session.obs_names, columns=names)
+
+
+def pit_values(
+    session: InferenceSession, config: PredictiveConfig, *, features: NDArray[np.int64]
+) -> NDArray[np.float32]:
+    """Return randomised PIT values (cell, wanted feature), NaN where nothing was measured."""
+    index = session.layout.names.index(config.modality)
+    n_features = session.layout.modality(config.modality).n_features
+    result = np.full((len(session), n_features), np.nan, np.float32)
     positions = np.flatnonzero(session.store.present[session.cells, index])
     generator = make_generator(config.seed, session.device)
-    everything = np.arange(len(names))
     with evaluating(session.network):
-        for chunk in predictive_chunks(session, config, features=everything, positions=positions):
+        for chunk in predictive_chunks(session, config, features=features, positions=positions):
             columns = torch.from_numpy(chunk.features).to(session.device)
             observed = chunk.batch.x[config.modality][:, columns]
             below = (chunk.draws < observed).sum(0)
@@ -245,7 +254,7 @@ def pit(session: InferenceSession, config: PredictiveConfig) -> pd.DataFrame:
                 mask = chunk.batch.feature_mask[config.modality][:, columns]
                 value = torch.where(mask, value, torch.nan)
             result[np.ix_(chunk.rows, chunk.features)] = value.cpu().numpy()
-    return pd.DataFrame(result, index=session.obs_names, columns=names)
+    return result[:, features]
 
 
 def normalized_expression(

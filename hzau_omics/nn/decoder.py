@@ -10,6 +10,7 @@ from hzau_omics.nn.config import ModalityConfig, NetworkConfig
 from hzau_omics.nn.gaussian import LOG_2PI, soft_bound
 from hzau_omics.nn.layers import HiddenStack
 from hzau_omics.nn.likelihoods import DecoderContext, Parameters, make_likelihood
+from hzau_omics.nn.likelihoods.spread import Spread
 
 LOG_LIBRARY_SD_RANGE = (-4.0, 2.0)
 
@@ -25,6 +26,10 @@ class Library(NamedTuple):
         scaled = (log_total - self.mean) * (-self.log_sd).exp()
         return (-0.5 * (scaled.square() + LOG_2PI) - self.log_sd).squeeze(-1)
 
+    def widened(self, log_factor: Float[Tensor, ""]) -> "Library":
+        """Return the distribution with its variance multiplied by ``exp(log_factor)``."""
+        return Library(self.mean, self.log_sd + log_factor / 2)
+
     def sample(self, generator: torch.Generator | None = None) -> Float[Tensor, "cell 1"]:
         """Draw one log total per cell."""
         noise = torch.randn(self.mean.shape, generator=generator, device=self.mean.device)
@@ -36,7 +41,9 @@ class ModalityDecoder(nn.Module):
 
     An observed modality's rates use the total of its clean target. What a cell lacks is decoded
     with a library from the learned distribution given latent and covariates, so imputed counts have
-    a scale and an honest spread. ``library="learned"`` uses that distribution's mean throughout.
+    a scale and an honest spread. `log_widening` widens or narrows what is predicted for values that
+    the posterior did not see; it is 0 in training and calibrated on validation cells.
+    ``library="learned"`` uses the mean of that distribution throughout.
     """
 
     def __init__(self, modality: ModalityConfig, network: NetworkConfig) -> None:
@@ -61,12 +68,20 @@ class ModalityDecoder(nn.Module):
         self.library_head = nn.Linear(n_hidden, 2) if self.likelihood.uses_library else None
         self.library_centre: Tensor
         self.register_buffer("library_centre", torch.zeros(()))
+        self.log_widening: Tensor
+        self.register_buffer("log_widening", torch.zeros(()))
 
     def fit_scale(self, x: Float[Tensor, "cell feature"]) -> None:
         """Set constants from a sample of the training cells that have the modality."""
         self.likelihood.fit_scale(x)
         if self.library_head is not None:
             self.library_centre.copy_(log_total(x).mean())
+
+    @property
+    def has_spread(self) -> bool:
+        """Whether anything is left to calibrate: a spread or a library size."""
+        spread = any(isinstance(part, Spread) for part in self.likelihood.modules())
+        return spread or (self.likelihood.uses_library and self.library_is_observed)
 
     def hidden(
         self, z: Float[Tensor, "cell latent"], covariates: Float[Tensor, "cell covariate"]
@@ -98,7 +113,9 @@ class ModalityDecoder(nn.Module):
         """
         if log_library is None:
             log_library = hidden.new_zeros(hidden.shape[0], 1)
-        context = DecoderContext(batch, covariates, log_library.float(), feature_mask, seen)
+        context = DecoderContext(
+            batch, covariates, log_library.float(), feature_mask, seen, self.log_widening
+        )
         out: Parameters = self.likelihood(hidden, context)
         return out
 

@@ -208,7 +208,7 @@ def test_default_epochs_suit_the_number_of_cells():
     assert default_max_epochs(10**7, 128) == 8
     for n_cells in (600, 2000, 4000):
         steps = default_max_epochs(n_cells, 128) * -(-n_cells // 128)
-        assert 1000 <= steps < 1000 + -(-n_cells // 128)
+        assert 1500 <= steps < 1500 + -(-n_cells // 128)
     assert TrainingPlanConfig.of(None) == TrainingPlanConfig()
 
 

@@ -166,7 +166,7 @@ def test_a_cell_does_not_depend_on_the_others(name, uses_library):
     likelihood = build(name, uses_library=uses_library)
     hidden, context = inputs(n_cells=4)
     context = context._replace(log_library=torch.tensor([[1.0], [5.0], [2.0], [0.0]]))
-    alone = DecoderContext(*(None if part is None else part[:1] for part in context))
+    alone = DecoderContext(*(p[:1] if isinstance(p, torch.Tensor) else p for p in context))
     together, single = likelihood(hidden, context), likelihood(hidden[:1], alone)
     for key, value in together.items():
         assert_close(value[:1], single[key])

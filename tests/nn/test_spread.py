@@ -12,7 +12,7 @@ def context(n_cells: int, seen: torch.Tensor | None) -> DecoderContext:
 
 
 def distinct_spread(n_batches: int) -> Spread:
-    spread = Spread(n_batches, 3, (-6.0, 6.0))
+    spread = Spread(n_batches, 3, (-6.0, 6.0), power=2)
     torch.nn.init.constant_(spread.seen, 1.0)
     torch.nn.init.constant_(spread.unseen, -1.0)
     return spread

@@ -8,7 +8,7 @@ from typing import Any
 from hzau_omics.errors import ConfigError
 from hzau_omics.nn.objective import ObjectiveConfig
 
-TARGET_STEPS, MAX_STEPS = 1000, 50_000
+TARGET_STEPS, MAX_STEPS = 1500, 50_000
 MIN_EPOCHS, FEWEST_EPOCHS, MAX_EPOCHS = 25, 8, 400
 
 
@@ -97,13 +97,13 @@ class TrainingPlanConfig:
 def default_max_epochs(n_cells: int, batch_size: int) -> int:
     """Return how many epochs to train by default.
 
-    As many as make about 1,000 optimiser steps, from 25 to 400; of millions of cells fewer, at
+    As many as make about 1,500 optimiser steps, from 25 to 400; of millions of cells fewer, at
     least 8, so that there are at most about 50,000 steps.
 
     Examples
     --------
     >>> [default_max_epochs(n, 128) for n in (1_500, 5_000, 50_000, 2_000_000)]
-    [84, 25, 25, 8]
+    [125, 38, 25, 8]
     """
     steps_per_epoch = -(-n_cells // batch_size)
     epochs = min(max(-(-TARGET_STEPS // steps_per_epoch), MIN_EPOCHS), MAX_EPOCHS)

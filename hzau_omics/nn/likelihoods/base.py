@@ -25,6 +25,8 @@ class DecoderContext(NamedTuple):
         Measured features, or None if all were measured. Totals count only these.
     seen
         Which values the cell's posterior saw, per cell or per entry; None if it saw all.
+    log_widening
+        Log of the factor by which the variance of values that were not seen is widened.
     """
 
     batch: Int[Tensor, " cell"]
@@ -32,6 +34,7 @@ class DecoderContext(NamedTuple):
     log_library: Float[Tensor, "cell 1"]
     feature_mask: Bool[Tensor, "cell feature"] | None = None
     seen: Bool[Tensor, "cell _"] | None = None
+    log_widening: Float[Tensor, ""] | float = 0.0
 
 
 Parameters = dict[str, Tensor]
@@ -54,6 +57,7 @@ class Likelihood(nn.Module):
 
     is_count = False
     uses_library = False
+    independent_features = False
 
     def __init__(self, n_hidden: int, n_covariates: int, n_features: int, n_batches: int) -> None:
         super().__init__()
@@ -93,3 +97,15 @@ class Likelihood(nn.Module):
     def sample(self, parameters: Parameters, generator: torch.Generator | None = None) -> Cells:
         """Draw every entry once, in the data's units."""
         raise NotImplementedError
+
+    def sample_features(
+        self,
+        parameters: Parameters,
+        features: Int[Tensor, " wanted"],
+        generator: torch.Generator | None = None,
+    ) -> Float[Tensor, "cell wanted"]:
+        """Draw some features once; no more than these where features are independent."""
+        if self.independent_features:
+            parameters = {name: value[:, features] for name, value in parameters.items()}
+            return self.sample(parameters, generator)
+        return self.sample(parameters, generator)[:, features]

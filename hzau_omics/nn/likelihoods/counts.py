@@ -20,6 +20,7 @@ class Counts(Likelihood):
     """Counts: log1p as encoder input, rates as shares of the library or as free rates."""
 
     is_count = True
+    independent_features = True
 
     def __init__(
         self,
@@ -91,7 +92,7 @@ class NegativeBinomial(Counts):
         uses_library: bool = True,
     ) -> None:
         super().__init__(n_hidden, n_covariates, n_features, n_batches, uses_library=uses_library)
-        self.log_theta = Spread(n_batches, n_features, LOG_THETA_RANGE)
+        self.log_theta = Spread(n_batches, n_features, LOG_THETA_RANGE, power=-1)
 
     @override
     def forward(self, hidden: Hidden, context: DecoderContext) -> Parameters:

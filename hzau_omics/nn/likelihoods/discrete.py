@@ -12,6 +12,8 @@ from hzau_omics.nn.likelihoods.counts import MASKED_LOGIT, MIN_START, Counts
 class Bernoulli(Likelihood):
     """Binary values or values in [0, 1]: open chromatin, words of a text, pixels."""
 
+    independent_features = True
+
     @override
     def fit_scale(self, x: Cells) -> None:
         """Start from the mean of each feature."""
@@ -58,6 +60,8 @@ class Categorical(Likelihood):
 
 class Multinomial(Counts):
     """Counts given their total: only the shares are modelled."""
+
+    independent_features = False
 
     @override
     def forward(self, hidden: Hidden, context: DecoderContext) -> Parameters:

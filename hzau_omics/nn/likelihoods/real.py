@@ -17,7 +17,7 @@ class Normal(Likelihood):
 
     def __init__(self, n_hidden: int, n_covariates: int, n_features: int, n_batches: int) -> None:
         super().__init__(n_hidden, n_covariates, n_features, n_batches)
-        self.log_sd = Spread(n_batches, n_features, LOG_SD_RANGE)
+        self.log_sd = Spread(n_batches, n_features, LOG_SD_RANGE, power=2)
         self.centre: Tensor
         self.scale: Tensor
         self.register_buffer("centre", torch.zeros(n_features))

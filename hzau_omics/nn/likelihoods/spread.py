@@ -24,11 +24,17 @@ class Spread(nn.Module):
         Number of features.
     bounds
         Smallest and largest log spread.
+    power
+        How the variance grows with the spread: 2 for a standard deviation, -1 for the inverse
+        dispersion theta of a negative binomial.
     """
 
-    def __init__(self, n_batches: int, n_features: int, bounds: tuple[float, float]) -> None:
+    def __init__(
+        self, n_batches: int, n_features: int, bounds: tuple[float, float], *, power: int
+    ) -> None:
         super().__init__()
         self.bounds = bounds
+        self.power = power
         self.seen = nn.Parameter(torch.zeros(n_batches, n_features))
         self.unseen = nn.Parameter(torch.zeros(n_batches, n_features))
 
@@ -37,7 +43,7 @@ class Spread(nn.Module):
         seen = self._of_batch(self.seen, context)
         if context.seen is None:
             return seen
-        unseen = self._of_batch(self.unseen, context)
+        unseen = self._of_batch(self.unseen, context) + context.log_widening / self.power
         return torch.where(context.seen, seen, unseen)
 
     def _of_batch(self, value: Tensor, context: DecoderContext) -> Tensor:
