@@ -35,6 +35,8 @@ class HZAUVAE(MultimodalModel):
     input_dropout
         Share of input values that an encoder does not see in a training step; 0 for panels of
         fewer than 100 features.
+    encode_covariates
+        Whether encoders see batch and covariates too, as decoders always do.
     experts
         Modality subsets that have an expert; None takes all subsets for up to four modalities,
         and else the single ones, the pairs and the full set.
@@ -64,7 +66,7 @@ class HZAUVAE(MultimodalModel):
 
     GATE_KEY = "hzau_gate"
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - plain options of one network
         self,
         mdata: MuData | None = None,
         *,
@@ -74,6 +76,7 @@ class HZAUVAE(MultimodalModel):
         dropout: float = 0.2,
         encoder_dropout: float = 0.5,
         input_dropout: float = 0.3,
+        encode_covariates: bool = True,
         experts: Iterable[Iterable[str]] | None = None,
         modality_weights: Literal["auto"] | Mapping[str, float] = "auto",
         registry: dict[str, Any] | None = None,
@@ -105,6 +108,7 @@ class HZAUVAE(MultimodalModel):
             n_hidden=n_hidden,
             n_layers=n_layers,
             **rates,
+            encode_covariates=bool(encode_covariates),
             experts=subsets,
         )
 

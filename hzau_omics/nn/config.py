@@ -43,6 +43,8 @@ class NetworkConfig:
         Number of categories of each further categorical covariate.
     n_continuous
         Number of continuous covariates.
+    encode_covariates
+        Whether encoders see batch and covariates too; decoders always do.
     experts
         Modality subsets with an expert each; None takes the default family.
     """
@@ -56,6 +58,7 @@ class NetworkConfig:
     n_batches: int = 1
     n_categories: tuple[int, ...] = field(default=())
     n_continuous: int = 0
+    encode_covariates: bool = True
     experts: tuple[tuple[str, ...], ...] | None = None
 
     @property

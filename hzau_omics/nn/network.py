@@ -60,7 +60,7 @@ class GatedMultimodalVAE(nn.Module):
         self.encoders = nn.ModuleList(
             HiddenStack(
                 m.n_features,
-                config.n_covariates,
+                config.n_covariates if config.encode_covariates else 0,
                 width,
                 n_layers=m.n_layers or config.n_layers,
                 dropout=config.encoder_dropout,

@@ -31,6 +31,15 @@ HARMLESS = (
 """Lightning's warnings about what is meant to be so here."""
 
 
+def _no_advertisement(record: logging.LogRecord) -> bool:
+    """Keep what Lightning says of devices, and drop its tips on other products."""
+    return "Tip:" not in record.getMessage()
+
+
+for _name in ("lightning.pytorch.utilities.rank_zero", "lightning.fabric.utilities.rank_zero"):
+    logging.getLogger(_name).addFilter(_no_advertisement)
+
+
 @dataclass(frozen=True, kw_only=True)
 class RunConfig:
     """Options of the trainer.
