@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 import pooch
 
+from hzau_omics._info import registry_folder
 from hzau_omics.errors import RegistryError
 
 if TYPE_CHECKING:
@@ -235,15 +236,8 @@ def verify(
     return pd.DataFrame(rows, columns=["name", "present", "ok", "path"])
 
 
-def _registry_folder() -> Path:
-    """Find the registry: inside an installed package, else at the top of the checkout."""
-    package = Path(__file__).resolve().parents[1]
-    installed = package / "_data_registry"
-    return installed if installed.is_dir() else package.parent / "data_registry"
-
-
 def _entries() -> dict[str, DatasetEntry]:
-    return _read_entries(_registry_folder())
+    return _read_entries(registry_folder())
 
 
 @functools.cache
@@ -275,7 +269,7 @@ def _read_entry(path: Path) -> DatasetEntry:
 
 def _location(entry: DatasetEntry, cache: str | Path | None) -> Path:
     if entry.source["kind"] == "bundled":
-        return _registry_folder() / entry.file
+        return registry_folder() / entry.file
     folder = cache or os.environ.get(CACHE_VARIABLE) or pooch.os_cache("hzau_omics")
     return Path(folder).expanduser() / entry.file
 

@@ -195,9 +195,10 @@ def impute(
     *,
     quantiles: Sequence[float],
     features: NDArray[np.int64],
-    is_count: bool,
 ) -> AnnData:
     """Return predictive mean, quantiles and (for counts) the mean of log1p of draws."""
+    index = session.layout.names.index(config.modality)
+    is_count = session.network.decoder(index).likelihood.is_count
     layers = [quantile_layer(p) for p in quantiles]
     if is_count:
         layers.append("log1p_mean")
@@ -215,7 +216,6 @@ def impute(
                 found = np.quantile(chunk.draws.cpu().numpy(), quantiles, axis=0)
                 for name, value in zip(layers, found, strict=False):
                     values[name][where] = value
-    index = session.layout.names.index(config.modality)
     names = pd.Index(session.layout.modality(config.modality).var_names)
     observed = session.store.present[session.cells, index]
     return AnnData(

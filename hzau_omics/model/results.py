@@ -138,13 +138,11 @@ class MultimodalModel(TrainableModel):
             `n_samples` or `quantiles` is out of range.
         """
         session = self._session(mdata, indices, batch_size)
-        spec = self.layout.modality(modality).spec
         return predictive.impute(
             session,
             self._predictive(modality, given, n_samples, transform_batch, seed),
             quantiles=tuple(quantiles),
             features=predictive.select_features(session, modality, features),
-            is_count=spec.likelihood not in ("bernoulli", "categorical", "normal"),
         )
 
     def get_pit(

@@ -47,7 +47,7 @@ def folder(tmp_path, monkeypatch):
     """An empty registry in place of the real one."""
     path = tmp_path / "registry"
     path.mkdir()
-    monkeypatch.setattr(registry, "_registry_folder", lambda: path)
+    monkeypatch.setattr(registry, "registry_folder", lambda: path)
     registry._read_entries.cache_clear()
     yield path
     registry._read_entries.cache_clear()
