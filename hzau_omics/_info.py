@@ -23,6 +23,9 @@ def package_version(name: str) -> str:
         return "not installed"
 
 
+__version__ = package_version("hzau-omics")
+
+
 def _devices() -> tuple[list[str], int | None]:
     """Name the devices that torch sees, and give the number of its threads."""
     try:

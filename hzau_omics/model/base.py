@@ -277,7 +277,7 @@ class TrainableModel(BaseModelClass):
         seed = int(torch.randint(2**31, ())) if seed is None else int(seed)
         split = self._split(store, train_size, validation_size, seed)
         run = RunConfig(
-            max_epochs=max_epochs or default_max_epochs(len(split.train), batch_size)
+            max_epochs=default_max_epochs(len(split.train), batch_size)
             if max_epochs is None
             else max_epochs,
             accelerator=accelerator,

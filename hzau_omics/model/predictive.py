@@ -72,7 +72,7 @@ class Chunk:
     mean
         Predictive mean (cell, feature), averaged over the latent draws in closed form.
     log1p_mean
-        Mean of log1p of draws (cell, feature); NaN for values below -1.
+        Mean of log1p of draws (cell, feature), None where none was asked for.
     """
 
     rows: NDArray[np.int64]
@@ -80,7 +80,7 @@ class Chunk:
     batch: Minibatch
     draws: Tensor
     mean: Tensor
-    log1p_mean: Tensor
+    log1p_mean: Tensor | None
 
 
 def predictive_chunks(
@@ -89,8 +89,12 @@ def predictive_chunks(
     *,
     features: NDArray[np.int64],
     positions: NDArray[np.int64] | None = None,
+    log1p_repeats: int = 0,
 ) -> Iterator[Chunk]:
-    """Yield predictive draws, batch by batch of the design, in bounded memory."""
+    """Yield predictive draws, batch by batch of the design, in bounded memory.
+
+    `log1p_repeats` is how many observations per latent draw `log1p_mean` averages; 0 leaves it out.
+    """
     layout = session.layout
     predictor = ModalityPredictor(session.network, layout, config.modality)
     generator = make_generator(config.seed, session.device)
@@ -109,7 +113,15 @@ def predictive_chunks(
                     chosen = np.intersect1d(features, group.features)
                 if chosen.size:
                     found = _draw(
-                        predictor, q, batch, seen, group, chosen, config.n_samples, generator
+                        predictor,
+                        q,
+                        batch,
+                        seen,
+                        group,
+                        chosen,
+                        config.n_samples,
+                        log1p_repeats,
+                        generator,
                     )
                     yield Chunk(rows, chosen, batch, *found)
 
@@ -122,14 +134,14 @@ def _draw(  # noqa: PLR0917
     group: DecodeGroup,
     features: NDArray[np.int64],
     n_samples: int,
+    log1p_repeats: int,
     generator: torch.Generator,
-) -> tuple[Tensor, Tensor, Tensor]:
+) -> tuple[Tensor, Tensor, Tensor | None]:
     likelihood = predictor.network.decoder(predictor.index).likelihood
     columns = torch.from_numpy(features).to(q.mean.device)
     draws = torch.empty(n_samples, len(batch), len(features), device=q.mean.device)
     mean = torch.zeros(len(batch), len(features), device=q.mean.device)
-    log1p_mean = torch.zeros_like(mean)
-    repeats = min(max(CHEAP_FEATURES // len(features), 1), MAX_REPEATS)
+    log1p_mean = torch.zeros_like(mean) if log1p_repeats else None
     for i in range(n_samples):
         parameters = predictor.parameters(
             q.sample(generator),
@@ -140,11 +152,13 @@ def _draw(  # noqa: PLR0917
         )
         draws[i] = likelihood.sample_features(parameters, columns, generator)
         mean += likelihood.mean(parameters)[:, columns]
-        log1p_mean += draws[i].log1p()
-        for _ in range(repeats - 1):
-            again = likelihood.sample_features(parameters, columns, generator)
-            log1p_mean += again.log1p()
-    return draws, mean / n_samples, log1p_mean / (n_samples * repeats)
+        if log1p_mean is not None:
+            log1p_mean += draws[i].log1p()
+            for _ in range(log1p_repeats - 1):
+                log1p_mean += likelihood.sample_features(parameters, columns, generator).log1p()
+    if log1p_mean is not None:
+        log1p_mean /= n_samples * log1p_repeats
+    return draws, mean / n_samples, log1p_mean
 
 
 def select_features(
@@ -206,11 +220,14 @@ def impute(
     values = {name: np.zeros(shape, np.float32) for name in ["X", *layers]}
     column = np.full(len(session.layout.modality(config.modality).var_names), -1)
     column[features] = np.arange(len(features))
+    repeats = min(max(CHEAP_FEATURES // max(len(features), 1), 1), MAX_REPEATS)
     with evaluating(session.network):
-        for chunk in predictive_chunks(session, config, features=features):
+        for chunk in predictive_chunks(
+            session, config, features=features, log1p_repeats=repeats if is_count else 0
+        ):
             where = np.ix_(chunk.rows, column[chunk.features])
             values["X"][where] = chunk.mean.cpu().numpy()
-            if is_count:
+            if chunk.log1p_mean is not None:
                 values["log1p_mean"][where] = chunk.log1p_mean.cpu().numpy()
             if quantiles:
                 found = np.quantile(chunk.draws.cpu().numpy(), quantiles, axis=0)

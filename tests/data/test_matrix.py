@@ -2,8 +2,7 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 from anndata import AnnData
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from hypothesis.extra import numpy as hnp
 
 from hzau_omics.data.matrix import chunks, read_matrix, select_features, to_float32, to_rows

@@ -1,8 +1,7 @@
 import numpy as np
 import pytest
 from anndata import AnnData
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from mudata import MuData
 
 from hzau_omics.data.presence import check_container, check_observed, get_modality, row_map

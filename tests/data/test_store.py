@@ -3,8 +3,7 @@ import pytest
 import scipy.sparse as sp
 import torch
 from anndata import AnnData
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from mudata import MuData
 
 from hzau_omics.data.build import build_layout

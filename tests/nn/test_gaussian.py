@@ -1,9 +1,7 @@
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from torch.distributions import Normal
-from torch.distributions import kl_divergence as torch_kl
+from hypothesis import given, settings, strategies as st
+from torch.distributions import Normal, kl_divergence as torch_kl
 from torch.testing import assert_close
 
 from hzau_omics.nn.gaussian import (

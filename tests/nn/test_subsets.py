@@ -1,7 +1,6 @@
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from hzau_omics.errors import ConfigError
 from hzau_omics.nn.subsets import SubsetFamily, available_experts

@@ -1,0 +1,1 @@
+from .hzauvae import HZAUVAE as HZAUVAE

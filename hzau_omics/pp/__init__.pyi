@@ -1,0 +1,3 @@
+from .annotation import add_annotation_modality as add_annotation_modality
+from .embedding import embed_modality as embed_modality
+from .text import add_text_modality as add_text_modality
