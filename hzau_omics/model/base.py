@@ -253,7 +253,8 @@ class TrainableModel(BaseModelClass):
             the same result. None draws one from torch's global generator.
         plan_kwargs
             Options of :class:`~hzau_omics.model.training.config.TrainingPlanConfig`, such as
-            ``{"lr": 1e-3, "modality_dropout": 0.2}``.
+            ``{"lr": 1e-3, "modality_dropout": 0.2}``. ``alignment``, which draws the embeddings of
+            one cell from different modalities together, is on (5) where cells lack modalities.
         checkpoint_dir
             Folder that gets a checkpoint, ``last.ckpt``, after every epoch.
         resume_from
@@ -270,7 +271,7 @@ class TrainableModel(BaseModelClass):
             The loss is no longer finite.
         """
         store = self._training_store()
-        plan_config = TrainingPlanConfig.of(plan_kwargs)
+        plan_config = TrainingPlanConfig.of(plan_kwargs, mosaic=not store.present.all())
         if isinstance(batch_size, bool) or batch_size < 1:
             msg = f"batch_size must be a positive integer. Received {batch_size!r}."
             raise ConfigError(msg)

@@ -30,6 +30,10 @@ class ObjectiveConfig:
         Further random subsets per cell where there are more than two modalities.
     modality_dropout
         Probability that a cell of the joint term loses some of its modalities, never all.
+    alignment
+        Weight of the squared distance between the mean of each subset's posterior and that of the
+        cell's full one, in the prior's units. Without it, cells that lack a modality lie beside the
+        others of their kind, not among them.
     distillation
         Weight of KL(stop-gradient(q) || q_S), which keeps subset posteriors as wide as they
         have to be to contain the full one.
@@ -38,6 +42,7 @@ class ObjectiveConfig:
     marginal_targets: Literal["all", "own"] = "all"
     n_random_subsets: int = 1
     modality_dropout: float = 0.0
+    alignment: float = 0.0
     distillation: float = 0.0
 
     def __post_init__(self) -> None:
@@ -48,12 +53,10 @@ class ObjectiveConfig:
         if not 0 <= self.modality_dropout < 1:
             msg = f"modality_dropout must be in [0, 1). Received {self.modality_dropout}."
             raise ConfigError(msg)
-        if self.n_random_subsets < 0 or self.distillation < 0:
-            msg = (
-                "n_random_subsets and distillation must not be negative. "
-                f"Received {self.n_random_subsets} and {self.distillation}."
-            )
-            raise ConfigError(msg)
+        for name in ("n_random_subsets", "alignment", "distillation"):
+            if getattr(self, name) < 0:
+                msg = f"{name} must not be negative. Received {getattr(self, name)}."
+                raise ConfigError(msg)
 
 
 class ObjectiveTerms(NamedTuple):
@@ -170,6 +173,10 @@ def sub_sampled_objective(
         weighted = weights[m] * (found.log_prob + found.library_log_prob)
         total = total.index_add(0, row, -weighted)
         log_prob.append(found.log_prob.detach()[joint[row]].sum())
+    # Every cell has exactly one joint term, and these come first, in the order of the cells: row
+    # `cell` of the terms is the joint one.
+    if config.alignment:
+        total = total + config.alignment * (q.mean[cell] - q.mean).square().sum(-1)
     if config.distillation:
         total = total + config.distillation * _distillation(q, term, cell)
     return ObjectiveTerms(
@@ -183,6 +190,5 @@ def sub_sampled_objective(
 
 def _distillation(q: DiagonalGaussian, term: Tensor, cell: Tensor) -> Tensor:
     """KL from the joint posterior of the same cell, which gets no gradient, to each term's."""
-    # Every cell has exactly one joint term, and these come first, in the order of the cells.
     joint = DiagonalGaussian(q.mean.detach()[cell], q.logvar.detach()[cell])
     return torch.where(term == 0, 0.0, kl_divergence(joint, q))

@@ -161,6 +161,7 @@ def test_modality_weights_decide_what_is_learned(mdata, fit):
     [
         {"modality_dropout": 0.5},
         {"distillation": 1.0},
+        {"alignment": 1.0},
         {"marginal_targets": "own"},
         {"ema_decay": 0.0},
         {"warmup_steps": 0, "gradient_clip": 0.1},
@@ -210,6 +211,20 @@ def test_default_epochs_suit_the_number_of_cells():
         steps = default_max_epochs(n_cells, 128) * -(-n_cells // 128)
         assert 1500 <= steps < 1500 + -(-n_cells // 128)
     assert TrainingPlanConfig.of(None) == TrainingPlanConfig()
+
+
+def test_a_mosaic_is_aligned_unless_told_otherwise():
+    assert TrainingPlanConfig.of({"lr": 0.1}, mosaic=True).objective.alignment > 0
+    assert TrainingPlanConfig.of({"alignment": 0.0}, mosaic=True).objective.alignment == 0
+
+
+def test_alignment_draws_the_embeddings_of_one_cell_together(mdata, fit):
+    def gap(**plan) -> float:
+        model = fit(mdata, max_epochs=30, plan_kwargs=plan)
+        rna, adt = (model.get_latent_representation(given=[m]) for m in PAIR)
+        return float(((rna - adt) ** 2).sum() / rna.var(0).sum())
+
+    assert gap(alignment=20.0) < 0.7 * gap()
 
 
 class _At(Callback):

@@ -61,7 +61,7 @@ def posterior_from(network, cell: Minibatch, subset: set[int]) -> DiagonalGaussi
     return network.infer(network.encode(replace(cell, x=hidden_away, present=mask)), mask).q
 
 
-def by_hand(network, batch, *, weights, kl_weight, own: bool, distillation: float, seed: int = 5):
+def by_hand(network, batch, *, weights, kl_weight, own: bool, pull: dict, seed: int = 5):
     """Sum term by term and cell by cell, each cell alone in its minibatch."""
     terms = terms_of(batch)
     torch.manual_seed(seed)
@@ -78,21 +78,20 @@ def by_hand(network, batch, *, weights, kl_weight, own: bool, distillation: floa
             total = total - weights[m] * (found.log_prob + found.library_log_prob)[0]
         if subset != has:
             full = posterior_from(network, cell, has)
-            total = total + distillation * kl_divergence(full, q)[0]
+            total = total + pull.get("distillation", 0) * kl_divergence(full, q)[0]
+            total = total + pull.get("alignment", 0) * ((full.mean - q.mean) ** 2).sum()
     return total / len(terms)
 
 
 @pytest.mark.parametrize("targets", ["all", "own"])
-@pytest.mark.parametrize("distillation", [0.0, 0.3])
+@pytest.mark.parametrize("pull", [{}, {"distillation": 0.3}, {"alignment": 2.0}], ids=str)
 @pytest.mark.parametrize("likelihoods", [("nb", "bernoulli"), ("nb", "poisson", "normal")])
-def test_loss_is_the_sum_of_its_terms(make_network, make_batch, targets, distillation, likelihoods):
+def test_loss_is_the_sum_of_its_terms(make_network, make_batch, targets, pull, likelihoods):
     network = make_network(*likelihoods, n_batches=2)
     batch = make_batch(network)
     options = {"weights": torch.tensor([1.0, 4.0, 7.0])[: len(likelihoods)], "kl_weight": 0.4}
-    config = ObjectiveConfig(
-        n_random_subsets=0, marginal_targets=targets, distillation=distillation
-    )
-    expected = by_hand(network, batch, own=targets == "own", distillation=distillation, **options)
+    config = ObjectiveConfig(n_random_subsets=0, marginal_targets=targets, **pull)
+    expected = by_hand(network, batch, own=targets == "own", pull=pull, **options)
     assert_close(run(network, batch, config, **options).loss, expected, rtol=1e-4, atol=1e-4)
 
 
@@ -248,8 +247,9 @@ def test_under_modality_dropout_everything_that_a_cell_has_is_reconstructed(
     [
         ({"modality_dropout": 1.0}, r"must be in \[0, 1\). Received 1.0"),
         ({"modality_dropout": -0.1}, r"must be in \[0, 1\). Received -0.1"),
-        ({"n_random_subsets": -1}, "must not be negative. Received -1 and 0.0"),
-        ({"distillation": -2.0}, "must not be negative. Received 1 and -2.0"),
+        ({"n_random_subsets": -1}, "n_random_subsets must not be negative. Received -1"),
+        ({"distillation": -2.0}, "distillation must not be negative. Received -2.0"),
+        ({"alignment": -1.0}, "alignment must not be negative. Received -1.0"),
     ],
 )
 def test_errors_of_the_configuration(options, match):

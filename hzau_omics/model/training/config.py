@@ -9,6 +9,7 @@ from hzau_omics.errors import ConfigError
 from hzau_omics.nn.objective import ObjectiveConfig
 
 TARGET_STEPS, MAX_STEPS = 1500, 50_000
+MOSAIC_ALIGNMENT = 5.0
 MIN_EPOCHS, FEWEST_EPOCHS, MAX_EPOCHS = 25, 8, 400
 
 
@@ -65,8 +66,11 @@ class TrainingPlanConfig:
             raise ConfigError(msg)
 
     @classmethod
-    def of(cls, options: Mapping[str, Any] | None) -> "TrainingPlanConfig":
+    def of(cls, options: Mapping[str, Any] | None, *, mosaic: bool = False) -> "TrainingPlanConfig":
         """Build the options from a flat mapping; the objective's options may stand beside others.
+
+        Where cells lack modalities (`mosaic`), posteriors of subsets are aligned unless `alignment`
+        is given: it costs paired data a little accuracy, and puts a mosaic into one map.
 
         Raises
         ------
@@ -80,7 +84,7 @@ class TrainingPlanConfig:
         """
         own = {f.name for f in fields(cls)} - {"objective"}
         of_objective = {f.name for f in fields(ObjectiveConfig)}
-        given = dict(options or {})
+        given = {"alignment": MOSAIC_ALIGNMENT if mosaic else 0.0, **(options or {})}
         for name in given:
             if name not in own | of_objective:
                 close = difflib.get_close_matches(name, own | of_objective, n=1)
