@@ -17,7 +17,7 @@ from hzau_omics.data.messages import listed
 from hzau_omics.data.obs import category_codes, continuous_values, label_codes, obs_column
 from hzau_omics.data.presence import check_container, check_observed
 from hzau_omics.errors import ConfigError, DataContractError
-from hzau_omics.minibatch import Minibatch
+from hzau_omics.minibatch import Minibatch, SparseEntries
 
 
 class MosaicStore:
@@ -185,8 +185,9 @@ class MosaicStore:
         """
         index = self._indices(cells)
         codes = self.batch[index]
+        taken = {name: block.take(index) for name, block in self._blocks.items()}
         return Minibatch(
-            x={name: _dense_tensor(block.take(index)) for name, block in self._blocks.items()},
+            x={name: _dense_tensor(values) for name, values in taken.items()},
             present=torch.from_numpy(self.present[index]),
             batch=torch.from_numpy(codes),
             categorical=torch.from_numpy(self.categorical[index]),
@@ -197,6 +198,11 @@ class MosaicStore:
                 if block.panel is not None
             },
             rows=torch.from_numpy(index),
+            sparse={
+                name: _sparse_entries(values)
+                for name, values in taken.items()
+                if not isinstance(values, np.ndarray)
+            },
         )
 
     def _indices(self, cells: ArrayLike | None) -> NDArray[np.int64]:
@@ -220,6 +226,14 @@ class MosaicStore:
 
 def _dense_tensor(values: sp.csr_array | Dense) -> torch.Tensor:
     return torch.from_numpy(values if isinstance(values, np.ndarray) else values.toarray())
+
+
+def _sparse_entries(values: sp.csr_array) -> SparseEntries:
+    start = torch.from_numpy(values.indptr.astype(np.int64))
+    n_rows = values.shape[0]
+    row = torch.arange(n_rows).repeat_interleave(start.diff())
+    feature = torch.from_numpy(values.indices.astype(np.int64))
+    return SparseEntries(start, row, feature, torch.from_numpy(values.data))
 
 
 def _columns(

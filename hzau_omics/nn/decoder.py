@@ -97,6 +97,25 @@ class ModalityDecoder(nn.Module):
         mean, log_sd = self.library_head(hidden).float().chunk(2, dim=-1)
         return Library(mean + self.library_centre, soft_bound(log_sd, *LOG_LIBRARY_SD_RANGE))
 
+    def context(
+        self,
+        log_library: Float[Tensor, "cell 1"] | None,
+        *,
+        batch: Int[Tensor, " cell"],
+        covariates: Float[Tensor, "cell covariate"],
+        feature_mask: Bool[Tensor, "cell feature"] | None,
+        seen: Bool[Tensor, "cell _"] | None = None,
+    ) -> DecoderContext:
+        """Gather what the likelihood needs beside hidden features.
+
+        `seen` says which values the posterior behind them saw; None if all.
+        """
+        if log_library is None:
+            log_library = covariates.new_zeros(len(batch), 1)
+        return DecoderContext(
+            batch, covariates, log_library.float(), feature_mask, seen, self.log_widening
+        )
+
     def parameters_given(
         self,
         hidden: Float[Tensor, "cell hidden"],
@@ -107,16 +126,17 @@ class ModalityDecoder(nn.Module):
         feature_mask: Bool[Tensor, "cell feature"] | None,
         seen: Bool[Tensor, "cell _"] | None = None,
     ) -> Parameters:
-        """Return the likelihood's parameters at a given log library.
-
-        `seen` says which values the posterior behind `hidden` saw; None if all.
-        """
-        if log_library is None:
-            log_library = hidden.new_zeros(hidden.shape[0], 1)
-        context = DecoderContext(
-            batch, covariates, log_library.float(), feature_mask, seen, self.log_widening
+        """Return the likelihood's parameters at a given log library (see :meth:`context`)."""
+        out: Parameters = self.likelihood(
+            hidden,
+            self.context(
+                log_library,
+                batch=batch,
+                covariates=covariates,
+                feature_mask=feature_mask,
+                seen=seen,
+            ),
         )
-        out: Parameters = self.likelihood(hidden, context)
         return out
 
 

@@ -1,26 +1,58 @@
 """Small building blocks shared by encoders, experts, gate and decoders."""
 
+import math
 from itertools import pairwise
+from typing import cast, override
 
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+
+from hzau_omics.minibatch import SparseEntries
+
+
+class FeatureMap(nn.Module):
+    """Linear map of many features, dense or sparse.
+
+    As :class:`torch.nn.Linear`, but with the weights of a feature side by side in memory: the
+    product with a sparse cell then reads whole rows.
+    """
+
+    def __init__(self, n_in: int, n_out: int) -> None:
+        super().__init__()
+        bound = 1 / math.sqrt(max(n_in, 1))
+        self.weight = nn.Parameter(torch.empty(n_in, n_out).uniform_(-bound, bound))
+        self.bias = nn.Parameter(torch.empty(n_out).uniform_(-bound, bound))
+
+    @override
+    def forward(
+        self, x: Float[Tensor, "cell feature"] | SparseEntries
+    ) -> Float[Tensor, "cell hidden"]:
+        """Map cells to hidden units."""
+        if isinstance(x, Tensor):
+            return torch.addmm(self.bias, x, self.weight)
+        summed: Tensor = nn.functional.embedding_bag(
+            x.feature, self.weight, x.start[:-1], mode="sum", per_sample_weights=x.value
+        )
+        return summed + self.bias
 
 
 class HiddenLayer(nn.Module):
     """Linear map of features plus covariates, then normalisation, SiLU and dropout.
 
-    Covariates enter through their own linear map, so that the wide map of the features can be
-    computed in whatever way suits the data.
+    Covariates enter through their own linear map, so that features can be sparse.
     """
 
     def __init__(self, n_in: int, n_covariates: int, n_out: int, *, dropout: float) -> None:
         super().__init__()
-        self.features = nn.Linear(n_in, n_out)
+        self.features = FeatureMap(n_in, n_out)
         self.covariates = nn.Linear(n_covariates, n_out, bias=False) if n_covariates else None
         self.finish = nn.Sequential(nn.LayerNorm(n_out), nn.SiLU(), nn.Dropout(dropout))
 
     def forward(
-        self, x: Float[Tensor, "cell feature"], covariates: Float[Tensor, "cell covariate"]
+        self,
+        x: Float[Tensor, "cell feature"] | SparseEntries,
+        covariates: Float[Tensor, "cell covariate"],
     ) -> Float[Tensor, "cell hidden"]:
         """Map (cell, feature) to (cell, hidden)."""
         hidden = self.features(x)
@@ -51,10 +83,15 @@ class HiddenStack(nn.Module):
         )
 
     def forward(
-        self, x: Float[Tensor, "cell feature"], covariates: Float[Tensor, "cell covariate"]
+        self,
+        x: Float[Tensor, "cell feature"] | SparseEntries,
+        covariates: Float[Tensor, "cell covariate"],
     ) -> Float[Tensor, "cell hidden"]:
         """Map (cell, feature) to (cell, hidden)."""
-        x = self.input_dropout(x)
+        if isinstance(x, SparseEntries):
+            hidden: Tensor | SparseEntries = x._replace(value=self.input_dropout(x.value))
+        else:
+            hidden = self.input_dropout(x)
         for layer in self.layers:
-            x = layer(x, covariates)
-        return x
+            hidden = layer(hidden, covariates)
+        return cast("Tensor", hidden)

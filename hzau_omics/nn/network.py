@@ -6,9 +6,9 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from hzau_omics.minibatch import Minibatch
+from hzau_omics.minibatch import Minibatch, SparseEntries
 from hzau_omics.nn.config import NetworkConfig
-from hzau_omics.nn.decoder import ModalityDecoder, log_total
+from hzau_omics.nn.decoder import ModalityDecoder
 from hzau_omics.nn.expert import SubsetExperts
 from hzau_omics.nn.fusion import log_linear_pool, masked_log_softmax
 from hzau_omics.nn.gate import Gate
@@ -107,11 +107,18 @@ class GatedMultimodalVAE(nn.Module):
         covariates = self.covariates(batch)
         hidden = []
         for i, name in enumerate(self.modalities):
-            x = self.decoder(i).likelihood.encoder_input(batch.x[name])
             seen = batch.present[:, i : i + 1]
             if name in batch.feature_mask:
                 seen = seen & batch.feature_mask[name]
-            hidden.append(self.encoders[i](torch.where(seen, x, 0.0), covariates))
+            likelihood = self.decoder(i).likelihood
+            if name in batch.sparse and likelihood.keeps_zeros:
+                entries = batch.sparse[name]
+                at = seen.expand_as(batch.x[name])[entries.row, entries.feature]
+                value = likelihood.encoder_input(entries.value)
+                x: Tensor | SparseEntries = entries._replace(value=torch.where(at, value, 0.0))
+            else:
+                x = torch.where(seen, likelihood.encoder_input(batch.x[name]), 0.0)
+            hidden.append(self.encoders[i](x, covariates))
         return Encoded(hidden, self.experts(hidden))
 
     def infer(self, encoded: Encoded, present: Bool[Tensor, "cell modality"]) -> Posterior:
@@ -136,33 +143,24 @@ class GatedMultimodalVAE(nn.Module):
         the posterior behind `z` saw the modality; None if it always did.
         """
         decoder = self.decoder(modality)
-        name = self.modalities[modality]
+        observed = batch.observed(self.modalities[modality], cells)
         covariates = self.covariates(batch)[cells]
-        x = batch.x[name][cells]
-        mask = batch.feature_mask[name][cells] if name in batch.feature_mask else None
-        if mask is not None:
-            # Before anything is computed: zeroing a NaN's result would still leave a NaN gradient.
-            x = torch.where(mask, x, 0.0)
         hidden = decoder.hidden(z, covariates)
         library = decoder.library(hidden)
-        zero = z.new_zeros(z.shape[0])
-        log_library, library_log_prob = None, zero
+        log_library, library_log_prob = None, z.new_zeros(z.shape[0])
         if library is not None:
-            observed = log_total(x)
-            log_library = observed if decoder.library_is_observed else library.mean
-            library_log_prob = library.log_prob(observed)
-        parameters = decoder.parameters_given(
-            hidden,
+            total = observed.total.clamp_min(1.0).log()
+            log_library = total if decoder.library_is_observed else library.mean
+            library_log_prob = library.log_prob(total)
+        context = decoder.context(
             log_library,
             batch=batch.batch[cells],
             covariates=covariates,
-            feature_mask=mask,
+            feature_mask=observed.mask,
             seen=None if seen is None else seen.unsqueeze(-1),
         )
-        log_prob = decoder.likelihood.log_prob(parameters, x)
-        if mask is not None:
-            log_prob = torch.where(mask, log_prob, 0.0)
-        return Reconstruction(log_prob.sum(-1), library_log_prob)
+        log_prob = decoder.likelihood.cell_log_prob(hidden, context, observed)
+        return Reconstruction(log_prob, library_log_prob)
 
     def log_likelihoods(
         self, z: Float[Tensor, "cell latent"], batch: Minibatch

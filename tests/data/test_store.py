@@ -113,6 +113,20 @@ def test_every_format_gives_the_same_minibatches(mosaic, layout, form):
     _same(MosaicStore(other, layout).minibatch(range(10)), expected)
 
 
+def test_sparse_entries_are_those_of_the_dense_values(mosaic, layout):
+    batch = MosaicStore(mosaic, layout).minibatch([7, 0, 9, 3, 3, 8])
+    assert set(batch.sparse) == {
+        name for name in ("rna", "adt", "emb") if not isinstance(mosaic[name].X, np.ndarray)
+    }
+    assert batch.sparse
+    for name, entries in batch.sparse.items():
+        dense = torch.zeros_like(batch.x[name])
+        dense[entries.row, entries.feature] = entries.value
+        assert torch.equal(dense, batch.x[name])
+        assert (entries.row.diff() >= 0).all()
+        assert torch.equal(entries.start.diff(), (batch.x[name] != 0).sum(1))
+
+
 @pytest.mark.parametrize("form", ["csr", "csc", "dense"])
 def test_features_in_another_order_change_nothing(mosaic, layout, form):
     expected = MosaicStore(mosaic, layout).minibatch(range(10))

@@ -93,9 +93,9 @@ def test_the_same_seed_gives_the_same_draws(model):
 
 
 def test_few_draws_are_held_at_a_time(model, monkeypatch):
-    whole = model.impute("adt", n_samples=100, seed=0)
-    monkeypatch.setattr(predictive, "MAX_DRAWS_HELD", 100 * 7 * 11)
-    parts = model.impute("adt", n_samples=100, seed=0)
+    whole = model.impute("adt", n_samples=400, seed=0)
+    monkeypatch.setattr(predictive, "MAX_DRAWS_HELD", 400 * 7 * 11)
+    parts = model.impute("adt", n_samples=400, seed=0)
     np.testing.assert_allclose(parts.X.mean(), whole.X.mean(), rtol=0.05)
     np.testing.assert_allclose(parts.layers["log1p_mean"], whole.layers["log1p_mean"], atol=0.6)
 
@@ -181,7 +181,7 @@ def test_pit_leaves_the_modality_out_unless_it_is_given(model):
 
 def test_pit_of_the_model_s_own_draws_is_uniform(of_likelihood):
     model, _ = of_likelihood
-    n = 300
+    n = 900
     drawn = model.sample(n, "x", transform_batch="batch_0", seed=3)
     own = MuData({"x": drawn})
     own.obs["batch"] = "batch_0"

@@ -9,7 +9,7 @@ def test_covariates_enter_by_their_own_linear_map():
     layer = HiddenLayer(4, 2, 5, dropout=0.0)
     x, covariates = torch.randn(3, 4), torch.randn(3, 2)
     joined = torch.cat([x, covariates], dim=-1)
-    weight = torch.cat([layer.features.weight, layer.covariates.weight], dim=-1)
+    weight = torch.cat([layer.features.weight.T, layer.covariates.weight], dim=-1)
     expected = layer.finish(joined @ weight.T + layer.features.bias)
     assert_close(layer(x, covariates), expected)
 

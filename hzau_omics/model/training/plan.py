@@ -123,7 +123,10 @@ class TrainingPlan(LightningModule):
     @override
     def configure_optimizers(self) -> Any:
         optimizer = torch.optim.AdamW(
-            self.network.parameters(), lr=self.config.lr, weight_decay=self.config.weight_decay
+            self.network.parameters(),
+            lr=self.config.lr,
+            weight_decay=self.config.weight_decay,
+            fused=self.device.type in {"cpu", "cuda"},
         )
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, self._learning_rate)
         return {

@@ -6,7 +6,10 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
+from hzau_omics.minibatch import Observed
+
 Cells = Float[Tensor, "cell feature"]
+Entries = Float[Tensor, "*entry"]
 Hidden = Float[Tensor, "cell hidden"]
 
 
@@ -58,6 +61,8 @@ class Likelihood(nn.Module):
     is_count = False
     uses_library = False
     independent_features = False
+    keeps_zeros = True
+    """Whether encoder inputs are made entry by entry, and those of zeros are 0."""
 
     def __init__(self, n_hidden: int, n_covariates: int, n_features: int, n_batches: int) -> None:
         super().__init__()
@@ -68,7 +73,7 @@ class Likelihood(nn.Module):
         if self.shift is not None:
             nn.init.zeros_(self.shift.weight)
 
-    def encoder_input(self, x: Cells) -> Cells:
+    def encoder_input(self, x: Entries) -> Entries:
         """Transform values to what an encoder reads well."""
         return x
 
@@ -89,6 +94,18 @@ class Likelihood(nn.Module):
     def log_prob(self, parameters: Parameters, x: Cells) -> Cells:
         """Log density of every entry, in nats."""
         raise NotImplementedError
+
+    def cell_log_prob(
+        self, hidden: Hidden, context: DecoderContext, observed: Observed
+    ) -> Float[Tensor, " cell"]:
+        """Log density of each cell's measured values, in nats.
+
+        A subclass may compute it without the density of every entry.
+        """
+        log_prob = self.log_prob(self(hidden, context), observed.dense)
+        if context.feature_mask is not None:
+            log_prob = torch.where(context.feature_mask, log_prob, 0.0)
+        return log_prob.sum(-1)
 
     def mean(self, parameters: Parameters) -> Cells:
         """Mean of every entry, in the data's units."""

@@ -3,11 +3,21 @@
 from typing import override
 
 import torch
+from jaxtyping import Float
 from torch import Tensor, nn
 
+from hzau_omics.minibatch import Observed
 from hzau_omics.nn import densities
+from hzau_omics.nn.fused import nb_log_prob
 from hzau_omics.nn.gaussian import soft_bound
-from hzau_omics.nn.likelihoods.base import Cells, DecoderContext, Hidden, Likelihood, Parameters
+from hzau_omics.nn.likelihoods.base import (
+    Cells,
+    DecoderContext,
+    Entries,
+    Hidden,
+    Likelihood,
+    Parameters,
+)
 from hzau_omics.nn.likelihoods.spread import Spread
 
 LOG_THETA_RANGE = (-6.0, 8.0)
@@ -40,7 +50,7 @@ class Counts(Likelihood):
         self.location.bias.data.copy_(x.mean(0).clamp_min(MIN_START).log())
 
     @override
-    def encoder_input(self, x: Cells) -> Cells:
+    def encoder_input(self, x: Entries) -> Entries:
         return torch.log1p(x)
 
     def log_rate(self, hidden: Hidden, context: DecoderContext) -> Cells:
@@ -106,6 +116,17 @@ class NegativeBinomial(Counts):
         return densities.log_nb(x, parameters["log_rate"], parameters["log_theta"])
 
     @override
+    def cell_log_prob(
+        self, hidden: Hidden, context: DecoderContext, observed: Observed
+    ) -> Float[Tensor, " cell"]:
+        table = self.log_theta.table(context)
+        is_sparse = observed.sparse is not None and observed.mask is None
+        if not (self.uses_library and is_sparse) or table is None:
+            return super().cell_log_prob(hidden, context, observed)
+        logits = self.located(hidden, context)
+        return nb_log_prob(logits, context.log_library, *table, observed.entries)
+
+    @override
     def mean(self, parameters: Parameters) -> Cells:
         return parameters["log_rate"].exp()
 
@@ -116,6 +137,8 @@ class NegativeBinomial(Counts):
 
 class ZeroInflatedNegativeBinomial(NegativeBinomial):
     """Negative binomial with extra zeros whose share depends on the latent."""
+
+    cell_log_prob = Likelihood.cell_log_prob
 
     def __init__(
         self,

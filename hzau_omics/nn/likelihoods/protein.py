@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from hzau_omics.nn import densities
 from hzau_omics.nn.gaussian import soft_bound
-from hzau_omics.nn.likelihoods.base import Cells, DecoderContext, Hidden, Parameters
+from hzau_omics.nn.likelihoods.base import Cells, DecoderContext, Hidden, Likelihood, Parameters
 from hzau_omics.nn.likelihoods.counts import MIN_LOG_RATE, NegativeBinomial, sample_nb
 
 
@@ -18,6 +18,8 @@ class NegativeBinomialMixture(NegativeBinomial):
     that the latent decides, and so does the probability that a count is background only (after
     Gayoso et al. 2021, totalVI; here the background is a parameter and not a latent variable).
     """
+
+    cell_log_prob = Likelihood.cell_log_prob
 
     def __init__(
         self,

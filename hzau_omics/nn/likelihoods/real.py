@@ -15,6 +15,8 @@ LOG_SD_RANGE = (-6.0, 4.0)
 class Normal(Likelihood):
     """Real values, such as embeddings, standardised by the training cells' mean and deviation."""
 
+    keeps_zeros = False
+
     def __init__(self, n_hidden: int, n_covariates: int, n_features: int, n_batches: int) -> None:
         super().__init__(n_hidden, n_covariates, n_features, n_batches)
         self.log_sd = Spread(n_batches, n_features, LOG_SD_RANGE, power=2)

@@ -1,7 +1,7 @@
 """Spread of observations around their mean: dispersions and standard deviations."""
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from hzau_omics.nn.gaussian import soft_bound
@@ -45,6 +45,25 @@ class Spread(nn.Module):
             return seen
         unseen = self._of_batch(self.unseen, context) + context.log_widening / self.power
         return torch.where(context.seen, seen, unseen)
+
+    def table(
+        self, context: DecoderContext
+    ) -> tuple[Float[Tensor, "kind feature"], Int[Tensor, " cell"]] | None:
+        """Return the log spread of each kind of cell, and each cell's kind.
+
+        A kind is a batch with a spread of its own, seen or unseen. None if a cell's values are
+        partly seen.
+        """
+        n_batches = len(self.seen)
+        kind = context.batch if n_batches > 1 else torch.zeros_like(context.batch)
+        seen = soft_bound(self.seen.float(), *self.bounds)
+        if context.seen is None:
+            return seen, kind
+        if context.seen.shape[1] != 1:
+            return None
+        unseen = soft_bound(self.unseen.float(), *self.bounds)
+        both = torch.cat([seen, unseen + context.log_widening / self.power])
+        return both, torch.where(context.seen.squeeze(1), kind, kind + n_batches)
 
     def _of_batch(self, value: Tensor, context: DecoderContext) -> Tensor:
         bounded = soft_bound(value.float(), *self.bounds)

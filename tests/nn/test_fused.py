@@ -1,0 +1,153 @@
+"""The fused negative binomial against the plain one in double precision, and sparse inputs."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from hypothesis import given, settings, strategies as st
+from scvi.distributions import NegativeBinomial
+from torch.testing import assert_close
+
+from hzau_omics.minibatch import SparseEntries
+from hzau_omics.nn import fused
+from hzau_omics.nn.densities import log_nb
+from hzau_omics.nn.fused import digamma, nb_log_prob
+from hzau_omics.nn.layers import FeatureMap
+from hzau_omics.nn.objective import ObjectiveConfig, sub_sampled_objective
+
+
+def problem(n_rows=7, n_features=30, n_kinds=3, *, seed=0, scale=2.0, density=0.2):
+    torch.manual_seed(seed)
+    x = torch.poisson(torch.full((n_rows, n_features), 3.0))
+    x = x * (torch.rand(n_rows, n_features) < density)
+    log_library = x.sum(1, keepdim=True).clamp_min(1).log()
+    return (
+        x,
+        scale * torch.randn(n_rows, n_features),
+        log_library,
+        (scale * torch.randn(n_kinds, n_features)).clamp(-6, 6),
+        torch.randint(n_kinds, (n_rows,)),
+    )
+
+
+def values_and_gradients(function, logits, log_theta, weight):
+    logits, log_theta = logits.clone().requires_grad_(), log_theta.clone().requires_grad_()
+    value = function(logits, log_theta)
+    (value * weight).sum().backward()
+    return value.detach(), logits.grad, log_theta.grad
+
+
+def compare(x, logits, log_library, log_theta, which):
+    weight = torch.rand(len(x)) + 0.1
+    entries = SparseEntries.of(x)
+
+    def ours(logits, log_theta):
+        return nb_log_prob(logits, log_library, log_theta, which, entries)
+
+    def plain(logits, log_theta):
+        log_mean = log_library.double() + torch.log_softmax(logits, 1)
+        return log_nb(x.double(), log_mean, log_theta[which]).sum(1)
+
+    found = values_and_gradients(ours, logits, log_theta, weight)
+    expected = values_and_gradients(plain, logits.double(), log_theta.double(), weight.double())
+    for got, want in zip(found, expected, strict=True):
+        assert_close(got.double(), want, rtol=1e-4, atol=1e-4 * max(1.0, float(want.abs().max())))
+
+
+@pytest.mark.parametrize("scale", [0.1, 2.0, 5.0])
+@pytest.mark.parametrize("density", [0.0, 0.1, 1.0])
+def test_value_and_gradients_match_the_plain_density(scale, density):
+    compare(*problem(scale=scale, density=density))
+
+
+@given(seed=st.integers(0, 10**6), n_rows=st.integers(1, 9), n_features=st.integers(1, 12))
+@settings(max_examples=30, deadline=None)
+def test_any_shape_matches(seed, n_rows, n_features):
+    compare(*problem(n_rows, n_features, seed=seed))
+
+
+def test_blocks_do_not_matter(monkeypatch):
+    monkeypatch.setattr(fused, "BLOCK_ENTRIES", 70)
+    compare(*problem())
+
+
+def test_values_match_scvi():
+    x, logits, log_library, log_theta, which = problem()
+    mu = (log_library + torch.log_softmax(logits, 1)).exp()
+    expected = NegativeBinomial(mu=mu, theta=log_theta[which].exp()).log_prob(x).sum(1)
+    found = nb_log_prob(logits, log_library, log_theta, which, SparseEntries.of(x))
+    assert_close(found, expected, rtol=1e-4, atol=1e-3)
+
+
+def test_impossible_shares_stay_finite():
+    x, logits, log_library, log_theta, which = problem()
+    logits[:, 0], logits[:, 1] = -200.0, 200.0
+    logits.requires_grad_()
+    found = nb_log_prob(logits, log_library, log_theta, which, SparseEntries.of(x))
+    found.sum().backward()
+    assert found.isfinite().all()
+    assert logits.grad.isfinite().all()
+
+
+def test_digamma_matches_torch():
+    x = torch.logspace(-3, 6, 200)
+    assert_close(digamma(x), torch.digamma(x.double()).float(), rtol=1e-5, atol=1e-6)
+
+
+def test_sparse_entries_give_the_same_map():
+    torch.manual_seed(0)
+    layer = FeatureMap(9, 4)
+    x = torch.rand(6, 9) * (torch.rand(6, 9) < 0.4)
+    x[2] = 0
+    dense, sparse = layer(x), layer(SparseEntries.of(x))
+    assert_close(dense, sparse)
+    assert_close(sparse[2], layer.bias)
+    weight = torch.randn(6, 4)
+    gradients = [
+        torch.autograd.grad((out * weight).sum(), [layer.weight, layer.bias])
+        for out in (dense, sparse)
+    ]
+    assert_close(gradients[0], gradients[1])
+
+
+@pytest.mark.parametrize("likelihoods", [("nb", "bernoulli"), ("zinb", "nb", "normal")])
+@pytest.mark.parametrize("options", [{}, {"n_batches": 2}, {"library": "learned"}], ids=str)
+def test_the_objective_is_the_same_from_sparse_and_from_dense(
+    make_network, make_batch, likelihoods, options
+):
+    network = make_network(*likelihoods, **options)
+    for decoder, config in zip(network.decoders, network.config.modalities, strict=True):
+        decoder.fit_scale(torch.rand(50, config.n_features))
+    for parameter in network.parameters():
+        parameter.data += 0.1 * torch.randn_like(parameter)
+    dense = make_batch(network)
+    sparse = replace(dense, sparse={n: SparseEntries.of(v) for n, v in dense.x.items()})
+    results = []
+    for batch in (dense, sparse):
+        network.zero_grad()
+        torch.manual_seed(3)
+        terms = sub_sampled_objective(
+            network,
+            batch,
+            weights=torch.ones(len(likelihoods)),
+            kl_weight=1.0,
+            config=ObjectiveConfig(),
+        )
+        terms.loss.backward()
+        results.append(
+            (terms.loss.detach(), terms.log_prob, *(p.grad for p in network.parameters()))
+        )
+    for a, b in zip(*results, strict=True):
+        assert (a is None) == (b is None)
+        if a is not None:
+            assert_close(a, b, rtol=1e-3, atol=1e-4)
+
+
+def test_an_absent_modality_is_not_read_from_sparse_entries(make_network, make_batch):
+    network = make_network("nb", "bernoulli").eval()
+    batch = make_batch(network)
+    batch.present[:] = torch.tensor([True, False])
+    batch.sparse = {n: SparseEntries.of(v) for n, v in batch.x.items()}
+    other = replace(batch, sparse={**batch.sparse, "m1": SparseEntries.of(torch.ones(12, 7))})
+    found = [network.infer(network.encode(b), b.present).q.mean for b in (batch, other)]
+    assert torch.equal(*found)
