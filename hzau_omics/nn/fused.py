@@ -3,33 +3,56 @@
 With a share model the rate of gene g is mu_g = library * softmax(a)_g, and the log likelihood of a
 cell is, with N its positive entries,
 
-    sum_g theta_g (log theta_g - log(theta_g + mu_g))
+    - sum_g theta_g log(1 + mu_g / theta_g)
     + sum_{g in N} x_g (log mu_g - log(theta_g + mu_g))
     + sum_{g in N} lgamma(x_g + theta_g) - lgamma(theta_g) - lgamma(x_g + 1).
 
-Only the first line needs every entry. Its gradient is known in closed form,
+Only the first line needs every entry. The gradient is known in closed form,
 d/d log mu_g = (x_g - mu_g) theta_g / (theta_g + mu_g), so that one exponential, one logarithm and
-one division per entry serve both directions. Work goes through blocks of cells that stay in the
-processor's cache.
+one division per entry serve both directions.
 """
 
-from typing import Any, override
+from typing import Any, NamedTuple, override
 
+import numba
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 from torch.autograd.function import FunctionCtx
 
 from hzau_omics.minibatch import SparseEntries
+from hzau_omics.nn.kernels import nb_rows_parallel, nb_rows_serial
 
-BLOCK_ENTRIES = 1 << 17
-"""Entries of a block: some tensors of this size stay in a core's second-level cache."""
+MAX_THREADS: int = numba.config.NUMBA_NUM_THREADS  # type: ignore[attr-defined]
+
+
+class _Rows(NamedTuple):
+    """Log likelihood of each row, and what its gradients need.
+
+    Attributes
+    ----------
+    log_prob
+        Log likelihood (row).
+    grad_logits, grad_library
+        Its gradient with respect to logits (row, feature) and log library (row, 1).
+    spread
+        ``log(1 + mu / theta) - mu / (theta + mu)`` (row, feature): the negative gradient with
+        respect to theta of what a count of 0 has, too.
+    grad_theta
+        What each positive entry adds to that gradient (entry).
+    """
+
+    log_prob: Tensor
+    grad_logits: Tensor
+    grad_library: Tensor
+    spread: Tensor
+    grad_theta: Tensor
 
 
 def nb_log_prob(
     logits: Float[Tensor, "row feature"],
     log_library: Float[Tensor, "row 1"],
-    log_theta: Float[Tensor, "table feature"],
+    log_theta: Float[Tensor, "kind feature"],
     which: Int[Tensor, " row"],
     x: SparseEntries,
 ) -> Float[Tensor, " row"]:
@@ -44,7 +67,7 @@ def nb_log_prob(
     log_theta
         Log inverse dispersions, one row per kind of cell.
     which
-        Row of `log_theta` that applies to each row of `logits`.
+        Kind of each row.
     x
         Positive counts.
     """
@@ -63,63 +86,9 @@ class _NegativeBinomial(torch.autograd.Function):
         which: Tensor,
         x: SparseEntries,
     ) -> Tensor:
-        n_rows, n_features = logits.shape
-        theta = log_theta.exp()
-        reciprocal = (-log_theta).exp()
-        log_prob = logits.new_empty(n_rows)
-        needs_gradient = any(ctx.needs_input_grad)
-        grad_logits = torch.empty_like(logits) if needs_gradient else None
-        # log(1 + mu / theta) - mu / (theta + mu): all that the gradient of theta needs of mu.
-        spread = torch.empty_like(logits) if needs_gradient else None
-        grad_library = torch.empty_like(log_library)
-        share_at_entry = torch.empty_like(x.value)
-        size = max(1, BLOCK_ENTRIES // n_features)
-        bounds = [*x.start[:n_rows:size].tolist(), len(x.value)]
-        for b, begin in enumerate(range(0, n_rows, size)):
-            rows = slice(begin, begin + size)
-            entries = slice(bounds[b], bounds[b + 1])
-            row, count = x.row[entries] - begin, x.value[entries]
-            flat = row * n_features + x.feature[entries]
-            block = logits[rows]
-            peak = block.amax(1, keepdim=True)
-            mu = (block - peak).exp_()
-            total = mu.sum(1, keepdim=True)
-            library = log_library[rows].exp()
-            mu *= library / total
-            log_scale = peak + total.log() - log_library[rows]
-            ratio = reciprocal[which[rows]].mul_(mu)
-            log_ratio = ratio.log1p()  # log((theta + mu) / theta)
-            at = log_ratio.view(-1)[flat] + log_theta[which[rows][row], x.feature[entries]]
-            gain = count * (block.reshape(-1)[flat] - log_scale.squeeze(1)[row] - at)
-            loss = (log_ratio @ theta.T).gather(1, which[rows].unsqueeze(1)).squeeze(1)
-            log_prob[rows] = (-loss).index_add_(0, row, gain)
-            if grad_logits is not None and spread is not None:
-                slope = (ratio + 1).reciprocal_()  # theta / (theta + mu)
-                torch.addcmul(log_ratio, ratio, slope, value=-1, out=spread[rows])
-                at_entry = slope.view(-1)[flat]
-                share_at_entry[entries] = at_entry
-                slope.mul_(mu).neg_().view(-1).index_add_(0, flat, count * at_entry)
-                surplus = slope.sum(1, keepdim=True)
-                grad_library[rows] = surplus
-                torch.addcmul(slope, mu, surplus / library, value=-1, out=grad_logits[rows])
-        theta_of_entry = theta[which[x.row], x.feature]
-        gammas = (
-            torch.lgamma(x.value + theta_of_entry)
-            - torch.lgamma(theta)[which[x.row], x.feature]
-            - torch.lgamma(x.value + 1)
-        )
-        log_prob.index_add_(0, x.row, gammas)
-        if needs_gradient:
-            ctx.save_for_backward(
-                grad_logits,
-                grad_library,
-                spread,
-                theta,
-                which,
-                share_at_entry,
-                theta_of_entry,
-                *x[1:],
-            )
+        compute = compiled_rows if logits.device.type == "cpu" else tensor_rows
+        log_prob, *gradients = compute(logits, log_library, log_theta, which, x)
+        ctx.save_for_backward(*gradients, log_theta, which, x.row, x.feature)
         return log_prob
 
     @staticmethod
@@ -127,32 +96,75 @@ class _NegativeBinomial(torch.autograd.Function):
     def backward(ctx: FunctionCtx, *grads: Any) -> Any:
         (grad,) = grads
         saved = ctx.saved_tensors  # type: ignore[attr-defined]
-        grad_logits, grad_library, spread, theta, which, share_at_entry, *entries = saved
-        theta_of_entry, row, feature, value = entries
-        weight = grad.new_zeros(len(theta), len(grad))
+        grad_logits, grad_library, spread, grad_theta, log_theta, which, row, feature = saved
+        weight = grad.new_zeros(len(log_theta), len(grad))
         weight[which, torch.arange(len(grad), device=grad.device)] = grad
         dense = -(weight @ spread)
-        # d/d theta of the terms at positive counts; theta_g share / theta_g = 1 / (theta + mu).
-        per_entry = grad[row] * (
-            digamma(value + theta_of_entry)
-            - digamma(theta)[which[row], feature]
-            - value * share_at_entry / theta_of_entry
-        )
-        dense.view(-1).index_add_(0, which[row] * dense.shape[1] + feature, per_entry)
+        at = which[row] * dense.shape[1] + feature
+        dense.view(-1).index_add_(0, at, grad[row] * grad_theta)
         each = grad.unsqueeze(1)
-        return grad_logits * each, grad_library * each, dense * theta, None, None
+        return grad_logits * each, grad_library * each, dense * log_theta.exp(), None, None
 
 
-def digamma(x: Float[Tensor, "*_"]) -> Float[Tensor, "*_"]:
-    """Digamma of positive numbers, in vectorised steps: torch's own goes number by number.
+def compiled_rows(
+    logits: Tensor, log_library: Tensor, log_theta: Tensor, which: Tensor, x: SparseEntries
+) -> _Rows:
+    """Compute all rows on a processor, in one compiled pass."""
+    rows = _Rows(
+        logits.new_empty(len(logits)),
+        torch.empty_like(logits, memory_format=torch.contiguous_format),
+        torch.empty_like(log_library),
+        torch.empty_like(logits, memory_format=torch.contiguous_format),
+        torch.empty_like(x.value),
+    )
+    arguments = (
+        logits,
+        log_library.squeeze(1),
+        log_theta,
+        log_theta.exp(),
+        (-log_theta).exp(),
+        which,
+        x.start,
+        x.feature,
+        x.value,
+        *rows._replace(grad_library=rows.grad_library.squeeze(1)),
+    )
+    arrays = [a.detach().contiguous().numpy() for a in arguments]
+    n_threads = min(torch.get_num_threads(), MAX_THREADS)
+    if n_threads > 1:
+        numba.set_num_threads(n_threads)
+        nb_rows_parallel(*arrays)
+    else:
+        nb_rows_serial(*arrays)
+    return rows
 
-    Six steps of the recurrence psi(x) = psi(x + 1) - 1 / x, then the asymptotic series.
-    """
-    shifted = x + 6
-    below = x.reciprocal()
-    for k in range(1, 6):
-        below += (x + k).reciprocal_()
-    inverse = shifted.reciprocal()
-    square = inverse * inverse
-    series = square * (1 / 12 - square * (1 / 120 - square / 252))
-    return shifted.log_() - inverse / 2 - series - below
+
+def tensor_rows(
+    logits: Tensor, log_library: Tensor, log_theta: Tensor, which: Tensor, x: SparseEntries
+) -> _Rows:
+    """Compute all rows with tensor operations, on any device."""
+    theta = log_theta.exp()
+    library = log_library.exp()
+    log_share = torch.log_softmax(logits, 1)
+    mu = log_share.exp() * library
+    ratio = mu * (-log_theta).exp()[which]
+    log_ratio = ratio.log1p()
+    share = (ratio + 1).reciprocal()  # theta / (theta + mu)
+    kind = which[x.row]
+    at_entry, theta_at = share[x.row, x.feature], theta[kind, x.feature]
+    log_rate = (log_library + log_share)[x.row, x.feature]
+    gain = x.value * (log_rate - log_theta[kind, x.feature] - log_ratio[x.row, x.feature])
+    gain += torch.lgamma(x.value + theta_at) - torch.lgamma(theta)[kind, x.feature]
+    gain -= torch.lgamma(x.value + 1)
+    log_prob = -torch.linalg.vecdot(log_ratio, theta[which]).index_add(0, x.row, -gain)
+    grad = -mu * share
+    grad.view(-1).index_add_(0, x.row * grad.shape[1] + x.feature, x.value * at_entry)
+    grad_library = grad.sum(1, keepdim=True)
+    grad_theta = torch.digamma(x.value + theta_at) - torch.digamma(theta)[kind, x.feature]
+    return _Rows(
+        log_prob,
+        grad - mu * grad_library / library,
+        grad_library,
+        log_ratio - ratio * share,
+        grad_theta - x.value * at_entry / theta_at,
+    )

@@ -3,15 +3,15 @@
 from dataclasses import replace
 
 import pytest
+import scipy.stats
 import torch
 from hypothesis import given, settings, strategies as st
 from scvi.distributions import NegativeBinomial
 from torch.testing import assert_close
 
 from hzau_omics.minibatch import SparseEntries
-from hzau_omics.nn import fused
 from hzau_omics.nn.densities import log_nb
-from hzau_omics.nn.fused import digamma, nb_log_prob
+from hzau_omics.nn.fused import compiled_rows, nb_log_prob, tensor_rows
 from hzau_omics.nn.layers import FeatureMap
 from hzau_omics.nn.objective import ObjectiveConfig, sub_sampled_objective
 
@@ -66,9 +66,38 @@ def test_any_shape_matches(seed, n_rows, n_features):
     compare(*problem(n_rows, n_features, seed=seed))
 
 
-def test_blocks_do_not_matter(monkeypatch):
-    monkeypatch.setattr(fused, "BLOCK_ENTRIES", 70)
-    compare(*problem())
+def test_tensors_of_any_device_agree_with_compiled_rows():
+    x, *arguments = problem(9, 40)
+    x[0, 0], x[1, 1] = 17.0, 3000.0
+    found = compiled_rows(*arguments, SparseEntries.of(x))
+    expected = tensor_rows(*arguments, SparseEntries.of(x))
+    for got, want in zip(found, expected, strict=True):
+        assert_close(got, want, rtol=1e-4, atol=1e-4 * max(1.0, float(want.abs().max())))
+
+
+def test_large_counts_match_scipy():
+    x = torch.tensor([[5.0, 16.0, 17.0, 300.0, 20_000.0]])
+    _, logits, _, log_theta, _ = problem(1, 5, 1)
+    log_library, which = x.sum(1, keepdim=True).log(), torch.zeros(1, dtype=torch.long)
+    mu = (log_library + torch.log_softmax(logits, 1)).exp().double().numpy()
+    theta = log_theta.exp().double().numpy()
+    expected = scipy.stats.nbinom.logpmf(x.numpy(), theta, theta / (theta + mu)).sum()
+    found = nb_log_prob(logits, log_library, log_theta, which, SparseEntries.of(x))
+    assert_close(float(found), expected, rtol=1e-5, atol=1e-3)
+
+
+def test_the_number_of_threads_does_not_matter():
+    x, *arguments = problem(20, 40)
+    threads = torch.get_num_threads()
+    try:
+        results = []
+        for n in (1, 2):
+            torch.set_num_threads(n)
+            results.append(compiled_rows(*arguments, SparseEntries.of(x)))
+    finally:
+        torch.set_num_threads(threads)
+    for a, b in zip(*results, strict=True):
+        assert torch.equal(a, b)
 
 
 def test_values_match_scvi():
@@ -87,11 +116,6 @@ def test_impossible_shares_stay_finite():
     found.sum().backward()
     assert found.isfinite().all()
     assert logits.grad.isfinite().all()
-
-
-def test_digamma_matches_torch():
-    x = torch.logspace(-3, 6, 200)
-    assert_close(digamma(x), torch.digamma(x.double()).float(), rtol=1e-5, atol=1e-6)
 
 
 def test_sparse_entries_give_the_same_map():
