@@ -83,7 +83,8 @@ def test_large_counts_match_scipy():
     theta = log_theta.exp().double().numpy()
     expected = scipy.stats.nbinom.logpmf(x.numpy(), theta, theta / (theta + mu)).sum()
     found = nb_log_prob(logits, log_library, log_theta, which, SparseEntries.of(x))
-    assert_close(float(found), expected, rtol=1e-5, atol=1e-3)
+    # A float32 holds seven digits, of 20,000 counts times a log ratio too.
+    assert_close(float(found), expected, rtol=1e-4, atol=1e-2)
 
 
 def test_the_number_of_threads_does_not_matter():
