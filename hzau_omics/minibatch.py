@@ -82,17 +82,17 @@ class Observed:
         return values if self.mask is None else torch.where(self.mask, values, 0.0)
 
     @cached_property
-    def entries(self) -> SparseEntries:
-        """Entries that are not 0."""
-        if self.sparse is None:
-            return SparseEntries.of(self.dense)
+    def entries(self) -> SparseEntries | None:
+        """Entries that are not 0; None where they are not known, or some features are masked."""
+        if self.sparse is None or self.mask is not None:
+            return None
         return self.sparse.take(self.cells)
 
     @cached_property
     def total(self) -> Tensor:
         """Sum over features, of shape (row, 1)."""
-        if self.sparse is not None and self.mask is None:
-            return self.sparse.total()[self.cells]
+        if self.entries is not None:
+            return self.entries.total()
         return self.dense.sum(-1, keepdim=True)
 
 

@@ -145,14 +145,18 @@ class ModalityPredictor:
         mask = None
         if panel is not None and log_library is None:
             mask = torch.from_numpy(panel[decode_as]).to(z.device).expand(len(batch), -1)
-        decode = partial(
-            decoder.parameters_given,
-            hidden,
+        context = partial(
+            decoder.context,
             batch=codes,
             covariates=covariates,
             feature_mask=mask,
             seen=self._seen_entries(seen, batch),
         )
+
+        def decode(log_library: Tensor | None) -> Parameters:
+            parameters: Parameters = decoder.likelihood(hidden, context(log_library))
+            return parameters
+
         if library is not None and log_library is None:
             log_library = library.mean
             if decoder.library_is_observed:

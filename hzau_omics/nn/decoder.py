@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from hzau_omics.nn.config import ModalityConfig, NetworkConfig
 from hzau_omics.nn.gaussian import LOG_2PI, soft_bound
 from hzau_omics.nn.layers import HiddenStack
-from hzau_omics.nn.likelihoods import DecoderContext, Parameters, make_likelihood
+from hzau_omics.nn.likelihoods import DecoderContext, make_likelihood
 from hzau_omics.nn.likelihoods.spread import Spread
 
 LOG_LIBRARY_SD_RANGE = (-4.0, 2.0)
@@ -116,30 +116,12 @@ class ModalityDecoder(nn.Module):
             batch, covariates, log_library.float(), feature_mask, seen, self.log_widening
         )
 
-    def parameters_given(
-        self,
-        hidden: Float[Tensor, "cell hidden"],
-        log_library: Float[Tensor, "cell 1"] | None,
-        *,
-        batch: Int[Tensor, " cell"],
-        covariates: Float[Tensor, "cell covariate"],
-        feature_mask: Bool[Tensor, "cell feature"] | None,
-        seen: Bool[Tensor, "cell _"] | None = None,
-    ) -> Parameters:
-        """Return the likelihood's parameters at a given log library (see :meth:`context`)."""
-        out: Parameters = self.likelihood(
-            hidden,
-            self.context(
-                log_library,
-                batch=batch,
-                covariates=covariates,
-                feature_mask=feature_mask,
-                seen=seen,
-            ),
-        )
-        return out
-
 
 def log_total(x: Float[Tensor, "cell feature"]) -> Float[Tensor, "cell 1"]:
     """Log of each cell's total; a cell without any count is treated as having one."""
-    return x.sum(-1, keepdim=True).clamp_min(1.0).log()
+    return log_of_total(x.sum(-1, keepdim=True))
+
+
+def log_of_total(total: Float[Tensor, "cell 1"]) -> Float[Tensor, "cell 1"]:
+    """Log of a total, of at least one count."""
+    return total.clamp_min(1.0).log()

@@ -112,10 +112,10 @@ def compiled_rows(
     """Compute all rows on a processor, in one compiled pass."""
     rows = _Rows(
         logits.new_empty(len(logits)),
-        torch.empty_like(logits, memory_format=torch.contiguous_format),
-        torch.empty_like(log_library),
-        torch.empty_like(logits, memory_format=torch.contiguous_format),
-        torch.empty_like(x.value),
+        logits.new_empty(logits.shape),
+        logits.new_empty(log_library.shape),
+        logits.new_empty(logits.shape),
+        logits.new_empty(x.value.shape),
     )
     arguments = (
         logits,

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from hzau_omics.minibatch import Minibatch, SparseEntries
 from hzau_omics.nn.config import NetworkConfig
-from hzau_omics.nn.decoder import ModalityDecoder
+from hzau_omics.nn.decoder import ModalityDecoder, log_of_total
 from hzau_omics.nn.expert import SubsetExperts
 from hzau_omics.nn.fusion import log_linear_pool, masked_log_softmax
 from hzau_omics.nn.gate import Gate
@@ -149,7 +149,7 @@ class GatedMultimodalVAE(nn.Module):
         library = decoder.library(hidden)
         log_library, library_log_prob = None, z.new_zeros(z.shape[0])
         if library is not None:
-            total = observed.total.clamp_min(1.0).log()
+            total = log_of_total(observed.total)
             log_library = total if decoder.library_is_observed else library.mean
             library_log_prob = library.log_prob(total)
         context = decoder.context(

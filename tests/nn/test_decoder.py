@@ -20,9 +20,10 @@ def decode(decoder: ModalityDecoder, log_library):
     torch.manual_seed(1)
     covariates = torch.eye(2)[[0, 1, 1]]
     hidden = decoder.hidden(torch.randn(3, 3), covariates)
-    return hidden, decoder.parameters_given(
-        hidden, log_library, batch=torch.tensor([0, 1, 1]), covariates=covariates, feature_mask=None
+    context = decoder.context(
+        log_library, batch=torch.tensor([0, 1, 1]), covariates=covariates, feature_mask=None
     )
+    return hidden, decoder.likelihood(hidden, context)
 
 
 def test_log_total_of_an_all_zero_cell_is_that_of_one_count():

@@ -249,13 +249,10 @@ def test_a_panel_leaves_the_rest_of_the_likelihood_as_it_is(make_network, make_b
     masked = with_panel(batch)
     for i, name in enumerate(network.modalities):
         decoder = network.decoder(i)
-        parameters = decoder.parameters_given(
-            decoder.hidden(z, batch.continuous),
-            None,
-            batch=batch.batch,
-            covariates=batch.continuous,
-            feature_mask=None,
+        context = decoder.context(
+            None, batch=batch.batch, covariates=batch.continuous, feature_mask=None
         )
+        parameters = decoder.likelihood(decoder.hidden(z, batch.continuous), context)
         entries = decoder.likelihood.log_prob(parameters, batch.x[name])
         expected = torch.where(masked.feature_mask[name], entries, 0.0).sum(-1)
         assert_close(network.log_likelihoods(z, masked)[:, i], expected)

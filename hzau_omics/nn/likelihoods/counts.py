@@ -119,12 +119,11 @@ class NegativeBinomial(Counts):
     def cell_log_prob(
         self, hidden: Hidden, context: DecoderContext, observed: Observed
     ) -> Float[Tensor, " cell"]:
-        table = self.log_theta.table(context)
-        is_sparse = observed.sparse is not None and observed.mask is None
-        if not (self.uses_library and is_sparse) or table is None:
+        entries, table = observed.entries, self.log_theta.table(context)
+        if not self.uses_library or entries is None or table is None:
             return super().cell_log_prob(hidden, context, observed)
         logits = self.located(hidden, context)
-        return nb_log_prob(logits, context.log_library, *table, observed.entries)
+        return nb_log_prob(logits, context.log_library, *table, entries)
 
     @override
     def mean(self, parameters: Parameters) -> Cells:

@@ -40,10 +40,10 @@ class Spread(nn.Module):
 
     def forward(self, context: DecoderContext) -> Float[Tensor, "_ feature"]:
         """Return the log spread, of shape (1 or cell, feature)."""
-        seen = self._of_batch(self.seen, context)
+        seen = self._of_batch(self._bounded(self.seen), context)
         if context.seen is None:
             return seen
-        unseen = self._of_batch(self.unseen, context) + context.log_widening / self.power
+        unseen = self._of_batch(self._widened(context), context)
         return torch.where(context.seen, seen, unseen)
 
     def table(
@@ -56,15 +56,19 @@ class Spread(nn.Module):
         """
         n_batches = len(self.seen)
         kind = context.batch if n_batches > 1 else torch.zeros_like(context.batch)
-        seen = soft_bound(self.seen.float(), *self.bounds)
+        seen = self._bounded(self.seen)
         if context.seen is None:
             return seen, kind
         if context.seen.shape[1] != 1:
             return None
-        unseen = soft_bound(self.unseen.float(), *self.bounds)
-        both = torch.cat([seen, unseen + context.log_widening / self.power])
+        both = torch.cat([seen, self._widened(context)])
         return both, torch.where(context.seen.squeeze(1), kind, kind + n_batches)
 
+    def _bounded(self, value: Tensor) -> Tensor:
+        return soft_bound(value.float(), *self.bounds)
+
+    def _widened(self, context: DecoderContext) -> Tensor:
+        return self._bounded(self.unseen) + context.log_widening / self.power
+
     def _of_batch(self, value: Tensor, context: DecoderContext) -> Tensor:
-        bounded = soft_bound(value.float(), *self.bounds)
-        return bounded[context.batch] if len(value) > 1 else bounded
+        return value[context.batch] if len(value) > 1 else value
