@@ -9,10 +9,20 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("MPLBACKEND", "Agg")
 
 import pytest
+import torch
 from hypothesis import settings
 
 settings.register_profile("hzau", deadline=None, print_blob=True)
 settings.load_profile("hzau")
+
+
+THREADS = torch.get_num_threads()
+
+
+@pytest.fixture(autouse=True)
+def _threads() -> None:
+    """Undo what numba's first parallel call, UMAP's too, does to torch: take all threads."""
+    torch.set_num_threads(THREADS)
 
 
 @pytest.fixture(scope="session")

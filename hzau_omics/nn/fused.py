@@ -12,6 +12,8 @@ d/d log mu_g = (x_g - mu_g) theta_g / (theta_g + mu_g), so that one exponential,
 one division per entry serve both directions.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, NamedTuple, override
 
 import numba
@@ -130,13 +132,29 @@ def compiled_rows(
         *rows._replace(grad_library=rows.grad_library.squeeze(1)),
     )
     arrays = [a.detach().contiguous().numpy() for a in arguments]
-    n_threads = min(torch.get_num_threads(), MAX_THREADS)
-    if n_threads > 1:
-        numba.set_num_threads(n_threads)
-        nb_rows_parallel(*arrays)
+    if torch.get_num_threads() > 1:
+        with _threads_of_torch():
+            nb_rows_parallel(*arrays)
     else:
         nb_rows_serial(*arrays)
     return rows
+
+
+@contextmanager
+def _threads_of_torch() -> Iterator[None]:
+    """Let numba use as many threads as torch, and leave both with what they had.
+
+    They may share an OpenMP pool, and numba sets its size when first called: torch would go on with
+    every processor whatever the user asked for.
+    """
+    of_torch, of_numba = torch.get_num_threads(), numba.get_num_threads()
+    numba.set_num_threads(min(of_torch, MAX_THREADS))
+    try:
+        yield
+    finally:
+        numba.set_num_threads(of_numba)
+        if torch.get_num_threads() != of_torch:
+            torch.set_num_threads(of_torch)
 
 
 def tensor_rows(

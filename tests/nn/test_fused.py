@@ -1,5 +1,8 @@
 """The fused negative binomial against the plain one in double precision, and sparse inputs."""
 
+import os
+import subprocess
+import sys
 from dataclasses import replace
 
 import pytest
@@ -99,6 +102,26 @@ def test_the_number_of_threads_does_not_matter():
         torch.set_num_threads(threads)
     for a, b in zip(*results, strict=True):
         assert torch.equal(a, b)
+
+
+def test_torch_keeps_its_number_of_threads():
+    # In a process of its own: numba sets the size of a shared pool only once.
+    program = """
+import numba, torch
+from hzau_omics.minibatch import SparseEntries
+from hzau_omics.nn.fused import nb_log_prob
+
+torch.set_num_threads(2)
+x, one = torch.ones(8, 5), torch.ones(8, 1)
+entries = SparseEntries.of(x)
+nb_log_prob(x, one, x[:1], torch.zeros(8, dtype=torch.long), entries)
+print(torch.get_num_threads(), numba.get_num_threads())
+"""
+    environment = {**os.environ, "NUMBA_NUM_THREADS": "4"}
+    found = subprocess.run(
+        [sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True
+    )
+    assert found.stdout.split() == ["2", "4"]
 
 
 def test_values_match_scvi():
