@@ -67,12 +67,15 @@ class Observed:
         Entries of `x` that are not 0, if the data hold them.
     mask
         Boolean tensor (row, feature) of measured features; None if all were.
+    is_whole
+        Whether `cells` are all cells of the minibatch, in order.
     """
 
     x: Tensor
     cells: Tensor
     sparse: SparseEntries | None = None
     mask: Tensor | None = None
+    is_whole: bool = False
 
     @cached_property
     def dense(self) -> Tensor:
@@ -86,7 +89,7 @@ class Observed:
         """Entries that are not 0; None where they are not known, or some features are masked."""
         if self.sparse is None or self.mask is not None:
             return None
-        return self.sparse.take(self.cells)
+        return self.sparse if self.is_whole else self.sparse.take(self.cells)
 
     @cached_property
     def total(self) -> Tensor:
@@ -122,7 +125,8 @@ class Minibatch:
         Long tensor (cell): row of the cell in the MuData.
     sparse
         Modality name -> entries of its `x` that are not 0, where the data hold them so: what is
-        sparse is then computed sparsely.
+        sparse is then computed sparsely. There are none of what a cell lacks or its batch did not
+        measure.
     """
 
     x: dict[str, Tensor]
@@ -138,7 +142,11 @@ class Minibatch:
         """Return a modality's values for some cells, given by position."""
         mask = self.feature_mask.get(name)
         return Observed(
-            self.x[name], cells, self.sparse.get(name), None if mask is None else mask[cells]
+            self.x[name],
+            cells,
+            self.sparse.get(name),
+            None if mask is None else mask[cells],
+            len(cells) == len(self) and bool((cells.diff() == 1).all()),
         )
 
     def __len__(self) -> int:

@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, Self, override
+from typing import Any, Literal, Self, get_args, override
 
 import numpy as np
 import pandas as pd
@@ -26,7 +26,7 @@ from hzau_omics.model.fields import LAYOUT_KEY, fields_of, layout_of
 from hzau_omics.model.session import InferenceSession
 from hzau_omics.model.training.config import TrainingPlanConfig, default_max_epochs
 from hzau_omics.model.training.data import MosaicDataModule
-from hzau_omics.model.training.plan import TrainingPlan
+from hzau_omics.model.training.plan import Precision, TrainingPlan
 from hzau_omics.model.training.run import RunConfig, run_training
 from hzau_omics.nn.config import ModalityConfig, NetworkConfig
 from hzau_omics.nn.network import GatedMultimodalVAE
@@ -219,6 +219,7 @@ class TrainableModel(BaseModelClass):
         early_stopping_patience: int = 20,
         enable_progress_bar: bool = True,
         seed: int | None = None,
+        precision: Precision = "auto",
         plan_kwargs: Mapping[str, Any] | None = None,
         checkpoint_dir: str | Path | None = None,
         resume_from: str | Path | None = None,
@@ -251,6 +252,10 @@ class TrainableModel(BaseModelClass):
         seed
             Seed of initial weights, split, order and noise: the same seed on the same machine gives
             the same result. None draws one from torch's global generator.
+        precision
+            ``"32-true"`` computes everything in float32. ``"bf16-mixed"`` makes the products with
+            wide weights in bfloat16 in training steps, and nothing else. ``"auto"`` does so where
+            the device has bfloat16 natively.
         plan_kwargs
             Options of :class:`~hzau_omics.model.training.config.TrainingPlanConfig`, such as
             ``{"lr": 1e-3, "modality_dropout": 0.2}``. ``alignment``, which draws the embeddings of
@@ -274,6 +279,9 @@ class TrainableModel(BaseModelClass):
         plan_config = TrainingPlanConfig.of(plan_kwargs, mosaic=not store.present.all())
         if isinstance(batch_size, bool) or batch_size < 1:
             msg = f"batch_size must be a positive integer. Received {batch_size!r}."
+            raise ConfigError(msg)
+        if precision not in get_args(Precision):
+            msg = f"precision must be one of {get_args(Precision)}. Received {precision!r}."
             raise ConfigError(msg)
         seed = int(torch.randint(2**31, ())) if seed is None else int(seed)
         split = self._split(store, train_size, validation_size, seed)
@@ -303,6 +311,7 @@ class TrainableModel(BaseModelClass):
             modality_weights=torch.tensor([self.modality_weights_[m] for m in self.layout.names]),
             n_steps=run.max_epochs * -(-len(split.train) // batch_size),
             seed=seed,
+            precision=precision,
         )
         self.module.train()
         try:

@@ -9,21 +9,6 @@ from hzau_omics.nn.layers import HiddenStack
 from hzau_omics.nn.subsets import SubsetFamily
 
 
-class GaussianHead(nn.Module):
-    """Hidden features to the mean and the bounded log-variance of a Gaussian."""
-
-    def __init__(self, n_in: int, n_latent: int) -> None:
-        super().__init__()
-        self.mean = nn.Linear(n_in, n_latent)
-        self.logvar = nn.Linear(n_in, n_latent)
-
-    def forward(self, hidden: Float[Tensor, "cell hidden"]) -> DiagonalGaussian:
-        """Return the Gaussian of each cell."""
-        return DiagonalGaussian(
-            self.mean(hidden).float(), soft_bound(self.logvar(hidden).float(), *LOGVAR_RANGE)
-        )
-
-
 class SubsetExperts(nn.Module):
     """All experts q_S(z | x_S) of a family, on top of shared modality encoders.
 
@@ -47,7 +32,7 @@ class SubsetExperts(nn.Module):
             for member in self.members
         )
         self.heads = nn.ModuleList(
-            GaussianHead(n_hidden[member[0]] if len(member) == 1 else width, n_latent)
+            nn.Linear(n_hidden[member[0]] if len(member) == 1 else width, 2 * n_latent)
             for member in self.members
         )
 
@@ -63,7 +48,5 @@ class SubsetExperts(nn.Module):
             else:
                 joined = torch.cat([hidden[i] for i in member], dim=-1)
                 experts.append(head(trunk(joined, joined[:, :0])))
-        return DiagonalGaussian(
-            torch.stack([e.mean for e in experts], dim=1),
-            torch.stack([e.logvar for e in experts], dim=1),
-        )
+        mean, logvar = torch.stack(experts, dim=1).float().chunk(2, dim=-1)
+        return DiagonalGaussian(mean, soft_bound(logvar, *LOGVAR_RANGE))

@@ -11,8 +11,8 @@ UNAVAILABLE = -1e4
 
 
 def masked_log_softmax(
-    logits: Float[Tensor, "cell expert"], available: Bool[Tensor, "cell expert"]
-) -> Float[Tensor, "cell expert"]:
+    logits: Float[Tensor, "*cell expert"], available: Bool[Tensor, "*cell expert"]
+) -> Float[Tensor, "*cell expert"]:
     """Log-softmax over the available experts; `UNAVAILABLE` elsewhere, whatever their level."""
     usable = torch.where(available, logits.float(), -torch.inf)
     top = usable.detach().amax(-1, keepdim=True)
@@ -24,8 +24,8 @@ def masked_log_softmax(
 
 def log_linear_pool(
     experts: DiagonalGaussian,
-    log_weights: Float[Tensor, "cell expert"],
-    available: Bool[Tensor, "cell expert"],
+    log_weights: Float[Tensor, "*subset cell expert"],
+    available: Bool[Tensor, "*subset cell expert"],
 ) -> DiagonalGaussian:
     r"""Pool experts by a weighted geometric mean (Theorem 10-2, equations 10-10 and 10-11).
 
@@ -40,18 +40,19 @@ def log_linear_pool(
     log_weights
         Log of the gate's weights, as from :func:`masked_log_softmax`.
     available
-        Which experts the cell can use. A cell with none of them gets the prior N(0, I).
+        Which experts the cell can use. A cell with none of them gets the prior N(0, I). With a
+        leading axis of subsets, the same experts are pooled once for each.
 
     Returns
     -------
-    The pooled posterior of shape (cell, latent).
+    The pooled posterior of shape (cell, latent), or (subset, cell, latent).
     """
     usable = available.unsqueeze(-1)
     mean = torch.where(usable, experts.mean.float(), 0.0)
     logvar = torch.where(usable, experts.logvar.float(), 0.0)
     log_tau = log_weights.unsqueeze(-1) - logvar
-    pooled_logvar = -torch.logsumexp(log_tau, dim=1)
-    pooled_mean = (torch.softmax(log_tau, dim=1) * mean).sum(1)
+    pooled_logvar = -torch.logsumexp(log_tau, dim=-2)
+    pooled_mean = (torch.softmax(log_tau, dim=-2) * mean).sum(-2)
     has_any = available.any(-1, keepdim=True)
     return DiagonalGaussian(
         torch.where(has_any, pooled_mean, 0.0), torch.where(has_any, pooled_logvar, 0.0)

@@ -4,8 +4,6 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from hzau_omics.nn.layers import HiddenStack
-
 
 class Gate(nn.Module):
     """Hidden features and presence mask to one logit per expert.
@@ -15,16 +13,21 @@ class Gate(nn.Module):
 
     def __init__(self, n_hidden: list[int], n_experts: int, *, n_gate: int = 64) -> None:
         super().__init__()
-        self.trunk = HiddenStack(sum(n_hidden), len(n_hidden), n_gate, n_layers=1, dropout=0.0)
+        # A map per modality: a cell's are computed once, whatever subsets are then looked at.
+        self.maps = nn.ModuleList(nn.Linear(n, n_gate, bias=False) for n in n_hidden)
+        self.presence = nn.Linear(len(n_hidden), n_gate)
+        self.finish = nn.Sequential(nn.LayerNorm(n_gate), nn.SiLU())
         self.logits = nn.Linear(n_gate, n_experts)
         nn.init.zeros_(self.logits.weight)
         nn.init.zeros_(self.logits.bias)
 
     def forward(
-        self, hidden: list[Float[Tensor, "cell _"]], present: Bool[Tensor, "cell modality"]
-    ) -> Float[Tensor, "cell expert"]:
-        """Return unmasked logits; hidden features of absent modalities are zeroed first."""
-        seen = [torch.where(present[:, i : i + 1], h, 0.0) for i, h in enumerate(hidden)]
-        features = self.trunk(torch.cat(seen, dim=-1), present.to(hidden[0].dtype))
-        logits: Tensor = self.logits(features)
+        self,
+        hidden: list[Float[Tensor, "cell _"]],
+        present: Bool[Tensor, "*subset cell modality"],
+    ) -> Float[Tensor, "*subset cell expert"]:
+        """Return unmasked logits; what absent modalities would say is zeroed first."""
+        mapped = torch.stack([m(h) for m, h in zip(self.maps, hidden, strict=True)], dim=1)
+        seen = torch.where(present.unsqueeze(-1), mapped, 0.0).sum(-2)
+        logits: Tensor = self.logits(self.finish(seen + self.presence(present.to(mapped.dtype))))
         return logits

@@ -59,6 +59,5 @@ def kl_divergence(q: DiagonalGaussian, p: DiagonalGaussian) -> Float[Tensor, "*c
 def soft_bound(x: Float[Tensor, "*shape"], low: float, high: float) -> Float[Tensor, "*shape"]:
     """Bound `x` smoothly to (low, high): the identity well inside, and never a zero gradient."""
     below_high = high - softplus(high - x)
-    return low + softplus(below_high - low) * (
-        (high - low) / softplus(torch.as_tensor(high - low, dtype=x.dtype, device=x.device))
-    )
+    width = high - low
+    return low + softplus(below_high - low) * (width / math.log1p(math.exp(width)))

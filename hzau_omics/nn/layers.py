@@ -9,6 +9,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from hzau_omics.minibatch import SparseEntries
+from hzau_omics.nn.dropout import Dropout
+from hzau_omics.nn.fused import sparse_product
 
 
 class FeatureMap(nn.Module):
@@ -31,10 +33,7 @@ class FeatureMap(nn.Module):
         """Map cells to hidden units."""
         if isinstance(x, Tensor):
             return torch.addmm(self.bias, x, self.weight)
-        summed: Tensor = nn.functional.embedding_bag(
-            x.feature, self.weight, x.start[:-1], mode="sum", per_sample_weights=x.value
-        )
-        return summed + self.bias
+        return sparse_product(x, self.weight) + self.bias
 
 
 class HiddenLayer(nn.Module):
@@ -47,7 +46,7 @@ class HiddenLayer(nn.Module):
         super().__init__()
         self.features = FeatureMap(n_in, n_out)
         self.covariates = nn.Linear(n_covariates, n_out, bias=False) if n_covariates else None
-        self.finish = nn.Sequential(nn.LayerNorm(n_out), nn.SiLU(), nn.Dropout(dropout))
+        self.finish = nn.Sequential(nn.LayerNorm(n_out), nn.SiLU(), Dropout(dropout))
 
     def forward(
         self,
@@ -76,7 +75,7 @@ class HiddenStack(nn.Module):
         input_dropout: float = 0.0,
     ) -> None:
         super().__init__()
-        self.input_dropout = nn.Dropout(input_dropout)
+        self.input_dropout = Dropout(input_dropout)
         widths = [n_in] + [n_hidden] * n_layers
         self.layers = nn.ModuleList(
             HiddenLayer(a, n_covariates, b, dropout=dropout) for a, b in pairwise(widths)

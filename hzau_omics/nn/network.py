@@ -16,6 +16,9 @@ from hzau_omics.nn.gaussian import DiagonalGaussian
 from hzau_omics.nn.layers import HiddenStack
 from hzau_omics.nn.subsets import SubsetFamily, available_experts
 
+MIN_SPARSE = 128
+"""Features from which on a sparse product takes less time than a dense one."""
+
 
 class Encoded(NamedTuple):
     """Hidden features per modality, and every expert, before any subset is chosen."""
@@ -28,11 +31,11 @@ class Posterior(NamedTuple):
     """The pooled posterior of each cell, and how it came about."""
 
     q: DiagonalGaussian
-    log_weights: Float[Tensor, "cell expert"]
-    available: Bool[Tensor, "cell expert"]
+    log_weights: Float[Tensor, "*subset cell expert"]
+    available: Bool[Tensor, "*subset cell expert"]
 
     @property
-    def weights(self) -> Float[Tensor, "cell expert"]:
+    def weights(self) -> Float[Tensor, "*subset cell expert"]:
         """Gate weights: exactly 0 where an expert is unavailable, else they sum to 1."""
         return torch.where(self.available, self.log_weights.exp(), 0.0)
 
@@ -105,24 +108,27 @@ class GatedMultimodalVAE(nn.Module):
     def encode(self, batch: Minibatch) -> Encoded:
         """Return hidden features and all experts of each cell."""
         covariates = self.covariates(batch)
-        hidden = []
-        for i, name in enumerate(self.modalities):
-            seen = batch.present[:, i : i + 1]
-            if name in batch.feature_mask:
-                seen = seen & batch.feature_mask[name]
-            likelihood = self.decoder(i).likelihood
-            if name in batch.sparse and likelihood.keeps_zeros:
-                entries = batch.sparse[name]
-                at = seen.expand_as(batch.x[name])[entries.row, entries.feature]
-                value = likelihood.encoder_input(entries.value)
-                x: Tensor | SparseEntries = entries._replace(value=torch.where(at, value, 0.0))
-            else:
-                x = torch.where(seen, likelihood.encoder_input(batch.x[name]), 0.0)
-            hidden.append(self.encoders[i](x, covariates))
+        inputs = [self._encoder_input(i, batch) for i in range(len(self.modalities))]
+        hidden = [encoder(x, covariates) for encoder, x in zip(self.encoders, inputs, strict=True)]
         return Encoded(hidden, self.experts(hidden))
 
-    def infer(self, encoded: Encoded, present: Bool[Tensor, "cell modality"]) -> Posterior:
-        """Pool the experts of the modalities in `present` into one posterior."""
+    def _encoder_input(self, modality: int, batch: Minibatch) -> Tensor | SparseEntries:
+        name = self.modalities[modality]
+        likelihood = self.decoder(modality).likelihood
+        sparse = batch.sparse.get(name)
+        if sparse is not None and likelihood.keeps_zeros and likelihood.n_features >= MIN_SPARSE:
+            # Only what was measured has entries: there is nothing to mask.
+            return sparse._replace(value=likelihood.encoder_input(sparse.value))
+        seen = batch.present[:, modality : modality + 1]
+        if name in batch.feature_mask:
+            seen = seen & batch.feature_mask[name]
+        return torch.where(seen, likelihood.encoder_input(batch.x[name]), 0.0)
+
+    def infer(self, encoded: Encoded, present: Bool[Tensor, "*subset cell modality"]) -> Posterior:
+        """Pool the experts of the modalities in `present` into one posterior.
+
+        With a leading axis of subsets, into one for each.
+        """
         available = available_experts(self.membership, present)
         log_weights = masked_log_softmax(self.gate(encoded.hidden, present), available)
         pooled = log_linear_pool(encoded.experts, log_weights, available)

@@ -16,6 +16,9 @@ from hzau_omics.minibatch import Minibatch
 from hzau_omics.nn.gaussian import DiagonalGaussian, kl_divergence, kl_to_prior
 from hzau_omics.nn.network import GatedMultimodalVAE
 
+WIDE = 500
+"""Number of features from which on decoding costs more than anything else in a step."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class ObjectiveConfig:
@@ -37,6 +40,10 @@ class ObjectiveConfig:
     distillation
         Weight of KL(stop-gradient(q) || q_S), which keeps subset posteriors as wide as they
         have to be to contain the full one.
+    wide_decodings
+        In training, ``"one"`` decodes a modality of at least 500 features from one of the cell's
+        terms, drawn at random and weighted by their number, which leaves the expected gradient as
+        it is; ``"all"`` decodes it from every term.
     """
 
     marginal_targets: Literal["all", "own"] = "all"
@@ -44,12 +51,18 @@ class ObjectiveConfig:
     modality_dropout: float = 0.0
     alignment: float = 0.0
     distillation: float = 0.0
+    wide_decodings: Literal["one", "all"] = "one"
 
     def __post_init__(self) -> None:
         """Check ranges."""
-        if self.marginal_targets not in ("all", "own"):
-            msg = f"marginal_targets must be 'all' or 'own'. Received {self.marginal_targets!r}."
-            raise ConfigError(msg)
+        choices = {"marginal_targets": ("all", "own"), "wide_decodings": ("one", "all")}
+        for name, allowed in choices.items():
+            if getattr(self, name) not in allowed:
+                msg = (
+                    f"{name} must be {allowed[0]!r} or {allowed[1]!r}. "
+                    f"Received {getattr(self, name)!r}."
+                )
+                raise ConfigError(msg)
         if not 0 <= self.modality_dropout < 1:
             msg = f"modality_dropout must be in [0, 1). Received {self.modality_dropout}."
             raise ConfigError(msg)
@@ -118,14 +131,21 @@ def draw_subsets(
     return subsets
 
 
-def _is_new_term(subsets: list[Tensor]) -> Tensor:
-    """Mark, as (subset, cell), the terms that are neither empty nor drawn before for the cell."""
-    stacked = torch.stack(subsets)
-    new = stacked.any(-1)
+def _is_new_term(
+    subsets: Bool[Tensor, "subset cell modality"],
+) -> Bool[Tensor, "subset cell"]:
+    """Mark the terms that are neither empty nor drawn before for the cell."""
+    new = subsets.any(-1)
     for i in range(1, len(subsets)):
-        seen = (stacked[:i] == stacked[i]).all(-1) & new[:i]
+        seen = (subsets[:i] == subsets[i]).all(-1) & new[:i]
         new[i] &= ~seen.any(0)
     return new
+
+
+def _one_per_cell(wanted: Bool[Tensor, "subset cell"]) -> Bool[Tensor, "subset cell"]:
+    """Keep, for every cell, one of its wanted terms at random."""
+    keys = torch.rand(wanted.shape, device=wanted.device).masked_fill(~wanted, -1.0)
+    return torch.zeros_like(wanted).scatter_(0, keys.argmax(0, keepdim=True), value=True) & wanted
 
 
 def sub_sampled_objective(
@@ -152,27 +172,32 @@ def sub_sampled_objective(
         Choice of subsets.
     """
     encoded = network.encode(batch)
-    subsets = draw_subsets(batch.present, config)
+    subsets = torch.stack(draw_subsets(batch.present, config))
     new = _is_new_term(subsets)
     term, cell = new.nonzero(as_tuple=True)
-    posteriors = [network.infer(encoded, subset).q for subset in subsets]
-    q = DiagonalGaussian(
-        torch.stack([p.mean for p in posteriors])[term, cell],
-        torch.stack([p.logvar for p in posteriors])[term, cell],
-    )
+    place = new.flatten().cumsum(0).sub_(1).view_as(new)
+    pooled = network.infer(encoded, subsets).q
+    terms = new.flatten().nonzero().squeeze(-1)
+    q = DiagonalGaussian(*(part.flatten(0, 1).index_select(0, terms) for part in pooled))
     kl = kl_to_prior(q)
     total = kl_weight * kl
-    joint = term == 0
     log_prob = []
     z = q.sample()
-    for m in range(len(network.modalities)):
-        seen = torch.stack(subsets)[term, cell, m]
-        wanted = seen if config.marginal_targets == "own" else batch.present[cell, m]
-        row = wanted.nonzero().squeeze(-1)
-        found = network.reconstruct(z[row], batch, cell[row], m, seen=seen[row])
-        weighted = weights[m] * (found.log_prob + found.library_log_prob)
+    for m, modality in enumerate(network.config.modalities):
+        seen = subsets[..., m]
+        wanted = new & (seen if config.marginal_targets == "own" else batch.present[:, m])
+        weight = weights[m].expand(len(batch))
+        if config.wide_decodings == "one" and modality.n_features >= WIDE:
+            weight = weight * wanted.sum(0)
+            wanted = _one_per_cell(wanted)
+        # In the order of the cells, to read each cell's values once where it has one term.
+        of, by = wanted.t().nonzero(as_tuple=True)
+        row = place[by, of]
+        found = network.reconstruct(z.index_select(0, row), batch, of, m, seen=seen[by, of])
+        weighted = weight[of] * (found.log_prob + found.library_log_prob)
         total = total.index_add(0, row, -weighted)
-        log_prob.append(found.log_prob.detach()[joint[row]].sum())
+        scaled = found.log_prob.detach() * (weight[of] / weights[m])
+        log_prob.append(torch.where(by == 0, scaled, 0.0).sum())
     # Every cell has exactly one joint term, and these come first, in the order of the cells: row
     # `cell` of the terms is the joint one.
     if config.alignment:
@@ -181,7 +206,7 @@ def sub_sampled_objective(
         total = total + config.distillation * _distillation(q, term, cell)
     return ObjectiveTerms(
         loss=total.sum() / max(len(term), 1),
-        kl=kl.detach()[joint].sum(),
+        kl=kl.detach()[: len(batch)].sum(),
         log_prob=torch.stack(log_prob),
         n_cells=len(batch),
         n_present=batch.present.sum(0),

@@ -102,7 +102,7 @@ class SubsetFamily:
 
 
 def available_experts(
-    membership: Bool[Tensor, "expert modality"], present: Bool[Tensor, "cell modality"]
-) -> Bool[Tensor, "cell expert"]:
+    membership: Bool[Tensor, "expert modality"], present: Bool[Tensor, "*cell modality"]
+) -> Bool[Tensor, "*cell expert"]:
     """Return which experts a cell can use: those all of whose modalities it has."""
-    return (present.unsqueeze(1) | ~membership.unsqueeze(0)).all(-1)
+    return (present.unsqueeze(-2) | ~membership).all(-1)

@@ -183,6 +183,7 @@ BAD_ARGUMENTS = {
     "validation_size": ({"validation_size": 0.5}, "validation_size"),
     "resume_from": ({"resume_from": "no.ckpt"}, "Not found: no.ckpt"),
     "lr": ({"plan_kwargs": {"lr": 0}}, "lr must be positive"),
+    "precision": ({"precision": "16"}, "precision must be one of .* Received '16'"),
     "kl_warmup": ({"plan_kwargs": {"kl_warmup": 1.0}}, r"kl_warmup must be in \[0, 1\)"),
     "kl_weight": ({"plan_kwargs": {"kl_weight": -1}}, "must not be negative"),
     "dropout": ({"plan_kwargs": {"modality_dropout": 1}}, "modality_dropout must be in"),

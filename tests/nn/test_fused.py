@@ -1,4 +1,4 @@
-"""The fused negative binomial against the plain one in double precision, and sparse inputs."""
+"""What is computed sparsely against the plain computation in double precision."""
 
 import os
 import subprocess
@@ -10,11 +10,14 @@ import scipy.stats
 import torch
 from hypothesis import given, settings, strategies as st
 from scvi.distributions import NegativeBinomial
+from torch.nn.functional import binary_cross_entropy_with_logits
 from torch.testing import assert_close
 
 from hzau_omics.minibatch import SparseEntries
+from hzau_omics.nn import network as network_module, objective as objective_module
 from hzau_omics.nn.densities import log_nb
-from hzau_omics.nn.fused import compiled_rows, nb_log_prob, tensor_rows
+from hzau_omics.nn.fused import bernoulli, bernoulli_log_prob, nb_log_prob, sparse_product
+from hzau_omics.nn.fused.negative_binomial import compiled_rows, tensor_rows
 from hzau_omics.nn.layers import FeatureMap
 from hzau_omics.nn.objective import ObjectiveConfig, sub_sampled_objective
 
@@ -109,7 +112,7 @@ def test_torch_keeps_its_number_of_threads():
     program = """
 import numba, torch
 from hzau_omics.minibatch import SparseEntries
-from hzau_omics.nn.fused import nb_log_prob
+from hzau_omics.nn.fused import bernoulli, bernoulli_log_prob, nb_log_prob, sparse_product
 
 torch.set_num_threads(2)
 x, one = torch.ones(8, 5), torch.ones(8, 1)
@@ -122,6 +125,60 @@ print(torch.get_num_threads(), numba.get_num_threads())
         [sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True
     )
     assert found.stdout.split() == ["2", "4"]
+
+
+def test_a_second_backward_pass_is_refused():
+    x, logits, log_library, log_theta, which = problem()
+    logits.requires_grad_()
+    entries = SparseEntries.of(x)
+    for total in (
+        nb_log_prob(logits, log_library, log_theta, which, entries).sum(),
+        bernoulli_log_prob(logits, entries).sum(),
+    ):
+        total.backward(retain_graph=True)
+        with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+            total.backward()
+
+
+@pytest.mark.parametrize("rows_of", [bernoulli.compiled_rows, bernoulli.tensor_rows])
+@given(seed=st.integers(0, 10**6), n_rows=st.integers(1, 9), n_features=st.integers(1, 40))
+@settings(max_examples=20, deadline=None)
+def test_bernoulli_matches_cross_entropy(rows_of, seed, n_rows, n_features):
+    torch.manual_seed(seed)
+    x = torch.rand(n_rows, n_features) * (torch.rand(n_rows, n_features) < 0.3)
+    logits = 10 * torch.randn(n_rows, n_features)
+    double = logits.double().requires_grad_()
+    expected = -binary_cross_entropy_with_logits(double, x.double(), reduction="none").sum(1)
+    expected.sum().backward()
+    log_prob, gradient = rows_of(logits, SparseEntries.of(x))
+    assert_close(log_prob.double(), expected, rtol=1e-5, atol=1e-4)
+    assert_close(gradient.double(), double.grad, rtol=1e-4, atol=1e-6)
+
+
+def test_bernoulli_of_impossible_logits_stays_finite():
+    logits = torch.tensor([[-200.0, 200.0, 0.0]], requires_grad=True)
+    found = bernoulli_log_prob(logits, SparseEntries.of(torch.tensor([[0.0, 1.0, 1.0]])))
+    found.sum().backward()
+    assert_close(found, -torch.tensor([2.0]).log(), atol=1e-4, rtol=0)
+    assert_close(logits.grad, torch.tensor([[0.0, 0.0, 0.5]]))
+
+
+def test_sparse_product_in_double_precision_and_with_dropped_entries():
+    torch.manual_seed(0)
+    x = torch.randn(20, 70) * (torch.rand(20, 70) < 0.2)
+    entries = SparseEntries.of(x)
+    dropped = entries._replace(value=entries.value * (torch.rand(len(entries.value)) < 0.5))
+    dense = torch.zeros_like(x)
+    dense[dropped.row, dropped.feature] = dropped.value
+    weight = torch.randn(70, 33, requires_grad=True)
+    grad = torch.randn(20, 33)
+    for n_threads in (1, 2):
+        torch.set_num_threads(n_threads)
+        weight.grad = None
+        found = sparse_product(dropped, weight)
+        found.backward(grad)
+        assert_close(found, dense @ weight)
+        assert_close(weight.grad, dense.t() @ grad)
 
 
 def test_values_match_scvi():
@@ -160,9 +217,13 @@ def test_sparse_entries_give_the_same_map():
 
 @pytest.mark.parametrize("likelihoods", [("nb", "bernoulli"), ("zinb", "nb", "normal")])
 @pytest.mark.parametrize("options", [{}, {"n_batches": 2}, {"library": "learned"}], ids=str)
+@pytest.mark.parametrize("narrow", [True, False])
 def test_the_objective_is_the_same_from_sparse_and_from_dense(
-    make_network, make_batch, likelihoods, options
+    make_network, make_batch, monkeypatch, likelihoods, options, narrow
 ):
+    if not narrow:
+        monkeypatch.setattr(network_module, "MIN_SPARSE", 1)
+        monkeypatch.setattr(objective_module, "WIDE", 1)
     network = make_network(*likelihoods, **options)
     for decoder, config in zip(network.decoders, network.config.modalities, strict=True):
         decoder.fit_scale(torch.rand(50, config.n_features))

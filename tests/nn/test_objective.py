@@ -9,6 +9,7 @@ from torch.testing import assert_close
 
 from hzau_omics.errors import ConfigError
 from hzau_omics.minibatch import Minibatch
+from hzau_omics.nn import objective
 from hzau_omics.nn.gaussian import DiagonalGaussian, kl_divergence, kl_to_prior
 from hzau_omics.nn.objective import (
     ObjectiveConfig,
@@ -168,6 +169,39 @@ def test_a_cell_trains_only_what_it_has(make_network, make_batch, targets):
     for name, gradient in found.items():
         if name.startswith(("encoders.2.", "decoders.2.", "experts.heads.2.")):
             assert (gradient == 0).all(), name
+
+
+def test_one_wide_decoding_per_cell_is_right_on_average(make_network, make_batch, monkeypatch):
+    monkeypatch.setattr(objective, "WIDE", 1)
+    # Without noise in the latents, which terms are decoded is all that is random.
+    monkeypatch.setattr(DiagonalGaussian, "sample", lambda q: q.mean)
+    network = make_network("nb", "bernoulli", "poisson")
+    batch = make_batch(network)
+    every = run(network, batch, replace(PLAIN, wide_decodings="all"))
+    drawn = [run(network, batch, seed=seed) for seed in range(300)]
+    for pick in (lambda t: t.loss, lambda t: t.log_prob[0], lambda t: t.log_prob[2]):
+        values = torch.stack([pick(t) for t in drawn])
+        assert values.std() > 0
+        assert abs(values.mean() - pick(every)) < 4 * values.std() / len(values) ** 0.5
+    assert_close(drawn[0].kl, every.kl)
+
+
+def test_one_wide_decoding_decodes_each_cell_once(make_network, make_batch, monkeypatch):
+    monkeypatch.setattr(objective, "WIDE", 6)
+    network = make_network("nb", "zinb", "poisson")  # 6, 5 and 6 features
+    batch = make_batch(network)
+    decoded = {}
+    plain = network.reconstruct
+
+    def spy(z, batch, cells, modality, **kwargs):
+        decoded[modality] = cells
+        return plain(z, batch, cells, modality, **kwargs)
+
+    monkeypatch.setattr(network, "reconstruct", spy)
+    run(network, batch)
+    for m in (0, 2):
+        assert torch.equal(decoded[m], batch.present[:, m].nonzero().flatten())
+    assert len(decoded[1]) > batch.present[:, 1].sum()
 
 
 def presence(draw_bits: list[int], n_modalities: int) -> torch.Tensor:

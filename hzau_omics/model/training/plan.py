@@ -3,7 +3,8 @@
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, override
+from dataclasses import replace
+from typing import Any, Literal, override
 
 import torch
 from lightning.pytorch import LightningModule
@@ -12,7 +13,13 @@ from torch import Tensor
 from hzau_omics.minibatch import Minibatch
 from hzau_omics.model.training.config import TrainingPlanConfig
 from hzau_omics.nn.network import GatedMultimodalVAE
-from hzau_omics.nn.objective import ObjectiveTerms, sub_sampled_objective
+from hzau_omics.nn.objective import ObjectiveConfig, ObjectiveTerms, sub_sampled_objective
+from hzau_omics.nn.precision import has_bfloat16, wide_products
+
+AVERAGE_EVERY = 8
+"""Steps between updates of the averaged weights: the same average, at an eighth of the cost."""
+
+Precision = Literal["auto", "32-true", "bf16-mixed"]
 
 
 class TrainingPlan(LightningModule):
@@ -34,6 +41,9 @@ class TrainingPlan(LightningModule):
         Optimiser steps of the whole run, for the schedules.
     seed
         Seed of the noise; each epoch starts from seed and epoch.
+    precision
+        Whether wide products of a training step are made in bfloat16: if the device does so
+        natively (``"auto"``), never (``"32-true"``) or always (``"bf16-mixed"``).
     """
 
     def __init__(
@@ -44,6 +54,7 @@ class TrainingPlan(LightningModule):
         modality_weights: Tensor,
         n_steps: int,
         seed: int,
+        precision: Precision = "auto",
     ) -> None:
         super().__init__()
         self.network = network
@@ -56,6 +67,8 @@ class TrainingPlan(LightningModule):
             torch.nn.Parameter(p.detach().clone(), requires_grad=False)
             for p in network.parameters()
         )
+        self.precision = precision
+        self._steps_behind = 0
         self._sums: dict[str, Tensor] = {}
 
     def kl_weight(self) -> float:
@@ -64,33 +77,49 @@ class TrainingPlan(LightningModule):
         ramp = 1.0 if steps < 1 else min(1.0, (self.global_step + 1) / steps)
         return self.config.kl_weight * ramp
 
+    @property
+    def _bfloat16(self) -> bool:
+        if self.precision == "auto":
+            return has_bfloat16(self.device)
+        return self.precision == "bf16-mixed"
+
     @override
     def on_train_epoch_start(self) -> None:
         torch.manual_seed(self.seed * 10_007 + self.current_epoch)
 
     @override
     def training_step(self, batch: Minibatch, batch_idx: int) -> Tensor:
-        terms = self._terms(batch, self.kl_weight())
+        with wide_products(bfloat16=self._bfloat16):
+            terms = self._terms(batch, self.kl_weight(), self.config.objective)
         self._accumulate("train", terms)
         return terms.loss
 
     @override
     def on_train_batch_end(self, outputs: Any, batch: Minibatch, batch_idx: int) -> None:
+        self._steps_behind += 1
+        if self._steps_behind == AVERAGE_EVERY:
+            self._average_weights()
+
+    def _average_weights(self) -> None:
+        """Take the current weights into the average, for all steps since it was done last."""
         # A short memory at first, so that the average forgets the initial weights.
         decay = min(self.config.ema_decay, (1 + self.global_step) / (10 + self.global_step))
         with torch.no_grad():
             for kept, current in zip(self.average, self.network.parameters(), strict=True):
-                kept.lerp_(current, 1 - decay)
+                kept.lerp_(current, 1 - decay**self._steps_behind)
+        self._steps_behind = 0
 
     @override
     def on_validation_epoch_start(self) -> None:
         self._rng = torch.random.get_rng_state()
         torch.manual_seed(self.seed)
+        self._average_weights()
         self.swap_average()
 
     @override
     def validation_step(self, batch: Minibatch, batch_idx: int) -> None:
-        self._accumulate("validation", self._terms(batch, self.config.kl_weight))
+        every = replace(self.config.objective, wide_decodings="all")
+        self._accumulate("validation", self._terms(batch, self.config.kl_weight, every))
 
     @override
     def on_validation_epoch_end(self) -> None:
@@ -100,6 +129,7 @@ class TrainingPlan(LightningModule):
 
     @override
     def on_train_epoch_end(self) -> None:
+        self._average_weights()
         self._log_sums("train")
         self.log("kl_weight", self.kl_weight())
 
@@ -114,6 +144,7 @@ class TrainingPlan(LightningModule):
     @contextmanager
     def averaged(self) -> Iterator[GatedMultimodalVAE]:
         """Lend the network with averaged weights."""
+        self._average_weights()
         self.swap_average()
         try:
             yield self.network
@@ -139,13 +170,15 @@ class TrainingPlan(LightningModule):
         rise = min(1.0, (step + 1) / max(1, min(self.config.warmup_steps, self.n_steps)))
         return rise * 0.5 * (1 + math.cos(math.pi * min(1.0, step / max(1, self.n_steps))))
 
-    def _terms(self, batch: Minibatch, kl_weight: float) -> ObjectiveTerms:
+    def _terms(
+        self, batch: Minibatch, kl_weight: float, objective: ObjectiveConfig
+    ) -> ObjectiveTerms:
         return sub_sampled_objective(
             self.network,
             batch,
             weights=self.modality_weights,
             kl_weight=kl_weight,
-            config=self.config.objective,
+            config=objective,
         )
 
     def _accumulate(self, stage: str, terms: ObjectiveTerms) -> None:

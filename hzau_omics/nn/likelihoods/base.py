@@ -7,6 +7,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from hzau_omics.minibatch import Observed
+from hzau_omics.nn.precision import WideLinear
 
 Cells = Float[Tensor, "cell feature"]
 Entries = Float[Tensor, "*entry"]
@@ -68,7 +69,7 @@ class Likelihood(nn.Module):
         super().__init__()
         self.n_features = n_features
         self.n_batches = n_batches
-        self.location = nn.Linear(n_hidden, n_features)
+        self.location = WideLinear(n_hidden, n_features)
         self.shift = nn.Linear(n_covariates, n_features, bias=False) if n_covariates else None
         if self.shift is not None:
             nn.init.zeros_(self.shift.weight)

@@ -19,6 +19,7 @@ from hzau_omics.nn.likelihoods.base import (
     Parameters,
 )
 from hzau_omics.nn.likelihoods.spread import Spread
+from hzau_omics.nn.precision import WideLinear
 
 LOG_THETA_RANGE = (-6.0, 8.0)
 MIN_LOG_RATE = -15.0
@@ -149,7 +150,7 @@ class ZeroInflatedNegativeBinomial(NegativeBinomial):
         uses_library: bool = True,
     ) -> None:
         super().__init__(n_hidden, n_covariates, n_features, n_batches, uses_library=uses_library)
-        self.zero_logit = nn.Linear(n_hidden, n_features)
+        self.zero_logit = WideLinear(n_hidden, n_features)
         nn.init.constant_(self.zero_logit.bias, -2.0)
 
     @override

@@ -3,8 +3,12 @@
 from typing import override
 
 import torch
+from jaxtyping import Float
+from torch import Tensor
 
+from hzau_omics.minibatch import Observed
 from hzau_omics.nn import densities
+from hzau_omics.nn.fused import bernoulli_log_prob
 from hzau_omics.nn.likelihoods.base import Cells, DecoderContext, Hidden, Likelihood, Parameters
 from hzau_omics.nn.likelihoods.counts import MASKED_LOGIT, MIN_START, Counts
 
@@ -26,6 +30,14 @@ class Bernoulli(Likelihood):
     @override
     def log_prob(self, parameters: Parameters, x: Cells) -> Cells:
         return densities.log_bernoulli(x, parameters["logit"])
+
+    @override
+    def cell_log_prob(
+        self, hidden: Hidden, context: DecoderContext, observed: Observed
+    ) -> Float[Tensor, " cell"]:
+        if observed.entries is None:
+            return super().cell_log_prob(hidden, context, observed)
+        return bernoulli_log_prob(self.located(hidden, context), observed.entries)
 
     @override
     def mean(self, parameters: Parameters) -> Cells:

@@ -9,6 +9,7 @@ from hzau_omics.nn import densities
 from hzau_omics.nn.gaussian import soft_bound
 from hzau_omics.nn.likelihoods.base import Cells, DecoderContext, Hidden, Likelihood, Parameters
 from hzau_omics.nn.likelihoods.counts import MIN_LOG_RATE, NegativeBinomial, sample_nb
+from hzau_omics.nn.precision import WideLinear
 
 
 class NegativeBinomialMixture(NegativeBinomial):
@@ -37,7 +38,7 @@ class NegativeBinomialMixture(NegativeBinomial):
         self.background_shift = (
             nn.Linear(n_covariates, n_features, bias=False) if n_covariates else None
         )
-        self.background_logit = nn.Linear(n_hidden, n_features)
+        self.background_logit = WideLinear(n_hidden, n_features)
 
     @override
     def fit_scale(self, x: Cells) -> None:

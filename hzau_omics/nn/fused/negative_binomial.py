@@ -12,20 +12,16 @@ d/d log mu_g = (x_g - mu_g) theta_g / (theta_g + mu_g), so that one exponential,
 one division per entry serve both directions.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any, NamedTuple, override
 
-import numba
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 from torch.autograd.function import FunctionCtx
 
 from hzau_omics.minibatch import SparseEntries
-from hzau_omics.nn.kernels import nb_rows_parallel, nb_rows_serial
-
-MAX_THREADS: int = numba.config.NUMBA_NUM_THREADS  # type: ignore[attr-defined]
+from hzau_omics.nn.fused.kernels import NEGATIVE_BINOMIAL
+from hzau_omics.nn.fused.threads import compute
 
 
 class _Rows(NamedTuple):
@@ -88,8 +84,8 @@ class _NegativeBinomial(torch.autograd.Function):
         which: Tensor,
         x: SparseEntries,
     ) -> Tensor:
-        compute = compiled_rows if logits.device.type == "cpu" else tensor_rows
-        log_prob, *gradients = compute(logits, log_library, log_theta, which, x)
+        rows_of = compiled_rows if logits.device.type == "cpu" else tensor_rows
+        log_prob, *gradients = rows_of(logits, log_library, log_theta, which, x)
         ctx.save_for_backward(*gradients, log_theta, which, x.row, x.feature)
         return log_prob
 
@@ -105,7 +101,8 @@ class _NegativeBinomial(torch.autograd.Function):
         at = which[row] * dense.shape[1] + feature
         dense.view(-1).index_add_(0, at, grad[row] * grad_theta)
         each = grad.unsqueeze(1)
-        return grad_logits * each, grad_library * each, dense * log_theta.exp(), None, None
+        # In place, to spare memory: torch refuses a second backward pass.
+        return grad_logits.mul_(each), grad_library * each, dense * log_theta.exp(), None, None
 
 
 def compiled_rows(
@@ -119,7 +116,8 @@ def compiled_rows(
         logits.new_empty(logits.shape),
         logits.new_empty(x.value.shape),
     )
-    arguments = (
+    compute(
+        NEGATIVE_BINOMIAL,
         logits,
         log_library.squeeze(1),
         log_theta,
@@ -131,30 +129,7 @@ def compiled_rows(
         x.value,
         *rows._replace(grad_library=rows.grad_library.squeeze(1)),
     )
-    arrays = [a.detach().contiguous().numpy() for a in arguments]
-    if torch.get_num_threads() > 1:
-        with _threads_of_torch():
-            nb_rows_parallel(*arrays)
-    else:
-        nb_rows_serial(*arrays)
     return rows
-
-
-@contextmanager
-def _threads_of_torch() -> Iterator[None]:
-    """Let numba use as many threads as torch, and leave both with what they had.
-
-    They may share an OpenMP pool, and numba sets its size when first called: torch would go on with
-    every processor whatever the user asked for.
-    """
-    of_torch, of_numba = torch.get_num_threads(), numba.get_num_threads()
-    numba.set_num_threads(min(of_torch, MAX_THREADS))
-    try:
-        yield
-    finally:
-        numba.set_num_threads(of_numba)
-        if torch.get_num_threads() != of_torch:
-            torch.set_num_threads(of_torch)
 
 
 def tensor_rows(

@@ -1,0 +1,72 @@
+"""Products with wide weights in bfloat16, where a training step asks for it.
+
+These are most of a step's arithmetic, and need the fewest digits of it: everything around them, and
+what they add up to, stays float32.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from functools import cache
+from typing import Any, override
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.autograd.function import FunctionCtx
+
+WIDE = 256
+"""Number of outputs from which on a product is worth the conversion of its factors."""
+
+_in_bfloat16: ContextVar[bool] = ContextVar("in_bfloat16", default=False)
+
+
+@contextmanager
+def wide_products(*, bfloat16: bool) -> Iterator[None]:
+    """Choose the precision of wide products in what is computed here, and in its gradient."""
+    token = _in_bfloat16.set(bfloat16)
+    try:
+        yield
+    finally:
+        _in_bfloat16.reset(token)
+
+
+@cache
+def has_bfloat16(device: torch.device) -> bool:
+    """Whether a device multiplies bfloat16 natively, in less time than float32."""
+    if device.type == "cuda":
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    # Older versions of torch do not tell.
+    capabilities: dict[str, bool] = getattr(torch.cpu, "get_capabilities", dict)()
+    native = any(capabilities.get(name) for name in ("avx512_bf16", "amx_bf16"))
+    return device.type == "cpu" and native
+
+
+class WideLinear(nn.Linear):
+    """As :class:`torch.nn.Linear`, in bfloat16 inside :func:`wide_products`."""
+
+    @override
+    def forward(self, x: Float[Tensor, "row hidden"]) -> Float[Tensor, "row feature"]:
+        """Map rows to many features."""
+        if not _in_bfloat16.get() or self.out_features < WIDE:
+            return super().forward(x)
+        out: Tensor = _Bfloat16Linear.apply(x, self.weight, self.bias)
+        return out
+
+
+class _Bfloat16Linear(torch.autograd.Function):
+    @staticmethod
+    @override
+    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+        low_x, low_weight = x.bfloat16(), weight.bfloat16()
+        ctx.save_for_backward(low_x, low_weight)
+        # The bias, which holds the features' levels, is added in float32.
+        return nn.functional.linear(low_x, low_weight).float().add_(bias)
+
+    @staticmethod
+    @override
+    def backward(ctx: FunctionCtx, *grads: Any) -> Any:
+        low_x, low_weight = ctx.saved_tensors  # type: ignore[attr-defined]
+        (grad,) = grads
+        low = grad.bfloat16()
+        return (low @ low_weight).float(), (low.t() @ low_x).float(), grad.sum(0)
