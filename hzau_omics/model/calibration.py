@@ -16,7 +16,9 @@ logger = logging.getLogger(__name__)
 
 LEVELS = (0.5, 0.8, 0.9, 0.95)
 STEPS = (1.0, 0.5, 0.25, 0.125)
-MAX_CELLS, MAX_FEATURES, MIN_CELLS, N_SAMPLES = 300, 200, 20, 40
+MAX_CELLS, MAX_FEATURES, MIN_CELLS = 300, 200, 20
+N_SAMPLES, N_SAMPLES_WIDE = 40, 10
+"""Draws per cell; a PIT is as uniform with few, and a wide modality has many PIT values."""
 
 
 def calibrate(
@@ -71,7 +73,7 @@ def _calibrate_modality(
     config = PredictiveConfig(
         modality=layout.name,
         given=tuple(name for name in store.layout.names if name != layout.name),
-        n_samples=N_SAMPLES,
+        n_samples=N_SAMPLES if layout.n_features <= MAX_FEATURES else N_SAMPLES_WIDE,
         seed=seed,
     )
 

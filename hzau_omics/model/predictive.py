@@ -151,7 +151,7 @@ def _draw(  # noqa: PLR0917
             generator=generator,
         )
         draws[i] = likelihood.sample_features(parameters, columns, generator)
-        mean += likelihood.mean(parameters)[:, columns]
+        mean += likelihood.mean_features(parameters, columns)
         if log1p_mean is not None:
             log1p_mean += draws[i].log1p()
             for _ in range(log1p_repeats - 1):

@@ -135,11 +135,10 @@ def _is_new_term(
     subsets: Bool[Tensor, "subset cell modality"],
 ) -> Bool[Tensor, "subset cell"]:
     """Mark the terms that are neither empty nor drawn before for the cell."""
-    new = subsets.any(-1)
-    for i in range(1, len(subsets)):
-        seen = (subsets[:i] == subsets[i]).all(-1) & new[:i]
-        new[i] &= ~seen.any(0)
-    return new
+    same = (subsets.unsqueeze(1) == subsets).all(-1)
+    earlier = torch.ones(len(subsets), len(subsets), dtype=torch.bool, device=subsets.device)
+    repeated = (same & earlier.tril(-1).unsqueeze(-1)).any(1)
+    return subsets.any(-1) & ~repeated
 
 
 def _one_per_cell(wanted: Bool[Tensor, "subset cell"]) -> Bool[Tensor, "subset cell"]:

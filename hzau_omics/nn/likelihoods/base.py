@@ -116,6 +116,14 @@ class Likelihood(nn.Module):
         """Draw every entry once, in the data's units."""
         raise NotImplementedError
 
+    def mean_features(
+        self, parameters: Parameters, features: Int[Tensor, " wanted"]
+    ) -> Float[Tensor, "cell wanted"]:
+        """Mean of some features; no more than these is computed where they are independent."""
+        if self.independent_features:
+            return self.mean(_of_features(parameters, features))
+        return self.mean(parameters)[:, features]
+
     def sample_features(
         self,
         parameters: Parameters,
@@ -124,6 +132,9 @@ class Likelihood(nn.Module):
     ) -> Float[Tensor, "cell wanted"]:
         """Draw some features once; no more than these where features are independent."""
         if self.independent_features:
-            parameters = {name: value[:, features] for name, value in parameters.items()}
-            return self.sample(parameters, generator)
+            return self.sample(_of_features(parameters, features), generator)
         return self.sample(parameters, generator)[:, features]
+
+
+def _of_features(parameters: Parameters, features: Tensor) -> Parameters:
+    return {name: value[:, features] for name, value in parameters.items()}

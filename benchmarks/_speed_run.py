@@ -1,0 +1,156 @@
+"""One timed training in a process of its own: ``python -m benchmarks._speed_run '{...}'``.
+
+A process per run keeps peak memory, thread pools and settings of the methods apart. The run's
+figures are the last line of its standard output, as JSON.
+"""
+
+import json
+import resource
+import sys
+import time
+import warnings
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from benchmarks._report import set_threads
+
+MEGABYTE = 1024**2
+
+
+@dataclass(frozen=True, kw_only=True)
+class SpeedRun:
+    """What is trained, and for how long.
+
+    Attributes
+    ----------
+    method
+        ``hzau-vae``, ``hzau-vae-float32``, ``totalvi`` or ``multivi``.
+    path
+        The h5mu file.
+    batch_size, epochs
+        Of the timed call of ``train``, which follows one of a single epoch.
+    accelerator
+        As in Lightning.
+    threads
+        Threads of torch and BLAS; None leaves them alone.
+    """
+
+    method: str
+    path: str
+    batch_size: int
+    epochs: int
+    accelerator: str = "auto"
+    threads: int | None = None
+
+    def to_json(self) -> str:
+        """Write the run as a command-line argument."""
+        return json.dumps(asdict(self))
+
+
+def ours(mdata: Any, run: SpeedRun, precision: str) -> tuple[Any, Callable[[int], Any]]:
+    """Build HZAU-VAE, and what trains it for some epochs."""
+    from hzau_omics.data import ModalitySpec
+    from hzau_omics.model import HZAUVAE
+
+    peaks = ModalitySpec(likelihood="bernoulli", binarize=True)
+    HZAUVAE.setup_mudata(mdata, {m: peaks if m == "atac" else "nb" for m in mdata.mod})
+    model = HZAUVAE(mdata)
+
+    def train(epochs: int) -> None:
+        model.train(epochs, **_common(run), seed=0, precision=precision)
+
+    return model, train
+
+
+def totalvi(mdata: Any, run: SpeedRun) -> tuple[Any, Callable[[int], Any]]:
+    """Build totalVI on RNA and the other modality."""
+    import scvi
+
+    protein = next(m for m in mdata.mod if m != "rna")
+    mdata[protein].X = np.asarray(mdata[protein].X.toarray())  # it refuses sparse protein
+    layers = {"rna_layer": "rna", "protein_layer": protein}
+    scvi.model.TOTALVI.setup_mudata(mdata, modalities=layers)
+    return _peer(scvi.model.TOTALVI(mdata), run)
+
+
+def multivi(mdata: Any, run: SpeedRun) -> tuple[Any, Callable[[int], Any]]:
+    """Build MultiVI on RNA and ATAC."""
+    import scvi
+
+    scvi.model.MULTIVI.setup_mudata(mdata, modalities={"rna_layer": "rna", "atac_layer": "atac"})
+    return _peer(
+        scvi.model.MULTIVI(mdata, n_genes=mdata["rna"].n_vars, n_regions=mdata["atac"].n_vars), run
+    )
+
+
+def _peer(model: Any, run: SpeedRun) -> tuple[Any, Callable[[int], Any]]:
+    def train(epochs: int) -> None:
+        # Its default validates only at the end; ours does after every epoch.
+        model.train(epochs, **_common(run), check_val_every_n_epoch=1)
+
+    return model, train
+
+
+def _common(run: SpeedRun) -> dict[str, Any]:
+    return {
+        "batch_size": run.batch_size,
+        "accelerator": run.accelerator,
+        "early_stopping": False,
+        "enable_progress_bar": False,
+    }
+
+
+BUILDERS: dict[str, Callable[..., tuple[Any, Callable[[int], Any]]]] = {
+    "hzau-vae": lambda mdata, run: ours(mdata, run, "auto"),
+    "hzau-vae-float32": lambda mdata, run: ours(mdata, run, "32-true"),
+    "totalvi": totalvi,
+    "multivi": multivi,
+}
+
+
+def held_out_nll(model: Any, method: str) -> dict[str, float]:
+    """Negative log likelihood of validation cells given what they have, in nats per cell."""
+    found = model.get_reconstruction_error(indices=model.validation_indices)
+    if method.startswith("hzau"):
+        return dict(found)
+    return {
+        # scvi-tools names the parts "reconst_loss_<part>" or "reconstruction_loss_<part>".
+        str(name).rpartition("_")[2]: float(np.mean(np.asarray(values, dtype=float)))
+        for name, values in (found.items() if isinstance(found, dict) else {"_all": found}.items())
+    }
+
+
+def measure(run: SpeedRun) -> dict[str, Any]:
+    """Train for one epoch, then for the timed ones; give the figures."""
+    import mudata
+
+    set_threads(run.threads)
+    mdata = mudata.read_h5mu(run.path)
+    model, train = BUILDERS[run.method](mdata, run)
+    train(1)
+    start = time.perf_counter()
+    train(run.epochs)
+    seconds = time.perf_counter() - start
+    return {
+        "method": run.method,
+        "batch_size": run.batch_size,
+        "epochs": run.epochs,
+        "n_cells": mdata.n_obs,
+        "seconds": seconds,
+        "cells_per_s": mdata.n_obs * run.epochs / seconds,
+        "peak_memory_gb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / MEGABYTE,
+        "held_out_nll": held_out_nll(model, run.method),
+    }
+
+
+def main() -> None:
+    """Measure the run that the first argument describes."""
+    warnings.simplefilter("ignore")
+    print(json.dumps(measure(SpeedRun(**json.loads(sys.argv[1])))))
+
+
+if __name__ == "__main__":
+    main()

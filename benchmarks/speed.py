@@ -1,0 +1,155 @@
+"""Training throughput of HZAU-VAE beside totalVI or MultiVI, on the same cells in the same run.
+
+``python -m benchmarks.speed citeseq_pbmc10k_totalvi.h5mu --batch-size 128 --batch-size 512`` times
+``train()`` as a user calls it, with default arguments: ten epochs after one for warm-up, each with
+a validation split, and everything that ``train()`` does besides. Cells per second count all cells
+of the file (training and validation) per epoch; higher is better.
+"""
+
+import argparse
+import json
+import logging
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from benchmarks._data import find_file
+from benchmarks._report import environment, markdown, run_name, write_run
+from benchmarks._speed_run import BUILDERS, SpeedRun
+from hzau_omics.errors import ConfigError, RegistryError
+
+_logger = logging.getLogger("benchmarks")
+
+OURS = ("hzau-vae", "hzau-vae-float32")
+
+
+def parser() -> argparse.ArgumentParser:
+    """Build the command line."""
+    p = argparse.ArgumentParser(prog="python -m benchmarks.speed", description=__doc__)
+    p.add_argument("file", help="h5mu file: a path, a name in HZAU_OMICS_DATA or in the registry")
+    p.add_argument(
+        "--against", help="totalvi or multivi (default: by modality); 'none' for ours alone"
+    )
+    p.add_argument("--batch-size", type=int, action="append", help="may be repeated (128, 512)")
+    p.add_argument("--epochs", type=int, default=10, help="epochs that are timed")
+    p.add_argument("--repeats", type=int, default=1, help="runs of each; the fastest counts")
+    p.add_argument("--accelerator", default="auto", choices=["auto", "cpu", "gpu"])
+    p.add_argument("--threads", type=int, help="threads of torch and BLAS")
+    p.add_argument("--out", type=Path, default=Path("benchmarks/out"), help="for CSV and JSON")
+    return p
+
+
+def choose_methods(against: str | None, modalities: Sequence[str]) -> tuple[str, ...]:
+    """Choose ours and a peer, by modality unless one is named.
+
+    Raises
+    ------
+    ConfigError
+        If the peer is unknown.
+    """
+    if against is None:
+        against = "multivi" if "atac" in modalities else "totalvi"
+    if against == "none":
+        return OURS
+    if against not in set(BUILDERS) - set(OURS):
+        message = f"--against takes totalvi, multivi or none. Received {against!r}."
+        raise ConfigError(message)
+    return (*OURS, against)
+
+
+def run_once(run: SpeedRun) -> dict[str, Any]:
+    """Run in a process of its own.
+
+    Raises
+    ------
+    RuntimeError
+        If the process fails.
+    """
+    found = subprocess.run(
+        [sys.executable, "-m", "benchmarks._speed_run", run.to_json()],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if found.returncode:
+        message = f"{run.method}, batch size {run.batch_size}: failed.\n{found.stderr[-2000:]}"
+        raise RuntimeError(message)
+    figures: dict[str, Any] = json.loads(found.stdout.strip().splitlines()[-1])
+    return figures
+
+
+def summary(runs: Sequence[dict[str, Any]]) -> pd.DataFrame:
+    """Take the fastest run per method and batch size, beside the slowest method of that size."""
+    table = pd.DataFrame(
+        [
+            {
+                **{k: v for k, v in run.items() if k != "held_out_nll"},
+                **{f"nll_{k}": v for k, v in run["held_out_nll"].items()},
+            }
+            for run in runs
+        ]
+    )
+    keys = ["batch_size", "method"]
+    fastest = table.sort_values("cells_per_s", ascending=False).drop_duplicates(keys)
+    fastest = fastest.sort_values([*keys[:1], "cells_per_s"], ascending=[True, False])
+    peer = fastest[~fastest["method"].isin(OURS)].set_index("batch_size")["cells_per_s"]
+    ratio = fastest["cells_per_s"] / fastest["batch_size"].map(peer)
+    fastest.insert(2, "times_peer", ratio)
+    return fastest.reset_index(drop=True)
+
+
+def benchmark(args: argparse.Namespace, command: Sequence[str]) -> list[Path]:
+    """Do what the command line says, print the table, and give the files written."""
+    import mudata
+
+    path = find_file(args.file)
+    modalities = list(mudata.read_h5mu(path, backed=True).mod)
+    methods = choose_methods(args.against, modalities)
+    runs = []
+    for _ in range(args.repeats):
+        for size in args.batch_size or [128, 512]:
+            for method in methods:
+                run = SpeedRun(
+                    method=method,
+                    path=str(path),
+                    batch_size=size,
+                    epochs=args.epochs,
+                    accelerator=args.accelerator,
+                    threads=args.threads,
+                )
+                runs.append(run_once(run))
+                _logger.info(
+                    "%s, batch size %d: %.0f cells/s", method, size, runs[-1]["cells_per_s"]
+                )
+    table = summary(runs)
+    print(markdown(table, digits=2))
+    record = {
+        "benchmark": "speed",
+        "file": path.name,
+        **environment(command=command, threads=args.threads),
+        "runs": runs,
+    }
+    return write_run(args.out, run_name("speed", path.stem), {"": table}, record)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the benchmark; exit code 2 where the file or an option is wrong."""
+    args = parser().parse_args(argv)
+    logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(message)s")
+    _logger.setLevel(logging.INFO)
+    given = list(sys.argv[1:] if argv is None else argv)
+    try:
+        paths = benchmark(args, ["python", "-m", "benchmarks.speed", *given])
+    except (ConfigError, RegistryError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    print("\nwritten: " + ", ".join(str(p) for p in paths))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
