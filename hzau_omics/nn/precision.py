@@ -61,7 +61,7 @@ class _Bfloat16Linear(torch.autograd.Function):
         low_x, low_weight = x.bfloat16(), weight.bfloat16()
         ctx.save_for_backward(low_x, low_weight)
         # The bias, which holds the features' levels, is added in float32.
-        return nn.functional.linear(low_x, low_weight).float().add_(bias)
+        return torch.add(bias, nn.functional.linear(low_x, low_weight))
 
     @staticmethod
     @override
