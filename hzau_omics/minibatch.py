@@ -1,8 +1,9 @@
 """The one value that passes from the data layer to the network."""
 
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import NamedTuple
+from typing import NamedTuple, override
 
 import torch
 from torch import Tensor, device
@@ -19,6 +20,8 @@ class SparseEntries(NamedTuple):
         Long tensors: position of each entry.
     value
         Float32 tensor: value of each entry.
+    n_features
+        Number of columns.
 
     Examples
     --------
@@ -31,13 +34,14 @@ class SparseEntries(NamedTuple):
     row: Tensor
     feature: Tensor
     value: Tensor
+    n_features: int
 
     @classmethod
     def of(cls, x: Tensor) -> "SparseEntries":
         """Find the entries of a dense matrix that are not 0."""
         row, feature = (x != 0).nonzero(as_tuple=True)
         start = torch.searchsorted(row, torch.arange(len(x) + 1, device=x.device))
-        return cls(start, row, feature, x[row, feature])
+        return cls(start, row, feature, x[row, feature], x.shape[1])
 
     def take(self, rows: Tensor) -> "SparseEntries":
         """Return the entries of some rows, in the order and as often as asked for."""
@@ -45,12 +49,65 @@ class SparseEntries(NamedTuple):
         start = torch.cat([length.new_zeros(1), length.cumsum(0)])
         row = torch.arange(len(rows), device=rows.device).repeat_interleave(length)
         source = (first - start[:-1])[row] + torch.arange(len(row), device=rows.device)
-        return SparseEntries(start, row, self.feature[source], self.value[source])
+        return SparseEntries(start, row, self.feature[source], self.value[source], self.n_features)
 
     def total(self) -> Tensor:
         """Sum of each row, of shape (row, 1)."""
         total = self.value.new_zeros(len(self.start) - 1)
         return total.index_add(0, self.row, self.value).unsqueeze(1)
+
+    def dense(self) -> Tensor:
+        """Return the matrix (row, feature) with its zeros."""
+        out = self.value.new_zeros(len(self.start) - 1, self.n_features)
+        out.view(-1)[self.row * self.n_features + self.feature] = self.value
+        return out
+
+    def to(self, target: device | str) -> "SparseEntries":
+        """Return the same entries on another device."""
+        start, row, feature, value = (
+            part.to(target) for part in (self.start, self.row, self.feature, self.value)
+        )
+        return SparseEntries(start, row, feature, value, self.n_features)
+
+
+class Values(Mapping[str, Tensor]):
+    """Modality name -> dense values; those held as entries are made dense when first asked for.
+
+    Parameters
+    ----------
+    names
+        Modality names, in order.
+    dense
+        Values of some modalities (cell, feature).
+    sparse
+        Entries of the others.
+    """
+
+    def __init__(
+        self, names: Iterable[str], dense: Mapping[str, Tensor], sparse: Mapping[str, SparseEntries]
+    ) -> None:
+        self._names = tuple(names)
+        self._dense = dict(dense)
+        self._sparse = sparse
+
+    @override
+    def __getitem__(self, name: str) -> Tensor:
+        if name not in self._dense:
+            self._dense[name] = self._sparse[name].dense()
+        return self._dense[name]
+
+    @override
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    @override
+    def __len__(self) -> int:
+        return len(self._names)
+
+    def to(self, target: device | str, sparse: Mapping[str, SparseEntries]) -> "Values":
+        """Return the same values on another device, where `sparse` already is."""
+        dense = {name: x.to(target) for name, x in self._dense.items() if name not in sparse}
+        return Values(self._names, dense, sparse)
 
 
 @dataclass(frozen=True)
@@ -59,37 +116,39 @@ class Observed:
 
     Attributes
     ----------
-    x
-        Float32 tensor (cell of the minibatch, feature).
+    batch
+        The minibatch.
+    name
+        The modality.
     cells
         Long tensor (row): cells of the minibatch.
-    sparse
-        Entries of `x` that are not 0, if the data hold them.
-    mask
-        Boolean tensor (row, feature) of measured features; None if all were.
-    is_whole
-        Whether `cells` are all cells of the minibatch, in order.
     """
 
-    x: Tensor
+    batch: "Minibatch"
+    name: str
     cells: Tensor
-    sparse: SparseEntries | None = None
-    mask: Tensor | None = None
-    is_whole: bool = False
+
+    @cached_property
+    def mask(self) -> Tensor | None:
+        """Boolean tensor (row, feature) of measured features; None if all were."""
+        mask = self.batch.feature_mask.get(self.name)
+        return None if mask is None else mask[self.cells]
 
     @cached_property
     def dense(self) -> Tensor:
         """Values (row, feature), 0 where nothing was measured."""
-        values = self.x[self.cells]
+        values = self.batch.x[self.name][self.cells]
         # Before anything is computed: zeroing a NaN's result would still leave a NaN gradient.
         return values if self.mask is None else torch.where(self.mask, values, 0.0)
 
     @cached_property
     def entries(self) -> SparseEntries | None:
         """Entries that are not 0; None where they are not known, or some features are masked."""
-        if self.sparse is None or self.mask is not None:
+        sparse = self.batch.sparse.get(self.name)
+        if sparse is None or self.mask is not None:
             return None
-        return self.sparse if self.is_whole else self.sparse.take(self.cells)
+        in_order = len(self.cells) == len(self.batch) and bool((self.cells.diff() == 1).all())
+        return sparse if in_order else sparse.take(self.cells)
 
     @cached_property
     def total(self) -> Tensor:
@@ -101,7 +160,7 @@ class Observed:
 
 @dataclass
 class Minibatch:
-    """Dense, row-aligned tensors of a set of cells.
+    """Row-aligned tensors of a set of cells.
 
     Values of a modality that a cell lacks, and of features that its batch did not measure, are 0 in
     `x`; `present` and `feature_mask`, never the values, say what was measured.
@@ -109,7 +168,8 @@ class Minibatch:
     Attributes
     ----------
     x
-        Modality name -> float32 tensor (cell, feature), in registered feature order.
+        Modality name -> float32 tensor (cell, feature), in registered feature order;
+        :class:`Values` where some are held as entries.
     present
         Boolean tensor (cell, modality): which modalities the cell has, in registered order.
     batch
@@ -129,7 +189,7 @@ class Minibatch:
         measure.
     """
 
-    x: dict[str, Tensor]
+    x: Mapping[str, Tensor]
     present: Tensor
     batch: Tensor
     categorical: Tensor
@@ -140,14 +200,7 @@ class Minibatch:
 
     def observed(self, name: str, cells: Tensor) -> Observed:
         """Return a modality's values for some cells, given by position."""
-        mask = self.feature_mask.get(name)
-        return Observed(
-            self.x[name],
-            cells,
-            self.sparse.get(name),
-            None if mask is None else mask[cells],
-            len(cells) == len(self) and bool((cells.diff() == 1).all()),
-        )
+        return Observed(self, name, cells)
 
     def __len__(self) -> int:
         """Return the number of cells."""
@@ -155,16 +208,18 @@ class Minibatch:
 
     def to(self, target: device | str) -> "Minibatch":
         """Return the same minibatch on another device."""
+        sparse = {name: entries.to(target) for name, entries in self.sparse.items()}
+        if isinstance(self.x, Values):
+            x: Mapping[str, Tensor] = self.x.to(target, sparse)
+        else:
+            x = {name: value.to(target) for name, value in self.x.items()}
         return Minibatch(
-            x={name: value.to(target) for name, value in self.x.items()},
+            x=x,
             present=self.present.to(target),
             batch=self.batch.to(target),
             categorical=self.categorical.to(target),
             continuous=self.continuous.to(target),
             feature_mask={name: mask.to(target) for name, mask in self.feature_mask.items()},
             rows=None if self.rows is None else self.rows.to(target),
-            sparse={
-                name: SparseEntries(*(part.to(target) for part in entries))
-                for name, entries in self.sparse.items()
-            },
+            sparse=sparse,
         )

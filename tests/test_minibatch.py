@@ -4,45 +4,67 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from hzau_omics.minibatch import Minibatch, Observed, SparseEntries
+from hzau_omics.minibatch import Minibatch, SparseEntries, Values
 
 X = torch.tensor([[0.0, 2.0, 0.0], [0.0, 0.0, 0.0], [-1.0, 0.5, 3.0]])
 
 
-def dense(entries: SparseEntries, n_features: int = 3) -> torch.Tensor:
-    out = torch.zeros(len(entries.start) - 1, n_features)
-    out[entries.row, entries.feature] = entries.value
-    return out
+def batch_of(*, sparse: bool, mask: torch.Tensor | None = None) -> Minibatch:
+    entries = {"a": SparseEntries.of(X)} if sparse else {}
+    return Minibatch(
+        x=Values(["a"], {} if sparse else {"a": X}, entries),
+        present=torch.ones(3, 1, dtype=torch.bool),
+        batch=torch.zeros(3, dtype=torch.long),
+        categorical=torch.zeros(3, 0, dtype=torch.long),
+        continuous=torch.zeros(3, 0),
+        feature_mask={} if mask is None else {"a": mask},
+        sparse=entries,
+    )
 
 
 @pytest.mark.parametrize("rows", [[0, 1, 2], [2, 2, 0], [1], [1, 1], []], ids=str)
 def test_entries_of_rows_are_those_of_the_dense_rows(rows):
     rows = torch.tensor(rows, dtype=torch.long)
     taken = SparseEntries.of(X).take(rows)
-    assert torch.equal(dense(taken), X[rows])
+    assert torch.equal(taken.dense(), X[rows])
     assert torch.equal(taken.start, SparseEntries.of(X[rows]).start)
     assert_close(taken.total(), X[rows].sum(1, keepdim=True))
 
 
-@pytest.mark.parametrize("sparse", [None, SparseEntries.of(X)], ids=["dense", "sparse"])
+@pytest.mark.parametrize("sparse", [False, True])
 @pytest.mark.parametrize("masked", [False, True])
-def test_observed_values_agree_in_every_form(sparse, masked):
-    cells = torch.tensor([2, 0, 2])
+@pytest.mark.parametrize("cells", [[2, 0, 2], [0, 1, 2], [1]], ids=str)
+def test_observed_values_agree_in_every_form(sparse, masked, cells):
     mask = torch.tensor([[True, False, True]]).expand(3, -1) if masked else None
-    observed = Observed(X, cells, sparse, mask)
-    expected = X[cells] if mask is None else torch.where(mask, X[cells], 0.0)
+    observed = batch_of(sparse=sparse, mask=mask).observed("a", torch.tensor(cells))
+    expected = X[cells] if mask is None else torch.where(mask[: len(cells)], X[cells], 0.0)
     assert torch.equal(observed.dense, expected)
     assert_close(observed.total, expected.sum(1, keepdim=True))
+    if sparse and not masked:
+        assert torch.equal(observed.entries.dense(), expected)
+    else:
+        assert observed.entries is None
 
 
-def test_a_minibatch_moves_with_its_sparse_entries():
-    batch = Minibatch(
-        x={"a": X},
-        present=torch.ones(3, 1, dtype=torch.bool),
-        batch=torch.zeros(3, dtype=torch.long),
-        categorical=torch.zeros(3, 0, dtype=torch.long),
-        continuous=torch.zeros(3, 0),
-        sparse={"a": SparseEntries.of(X)},
-    ).to("cpu")
-    assert torch.equal(dense(batch.sparse["a"]), X)
-    assert torch.equal(batch.observed("a", torch.tensor([1, 2])).dense, X[1:])
+def test_entries_in_order_are_not_copied():
+    batch = batch_of(sparse=True)
+    assert batch.observed("a", torch.arange(3)).entries is batch.sparse["a"]
+
+
+def test_values_are_made_dense_once_and_keep_their_order():
+    values = Values(["b", "a"], {"a": X}, {"b": SparseEntries.of(2 * X)})
+    assert list(values) == ["b", "a"]
+    assert len(values) == 2
+    assert torch.equal(values["b"], 2 * X)
+    assert values["b"] is values["b"]
+    with pytest.raises(KeyError):
+        values["c"]
+
+
+@pytest.mark.parametrize("sparse", [False, True])
+def test_a_minibatch_moves_in_the_form_that_it_has(sparse):
+    batch = batch_of(sparse=sparse).to("cpu")
+    assert set(batch.sparse) == ({"a"} if sparse else set())
+    assert torch.equal(batch.x["a"], X)
+    meta = batch_of(sparse=sparse).to("meta")
+    assert meta.x["a"].device.type == "meta" if not sparse else meta.sparse["a"].value.is_meta

@@ -17,7 +17,7 @@ from hzau_omics.data.messages import listed
 from hzau_omics.data.obs import category_codes, continuous_values, label_codes, obs_column
 from hzau_omics.data.presence import check_container, check_observed
 from hzau_omics.errors import ConfigError, DataContractError
-from hzau_omics.minibatch import Minibatch, SparseEntries
+from hzau_omics.minibatch import Minibatch, SparseEntries, Values
 
 
 class MosaicStore:
@@ -171,7 +171,7 @@ class MosaicStore:
         return self._blocks[name].panel
 
     def minibatch(self, cells: ArrayLike) -> Minibatch:
-        """Return dense tensors of some cells, in the order in which they are asked for.
+        """Return tensors of some cells, in the order in which they are asked for.
 
         Parameters
         ----------
@@ -186,8 +186,14 @@ class MosaicStore:
         index = self._indices(cells)
         codes = self.batch[index]
         taken = {name: block.take(index) for name, block in self._blocks.items()}
+        dense, sparse = {}, {}
+        for name, values in taken.items():
+            if isinstance(values, np.ndarray):
+                dense[name] = torch.from_numpy(values)
+            else:
+                sparse[name] = _sparse_entries(values)
         return Minibatch(
-            x={name: _dense_tensor(values) for name, values in taken.items()},
+            x=Values(taken, dense, sparse),
             present=torch.from_numpy(self.present[index]),
             batch=torch.from_numpy(codes),
             categorical=torch.from_numpy(self.categorical[index]),
@@ -198,11 +204,7 @@ class MosaicStore:
                 if block.panel is not None
             },
             rows=torch.from_numpy(index),
-            sparse={
-                name: _sparse_entries(values)
-                for name, values in taken.items()
-                if not isinstance(values, np.ndarray)
-            },
+            sparse=sparse,
         )
 
     def _indices(self, cells: ArrayLike | None) -> NDArray[np.int64]:
@@ -224,16 +226,12 @@ class MosaicStore:
         return index
 
 
-def _dense_tensor(values: sp.csr_array | Dense) -> torch.Tensor:
-    return torch.from_numpy(values if isinstance(values, np.ndarray) else values.toarray())
-
-
 def _sparse_entries(values: sp.csr_array) -> SparseEntries:
     start = torch.from_numpy(values.indptr.astype(np.int64))
     n_rows = values.shape[0]
     row = torch.arange(n_rows).repeat_interleave(start.diff())
     feature = torch.from_numpy(values.indices.astype(np.int64))
-    return SparseEntries(start, row, feature, torch.from_numpy(values.data))
+    return SparseEntries(start, row, feature, torch.from_numpy(values.data), values.shape[1])
 
 
 def _columns(
