@@ -173,10 +173,10 @@ def sub_sampled_objective(
     encoded = network.encode(batch)
     subsets = torch.stack(draw_subsets(batch.present, config))
     new = _is_new_term(subsets)
-    term, cell = new.nonzero(as_tuple=True)
+    terms = new.flatten().nonzero().squeeze(-1)
+    term, cell = terms // len(batch), terms % len(batch)
     place = new.flatten().cumsum(0).sub_(1).view_as(new)
     pooled = network.infer(encoded, subsets).q
-    terms = new.flatten().nonzero().squeeze(-1)
     q = DiagonalGaussian(*(part.flatten(0, 1).index_select(0, terms) for part in pooled))
     kl = kl_to_prior(q)
     total = kl_weight * kl
@@ -185,18 +185,18 @@ def sub_sampled_objective(
     for m, modality in enumerate(network.config.modalities):
         seen = subsets[..., m]
         wanted = new & (seen if config.marginal_targets == "own" else batch.present[:, m])
-        weight = weights[m].expand(len(batch))
+        n_stood_for = torch.ones_like(batch.batch)
         if config.wide_decodings == "one" and modality.n_features >= WIDE:
-            weight = weight * wanted.sum(0)
+            n_stood_for = wanted.sum(0)
             wanted = _one_per_cell(wanted)
         # In the order of the cells, to read each cell's values once where it has one term.
         of, by = wanted.t().nonzero(as_tuple=True)
         row = place[by, of]
         found = network.reconstruct(z.index_select(0, row), batch, of, m, seen=seen[by, of])
-        weighted = weight[of] * (found.log_prob + found.library_log_prob)
+        weighted = weights[m] * n_stood_for[of] * (found.log_prob + found.library_log_prob)
         total = total.index_add(0, row, -weighted)
-        scaled = found.log_prob.detach() * (weight[of] / weights[m])
-        log_prob.append(torch.where(by == 0, scaled, 0.0).sum())
+        of_joint = torch.where(by == 0, n_stood_for[of], 0)
+        log_prob.append((of_joint * found.log_prob.detach()).sum())
     # Every cell has exactly one joint term, and these come first, in the order of the cells: row
     # `cell` of the terms is the joint one.
     if config.alignment:
