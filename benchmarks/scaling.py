@@ -58,18 +58,19 @@ def sizes(*, quick: bool = False) -> Iterator[Size]:
     features = (300,) if quick else (500, 2_000, 8_000, 24_000)
     modalities = (2,) if quick else (2, 4, 8, 14, 20)
     n_obs = 200 if quick else 4_000
+    n_few = 200 if quick else 1_000
     for n in cells:
         yield Size(axis="cells", value=n, n_obs=n)
     for n in features:
         yield Size(axis="features", value=n, n_features=n, n_obs=n_obs)
     for n in modalities:
-        yield Size(axis="modalities", value=n, n_modalities=n, n_obs=n_obs)
+        yield Size(axis="modalities", value=n, n_modalities=n, n_obs=n_few)
     for experts in expert_families(4 if quick else 8):
         yield Size(
             axis="experts",
             value=len(experts),
             n_modalities=4 if quick else 8,
-            n_obs=n_obs,
+            n_obs=n_few,
             experts=experts,
         )
 
