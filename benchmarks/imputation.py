@@ -10,18 +10,18 @@ import argparse
 import logging
 import sys
 import time
-import warnings
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from benchmarks._command import run_command
 from benchmarks._data import Split, find_file, make_split
 from benchmarks._methods import METHODS, OURS, RunOptions, choose_methods
 from benchmarks._report import environment, markdown, run_name, set_threads, summarise, write_run
 from benchmarks._score import score
-from hzau_omics.errors import ConfigError, DataContractError, RegistryError
+from hzau_omics.errors import ConfigError
 
 _logger = logging.getLogger("benchmarks")
 
@@ -172,19 +172,7 @@ def _print_tables(path: Path, split: Split, runs: pd.DataFrame, features: pd.Dat
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the benchmark; exit code 2 where the file, a name or an option is wrong."""
-    args = parser().parse_args(argv)
-    # Genes and proteins share names in most CITE-seq files; that is normal here.
-    warnings.filterwarnings("ignore", message="var_names are not unique")
-    logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(message)s")
-    _logger.setLevel(logging.INFO)
-    given = list(sys.argv[1:] if argv is None else argv)
-    try:
-        paths = benchmark(args, ["python", "-m", "benchmarks.imputation", *given])
-    except (ConfigError, DataContractError, RegistryError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    print("\nwritten: " + ", ".join(str(p) for p in paths))
-    return 0
+    return run_command(parser(), benchmark, argv)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,6 @@ import argparse
 import logging
 import sys
 import time
-import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -20,12 +19,13 @@ import mudata
 import numpy as np
 import pandas as pd
 
+from benchmarks._command import run_command
 from benchmarks._data import find_file
 from benchmarks._embedding import embed_ours, embed_pca
 from benchmarks._report import environment, markdown, run_name, set_threads, write_run
 from benchmarks._scib import integration_metrics
 from benchmarks._umap import umap_picture
-from hzau_omics.errors import ConfigError, DataContractError, RegistryError
+from hzau_omics.errors import ConfigError, DataContractError
 
 _logger = logging.getLogger("benchmarks")
 _CHROMATIN = ("atac", "peaks")
@@ -191,19 +191,7 @@ def benchmark(args: argparse.Namespace, command: Sequence[str], *, cls: Any = No
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the benchmark; exit code 2 where the file, a name or an option is wrong."""
-    args = parser().parse_args(argv)
-    # Genes and proteins share names in many files; that is normal here.
-    warnings.filterwarnings("ignore", message="var_names are not unique")
-    logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(message)s")
-    _logger.setLevel(logging.INFO)
-    given = list(sys.argv[1:] if argv is None else argv)
-    try:
-        paths = benchmark(args, ["python", "-m", "benchmarks.integration", *given])
-    except (ConfigError, DataContractError, RegistryError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    print("\nwritten: " + ", ".join(str(p) for p in paths))
-    return 0
+    return run_command(parser(), benchmark, argv)
 
 
 if __name__ == "__main__":

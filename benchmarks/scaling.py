@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from benchmarks._command import run_command
 from benchmarks._report import environment, markdown, run_name, set_threads, write_run
 
 _logger = logging.getLogger("benchmarks")
@@ -169,11 +170,8 @@ def parser() -> argparse.ArgumentParser:
     return p
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the benchmark."""
-    args = parser().parse_args(argv)
-    logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(message)s")
-    _logger.setLevel(logging.INFO)
+def benchmark(args: argparse.Namespace, command: Sequence[str]) -> list[Path]:
+    """Do what the command line says, print the table, and give the files written."""
     for noisy in ("lightning.pytorch", "lightning.fabric"):
         logging.getLogger(noisy).setLevel(logging.ERROR)
     set_threads(args.threads)
@@ -185,13 +183,15 @@ def main(argv: Sequence[str] | None = None) -> int:
             _logger.info("%s %d: %.0f cells/s", size.axis, size.value, rows[-1]["cells_per_s"])
     table = pd.DataFrame(rows)
     print(markdown(table, digits=1))
-    given = list(sys.argv[1:] if argv is None else argv)
-    command = ["python", "-m", "benchmarks.scaling", *given]
     record = {"benchmark": "scaling", **environment(command=command, threads=args.threads)}
     name = run_name("scaling")
     paths = write_run(args.out, name, {"": table}, record)
-    print("\nwritten: " + ", ".join(map(str, [*paths, picture(table, args.out / f"{name}.png")])))
-    return 0
+    return [*paths, picture(table, args.out / f"{name}.png")]
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the benchmark."""
+    return run_command(parser(), benchmark, argv)
 
 
 if __name__ == "__main__":

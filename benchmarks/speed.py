@@ -17,10 +17,11 @@ from typing import Any
 
 import pandas as pd
 
+from benchmarks._command import run_command
 from benchmarks._data import find_file
 from benchmarks._report import environment, markdown, run_name, write_run
 from benchmarks._speed_run import BUILDERS, SpeedRun
-from hzau_omics.errors import ConfigError, RegistryError
+from hzau_omics.errors import ConfigError
 
 _logger = logging.getLogger("benchmarks")
 
@@ -164,17 +165,7 @@ def benchmark(args: argparse.Namespace, command: Sequence[str]) -> list[Path]:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the benchmark; exit code 2 where the file or an option is wrong."""
-    args = parser().parse_args(argv)
-    logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(message)s")
-    _logger.setLevel(logging.INFO)
-    given = list(sys.argv[1:] if argv is None else argv)
-    try:
-        paths = benchmark(args, ["python", "-m", "benchmarks.speed", *given])
-    except (ConfigError, RegistryError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    print("\nwritten: " + ", ".join(str(p) for p in paths))
-    return 0
+    return run_command(parser(), benchmark, argv)
 
 
 if __name__ == "__main__":

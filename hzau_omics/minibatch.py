@@ -104,11 +104,6 @@ class Values(Mapping[str, Tensor]):
     def __len__(self) -> int:
         return len(self._names)
 
-    def to(self, target: device | str, sparse: Mapping[str, SparseEntries]) -> "Values":
-        """Return the same values on another device, where `sparse` already is."""
-        dense = {name: x.to(target) for name, x in self._dense.items() if name not in sparse}
-        return Values(self._names, dense, sparse)
-
 
 @dataclass(frozen=True)
 class Observed:
@@ -209,12 +204,9 @@ class Minibatch:
     def to(self, target: device | str) -> "Minibatch":
         """Return the same minibatch on another device."""
         sparse = {name: entries.to(target) for name, entries in self.sparse.items()}
-        if isinstance(self.x, Values):
-            x: Mapping[str, Tensor] = self.x.to(target, sparse)
-        else:
-            x = {name: value.to(target) for name, value in self.x.items()}
+        dense = {name: self.x[name].to(target) for name in self.x if name not in sparse}
         return Minibatch(
-            x=x,
+            x=Values(self.x, dense, sparse),
             present=self.present.to(target),
             batch=self.batch.to(target),
             categorical=self.categorical.to(target),

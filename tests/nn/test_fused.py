@@ -112,7 +112,7 @@ def test_torch_keeps_its_number_of_threads():
     program = """
 import numba, torch
 from hzau_omics.minibatch import SparseEntries
-from hzau_omics.nn.fused import bernoulli, bernoulli_log_prob, nb_log_prob, sparse_product
+from hzau_omics.nn.fused import nb_log_prob
 
 torch.set_num_threads(2)
 x, one = torch.ones(8, 5), torch.ones(8, 1)

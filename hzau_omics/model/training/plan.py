@@ -102,6 +102,8 @@ class TrainingPlan(LightningModule):
 
     def _average_weights(self) -> None:
         """Take the current weights into the average, for all steps since it was done last."""
+        if not self._steps_behind:
+            return
         # A short memory at first, so that the average forgets the initial weights.
         decay = min(self.config.ema_decay, (1 + self.global_step) / (10 + self.global_step))
         with torch.no_grad():

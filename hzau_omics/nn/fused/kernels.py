@@ -86,8 +86,7 @@ def _log1p(q, reciprocal):  # noqa: ANN001, ANN202
 @no_type_check
 def _rising(theta, x):  # noqa: ANN001, ANN202
     """Differences of log-gamma and digamma between theta + x and theta, for an integer x."""
-    log_gamma, digamma = 0.0, 0.0
-    product = 1.0
+    digamma, product = 0.0, 1.0
     for k in range(min(x, SMALL)):
         product *= theta + k
         digamma += 1 / (theta + k)
