@@ -109,3 +109,15 @@ def write_run(
     path = out / f"{name}.json"
     path.write_text(json.dumps(record, indent=2, default=str) + "\n", encoding="utf-8")
     return [*paths, path]
+
+
+def peak_memory_gb() -> float:
+    """Peak resident memory of this process so far, in GiB.
+
+    Linux's `getrusage` counts what the parent held when it started this process; the status file
+    does not.
+    """
+    for line in Path("/proc/self/status").read_text(encoding="ascii").splitlines():
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1]) / 1024**2
+    return float("nan")

@@ -5,7 +5,6 @@ figures are the last line of its standard output, as JSON.
 """
 
 import json
-import resource
 import sys
 import time
 import warnings
@@ -15,9 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks._report import set_threads
-
-MEGABYTE = 1024**2
+from benchmarks._report import peak_memory_gb, set_threads
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -141,7 +138,7 @@ def measure(run: SpeedRun) -> dict[str, Any]:
         "n_cells": mdata.n_obs,
         "seconds": seconds,
         "cells_per_s": mdata.n_obs * run.epochs / seconds,
-        "peak_memory_gb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / MEGABYTE,
+        "peak_memory_gb": peak_memory_gb(),
         "held_out_nll": held_out_nll(model, run.method),
     }
 

@@ -2,10 +2,19 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
+from hzau_omics.cli.options import (
+    MODALITY,
+    BatchKey,
+    LabelsKey,
+    Layers,
+    PanelKey,
+    chosen,
+    parse_pairs,
+)
 from hzau_omics.cli.output import chatter_on_stderr, emit_json, emit_table
 from hzau_omics.cli.runs import ImputeRequest, TrainRequest, run_impute, run_train
 
@@ -13,7 +22,10 @@ Seed = Annotated[int, typer.Option(help="The same seed on the same machine repea
 Epochs = Annotated[
     int | None, typer.Option(min=1, help="Most passes over the cells; chosen by size if not given.")
 ]
-InFile = Annotated[Path, typer.Argument(metavar="IN.h5mu", help="MuData file.", show_default=False)]
+InFile = Annotated[
+    Path,
+    typer.Argument(metavar="IN.h5mu", help="MuData file, or a store.", show_default=False),
+]
 
 
 def demo(
@@ -35,20 +47,12 @@ def demo(
 def train(  # noqa: PLR0913 - one argument per option is how typer declares them
     source: InFile,
     *,
-    modality: Annotated[
-        list[str],
-        typer.Option(metavar="NAME=LIKELIHOOD", help="A modality to model, e.g. rna=nb; repeat."),
-    ],
+    modality: Annotated[list[str] | None, MODALITY] = None,
     out: Annotated[Path, typer.Option(help="Folder for model, data and history.")],
-    layer: Annotated[
-        list[str] | None,
-        typer.Option(metavar="NAME=LAYER", help="Layer with a modality's values; X by default."),
-    ] = None,
-    batch_key: Annotated[str | None, typer.Option(help="Column of obs with the batch.")] = None,
-    panel_key: Annotated[
-        str | None, typer.Option(help="Prefix of the var columns `<prefix>_<batch>` of a panel.")
-    ] = None,
-    labels_key: Annotated[str | None, typer.Option(help="Column of obs with labels.")] = None,
+    layer: Layers = None,
+    batch_key: BatchKey = None,
+    panel_key: PanelKey = None,
+    labels_key: LabelsKey = None,
     text_column: Annotated[
         str | None, typer.Option(help="Column of obs with free text: becomes the modality `text`.")
     ] = None,
@@ -58,16 +62,16 @@ def train(  # noqa: PLR0913 - one argument per option is how typer declares them
     batch_size: Annotated[int | None, typer.Option(min=1, help="Cells per step.")] = None,
     accelerator: Annotated[str, typer.Option(help="auto, cpu, gpu or mps.")] = "auto",
 ) -> None:
-    """Train on a MuData; write the model, the annotated MuData and history.csv."""
+    """Train on a MuData or a store; write the model, the annotated data and history.csv."""
     training = {"max_epochs": max_epochs, "batch_size": batch_size}
     request = TrainRequest(
         source=source,
         out=out,
-        modalities=parse_pairs(modality, option="--modality"),
+        modalities=parse_pairs(modality or [], option="--modality"),
         layers=parse_pairs(layer or [], option="--layer"),
-        setup=_given(batch_key=batch_key, panel_key=panel_key, labels_key=labels_key),
-        model=_given(n_latent=n_latent),
-        training=_given(**training)
+        setup=chosen(batch_key=batch_key, panel_key=panel_key, labels_key=labels_key),
+        model=chosen(n_latent=n_latent),
+        training=chosen(**training)
         | {
             "seed": seed,
             "accelerator": accelerator,
@@ -87,7 +91,7 @@ def impute(
     source: InFile,
     *,
     modality: Annotated[str, typer.Option(help="Modality to impute.")],
-    out: Annotated[Path, typer.Option(help="File for the result, .h5mu or .h5ad.")],
+    out: Annotated[Path, typer.Option(help="Result, .h5mu or .h5ad (.zarr for a store).")],
     given: Annotated[
         list[str] | None,
         typer.Option(help="Modality to impute from; repeat. Default: all that a cell has."),
@@ -95,13 +99,16 @@ def impute(
     n_samples: Annotated[int | None, typer.Option(min=1, help="Draws per cell.")] = None,
     seed: Seed = 0,
 ) -> None:
-    """Impute a modality for all cells: mean, mean of log1p counts, and interval per value."""
+    """Impute a modality for all cells: mean, mean of log1p counts, and interval per value.
+
+    Of cells of a store the result goes to a .zarr folder.
+    """
     request = ImputeRequest(
         model=model,
         source=source,
         out=out,
         modality=modality,
-        options=_given(given=given or None, n_samples=n_samples) | {"seed": seed},
+        options=chosen(given=given or None, n_samples=n_samples) | {"seed": seed},
     )
     with chatter_on_stderr():
         result = run_impute(request)
@@ -122,34 +129,3 @@ def info(
     else:
         rows = [{"item": key, "value": value} for key, value in facts.items()]
         emit_table(rows, ("item", "value"))
-
-
-def parse_pairs(texts: list[str], *, option: str) -> dict[str, str]:
-    """Read words of the form ``name=value`` into a dictionary.
-
-    Raises
-    ------
-    typer.BadParameter
-        If a word has another form, or a name occurs twice.
-
-    Examples
-    --------
-    >>> parse_pairs(["rna=nb", "adt=nb_mixture"], option="--modality")
-    {'rna': 'nb', 'adt': 'nb_mixture'}
-    """
-    pairs: dict[str, str] = {}
-    for text in texts:
-        name, separator, value = text.partition("=")
-        if not (separator and name and value):
-            msg = f"{option} takes name=value, for example rna=nb; received {text!r}"
-            raise typer.BadParameter(msg)
-        if name in pairs:
-            msg = f"{option} names {name!r} twice: {pairs[name]!r} and {value!r}"
-            raise typer.BadParameter(msg)
-        pairs[name] = value
-    return pairs
-
-
-def _given(**options: Any) -> dict[str, Any]:
-    """Keep the options that were given, so that the model's own defaults hold for the rest."""
-    return {name: value for name, value in options.items() if value is not None}

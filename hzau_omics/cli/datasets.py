@@ -1,13 +1,24 @@
-"""``hzau-omics data``: list, fetch and verify the registered data sets."""
+"""``hzau-omics data``: list, fetch and verify the registered data sets; write stores on disk."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from hzau_omics.cli.output import chatter_on_stderr, emit_table
+from hzau_omics.cli.options import (
+    MODALITY,
+    BatchKey,
+    LabelsKey,
+    Layers,
+    PanelKey,
+    chosen,
+    parse_pairs,
+)
+from hzau_omics.cli.output import chatter_on_stderr, emit_json, emit_table
 
 data_app = typer.Typer(
-    help="List, fetch and verify the registered data sets.", no_args_is_help=True
+    help="List, fetch and verify the registered data sets; write a store of cells on disk.",
+    no_args_is_help=True,
 )
 
 
@@ -46,3 +57,36 @@ def verify() -> None:
         names = ", ".join(damaged)
         typer.echo(f"error: wrong checksum: {names}; delete the file and fetch it again", err=True)
         raise typer.Exit(1)
+
+
+@data_app.command()
+def store(
+    sources: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="IN.h5mu...", help="MuData files, one after another.", show_default=False
+        ),
+    ],
+    *,
+    modality: Annotated[list[str], MODALITY],
+    out: Annotated[Path, typer.Option(help="Folder to make, such as cells.zarr.")],
+    layer: Layers = None,
+    batch_key: BatchKey = None,
+    panel_key: PanelKey = None,
+    labels_key: LabelsKey = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a store.")] = False,
+) -> None:
+    """Check MuData files and write them into one store on disk, from which `train` streams."""
+    with chatter_on_stderr():
+        from hzau_omics.data import open_store, write_store
+
+        write_store(
+            sources,
+            out,
+            parse_pairs(modality, option="--modality"),
+            layers=parse_pairs(layer or [], option="--layer") or None,
+            overwrite=overwrite,
+            **chosen(batch_key=batch_key, panel_key=panel_key, labels_key=labels_key),
+        )
+        written = open_store(out)
+    emit_json({"store": out, "cells": written.n_cells, "modalities": list(written.layout.names)})

@@ -76,10 +76,16 @@ def run_train(request: TrainRequest) -> dict[str, Any]:
     Raises
     ------
     ConfigError
-        If the annotated copy would replace the input, or a layer names no modality.
+        If the annotated copy would replace the input, a layer names no modality, or an option of
+        the set-up is given for a store.
     DataContractError
         If the data break a rule of the model.
     """
+    if request.source.is_dir():
+        return _train_on_store(request)
+    if not request.modalities:
+        msg = "--modality is missing: name at least one, such as --modality rna=nb"
+        raise ConfigError(msg)
     target = request.out / request.source.with_suffix(".h5mu").name
     refuse_overwrite(target, request.source)
     started = time.monotonic()
@@ -99,20 +105,60 @@ def run_train(request: TrainRequest) -> dict[str, Any]:
     model = ho.model.HZAUVAE(mdata, **request.model)
     model.train(**request.training)
     model.annotate(mdata)
-    folder = request.out / MODEL_FOLDER
-    model.save(folder, overwrite=True)
     mdata.write(target)
-    history = join_history(model.history)
-    history.to_csv(request.out / "history.csv")
     return {
-        "model": folder,
+        **_written(model, request.out),
         "data": target,
-        "history": request.out / "history.csv",
         "cells": mdata.n_obs,
         "modalities": list(modalities),
+        "seconds": round(time.monotonic() - started, 1),
+    }
+
+
+def _train_on_store(request: TrainRequest) -> dict[str, Any]:
+    """Train on a store on disk, which was set up when it was written and gets the annotations."""
+    named = {
+        "--modality": request.modalities,
+        "--layer": request.layers,
+        "--batch-key, --panel-key or --labels-key": request.setup,
+        "--text-column": request.text_column,
+    }
+    for option, value in named.items():
+        if value:
+            msg = (
+                f"{option} does not go with a store, which was set up when it was written; "
+                "leave it out, or write the store again with `hzau-omics data store`"
+            )
+            raise ConfigError(msg)
+    started = time.monotonic()
+
+    import hzau_omics as ho
+
+    store = ho.data.open_store(request.source)
+    request.out.mkdir(parents=True, exist_ok=True)
+    model = ho.model.HZAUVAE(store, **request.model)
+    model.train(**request.training)
+    model.annotate(store)
+    return {
+        **_written(model, request.out),
+        "data": request.source,
+        "cells": store.n_cells,
+        "modalities": list(store.layout.names),
+        "seconds": round(time.monotonic() - started, 1),
+    }
+
+
+def _written(model: Any, out: Path) -> dict[str, Any]:
+    """Write model and training curves; return where they are, and the curves' last values."""
+    folder = out / MODEL_FOLDER
+    model.save(folder, overwrite=True)
+    history = join_history(model.history)
+    history.to_csv(out / "history.csv")
+    return {
+        "model": folder,
+        "history": out / "history.csv",
         "epochs": len(history),
         **final_values(history),
-        "seconds": round(time.monotonic() - started, 1),
     }
 
 
@@ -127,19 +173,26 @@ def run_impute(request: ImputeRequest) -> dict[str, Any]:
     Raises
     ------
     ConfigError
-        If the output would replace the input, or is neither ``.h5mu`` nor ``.h5ad``.
+        If the output would replace the input, or has an unknown ending.
     DataContractError
         If the data do not fit the model, or the folder holds no model.
     """
     refuse_overwrite(request.out, request.source)
-    if request.out.suffix not in {".h5mu", ".h5ad"}:
-        msg = f"--out must end in .h5mu or .h5ad, received {request.out}"
+    from_store = request.source.is_dir()
+    endings = [".zarr"] if from_store else [".h5mu", ".h5ad"]
+    if request.out.suffix not in endings:
+        msg = f"--out must end in {' or '.join(endings)}, received {request.out}"
         raise ConfigError(msg)
     folder = model_folder(request.model)
-    mdata = read_mudata(request.source)
 
     import hzau_omics as ho
 
+    if from_store:
+        store = ho.data.open_store(request.source)
+        model = ho.model.HZAUVAE.load(folder)
+        model.write_imputed(request.out, request.modality, store, overwrite=True, **request.options)
+        return {"out": request.out, "modality": request.modality, "cells": store.n_cells}
+    mdata = read_mudata(request.source)
     model = ho.model.HZAUVAE.load(folder)
     imputed = model.impute(request.modality, mdata=mdata, **request.options)
     write_imputed(request.out, request.modality, imputed, mdata)

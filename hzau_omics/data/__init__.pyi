@@ -1,4 +1,7 @@
 from .build import build_layout as build_layout
+from .cells import CellStore as CellStore, iterate as iterate
+from .disk.store import DiskStore as DiskStore, open_store as open_store
+from .disk.write import StoreWriter as StoreWriter, write_store as write_store
 from .layout import (
     CategoricalLayout as CategoricalLayout,
     ContinuousLayout as ContinuousLayout,
@@ -13,4 +16,4 @@ from .spec import (
     resolve_specs as resolve_specs,
 )
 from .splits import split_cells as split_cells
-from .store import MosaicStore as MosaicStore, iterate as iterate
+from .store import MosaicStore as MosaicStore

@@ -53,6 +53,10 @@ class ContinuousLayout:
     mean: float
     std: float
 
+    def standardise(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return values with the training cells' mean 0 and standard deviation 1."""
+        return (values - self.mean) / self.std
+
     def to_dict(self) -> dict[str, Any]:
         """Return the column as plain JSON values."""
         return {"key": self.key, "mean": self.mean, "std": self.std}

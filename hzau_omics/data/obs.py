@@ -155,7 +155,18 @@ def category_codes(mdata: MuData, layout: CategoricalLayout, role: str) -> NDArr
     """
     if layout.key is None:
         return np.zeros(mdata.n_obs, dtype=np.int64)
-    values = as_text(obs_column(mdata, layout.key, role=role), layout.key, role)
+    return codes_of(obs_column(mdata, layout.key, role=role), layout, role)
+
+
+def codes_of(column: "pd.Series[Any]", layout: CategoricalLayout, role: str) -> NDArray[np.int64]:
+    """Return the code of every value of a column.
+
+    Raises
+    ------
+    DataContractError
+        If a value is missing, or was not registered.
+    """
+    values = as_text(column, str(layout.key), role)
     codes = pd.Index(layout.categories).get_indexer(pd.Index(values, dtype=object))
     unseen = dict.fromkeys(values[codes == UNKNOWN])
     if unseen:

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from hzau_omics.data import MosaicStore
+from hzau_omics.data import CellStore
 from hzau_omics.nn.balance import balanced_weights, null_nll
 from hzau_omics.nn.network import GatedMultimodalVAE
 
@@ -15,7 +15,7 @@ SAMPLE_SIZE = 1000
 
 def prepare_network(
     network: GatedMultimodalVAE,
-    store: MosaicStore,
+    store: CellStore,
     cells: NDArray[np.int64],
     weights: Literal["auto"] | dict[str, float],
     seed: int,

@@ -1,4 +1,4 @@
-"""The base of every model: registration of MuData, construction, training, saving and loading."""
+"""The base of every model: construction, training, saving and loading."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -11,18 +11,16 @@ import torch
 from lightning.pytorch import Callback
 from mudata import MuData
 from numpy.typing import ArrayLike, NDArray
-from scvi.data import AnnDataManager
-from scvi.data._constants import _SCVI_UUID_KEY
-from scvi.data._manager import AnnDataManagerValidationCheck
-from scvi.model.base import BaseModelClass
 
-from hzau_omics.data import DataLayout, ModalitySpec, MosaicStore, build_layout, split_cells
+from hzau_omics.data import CellStore, DataLayout, DiskStore, MosaicStore, split_cells
 from hzau_omics.data.splits import Split
 from hzau_omics.errors import ConfigError, DataContractError
 from hzau_omics.model import persistence
 from hzau_omics.model.balancing import prepare_network
 from hzau_omics.model.calibration import calibrate, reset_calibration
-from hzau_omics.model.fields import LAYOUT_KEY, fields_of, layout_of
+from hzau_omics.model.fields import LAYOUT_KEY, layout_of
+from hzau_omics.model.persistence import registry_of
+from hzau_omics.model.registration import RegisteredModel
 from hzau_omics.model.session import InferenceSession
 from hzau_omics.model.training.config import TrainingPlanConfig, default_max_epochs
 from hzau_omics.model.training.data import MosaicDataModule
@@ -36,14 +34,14 @@ logger = logging.getLogger(__name__)
 DEFAULT_BATCH_SIZE = 128
 
 
-class TrainableModel(BaseModelClass):
-    """Registration, training and persistence, on top of scvi-tools' model contract.
+class TrainableModel(RegisteredModel):
+    """Construction, training and persistence.
 
     Parameters
     ----------
     mdata
-        MuData that :meth:`setup_mudata` was called on. None only when a model is loaded
-        without data.
+        MuData that :meth:`setup_mudata` was called on, or a store on disk, which knows what was
+        registered. None only when a model is loaded without data.
     registry
         Registry of a model that is loaded without data.
     network_options
@@ -59,18 +57,24 @@ class TrainableModel(BaseModelClass):
 
     def __init__(
         self,
-        mdata: MuData | None,
+        mdata: MuData | DiskStore | None,
         *,
         registry: dict[str, Any] | None = None,
         modality_weights: Literal["auto"] | Mapping[str, float] = "auto",
         **network_options: Any,
     ) -> None:
-        if mdata is not None:
-            self._adopt(mdata)
-        super().__init__(mdata, registry)
-        state = self.registry_["field_registries"][LAYOUT_KEY]["state_registry"]
-        self.layout: DataLayout = layout_of(state)
-        self._store = None if mdata is None else MosaicStore(mdata, self.layout, check=False)
+        if isinstance(mdata, DiskStore):
+            layout = mdata.layout if registry is None else _registered_layout(registry)
+            known = registry_of(type(self).__name__, mdata.layout, mdata.n_cells)
+            super().__init__(None, known if registry is None else registry)
+            self._store: CellStore | None = mdata.aligned(layout)
+        else:
+            if mdata is not None:
+                self._adopt(mdata)
+            super().__init__(mdata, registry)
+            layout = _registered_layout(self.registry_)
+            self._store = None if mdata is None else MosaicStore(mdata, layout, check=False)
+        self.layout: DataLayout = layout
         self.network_config = network_config(self.layout, **network_options)
         self.modality_weights = _check_weights(modality_weights, self.layout)
         self.init_params_ = {
@@ -83,125 +87,6 @@ class TrainableModel(BaseModelClass):
         self.n_epochs_trained_ = 0
         self.best_epoch_ = -1
         self._model_summary_string = self._describe()
-
-    # ------------------------------------------------------------------ set-up
-
-    @classmethod
-    @override
-    def setup_anndata(cls, adata: Any, **kwargs: Any) -> None:
-        """Refuse: these models read MuData, also for a single modality.
-
-        Raises
-        ------
-        TypeError
-            Always, with the remedy.
-        """
-        msg = (
-            f"{cls.__name__} reads MuData. Wrap the AnnData: mudata.MuData({{'rna': adata}}), "
-            "then call setup_mudata."
-        )
-        raise TypeError(msg)
-
-    @classmethod
-    def setup_mudata(
-        cls,
-        mdata: MuData,
-        modalities: Mapping[str, str | ModalitySpec],
-        *,
-        layers: Mapping[str, str | None] | None = None,
-        batch_key: str | None = None,
-        panel_key: str | None = None,
-        categorical_covariate_keys: Sequence[str] | None = None,
-        continuous_covariate_keys: Sequence[str] | None = None,
-        labels_key: str | None = None,
-    ) -> None:
-        """Register and validate the fields of a MuData, paired or mosaic.
-
-        Which cell has which modality comes from ``mdata.obsmap``. Nothing in `mdata` is reordered,
-        rewritten or padded; scvi-tools' two identifiers are added to ``mdata.uns``.
-
-        Parameters
-        ----------
-        mdata
-            Training cells.
-        modalities
-            Modality name -> likelihood, or a :class:`~hzau_omics.data.ModalitySpec`. Modalities
-            that are not listed are ignored.
-        layers
-            Modality name -> layer with its values; ``X`` where not given or None.
-        batch_key
-            Column of ``obs`` with the batch of each cell.
-        panel_key
-            Prefix of boolean ``var`` columns such as ``measured_<batch>``, which say what features
-            a batch measured; the others are masked, not taken as zero.
-        categorical_covariate_keys, continuous_covariate_keys
-            Further columns of ``obs`` that encoders and decoders see.
-        labels_key
-            Column of ``obs`` with cell labels, for reports only: the model never sees it.
-
-        Raises
-        ------
-        DataContractError
-            The data break a rule: NaN, negative or fractional counts, duplicate names, an empty
-            modality, a cell without any modality, a stale ``obsmap``, an unknown key.
-        ConfigError
-            An option is unknown or contradicts another.
-        TypeError
-            `mdata` is no MuData.
-
-        Examples
-        --------
-        >>> import hzau_omics as ho
-        >>> mdata = ho.data.simulate(n_obs=60, seed=0)
-        >>> ho.model.HZAUVAE.setup_mudata(mdata, {"rna": "nb", "adt": "nb"})
-        """
-        layout = build_layout(
-            mdata,
-            modalities,
-            layers=layers,
-            batch_key=batch_key,
-            panel_key=panel_key,
-            categorical_covariate_keys=categorical_covariate_keys,
-            continuous_covariate_keys=continuous_covariate_keys,
-            labels_key=labels_key,
-        )
-        cls._register(mdata, layout)
-
-    @classmethod
-    def _register(cls, mdata: MuData, layout: DataLayout) -> None:
-        manager = AnnDataManager(
-            fields=fields_of(layout),
-            setup_method_args={
-                "model_name": cls.__name__,
-                "setup_method_name": "setup_mudata",
-                "setup_args": {m.name: m.spec.to_dict() for m in layout.modalities},
-            },
-            validation_checks=AnnDataManagerValidationCheck(check_fully_paired_mudata=False),
-        )
-        manager.register_fields(mdata)
-        cls.register_manager(manager)
-
-    @classmethod
-    def _adopt(cls, mdata: MuData) -> None:
-        """Register a copy of a MuData that was set up: scvi-tools itself would refuse it."""
-        if not isinstance(mdata, MuData):
-            msg = (
-                f"{cls.__name__} reads MuData. Received {type(mdata).__name__}: call "
-                f"{cls.__name__}.setup_mudata on a MuData first."
-            )
-            raise TypeError(msg)
-        manager = cls._setup_adata_manager_store.get(mdata.uns.get(_SCVI_UUID_KEY, ""))
-        if manager is None:
-            msg = (
-                f"This MuData is not set up. Call {cls.__name__}.setup_mudata(mdata, ...) before "
-                f"{cls.__name__}(mdata)."
-            )
-            raise DataContractError(msg)
-        if manager.adata is not mdata:
-            layout = layout_of(manager.registry["field_registries"][LAYOUT_KEY]["state_registry"])
-            MosaicStore(mdata, layout)
-            del mdata.uns[_SCVI_UUID_KEY]
-            cls._register(mdata, layout)
 
     # ---------------------------------------------------------------- training
 
@@ -272,6 +157,8 @@ class TrainableModel(BaseModelClass):
         ------
         ConfigError
             An option is unknown or out of range, or the model has no data.
+        DataContractError
+            Cells of a store on disk can no longer be read; what was trained until then is kept.
         FloatingPointError
             The loss is no longer finite.
         """
@@ -322,9 +209,15 @@ class TrainableModel(BaseModelClass):
         offset = self.n_epochs_trained_ if resume_from is None else 0
         self._keep(result.history, split, offset)
         self.best_epoch_ = result.best_epoch
+        if result.failure is not None:
+            msg = (
+                f"Training stopped after {self.n_epochs_trained_} epochs; what was trained is "
+                f"kept, without calibrated intervals. {result.failure}"
+            )
+            raise DataContractError(msg) from result.failure
         self.calibration_ = calibrate(self.module, store, split.validation, seed)
 
-    def _training_store(self) -> MosaicStore:
+    def _training_store(self) -> CellStore:
         if self._store is None:
             msg = (
                 f"This {type(self).__name__} was loaded without data and cannot be trained. "
@@ -334,7 +227,7 @@ class TrainableModel(BaseModelClass):
         return self._store
 
     def _split(
-        self, store: MosaicStore, train_size: float, validation_size: float | None, seed: int
+        self, store: CellStore, train_size: float, validation_size: float | None, seed: int
     ) -> Split:
         """Return the split; a trained model keeps its own."""
         train, validation, test = (
@@ -388,7 +281,11 @@ class TrainableModel(BaseModelClass):
     @classmethod
     @override
     def load(  # type: ignore[override]
-        cls, dir_path: str | Path, adata: MuData | None = None, *, accelerator: str = "auto"
+        cls,
+        dir_path: str | Path,
+        adata: MuData | DiskStore | None = None,
+        *,
+        accelerator: str = "auto",
     ) -> Self:
         """Load a saved model, with or without data; no pickle is read, so nothing is run.
 
@@ -397,8 +294,8 @@ class TrainableModel(BaseModelClass):
         dir_path
             Folder written by :meth:`save`.
         adata
-            MuData to attach, checked against what was registered. Without it the model embeds and
-            imputes MuData given to its methods, but cannot be trained.
+            MuData or store on disk to attach, checked against what was registered. Without it the
+            model embeds and imputes cells given to its methods, but cannot be trained.
         accelerator
             Where to put the weights: ``"auto"`` (a GPU if there is one) or ``"cpu"``.
 
@@ -414,6 +311,11 @@ class TrainableModel(BaseModelClass):
     def device(self) -> torch.device:
         """Device of the weights."""
         return next(self.module.parameters()).device
+
+    @property
+    def n_cells(self) -> int | None:
+        """Number of cells that the model holds; None without data."""
+        return None if self._store is None else self._store.n_cells
 
     @override
     def get_var_names(self, legacy_mudata_format: bool = False) -> dict[str, list[str]]:
@@ -445,22 +347,25 @@ class TrainableModel(BaseModelClass):
 
     def _session(
         self,
-        mdata: MuData | None,
+        mdata: MuData | CellStore | None,
         indices: ArrayLike | None,
         batch_size: int | None,
         *,
         allow_empty_cells: bool = False,
     ) -> InferenceSession:
         """Return a pass over cells of the training data or of a held-out MuData."""
+        store: CellStore
         if mdata is None or mdata is self._adata:
             store = self._training_store_for_results()
+        elif isinstance(mdata, CellStore):
+            store = mdata.aligned(self.layout)
         else:
             store = MosaicStore(mdata, self.layout, allow_empty_cells=allow_empty_cells)
         return InferenceSession(
             self.module, store, _cells(indices, store.n_cells), batch_size or 512
         )
 
-    def _training_store_for_results(self) -> MosaicStore:
+    def _training_store_for_results(self) -> CellStore:
         if self._store is None:
             msg = (
                 f"This {type(self).__name__} was loaded without data. Give the cells: mdata=..., "
@@ -468,6 +373,10 @@ class TrainableModel(BaseModelClass):
             )
             raise ConfigError(msg)
         return self._store
+
+
+def _registered_layout(registry: dict[str, Any]) -> DataLayout:
+    return layout_of(registry["field_registries"][LAYOUT_KEY]["state_registry"])
 
 
 def network_config(

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from hzau_omics.data import MosaicStore
+from hzau_omics.data import CellStore
 from hzau_omics.model.predictive import PredictiveConfig, pit_values
 from hzau_omics.model.session import InferenceSession
 from hzau_omics.nn.network import GatedMultimodalVAE
@@ -22,7 +22,7 @@ N_SAMPLES, N_SAMPLES_WIDE = 40, 10
 
 
 def calibrate(
-    network: GatedMultimodalVAE, store: MosaicStore, cells: NDArray[np.int64], seed: int
+    network: GatedMultimodalVAE, store: CellStore, cells: NDArray[np.int64], seed: int
 ) -> dict[str, float]:
     """Widen or narrow the predictions of unseen modalities until their intervals hold.
 
@@ -55,7 +55,7 @@ def calibrate(
 
 def _calibrate_modality(
     network: GatedMultimodalVAE,
-    store: MosaicStore,
+    store: CellStore,
     cells: NDArray[np.int64],
     *,
     modality: int,

@@ -1,6 +1,8 @@
 """Results back into AnnData and MuData."""
 
-from collections.abc import Mapping, Sequence
+import itertools
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -9,17 +11,21 @@ from anndata import AnnData
 from mudata import MuData
 from numpy.typing import NDArray
 
-from hzau_omics.data import DataLayout, MosaicStore
+from hzau_omics.data import CellStore, DataLayout, DiskStore, MosaicStore
+from hzau_omics.data.disk.results import AnnDataWriter
 from hzau_omics.errors import ConfigError
 from hzau_omics.minibatch import Minibatch
 from hzau_omics.model.decoding import ModalityPredictor, batch_codes
 from hzau_omics.model.session import evaluating, make_generator
 from hzau_omics.nn.network import GatedMultimodalVAE
 
+CELLS_HELD = 65_536
+"""Cells of a store on disk whose results are in memory at a time."""
+
 Annotations = Mapping[str, NDArray[np.float32] | pd.DataFrame]
 
 
-def modality_patterns(store: MosaicStore) -> list[str]:
+def modality_patterns(store: CellStore) -> list[str]:
     """Return what each cell has, such as ``"rna+adt"``."""
     names = store.layout.names
     return [
@@ -27,13 +33,22 @@ def modality_patterns(store: MosaicStore) -> list[str]:
     ]
 
 
-def to_anndata(mdata: MuData, store: MosaicStore, annotations: Annotations) -> AnnData:
-    """Return all cells with annotations in ``obsm``, and no features."""
-    obs = mdata.obs.copy()
+def obs_of(store: CellStore, mdata: MuData | None) -> pd.DataFrame:
+    """Return ``obs`` of a MuData, with registered columns of its modalities, or of a store."""
+    if isinstance(store, DiskStore):
+        return store.obs_frame()
+    assert isinstance(store, MosaicStore)
+    assert mdata is not None
+    obs: pd.DataFrame = mdata.obs.copy()
     known = store.layout
     for column in (known.batch.key, known.labels.key if known.labels else None):
         if column is not None and column not in obs:
             obs[column] = store.obs(column).to_numpy()
+    return obs
+
+
+def to_anndata(obs: pd.DataFrame, store: CellStore, annotations: Annotations) -> AnnData:
+    """Return all cells with annotations in ``obsm``, and no features."""
     patterns = modality_patterns(store)
     obs["modalities"] = pd.Categorical(patterns, categories=list(dict.fromkeys(patterns)))
     return AnnData(obs=obs, obsm=dict(annotations))
@@ -50,6 +65,52 @@ def annotate(mdata: MuData, annotations: Annotations) -> None:
             rows[position[cells] - 1] = cells
             part = value.iloc[rows] if isinstance(value, pd.DataFrame) else value[rows]
             adata.obsm[key] = part
+
+
+def annotate_store(
+    store: DiskStore, annotations: Callable[[NDArray[np.int64]], Annotations]
+) -> None:
+    """Write annotations into a store on disk, some cells at a time, one result after another."""
+    writers = {}
+    for cells in _spans(store.n_cells):
+        for key, value in annotations(cells).items():
+            if key not in writers:
+                writers[key] = store.obsm.writer(key, value)
+            writers[key].append(value)
+    for writer in writers.values():
+        writer.close()
+
+
+def write_imputed(
+    path: Path,
+    store: CellStore,
+    modality: str,
+    impute: Callable[[int, NDArray[np.int64]], AnnData],
+    *,
+    overwrite: bool,
+) -> None:
+    """Impute some cells at a time, and write them to disk one after another."""
+    spans = _spans(store.n_cells)
+    first = impute(0, next(spans))
+    observed = store.present[:, store.layout.names.index(modality)]
+    layers = [key for key in first.layers if key is not None]
+    writer = AnnDataWriter(
+        path,
+        obs=pd.DataFrame({"observed": observed}, index=store.obs_names.copy()),
+        var=first.var,
+        layers=layers,
+        overwrite=overwrite,
+    )
+    with writer:
+        parts = (impute(i, cells) for i, cells in enumerate(spans, start=1))
+        for part in itertools.chain([first], parts):
+            writer.append({"X": part.X, **{key: part.layers[key] for key in layers}})
+
+
+def _spans(n_cells: int) -> Iterator[NDArray[np.int64]]:
+    """Split cells into those whose results are in memory at a time."""
+    for start in range(0, n_cells, CELLS_HELD):
+        yield np.arange(start, min(start + CELLS_HELD, n_cells))
 
 
 def prior_samples(

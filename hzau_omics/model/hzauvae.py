@@ -8,6 +8,7 @@ import pandas as pd
 from mudata import MuData
 from numpy.typing import ArrayLike, NDArray
 
+from hzau_omics.data import DiskStore
 from hzau_omics.errors import ConfigError
 from hzau_omics.model import latent
 from hzau_omics.model.results import Cells, MultimodalModel
@@ -25,7 +26,8 @@ class HZAUVAE(MultimodalModel):
     Parameters
     ----------
     mdata
-        MuData that :meth:`setup_mudata` was called on.
+        MuData that :meth:`setup_mudata` was called on, or a store on disk
+        (:func:`hzau_omics.data.open_store`), which was set up when it was written.
     n_latent
         Number of latents.
     n_hidden, n_layers
@@ -68,7 +70,7 @@ class HZAUVAE(MultimodalModel):
 
     def __init__(  # noqa: PLR0913 - plain options of one network
         self,
-        mdata: MuData | None = None,
+        mdata: MuData | DiskStore | None = None,
         *,
         n_latent: int = 50,
         n_hidden: int = 256,
@@ -158,9 +160,7 @@ class HZAUVAE(MultimodalModel):
 
     @override
     def _annotations(
-        self, mdata: Cells, batch_size: int | None
+        self, mdata: Cells, batch_size: int | None, indices: ArrayLike | None = None
     ) -> dict[str, NDArray[np.float32] | pd.DataFrame]:
-        return {
-            **super()._annotations(mdata, batch_size),
-            self.GATE_KEY: self.get_gate_weights(mdata, batch_size=batch_size),
-        }
+        gate = self.get_gate_weights(mdata, indices=indices, batch_size=batch_size)
+        return {**super()._annotations(mdata, batch_size, indices), self.GATE_KEY: gate}

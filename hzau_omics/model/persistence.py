@@ -1,6 +1,8 @@
 """Models on disk: a JSON manifest and safetensors, so that loading never runs foreign code."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,16 +14,17 @@ from mudata import MuData
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
-from hzau_omics.data import DataLayout, MosaicStore
+from hzau_omics.data import DataLayout, DiskStore, MosaicStore
 from hzau_omics.errors import ConfigError, DataContractError
 from hzau_omics.model.fields import LAYOUT_KEY, fields_of, layout_state
 
 if TYPE_CHECKING:
     from hzau_omics.model.base import TrainableModel
 
-FORMAT = 1
+FORMAT = 2
 MANIFEST = "manifest.json"
 WEIGHTS = "weights.safetensors"
+SPLITS = "splits.safetensors"
 DATA = "mdata.h5mu"
 
 
@@ -36,17 +39,13 @@ def save(model: "TrainableModel", folder: Path, *, overwrite: bool, save_data: b
     folder.mkdir(parents=True, exist_ok=True)
     weights = {k: v.detach().cpu().contiguous() for k, v in model.module.state_dict().items()}
     save_file(weights, folder / WEIGHTS)
+    save_file(_splits(model), folder / SPLITS)
     (folder / MANIFEST).write_text(json.dumps(_manifest(model), indent=1), encoding="utf-8")
     if save_data and model.adata is not None:
         model.adata.write(folder / DATA)
 
 
 def _manifest(model: "TrainableModel") -> dict[str, Any]:
-    splits = {
-        "train": model.train_indices_,
-        "validation": model.validation_indices_,
-        "test": model.test_indices_,
-    }
     return {
         "format": FORMAT,
         "model": type(model).__name__,
@@ -58,13 +57,22 @@ def _manifest(model: "TrainableModel") -> dict[str, Any]:
         "best_epoch": model.best_epoch_,
         "modality_weights": getattr(model, "modality_weights_", None),
         "n_cells": int(model.summary_stats["n_cells"]),
-        "splits": {k: None if v is None else np.asarray(v).tolist() for k, v in splits.items()},
         "history": history_to_dict(model.history_),
     }
 
 
+def _splits(model: "TrainableModel") -> dict[str, torch.Tensor]:
+    """Return positions of training, validation and test cells; nothing before training."""
+    splits = {
+        "train": model.train_indices_,
+        "validation": model.validation_indices_,
+        "test": model.test_indices_,
+    }
+    return {k: torch.from_numpy(np.array(v)) for k, v in splits.items() if v is not None}
+
+
 def load[Model: "TrainableModel"](
-    cls: type[Model], folder: Path, mdata: MuData | None, *, accelerator: str
+    cls: type[Model], folder: Path, mdata: MuData | DiskStore | None, *, accelerator: str
 ) -> Model:
     """Rebuild a model from its folder; see :meth:`TrainableModel.load`."""
     manifest = read_manifest(folder)
@@ -72,15 +80,15 @@ def load[Model: "TrainableModel"](
         msg = f"{folder} holds a {manifest['model']}, not a {cls.__name__}. Load it as that class."
         raise DataContractError(msg)
     layout = DataLayout.from_dict(manifest["layout"])
-    if mdata is not None:
+    if isinstance(mdata, MuData):
         MosaicStore(mdata, layout)
         cls._register(mdata, layout)
         model = cls(mdata, **manifest["init_params"])
     else:
         registry = registry_of(cls.__name__, layout, manifest["n_cells"])
-        model = cls(None, registry=registry, **manifest["init_params"])
+        model = cls(mdata, registry=registry, **manifest["init_params"])
     _load_weights(model, folder)
-    _restore(model, manifest)
+    _restore(model, manifest, folder)
     if accelerator != "cpu" and torch.cuda.is_available():
         model.to_device("cuda")
     return model
@@ -95,10 +103,10 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         The folder is no saved model, or it is damaged, or of another format.
     """
     path = folder / MANIFEST
-    if not path.is_file() or not (folder / WEIGHTS).is_file():
+    if not all((folder / name).is_file() for name in (MANIFEST, WEIGHTS, SPLITS)):
         found = sorted(p.name for p in folder.iterdir())[:5] if folder.is_dir() else "no folder"
         msg = (
-            f"A saved model is a folder with {MANIFEST} and {WEIGHTS}. "
+            f"A saved model is a folder with {MANIFEST}, {WEIGHTS} and {SPLITS}. "
             f"Found at {folder}: {found}. Give the folder that model.save wrote."
         )
         raise DataContractError(msg)
@@ -111,7 +119,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         version_found = manifest.get("format") if isinstance(manifest, dict) else None
         msg = f"{path} has format {version_found!r}; this version reads format {FORMAT}."
         raise DataContractError(msg)
-    required = {"model", "layout", "init_params", "is_trained", "n_cells", "splits", "history"}
+    required = {"model", "layout", "init_params", "is_trained", "n_cells", "history"}
     missing = required - set(manifest)
     if missing:
         msg = f"{path} lacks {sorted(missing)}. Restore it from a copy, or train again."
@@ -142,31 +150,36 @@ def registry_of(model_name: str, layout: DataLayout, n_cells: int) -> dict[str, 
 
 
 def _load_weights(model: "TrainableModel", folder: Path) -> None:
-    try:
+    with _naming(folder / WEIGHTS):
         model.module.load_state_dict(load_file(folder / WEIGHTS))
+
+
+@contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    """Name the file that is to blame for what safetensors or torch refuse."""
+    try:
+        yield
     except (SafetensorError, RuntimeError) as error:
         msg = (
-            f"{folder / WEIGHTS} is damaged or does not fit the manifest beside it: "
+            f"{path} is damaged or does not fit the manifest beside it: "
             f"{str(error).splitlines()[0]}. Restore it from a copy, or train again."
         )
         raise DataContractError(msg) from error
 
 
-def _restore(model: "TrainableModel", manifest: dict[str, Any]) -> None:
+def _restore(model: "TrainableModel", manifest: dict[str, Any], folder: Path) -> None:
     model.is_trained_ = bool(manifest["is_trained"])
     model.n_epochs_trained_ = int(manifest.get("n_epochs_trained", 0))
     model.best_epoch_ = int(manifest.get("best_epoch", -1))
     if manifest.get("modality_weights") is not None:
         model.modality_weights_ = {k: float(v) for k, v in manifest["modality_weights"].items()}
-    splits = {
-        k: None if v is None else np.asarray(v, dtype=np.int64)
-        for k, v in manifest["splits"].items()
-    }
+    with _naming(folder / SPLITS):
+        splits = {name: cells.numpy() for name, cells in load_file(folder / SPLITS).items()}
     # Row numbers mean something only for the very cells that the model was trained on.
-    if model.adata is not None and model.adata.n_obs == manifest["n_cells"]:
-        model.train_indices_ = splits["train"]
-        model.validation_indices_ = splits["validation"]
-        model.test_indices_ = splits["test"]
+    if model.n_cells == manifest["n_cells"]:
+        model.train_indices_ = splits.get("train")
+        model.validation_indices_ = splits.get("validation")
+        model.test_indices_ = splits.get("test")
     model.history_ = history_from_dict(manifest["history"])
     model._model_summary_string = model._describe()
 

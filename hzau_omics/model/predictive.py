@@ -95,49 +95,78 @@ def predictive_chunks(
 
     `log1p_repeats` is how many observations per latent draw `log1p_mean` averages; 0 leaves it out.
     """
-    layout = session.layout
-    predictor = ModalityPredictor(session.network, layout, config.modality)
+    predictor = ModalityPredictor(session.network, session.layout, config.modality)
     generator = make_generator(config.seed, session.device)
-    positions = np.arange(len(session)) if positions is None else positions
-    codes = session.store.batch[session.cells[positions]]
     size = max(1, min(session.batch_size, MAX_DRAWS_HELD // (config.n_samples * len(features))))
-    for code in np.unique(codes):
-        groups = decode_groups(layout, config.modality, int(code), config.transform_batch)
-        of_batch = positions[codes == code]
-        for rows, batch in session.minibatches(of_batch, size):
-            q = session.infer(batch, config.given)[1].q
-            seen = session.seen(batch, config.given)[:, predictor.index]
-            for group in groups:
-                chosen = features
-                if group.features is not None:
-                    chosen = np.intersect1d(features, group.features)
-                if chosen.size:
-                    found = _draw(
-                        predictor,
-                        q,
-                        batch,
-                        seen,
-                        group,
-                        chosen,
-                        config.n_samples,
-                        log1p_repeats,
-                        generator,
-                    )
-                    yield Chunk(rows, chosen, batch, *found)
+    for step in walk(session, config, predictor=predictor, size=size, positions=positions):
+        chosen = features
+        if step.group.features is not None:
+            chosen = np.intersect1d(features, step.group.features)
+        if chosen.size:
+            found = _draw(
+                predictor, step, chosen, config.n_samples, log1p_repeats, generator=generator
+            )
+            yield Chunk(step.rows, chosen, step.batch, *found)
 
 
-def _draw(  # noqa: PLR0917
+@dataclass(frozen=True)
+class Step:
+    """Cells of one batch of the design, and one way to decode some of their features.
+
+    Attributes
+    ----------
+    rows
+        Positions of the cells in the result.
+    batch
+        The cells.
+    q
+        Their posterior.
+    seen
+        Boolean tensor (cell): whether the posterior saw the modality.
+    group
+        Features, and the batches that they are decoded as.
+    """
+
+    rows: NDArray[np.int64]
+    batch: Minibatch
+    q: DiagonalGaussian
+    seen: Tensor
+    group: DecodeGroup
+
+
+def walk(
+    session: InferenceSession,
+    config: PredictiveConfig,
+    *,
     predictor: ModalityPredictor,
-    q: DiagonalGaussian,
-    batch: Minibatch,
-    seen: Tensor,
-    group: DecodeGroup,
+    size: int,
+    positions: NDArray[np.int64] | None = None,
+) -> Iterator[Step]:
+    """Visit cells part by part, batch by batch of the design, `size` cells at a time."""
+    for where, part in session.parts(positions):
+        codes = part.store.batch[part.cells]
+        for code in np.unique(codes):
+            groups = decode_groups(
+                session.layout, config.modality, int(code), config.transform_batch
+            )
+            for rows, batch in part.minibatches(np.flatnonzero(codes == code), size):
+                q = part.infer(batch, config.given)[1].q
+                seen = part.seen(batch, config.given)[:, predictor.index]
+                for group in groups:
+                    yield Step(where[rows], batch, q, seen, group)
+
+
+def _draw(
+    predictor: ModalityPredictor,
+    step: Step,
     features: NDArray[np.int64],
     n_samples: int,
     log1p_repeats: int,
+    *,
     generator: torch.Generator,
 ) -> tuple[Tensor, Tensor, Tensor | None]:
     likelihood = predictor.network.decoder(predictor.index).likelihood
+    q, batch, group = step.q, step.batch, step.group
     columns = torch.from_numpy(features).to(q.mean.device)
     draws = torch.empty(n_samples, len(batch), len(features), device=q.mean.device)
     mean = torch.zeros(len(batch), len(features), device=q.mean.device)
@@ -147,7 +176,7 @@ def _draw(  # noqa: PLR0917
             q.sample(generator),
             batch,
             decode_as=group.batches[i % len(group.batches)],
-            seen=seen,
+            seen=step.seen,
             generator=generator,
         )
         draws[i] = likelihood.sample_features(parameters, columns, generator)
@@ -288,27 +317,21 @@ def normalized_expression(
     names = pd.Index(layout.modality(config.modality).var_names)
     result = np.zeros((len(session), len(names)), np.float32)
     generator = make_generator(config.seed, session.device)
-    codes = session.store.batch[session.cells]
     with evaluating(session.network):
-        for code in np.unique(codes):
-            groups = decode_groups(layout, config.modality, int(code), config.transform_batch)
-            for rows, batch in session.minibatches(np.flatnonzero(codes == code)):
-                q = session.infer(batch, config.given)[1].q
-                library = q.mean.new_full((len(batch), 1), float(np.log(library_size)))
-                for group in groups:
-                    columns = slice(None) if group.features is None else group.features
-                    mean = torch.zeros(len(batch), len(names), device=session.device)
-                    for i in range(config.n_samples):
-                        mean += likelihood.mean(
-                            predictor.parameters(
-                                q.sample(generator),
-                                batch,
-                                decode_as=group.batches[i % len(group.batches)],
-                                log_library=library,
-                            )
-                        )
-                    target = np.arange(len(names))[columns]
-                    result[np.ix_(rows, target)] = (
-                        (mean / config.n_samples).cpu().numpy()[:, target]
+        for step in walk(session, config, predictor=predictor, size=session.batch_size):
+            library = step.q.mean.new_full((len(step.batch), 1), float(np.log(library_size)))
+            mean = torch.zeros(len(step.batch), len(names), device=session.device)
+            for i in range(config.n_samples):
+                mean += likelihood.mean(
+                    predictor.parameters(
+                        step.q.sample(generator),
+                        step.batch,
+                        decode_as=step.group.batches[i % len(step.group.batches)],
+                        log_library=library,
                     )
+                )
+            target = np.arange(len(names))
+            if step.group.features is not None:
+                target = step.group.features
+            result[np.ix_(step.rows, target)] = (mean / config.n_samples).cpu().numpy()[:, target]
     return pd.DataFrame(result[:, features], index=session.obs_names, columns=names[features])

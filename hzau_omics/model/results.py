@@ -1,7 +1,8 @@
 """The results every model gives: embeddings, imputations, scores, and the way back to MuData."""
 
 from collections.abc import Sequence
-from typing import Literal, overload
+from pathlib import Path
+from typing import Any, Literal, overload
 
 import numpy as np
 import pandas as pd
@@ -10,20 +11,22 @@ from anndata import AnnData
 from mudata import MuData
 from numpy.typing import ArrayLike, NDArray
 
+from hzau_omics.data import CellStore, DiskStore
 from hzau_omics.errors import ConfigError
 from hzau_omics.model import export, latent, likelihood_scores, predictive
 from hzau_omics.model.base import TrainableModel
 from hzau_omics.model.predictive import PredictiveConfig
 from hzau_omics.model.session import check_given
 
-type Cells = MuData | None
+type Cells = MuData | CellStore | None
 
 
 class MultimodalModel(TrainableModel):
     """Latent embeddings, imputation, calibration and likelihoods of a multimodal VAE.
 
-    All methods take the training cells or a held-out MuData, whose features are matched by name and
-    which may lack modalities; rows come in the order of ``obs_names`` (of `indices`, if given).
+    All methods take the training cells, or held-out ones as a MuData or a store on disk: features
+    are matched by name, modalities may be missing. Rows come in the order of ``obs_names`` (of
+    `indices`, if given).
     """
 
     LATENT_KEY = "X_hzau"
@@ -143,6 +146,48 @@ class MultimodalModel(TrainableModel):
             self._predictive(modality, given, n_samples, transform_batch, seed),
             quantiles=tuple(quantiles),
             features=predictive.select_features(session, modality, features),
+        )
+
+    def write_imputed(
+        self,
+        path: str | Path,
+        modality: str,
+        mdata: Cells = None,
+        *,
+        overwrite: bool = False,
+        **options: Any,
+    ) -> None:
+        """Impute a modality as :meth:`impute` does, and write it to disk, some cells at a time.
+
+        Parameters
+        ----------
+        path
+            Folder to make, by custom with the suffix ``.zarr``; ``anndata.read_zarr`` opens it.
+        modality, mdata
+            As in :meth:`impute`.
+        overwrite
+            Whether to replace an earlier result of this name.
+        **options
+            As in :meth:`impute`, but for `indices`.
+
+        Raises
+        ------
+        ConfigError
+            The folder exists, an option is out of range, or the extra ``[large]`` is missing.
+        """
+        seed = options.pop("seed", None)
+        seed = int(torch.randint(2**31, ())) if seed is None else int(seed)
+        if "indices" in options:
+            msg = "write_imputed writes all cells. Leave indices out, or call impute."
+            raise ConfigError(msg)
+        # One view of the cells for all spans: a held-out MuData is checked once.
+        store = self._session(mdata, None, None).store
+        export.write_imputed(
+            Path(path),
+            store,
+            modality,
+            lambda i, cells: self.impute(modality, store, indices=cells, seed=seed + i, **options),
+            overwrite=overwrite,
         )
 
     def get_pit(
@@ -326,35 +371,42 @@ class MultimodalModel(TrainableModel):
         such as ``"rna+adt"``), ``obsm["X_hzau"]`` and ``obsm["hzau_gate"]`` where the model has a
         gate.
         """
-        session = self._session(mdata, None, batch_size)
-        source = self._data_or_own(mdata)
-        return export.to_anndata(source, session.store, self._annotations(mdata, batch_size))
+        store = self._session(mdata, None, batch_size).store
+        source = self.adata if mdata is None else mdata
+        obs = export.obs_of(store, source if isinstance(source, MuData) else None)
+        return export.to_anndata(obs, store, self._annotations(mdata, batch_size))
 
     def annotate(self, mdata: Cells = None, *, batch_size: int | None = None) -> None:
         """Write embedding and gate weights into ``obsm`` of a MuData and of each modality.
 
         This is the one method that changes a MuData, at the user's request: it sets
-        ``obsm["X_hzau"]`` and ``obsm["hzau_gate"]`` and touches nothing else.
+        ``obsm["X_hzau"]`` and ``obsm["hzau_gate"]`` and touches nothing else. A store on disk gets
+        them in its ``obsm`` too, some cells at a time.
 
         Parameters
         ----------
         mdata
-            MuData to write to; None for the training data.
+            MuData or store to write to; None for the training data.
+        batch_size
+            As in :meth:`get_latent_representation`.
         """
-        source = self._data_or_own(mdata)
-        export.annotate(source, self._annotations(mdata, batch_size))
-
-    def _data_or_own(self, mdata: Cells) -> MuData:
-        source = self.adata if mdata is None else mdata
-        if source is None:
+        source = self._store if mdata is None and self.adata is None else mdata
+        if isinstance(source, DiskStore):
+            export.annotate_store(
+                source, lambda cells: self._annotations(source, batch_size, indices=cells)
+            )
+            return
+        target = self.adata if source is None else source
+        if target is None:
             self._training_store_for_results()
-        return source
+        export.annotate(target, self._annotations(mdata, batch_size))
 
     def _annotations(
-        self, mdata: Cells, batch_size: int | None
+        self, mdata: Cells, batch_size: int | None, indices: ArrayLike | None = None
     ) -> dict[str, NDArray[np.float32] | pd.DataFrame]:
         """Return what goes into ``obsm``."""
-        return {self.LATENT_KEY: self.get_latent_representation(mdata, batch_size=batch_size)}
+        latents = self.get_latent_representation(mdata, indices=indices, batch_size=batch_size)
+        return {self.LATENT_KEY: latents}
 
     def _check_library_size(self, modality: str, library_size: float) -> None:
         layout = self.layout.modality(modality)

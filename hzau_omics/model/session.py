@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from hzau_omics.data import DataLayout, MosaicStore
+from hzau_omics.data import CellStore, DataLayout
 from hzau_omics.errors import ConfigError
 from hzau_omics.minibatch import Minibatch
 from hzau_omics.nn.network import Encoded, GatedMultimodalVAE, Posterior
@@ -33,7 +33,7 @@ class InferenceSession:
     """
 
     network: GatedMultimodalVAE
-    store: MosaicStore
+    store: CellStore
     cells: NDArray[np.int64]
     batch_size: int
 
@@ -63,9 +63,20 @@ class InferenceSession:
         """Yield (positions in the result, minibatch on the network's device)."""
         positions = np.arange(len(self)) if positions is None else positions
         size = batch_size or self.batch_size
-        for start in range(0, len(positions), size):
-            chosen = positions[start : start + size]
-            yield chosen, self.store.minibatch(self.cells[chosen]).to(self.device)
+        batches = self.store.minibatches(self.cells[positions], size)
+        for start, batch in zip(range(0, len(positions), size), batches, strict=True):
+            yield positions[start : start + size], batch.to(self.device)
+
+    def parts(
+        self, positions: NDArray[np.int64] | None = None
+    ) -> Iterator[tuple[NDArray[np.int64], "InferenceSession"]]:
+        """Yield parts that fit into memory, in order: their positions in the result, and a pass."""
+        positions = np.arange(len(self)) if positions is None else positions
+        start = 0
+        for store, cells in self.store.parts(self.cells[positions]):
+            stop = start + len(cells)
+            yield positions[start:stop], replace(self, store=store, cells=cells)
+            start = stop
 
     def seen(self, batch: Minibatch, given: Sequence[str] | None) -> Tensor:
         """Return the presence mask of a minibatch, reduced to the modalities `given`."""

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import given, strategies as st
 
-from hzau_omics.cli.commands import parse_pairs
+from hzau_omics.cli.options import parse_pairs
 
 NAMES = st.text(st.characters(exclude_characters="=", codec="utf-8"), min_size=1)
 

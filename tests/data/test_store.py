@@ -7,8 +7,9 @@ from hypothesis import given, settings, strategies as st
 from mudata import MuData
 
 from hzau_omics.data.build import build_layout
+from hzau_omics.data.cells import iterate
 from hzau_omics.data.spec import ModalitySpec
-from hzau_omics.data.store import MosaicStore, iterate
+from hzau_omics.data.store import MosaicStore
 from hzau_omics.errors import ConfigError, DataContractError
 
 KEYS = {

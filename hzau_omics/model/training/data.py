@@ -8,7 +8,7 @@ import torch
 from lightning.pytorch import LightningDataModule
 from numpy.typing import NDArray
 
-from hzau_omics.data import MosaicStore, iterate
+from hzau_omics.data import CellStore, iterate
 from hzau_omics.data.splits import Split
 from hzau_omics.minibatch import Minibatch
 
@@ -16,7 +16,7 @@ from hzau_omics.minibatch import Minibatch
 class MinibatchLoader:
     """Iterate over cells in a fixed order."""
 
-    def __init__(self, store: MosaicStore, cells: NDArray[np.int64], batch_size: int) -> None:
+    def __init__(self, store: CellStore, cells: NDArray[np.int64], batch_size: int) -> None:
         self.store = store
         self.cells = cells
         self.batch_size = batch_size
@@ -37,7 +37,7 @@ class MosaicDataModule(LightningDataModule):
     uninterrupted one would have seen.
     """
 
-    def __init__(self, store: MosaicStore, split: Split, batch_size: int, seed: int) -> None:
+    def __init__(self, store: CellStore, split: Split, batch_size: int, seed: int) -> None:
         super().__init__()
         self.store = store
         self.split = split
@@ -47,7 +47,8 @@ class MosaicDataModule(LightningDataModule):
     @override
     def train_dataloader(self) -> MinibatchLoader:
         epoch = 0 if self.trainer is None else self.trainer.current_epoch
-        order = np.random.default_rng([self.seed, epoch]).permutation(self.split.train)
+        rng = np.random.default_rng([self.seed, epoch])
+        order = self.store.shuffled(self.split.train, rng)
         return MinibatchLoader(self.store, order, self.batch_size)
 
     @override

@@ -13,7 +13,7 @@ from lightning.pytorch import Callback
 from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 from scvi.train import Trainer
 
-from hzau_omics.errors import ConfigError
+from hzau_omics.errors import ConfigError, DataContractError
 from hzau_omics.model.training.callbacks import MONITOR, BestWeights, GracefulStop, NaNGuard
 from hzau_omics.model.training.data import MosaicDataModule
 from hzau_omics.model.training.plan import TrainingPlan
@@ -96,11 +96,14 @@ class RunResult:
         Epoch whose weights were kept; -1 without a validation split (then the last ones).
     interrupted
         Whether the user stopped it.
+    failure
+        Why cells could not be read any more; None if they could.
     """
 
     history: dict[str, pd.DataFrame]
     best_epoch: int
     interrupted: bool
+    failure: DataContractError | None = None
 
 
 def run_training(plan: TrainingPlan, data: MosaicDataModule, config: RunConfig) -> RunResult:
@@ -125,12 +128,17 @@ def run_training(plan: TrainingPlan, data: MosaicDataModule, config: RunConfig) 
     if config.checkpoint_dir is not None:
         # Added last: given to scvi-tools' trainer, it would come with saves of another kind.
         trainer.callbacks.append(_checkpoints(config.checkpoint_dir))
+    failure: DataContractError | None = None
+    interrupted = False
     former = {name: value.clone() for name, value in plan.network.state_dict().items()}
     with torch.random.fork_rng(), warnings.catch_warnings():
         for harmless in HARMLESS:
             warnings.filterwarnings("ignore", message=f".*{harmless}")
         try:
             interrupted = _fit(trainer, plan, data, config) or stop.requested
+        except DataContractError as error:
+            # Cells that can no longer be read are no fault of the weights.
+            failure = error
         except BaseException:
             # A call that failed leaves the weights as it found them.
             plan.network.load_state_dict(former)
@@ -143,7 +151,7 @@ def run_training(plan: TrainingPlan, data: MosaicDataModule, config: RunConfig) 
             "Training was interrupted in epoch %d; what was trained is kept.",
             trainer.current_epoch,
         )
-    return RunResult(dict(trainer.logger.history), best.best_epoch, interrupted)
+    return RunResult(dict(trainer.logger.history), best.best_epoch, interrupted, failure)
 
 
 def _checkpoints(folder: str | Path) -> ModelCheckpoint:

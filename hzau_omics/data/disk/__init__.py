@@ -1,0 +1,1 @@
+"""Cells on disk: more of them than fit into memory, written once and streamed."""

@@ -1,0 +1,134 @@
+"""Columns of ``obs`` of a store, put together over its pieces."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from hzau_omics.data.cells import CellTable
+from hzau_omics.data.disk.manifest import Manifest
+from hzau_omics.data.layout import CategoricalLayout, DataLayout
+from hzau_omics.data.messages import did_you_mean, listed
+from hzau_omics.data.obs import codes_of
+from hzau_omics.data.store import stack_columns
+from hzau_omics.errors import DataContractError
+
+
+class ObsColumns:
+    """The ``obs`` of a store, read column by column.
+
+    Parameters
+    ----------
+    folder
+        The store.
+    manifest
+        Its manifest.
+    """
+
+    def __init__(self, folder: Path, manifest: Manifest) -> None:
+        import zarr
+
+        root = zarr.open_group(folder, mode="r")
+        self._folder = folder
+        self._manifest = manifest
+        self._groups = [root[f"dataset_{i}"]["obs"] for i in range(len(manifest.pieces))]
+
+    @property
+    def names_of_columns(self) -> list[str]:
+        """Columns of the MuData that were written, those of the first piece first."""
+        own = {presence_column(name) for name in self._manifest.columns}
+        found = [key for group in self._groups for key in group.attrs["column-order"]]
+        return [key for key in dict.fromkeys(found) if key not in own]
+
+    def names(self) -> pd.Index:
+        """Return the names of the cells."""
+        parts = [self._read(group, group.attrs["_index"]) for group in self._groups]
+        names = np.concatenate([np.asarray(part, dtype=object) for part in parts])
+        index: pd.Index[str] = pd.Index(names, dtype="str")
+        return index
+
+    def column(self, key: str) -> "pd.Series[Any]":
+        """Return a column; cells of pieces without it get missing values.
+
+        Raises
+        ------
+        DataContractError
+            No piece has it.
+        """
+        known = self.names_of_columns
+        if key not in known:
+            msg = (
+                f"The store {self._folder} has no column {key!r} of obs. It has "
+                f"{listed(known, limit=20)}." + did_you_mean(key, known)
+            )
+            raise DataContractError(msg)
+        parts = []
+        for group, n_cells in zip(self._groups, self._manifest.pieces, strict=True):
+            held = key in group.attrs["column-order"]
+            parts.append(pd.Series(self._read(group, key) if held else [None] * n_cells))
+        if all(isinstance(part.dtype, pd.CategoricalDtype) for part in parts):
+            return pd.Series(pd.api.types.union_categoricals(parts))
+        return pd.concat(parts, ignore_index=True)
+
+    def has(self, modality: str) -> NDArray[np.bool_]:
+        """Return which cells have a modality."""
+        if modality not in self._manifest.columns:
+            return np.zeros(self._manifest.n_cells, dtype=bool)
+        key = presence_column(modality)
+        parts = [self._read(group, key) for group in self._groups]
+        return np.concatenate(parts).astype(bool)
+
+    def _read(self, group: Any, key: str) -> Any:
+        from anndata.io import read_elem
+
+        try:
+            return read_elem(group[key])
+        except Exception as error:
+            msg = (
+                f"Column {key!r} of the store {self._folder} cannot be read: {error}. Restore the "
+                "store from a copy, or write it again."
+            )
+            raise DataContractError(msg) from error
+
+
+def code_table(obs: ObsColumns, layout: DataLayout) -> CellTable:
+    """Return presence, batch and covariates of every cell in the codes of a layout.
+
+    Raises
+    ------
+    DataContractError
+        A column is missing, or has values that the layout does not know.
+    """
+    present = np.stack([obs.has(name) for name in layout.names], axis=1)
+    n_cells = len(present)
+    batch = np.zeros(n_cells, dtype=np.int32)
+    if layout.batch.key is not None:
+        batch = _codes(obs, layout.batch, "batch key")
+    return CellTable(
+        present=present,
+        batch=batch,
+        categorical=stack_columns(
+            [_codes(obs, c, "categorical covariate") for c in layout.categorical_covariates],
+            n_cells,
+            np.int32,
+        ),
+        continuous=stack_columns(
+            [
+                c.standardise(obs.column(c.key).to_numpy(dtype=np.float64))
+                for c in layout.continuous_covariates
+            ],
+            n_cells,
+            np.float32,
+        ),
+    )
+
+
+def presence_column(name: str) -> str:
+    """Name the column of ``obs`` that says which cells have a modality."""
+    return f"has_{name}"
+
+
+def _codes(obs: ObsColumns, column: CategoricalLayout, role: str) -> NDArray[np.int32]:
+    return codes_of(obs.column(str(column.key)), column, role).astype(np.int32)

@@ -1,0 +1,193 @@
+"""Cells of a store on disk as minibatches."""
+
+from collections.abc import Iterator, Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Any, override
+
+import numpy as np
+import pandas as pd
+import scipy.sparse as sp
+from numpy.typing import ArrayLike, NDArray
+
+from hzau_omics.data.align import Block
+from hzau_omics.data.cells import CellStore, CellTable, Taken
+from hzau_omics.data.disk.columns import ObsColumns, code_table
+from hzau_omics.data.disk.large import require_large
+from hzau_omics.data.disk.manifest import RESULTS, Manifest
+from hzau_omics.data.disk.match import Match
+from hzau_omics.data.disk.order import WINDOW, shuffled_runs
+from hzau_omics.data.disk.prefetch import prefetched
+from hzau_omics.data.disk.reader import WideReader
+from hzau_omics.data.disk.results import ResultColumns
+from hzau_omics.data.layout import DataLayout
+from hzau_omics.data.presence import check_observed
+from hzau_omics.minibatch import Minibatch
+
+AHEAD = 32
+"""Minibatches that are made ahead."""
+
+
+class DiskStore(CellStore):
+    """Cells on disk: only their table (presence, batch, covariates) is held in memory.
+
+    Minibatches are streamed in the order asked for. Training asks for an order of short runs, so
+    that a disk can follow; results are computed in the order of the cells.
+
+    Parameters
+    ----------
+    path
+        Folder that :func:`~hzau_omics.data.write_store` wrote.
+    layout
+        Layout to read the cells in, matched by name; the one they were written with if None.
+
+    Raises
+    ------
+    ConfigError
+        The extra ``[large]`` is not installed.
+    DataContractError
+        The folder is no store, is incomplete or damaged, or does not fit the layout.
+
+    Examples
+    --------
+    >>> import tempfile, hzau_omics as ho
+    >>> path = tempfile.mkdtemp() + "/cells.zarr"
+    >>> ho.data.write_store(ho.data.simulate(60), path, {"rna": "nb", "adt": "nb"})
+    >>> model = ho.model.HZAUVAE(ho.data.open_store(path), n_latent=5)
+    >>> model.get_latent_representation().shape
+    (60, 5)
+    """
+
+    def __init__(self, path: str | Path, layout: DataLayout | None = None) -> None:
+        require_large()
+        self.path = Path(path)
+        self.manifest = Manifest.read(self.path)
+        own = self.manifest.layout
+        self._match = Match.of(own, layout or own, where=f"The store {self.path}")
+        self._obs = ObsColumns(self.path, self.manifest)
+        self._reader = WideReader(self.path, len(self.manifest.pieces))
+        table = code_table(self._obs, layout or own)
+        if not table.present.any(axis=1).all():
+            check_observed(table.present, self._obs.names(), (layout or own).names)
+        super().__init__(layout or own, table, self._match.panels)
+
+    @override
+    def aligned(self, layout: DataLayout) -> "DiskStore":
+        """Return the same cells in the features and codes of another layout."""
+        return self if layout == self.layout else DiskStore(self.path, layout)
+
+    @property
+    @override
+    def obs_names(self) -> pd.Index:
+        """Names of the cells, read when first asked for."""
+        return self._names
+
+    @cached_property
+    def _names(self) -> pd.Index:
+        return self._obs.names()
+
+    def obs(self, key: str) -> "pd.Series[Any]":
+        """Return a column of ``obs`` for every cell.
+
+        Raises
+        ------
+        DataContractError
+            There is no such column.
+        """
+        return self._obs.column(key).set_axis(self.obs_names).rename(key)
+
+    def obs_frame(self) -> pd.DataFrame:
+        """Return all columns of ``obs`` that were in the MuData, for every cell."""
+        frame = pd.DataFrame({key: self._obs.column(key) for key in self._obs.names_of_columns})
+        frame.index = self.obs_names
+        return frame
+
+    def values(self, cells: ArrayLike) -> Taken:
+        """Return modality name -> float32 values (cell, feature), zeros where absent."""
+        return self._take(self.positions(cells))
+
+    @override
+    def minibatches(self, cells: ArrayLike, batch_size: int) -> Iterator[Minibatch]:
+        """Stream minibatches in the order given, read ahead by a thread."""
+        return prefetched(self._stream(self.positions(cells), batch_size), AHEAD)
+
+    @override
+    def shuffled(self, cells: ArrayLike, rng: np.random.Generator) -> NDArray[np.int64]:
+        """Return the cells in a random order of short runs."""
+        return shuffled_runs(self.positions(cells), rng)
+
+    @override
+    def parts(self, cells: ArrayLike) -> Iterator[tuple[CellStore, NDArray[np.int64]]]:
+        """Yield windows of cells, each read at once and held in memory."""
+        index = self.positions(cells)
+        for start in range(0, len(index), WINDOW):
+            chosen = index[start : start + WINDOW]
+            yield (
+                HeldCells(self, chosen, self._take(chosen)),
+                np.arange(len(chosen)),
+            )
+
+    @override
+    def _take(self, cells: NDArray[np.int64]) -> Taken:
+        if not len(cells):
+            return self._split(sp.csr_array((0, self._match.n_columns), dtype=np.float32))
+        return self._split(sp.vstack(list(self._reader.read(cells, len(cells))), format="csr"))
+
+    def _stream(self, cells: NDArray[np.int64], batch_size: int) -> Iterator[Minibatch]:
+        for i, wide in enumerate(self._reader.read(cells, batch_size)):
+            yield self._assemble(cells[i * batch_size : (i + 1) * batch_size], self._split(wide))
+
+    def _split(self, wide: sp.csr_array) -> Taken:
+        """Split a wide matrix into the modalities of the layout."""
+        return self._match.split(wide, self.manifest)
+
+    @property
+    def obsm(self) -> ResultColumns:
+        """What was written for these cells: name -> rows in the order of the cells."""
+        return ResultColumns(self.path / RESULTS, self.n_cells)
+
+    def __repr__(self) -> str:
+        """Describe the store."""
+        shapes = ", ".join(f"{m.name} ({m.n_features} features)" for m in self.layout.modalities)
+        return f"DiskStore of {self.n_cells} cells: {shapes}"
+
+
+class HeldCells(CellStore):
+    """Some cells of a store on disk, with their values in memory."""
+
+    def __init__(self, store: DiskStore, cells: NDArray[np.int64], taken: Taken) -> None:
+        table: CellTable = store.table.take(cells)
+        panels: Mapping[str, NDArray[np.bool_] | None] = {
+            name: store.feature_table(name) for name in store.layout.names
+        }
+        super().__init__(store.layout, table, panels)
+        self._store, self._cells = store, cells
+        rows = np.arange(len(cells))
+        self._blocks = {name: Block(matrix, rows, panels[name]) for name, matrix in taken.items()}
+
+    @property
+    @override
+    def obs_names(self) -> pd.Index:
+        """Names of the cells."""
+        names: pd.Index[str] = self._store.obs_names[self._cells]
+        return names
+
+    @override
+    def _take(self, cells: NDArray[np.int64]) -> Taken:
+        return {name: block.take(cells) for name, block in self._blocks.items()}
+
+
+def open_store(path: str | Path) -> DiskStore:
+    """Open a store of cells on disk.
+
+    Parameters
+    ----------
+    path
+        Folder that :func:`~hzau_omics.data.write_store` wrote.
+
+    Raises
+    ------
+    DataContractError
+        The folder is no store, or it is incomplete or damaged.
+    """
+    return DiskStore(path)

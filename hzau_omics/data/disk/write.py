@@ -1,0 +1,314 @@
+"""Writing MuData, one or many, into one store on disk."""
+
+import shutil
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+import pandas as pd
+import scipy.sparse as sp
+from anndata import AnnData
+from mudata import MuData
+from numpy.typing import NDArray
+
+from hzau_omics.data.build import build_layout
+from hzau_omics.data.disk.columns import presence_column
+from hzau_omics.data.disk.large import consolidate, quiet_metadata, require_large
+from hzau_omics.data.disk.manifest import MANIFEST, PARTIAL, Manifest, files_of
+from hzau_omics.data.disk.merge import LayoutMerger
+from hzau_omics.data.disk.sources import read_pieces
+from hzau_omics.data.layout import DataLayout
+from hzau_omics.data.obs import continuous_values
+from hzau_omics.data.presence import check_container
+from hzau_omics.data.spec import ModalitySpec, resolve_specs
+from hzau_omics.data.store import MosaicStore, stack_columns
+from hzau_omics.errors import ConfigError, DataContractError
+
+PIECE_SIZE = 131_072
+"""Cells of a MuData that are brought into one matrix at a time."""
+
+CELLS_PER_CHUNK = 64
+SHARD_SIZE = "256MB"
+
+
+class StoreWriter:
+    """Write MuData one after another into a new store, which exists only once all are written.
+
+    Every piece is checked as at set-up. A piece may lack modalities; the features of a modality are
+    the same in all pieces, matched by name. Cells keep their order.
+
+    Parameters
+    ----------
+    path
+        Folder to make, by custom with the suffix ``.zarr``.
+    modalities, layers, batch_key, labels_key, categorical_covariate_keys
+        As in ``setup_mudata``.
+    continuous_covariate_keys, panel_key
+        As in ``setup_mudata``.
+    overwrite
+        Whether to replace a store of this name; anything else is never replaced.
+
+    Raises
+    ------
+    ConfigError
+        The folder exists, an option is unknown, or the extra ``[large]`` is not installed.
+
+    Examples
+    --------
+    >>> import tempfile, hzau_omics as ho
+    >>> folder = tempfile.mkdtemp()
+    >>> with ho.data.StoreWriter(f"{folder}/cells.zarr", {"rna": "nb", "adt": "nb"}) as writer:
+    ...     for i in range(3):
+    ...         piece = ho.data.simulate(40, seed=i)
+    ...         piece.obs_names = [f"sample{i}_{name}" for name in piece.obs_names]
+    ...         for adata in piece.mod.values():
+    ...             adata.obs_names = piece.obs_names
+    ...         writer.append(piece)
+    >>> ho.data.open_store(f"{folder}/cells.zarr").n_cells
+    120
+    """
+
+    def __init__(
+        self,
+        path: str | Path,
+        modalities: Mapping[str, str | ModalitySpec],
+        *,
+        layers: Mapping[str, str | None] | None = None,
+        batch_key: str | None = None,
+        panel_key: str | None = None,
+        categorical_covariate_keys: Sequence[str] | None = None,
+        continuous_covariate_keys: Sequence[str] | None = None,
+        labels_key: str | None = None,
+        overwrite: bool = False,
+    ) -> None:
+        require_large()
+        import zarr
+
+        self.path = Path(path)
+        self._specs = resolve_specs(modalities, layers)
+        self._keys: dict[str, Any] = {
+            "batch_key": batch_key,
+            "panel_key": panel_key,
+            "categorical_covariate_keys": categorical_covariate_keys,
+            "continuous_covariate_keys": continuous_covariate_keys,
+            "labels_key": labels_key,
+        }
+        _check_target(self.path, overwrite=overwrite)
+        self._partial = self.path.with_name(self.path.name + PARTIAL)
+        if self._partial.exists():
+            shutil.rmtree(self._partial)
+        self._group = zarr.open_group(self._partial, mode="w", zarr_format=3)
+        self._merger = LayoutMerger(self._specs)
+        self._dense: set[str] = set()
+        self._pieces: list[int] = []
+        self._names = np.empty(0, dtype=np.uint64)
+
+    def append(self, mdata: MuData) -> None:
+        """Check a MuData and write its cells behind those written before.
+
+        Raises
+        ------
+        DataContractError
+            The data break a rule (see ``setup_mudata``), do not fit the pieces before, or repeat
+            the name of a cell.
+        """
+        check_container(mdata)
+        held = {
+            name: spec
+            for name, spec in self._specs.items()
+            if name in mdata.mod and mdata.mod[name].n_obs > 0
+        }
+        # Without any, the message of a MuData that lacks all of them is the right one.
+        layout = build_layout(mdata, held or self._specs, **self._keys)
+        self._check_names(mdata.obs_names)
+        covariates = [continuous_values(mdata, c.key) for c in layout.continuous_covariates]
+        known = self._merger.add(layout, stack_columns(covariates, mdata.n_obs, np.float64))
+        store = MosaicStore(mdata, known, check=False)
+        obs = _columns(mdata, store, self._specs)
+        for start in range(0, store.n_cells, PIECE_SIZE):
+            cells = np.arange(start, min(start + PIECE_SIZE, store.n_cells))
+            self._write_piece(store, obs, cells)
+
+    def close(self) -> None:
+        """Finish the store: give it its manifest and its name.
+
+        Raises
+        ------
+        DataContractError
+            Nothing was written, or no piece has one of the modalities.
+        """
+        if not self._pieces:
+            msg = "A store needs at least one cell: append a MuData before closing it."
+            raise DataContractError(msg)
+        layout = self._merger.layout()
+        columns = _offsets(self._merger.features)
+        self._complete_features(columns)
+        consolidate(self._group)
+        Manifest(
+            layout=layout,
+            pieces=tuple(self._pieces),
+            columns=columns,
+            dense=frozenset(self._dense),
+            files=files_of(self._partial),
+        ).write(self._partial)
+        if self.path.exists():
+            shutil.rmtree(self.path)
+        self._partial.rename(self.path)
+
+    def __enter__(self) -> Self:
+        """Start writing."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Finish the store, or remove what was written if an error came."""
+        if error is None:
+            self.close()
+        else:
+            shutil.rmtree(self._partial, ignore_errors=True)
+
+    def _check_names(self, names: "pd.Index[str]") -> None:
+        """Refuse names that occurred in an earlier piece; 64-bit hashes stand for them."""
+        hashes = pd.util.hash_array(np.asarray(names, dtype=object), categorize=False)
+        repeated = np.isin(hashes, self._names)
+        if repeated.any():
+            msg = (
+                f"The cell names of a store must be unique; {int(repeated.sum())} of this piece "
+                f"occurred in an earlier one, first {names[int(repeated.argmax())]!r}. Put the "
+                "sample's name in front, in the MuData and in its modalities."
+            )
+            raise DataContractError(msg)
+        self._names = np.concatenate([self._names, hashes])
+
+    def _write_piece(self, store: MosaicStore, obs: pd.DataFrame, cells: NDArray[np.int64]) -> None:
+        from annbatch import write_sharded
+
+        blocks = []
+        for name, features in self._merger.features.items():
+            if name in store.layout.names:
+                values = store.values(name, cells)
+                if isinstance(values, np.ndarray):
+                    self._dense.add(name)
+                blocks.append(sp.csr_array(values))
+            else:
+                blocks.append(sp.csr_array((len(cells), len(features)), dtype=np.float32))
+        matrix = sp.csr_matrix(sp.hstack(blocks, format="csr", dtype=np.float32))
+        matrix.sort_indices()
+        with quiet_metadata():
+            write_sharded(
+                self._group,
+                AnnData(matrix, obs=obs.iloc[cells], var=_var(self._merger.features)),
+                n_obs_per_chunk=CELLS_PER_CHUNK,
+                shard_size=SHARD_SIZE,
+                key=f"dataset_{len(self._pieces)}",
+            )
+        self._pieces.append(len(cells))
+
+    def _complete_features(self, columns: Mapping[str, tuple[int, int]]) -> None:
+        """Widen the pieces that were written before a later modality was first seen."""
+        from anndata.io import write_elem
+
+        width = max(end for _, end in columns.values())
+        for i, n_cells in enumerate(self._pieces):
+            group = self._group[f"dataset_{i}"]
+            if group["X"].attrs["shape"][1] != width:
+                group["X"].attrs["shape"] = [n_cells, width]
+                write_elem(group, "var", _var(self._merger.features))
+
+
+def write_store(
+    source: MuData | str | Path | Iterable[MuData | str | Path],
+    path: str | Path,
+    modalities: Mapping[str, str | ModalitySpec],
+    **options: Any,
+) -> None:
+    """Write MuData into a store on disk, from which models train without holding it in memory.
+
+    Parameters
+    ----------
+    source
+        A MuData, an ``.h5mu`` file (read piece by piece), or several of them, one after another.
+    path
+        Folder to make, by custom with the suffix ``.zarr``.
+    modalities
+        Modality name -> likelihood, or a :class:`~hzau_omics.data.ModalitySpec`.
+    **options
+        As in :class:`StoreWriter`: ``layers``, ``batch_key``, ``overwrite`` and so on.
+
+    Raises
+    ------
+    ConfigError
+        The folder exists, an option is unknown, or the extra ``[large]`` is not installed.
+    DataContractError
+        The data break a rule (see ``setup_mudata``), or do not fit together.
+
+    Examples
+    --------
+    >>> import tempfile, hzau_omics as ho
+    >>> path = tempfile.mkdtemp() + "/cells.zarr"
+    >>> ho.data.write_store(ho.data.simulate(60), path, {"rna": "nb", "adt": "nb"})
+    >>> ho.data.open_store(path)
+    DiskStore of 60 cells: rna (200 features), adt (30 features)
+    """
+    sources = [source] if isinstance(source, MuData | str | Path) else source
+    with StoreWriter(path, modalities, **options) as writer:
+        for one in sources:
+            if isinstance(one, MuData):
+                writer.append(one)
+            else:
+                for piece in read_pieces(Path(one), size=PIECE_SIZE):
+                    writer.append(piece)
+
+
+def _check_target(path: Path, *, overwrite: bool) -> None:
+    if not path.exists():
+        return
+    is_store = (path / MANIFEST).is_file()
+    if not (is_store and overwrite):
+        remedy = "Pass overwrite=True to replace it" if is_store else "It is no store"
+        msg = f"{path} exists. {remedy}, or choose another name."
+        raise ConfigError(msg)
+
+
+def _offsets(features: Mapping[str, tuple[str, ...]]) -> dict[str, tuple[int, int]]:
+    columns: dict[str, tuple[int, int]] = {}
+    start = 0
+    for name, names in features.items():
+        columns[name] = (start, start + len(names))
+        start += len(names)
+    return columns
+
+
+def _var(features: Mapping[str, tuple[str, ...]]) -> pd.DataFrame:
+    """Name every column of a piece; a name may occur in two modalities, so both are in it."""
+    names = [f"{modality}:{name}" for modality, own in features.items() for name in own]
+    return pd.DataFrame(index=pd.Index(names))
+
+
+def _columns(mdata: MuData, store: MosaicStore, names: Iterable[str]) -> pd.DataFrame:
+    """Return all of ``obs``, registered columns of the modalities, and what each cell has."""
+    obs: pd.DataFrame = mdata.obs.copy()
+    for key in _registered_keys(store.layout):
+        if key not in obs:
+            obs[key] = store.obs(key).to_numpy()
+    for column in obs.select_dtypes(["object", "string"]):
+        obs[column] = obs[column].astype("category")
+    for name in names:
+        has = np.zeros(len(obs), dtype=bool)
+        if name in store.layout.names:
+            has = store.present[:, store.layout.names.index(name)]
+        obs[presence_column(name)] = has
+    return obs
+
+
+def _registered_keys(layout: DataLayout) -> list[str]:
+    """Return the columns of ``obs`` that a layout names."""
+    categorical = [layout.batch, layout.labels, *layout.categorical_covariates]
+    keys = [c.key for c in categorical if c is not None and c.key is not None]
+    return list(dict.fromkeys([*keys, *(c.key for c in layout.continuous_covariates)]))

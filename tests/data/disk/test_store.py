@@ -1,0 +1,200 @@
+"""A store gives the very minibatches that the MuData in memory gives."""
+
+import warnings
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import HealthCheck, given, settings, strategies as st
+from mudata import MuData
+
+import hzau_omics as ho
+from hzau_omics.data import DiskStore, MosaicStore, build_layout
+from hzau_omics.data.disk import store as disk_store
+from hzau_omics.errors import ConfigError, DataContractError
+
+
+def test_layout_table_and_names_are_those_of_the_mudata(store, mosaic, layout):
+    memory = MosaicStore(mosaic, layout)
+    assert store.layout == layout
+    assert store.n_cells == len(store) == memory.n_cells
+    assert list(store.obs_names) == list(memory.obs_names)
+    for name in ("present", "batch", "categorical", "continuous"):
+        np.testing.assert_array_equal(getattr(store, name), getattr(memory, name))
+    for name in layout.names:
+        np.testing.assert_array_equal(store.feature_table(name), memory.feature_table(name))
+    assert repr(store) == (
+        "DiskStore of 10 cells: rna (6 features), adt (4 features), emb (3 features)"
+    )
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=25)
+@given(cells=st.lists(st.integers(0, 9), max_size=12), size=st.integers(1, 12))
+def test_minibatches_equal_those_in_memory(store, mosaic, layout, same_batch, cells, size):
+    memory = MosaicStore(mosaic, layout)
+    found = list(store.minibatches(cells, size))
+    expected = list(memory.minibatches(cells, size))
+    assert len(found) == len(expected)
+    for one, other in zip(found, expected, strict=True):
+        same_batch(one, other)
+    if cells:
+        same_batch(store.minibatch(cells), memory.minibatch(cells))
+
+
+def test_an_epoch_shows_every_cell_once_in_an_order_of_the_seed(store):
+    orders = [store.shuffled(np.arange(1, 10), np.random.default_rng(i)) for i in (0, 0, 1)]
+    assert sorted(orders[0]) == list(range(1, 10))
+    np.testing.assert_array_equal(orders[0], orders[1])
+    assert orders[0].tolist() != orders[2].tolist()
+
+
+def test_parts_are_in_order_and_hold_the_same_cells(store, mosaic, layout, same_batch, monkeypatch):
+    monkeypatch.setattr(disk_store, "WINDOW", 4)
+    memory = MosaicStore(mosaic, layout)
+    cells = np.array([9, 1, 2, 8, 0, 7, 3])
+    seen = []
+    for part, own in store.parts(cells):
+        batch = part.minibatch(own)
+        chosen = cells[len(seen) : len(seen) + len(own)]
+        same_batch(batch, _with_rows(memory.minibatch(chosen), np.arange(len(own))))
+        assert list(part.obs_names) == list(memory.obs_names[chosen])
+        seen += list(part.obs_names)
+    assert seen == list(memory.obs_names[cells])
+    with pytest.raises(ConfigError, match="another model"):
+        part.aligned(build_layout(mosaic, {"rna": "nb", "adt": "nb"}))
+
+
+def _with_rows(batch, rows):
+    batch.rows = batch.rows.new_tensor(rows)
+    return batch
+
+
+def test_obs_columns_come_back(store, mosaic):
+    frame = store.obs_frame()
+    assert list(frame.index) == list(mosaic.obs_names)
+    for column in mosaic.obs:
+        assert frame[column].tolist() == mosaic.obs[column].tolist()
+    assert store.obs("donor").tolist() == mosaic.obs["donor"].tolist()
+    with pytest.raises(DataContractError, match=r"no column 'donors'.*Did you mean 'donor'"):
+        store.obs("donors")
+
+
+def test_the_mudata_stays_as_it_was(tmp_path, mosaic):
+    obs, values = mosaic.obs.copy(), mosaic["rna"].X.copy()
+    ho.data.write_store(mosaic, tmp_path / "c.zarr", {"rna": "nb", "adt": "nb"}, batch_key="batch")
+    pd.testing.assert_frame_equal(mosaic.obs, obs)
+    assert (values != mosaic["rna"].X).nnz == 0
+
+
+def test_another_layout_matches_by_name(store, mosaic, layout, same_batch):
+    other = mosaic.copy()
+    other.mod["rna"] = other["rna"][:, ::-1].copy()
+    other.obs["batch"] = other.obs["batch"].cat.reorder_categories(["b2", "b1"])
+    other.update()
+    other.mod["new"] = other["adt"].copy()
+    other.update()
+    specs = {"new": "nb", "adt": "nb", "emb": "normal", "rna": "nb"}
+    wanted = build_layout(other, specs, batch_key="batch", panel_key="measured")
+    found = store.aligned(wanted).minibatch(np.arange(10))
+    plain = mosaic.copy()
+    plain["adt"].X.data[:] = 1  # as it was written: open or not
+    same_batch(found, MosaicStore(plain, wanted).minibatch(np.arange(10)))
+    assert not found.present[:, 0].any()
+    assert found.batch.tolist() == (1 - store.batch).tolist()
+    assert store.aligned(layout) is store
+
+
+def test_a_layout_that_leaves_cells_without_anything_is_refused(store, mosaic):
+    only = build_layout(MuData({"rna": mosaic["rna"]}), {"rna": "nb"})
+    with pytest.raises(DataContractError, match=r"2 have none: 'c9', 'c8'"):
+        store.aligned(only)
+
+
+def test_a_store_of_another_data_set_is_refused(store, mosaic):
+    other = MuData({"rna": mosaic["rna"].copy()})
+    other["rna"].var_names = [f"x{i}" for i in range(6)]
+    with pytest.raises(DataContractError, match=r"lacks 6 of 6 registered features.*'rna'"):
+        store.aligned(build_layout(other, {"rna": "nb"}))
+    other = MuData({"atac": mosaic["rna"].copy()})
+    with pytest.raises(DataContractError, match=r"none of the registered modalities \(atac\)"):
+        store.aligned(build_layout(other, {"atac": "nb"}))
+    other = MuData({"rna": mosaic["rna"].copy()})
+    other.obs["batch"] = "b9"
+    other.mod["adt"] = mosaic["adt"].copy()
+    other.update()
+    other.obs["batch"] = "b9"
+    with pytest.raises(DataContractError, match="were not in the training data: 'b1', 'b2'"):
+        store.aligned(build_layout(other, {"rna": "nb", "adt": "nb"}, batch_key="batch"))
+
+
+def test_panels_of_the_store_override_the_registered_ones(store, mosaic):
+    plain = build_layout(mosaic, {"adt": "nb", "rna": "nb"}, batch_key="batch")
+    found = store.aligned(plain).feature_table("adt")
+    assert found.tolist() == [[True, True, True, False], [True] * 4]
+    assert store.aligned(plain).feature_table("rna") is None
+
+
+@pytest.mark.parametrize("cells", [[10], [-1], [0.5], [[1]]])
+def test_cells_outside_are_refused(store, cells):
+    with pytest.raises(IndexError, match="Cells are"):
+        store.minibatches(cells, 2)
+
+
+@pytest.mark.parametrize("kind", ["missing", "short", "long"])
+def test_a_damaged_file_is_named_when_the_store_is_opened(path, kind):
+    shard = sorted(p for p in (path / "dataset_0" / "X" / "data").rglob("*") if p.is_file())[0]
+    if kind == "missing":
+        shard.unlink()
+    else:
+        content = shard.read_bytes()
+        shard.write_bytes(content[:-5] if kind == "short" else content + b"x")
+    with pytest.raises(DataContractError, match=r"is damaged: its file dataset_0/X/data"):
+        DiskStore(path)
+
+
+def test_a_file_damaged_later_is_named_when_it_is_read(store, path):
+    for shard in (path / "dataset_0" / "X" / "data").rglob("*"):
+        if shard.is_file() and shard.name != "zarr.json":
+            shard.write_bytes(b"\0" * shard.stat().st_size)
+    with pytest.raises(DataContractError, match="cannot be read"):
+        list(store.minibatches(np.arange(10), 4))
+
+
+def test_a_damaged_column_is_named(path):
+    opened = DiskStore(path)
+    for shard in (path / "dataset_0" / "obs" / "age").rglob("*"):
+        if shard.is_file() and shard.name != "zarr.json":
+            shard.write_bytes(b"\0" * shard.stat().st_size)
+    with pytest.raises(DataContractError, match="Column 'age' of the store"):
+        opened.obs("age")
+
+
+def test_reading_stops_when_nobody_listens(store):
+    import threading
+
+    batches = store.minibatches(np.tile(np.arange(10), 200), 1)
+    next(batches)
+    batches.close()
+    assert not [t for t in threading.enumerate() if t.name == "hzau-omics-reader"]
+
+
+def test_without_the_extra_the_error_says_what_to_install(monkeypatch, tmp_path):
+    from hzau_omics.data.disk import large
+
+    monkeypatch.setattr(large, "find_spec", lambda name: None if name == "annbatch" else name)
+    with pytest.raises(ConfigError, match=r"need annbatch.*pip install 'hzau-omics\[large\]'"):
+        ho.data.open_store(tmp_path)
+
+
+def test_annbatch_itself_reads_the_pieces(path, mosaic, layout):
+    # The pieces are ordinary AnnData in zarr, so that other tools can use them.
+    import anndata
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        adata = anndata.read_zarr(path / "dataset_0")
+    assert adata.obs["has_adt"].tolist() == (np.asarray(mosaic.obsmap["adt"]) > 0).tolist()
+    memory = MosaicStore(mosaic, layout)
+    expected = np.hstack([memory.minibatch(np.arange(10)).x[name].numpy() for name in layout.names])
+    np.testing.assert_array_equal(adata.X.toarray(), expected)
+    assert adata.var_names[6] == "adt:p0"

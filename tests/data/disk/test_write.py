@@ -1,0 +1,242 @@
+"""Writing several MuData into one store, and what is refused."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from mudata import MuData
+
+import hzau_omics as ho
+from hzau_omics.data import MosaicStore, StoreWriter, build_layout, open_store, write_store
+from hzau_omics.data.disk import write as disk_write
+from hzau_omics.errors import ConfigError, DataContractError
+
+PAIR = {"rna": "nb", "adt": "nb"}
+
+
+def piece(seed, n_obs=30, **options):
+    mdata = ho.data.simulate(n_obs, n_features={"rna": 12, "adt": 5}, seed=seed, **options)
+    modalities = {}
+    for name, adata in mdata.mod.items():
+        adata.obs_names = [f"s{seed}_{cell}" for cell in adata.obs_names]
+        modalities[name] = adata
+    named = MuData(modalities)
+    for column in mdata.obs:
+        values = mdata.obs[column].set_axis([f"s{seed}_{cell}" for cell in mdata.obs_names])
+        named.obs[column] = values.reindex(named.obs_names)
+    return named
+
+
+def together(pieces):
+    """Put pieces into one MuData, cells one after another."""
+    import anndata
+
+    names = list(dict.fromkeys(name for p in pieces for name in p.mod))
+    held = {n: anndata.concat([p[n] for p in pieces if n in p.mod], merge="same") for n in names}
+    whole = MuData(held)
+    whole = whole[np.concatenate([p.obs_names for p in pieces])].copy()
+    for column in pieces[0].obs:
+        whole.obs[column] = pd.concat([p.obs[column].astype(object) for p in pieces])
+    return whole
+
+
+def test_pieces_equal_one_mudata_of_all_cells(tmp_path, same_batch):
+    pieces = [piece(i, missing=0.2) for i in range(3)]
+    for i, one in enumerate(pieces):
+        one.obs["sample"] = f"s{i}"
+        one.obs["age"] = float(i)
+    keys = {
+        "batch_key": "sample",
+        "labels_key": "cell_type",
+        "continuous_covariate_keys": ["age"],
+    }
+    write_store(pieces, tmp_path / "c.zarr", PAIR, **keys)
+    store = open_store(tmp_path / "c.zarr")
+    whole = together(pieces)
+    layout = build_layout(whole, PAIR, **keys)
+    assert store.layout == layout
+    assert list(store.obs_names) == list(whole.obs_names)
+    memory = MosaicStore(whole, layout)
+    order = np.random.default_rng(0).permutation(store.n_cells)
+    for found, expected in zip(
+        store.minibatches(order, 16), memory.minibatches(order, 16), strict=True
+    ):
+        same_batch(found, expected)
+
+
+def test_pieces_may_lack_modalities_and_have_features_in_another_order(tmp_path):
+    first, second, third = (piece(i) for i in range(3))
+    only_rna = MuData({"rna": first["rna"]})
+    only_adt = MuData({"adt": second["adt"][:, ::-1].copy()})
+    other_order = [3, *range(3), *range(4, 12)]
+    reordered = MuData({"adt": third["adt"], "rna": third["rna"][:, other_order].copy()})
+    write_store([only_rna, only_adt, reordered], tmp_path / "c.zarr", PAIR)
+    store = open_store(tmp_path / "c.zarr")
+    assert store.present.sum(0).tolist() == [60, 60]
+    # Features come in the order in which a modality was first seen.
+    assert store.layout.modality("adt").var_names == tuple(second["adt"].var_names[::-1])
+    batch = store.minibatch(np.arange(90))
+    np.testing.assert_array_equal(batch.x["rna"][:30].numpy(), first["rna"].X.toarray())
+    np.testing.assert_array_equal(batch.x["rna"][60:].numpy(), third["rna"].X.toarray())
+    found = batch.x["adt"].numpy()[:, ::-1]
+    np.testing.assert_array_equal(found[30:60], second["adt"].X.toarray())
+    np.testing.assert_array_equal(found[60:], third["adt"].X.toarray())
+    assert not batch.x["adt"][:30].any()
+    assert not batch.present[:30, 1].any()
+
+
+def test_a_large_mudata_is_written_in_pieces(tmp_path, monkeypatch, mosaic, same_batch):
+    monkeypatch.setattr(disk_write, "PIECE_SIZE", 3)
+    mosaic.write(tmp_path / "cells.h5mu")
+    layout = build_layout(mosaic, PAIR, batch_key="batch")
+    memory = MosaicStore(mosaic, layout)
+    for i, source in enumerate((mosaic, tmp_path / "cells.h5mu", [str(tmp_path / "cells.h5mu")])):
+        write_store(source, tmp_path / f"{i}.zarr", PAIR, batch_key="batch")
+        store = open_store(tmp_path / f"{i}.zarr")
+        assert store.manifest.pieces == (3, 3, 3, 1)
+        assert store.layout == layout
+        same_batch(store.minibatch(np.arange(10)), memory.minibatch(np.arange(10)))
+        assert store.obs_frame()["age"].tolist() == mosaic.obs["age"].tolist()
+
+
+def test_a_file_of_layers_dense_and_column_sparse_values_is_read(tmp_path, monkeypatch, mosaic):
+    monkeypatch.setattr(disk_write, "PIECE_SIZE", 4)
+    mosaic["rna"].layers["counts"] = mosaic["rna"].X.tocsc()
+    mosaic["rna"].X = mosaic["rna"].X.toarray() / 2
+    mosaic.write(tmp_path / "cells.h5mu")
+    write_store(
+        tmp_path / "cells.h5mu", tmp_path / "c.zarr", {"rna": "nb", "emb": "normal", "adt": "nb"},
+        layers={"rna": "counts"},
+    )  # fmt: skip
+    store = open_store(tmp_path / "c.zarr")
+    rows = np.asarray(mosaic.obsmap["rna"]).reshape(-1)
+    has = np.flatnonzero(rows > 0)
+    found = store.minibatch(has).x["rna"].numpy()
+    np.testing.assert_array_equal(found, mosaic["rna"].layers["counts"].toarray()[rows[has] - 1])
+
+
+def test_panels_of_pieces_are_put_together(tmp_path):
+    pieces = [piece(i, panels=True, n_batches=2) for i in range(2)]
+    for i, one in enumerate(pieces):
+        one.obs["batch"] = [f"{i}_{b}" for b in one.obs["batch"]]
+        for adata in one.mod.values():
+            adata.var.columns = [c.replace("batch", f"{i}_batch") for c in adata.var.columns]
+    write_store(pieces, tmp_path / "c.zarr", PAIR, batch_key="batch", panel_key="measured")
+    store = open_store(tmp_path / "c.zarr")
+    assert store.layout.batch.categories == ("0_batch_0", "0_batch_1", "1_batch_0", "1_batch_1")
+    table = store.feature_table("rna")
+    np.testing.assert_array_equal(table[2], pieces[1]["rna"].var["measured_1_batch_0"])
+    np.testing.assert_array_equal(table[1], pieces[0]["rna"].var["measured_0_batch_1"])
+
+
+def test_two_panels_of_one_batch_are_refused(tmp_path):
+    pieces = [piece(i, panels=True, n_batches=2) for i in range(2)]
+    with pytest.raises(DataContractError, match=r"different feature panels.*'batch_0'"):
+        write_store(pieces, tmp_path / "c.zarr", PAIR, batch_key="batch", panel_key="measured")
+
+
+def test_categories_keep_an_order_that_pieces_share(tmp_path):
+    pieces = [piece(i) for i in range(2)]
+    for one, order in zip(pieces, (["late", "early"], ["late", "early", "alone"]), strict=True):
+        values = [order[i % len(order)] for i in range(30)]
+        one.obs["day"] = pd.Categorical(values, categories=order)
+    write_store(pieces, tmp_path / "c.zarr", PAIR, batch_key="day")
+    store = open_store(tmp_path / "c.zarr")
+    assert store.layout.batch.categories == ("late", "early", "alone")
+    assert store.batch[:3].tolist() == [0, 1, 0]
+    pieces[1].obs["day"] = pieces[1].obs["day"].cat.reorder_categories(["early", "alone", "late"])
+    write_store(pieces, tmp_path / "d.zarr", PAIR, batch_key="day")
+    assert open_store(tmp_path / "d.zarr").layout.batch.categories == ("alone", "early", "late")
+
+
+def test_repeated_cell_names_are_refused_with_the_name(tmp_path):
+    with pytest.raises(DataContractError, match=r"occurred in an earlier one, first 's0_cell_0'"):
+        write_store([piece(0), piece(0)], tmp_path / "c.zarr", PAIR)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_other_features_are_refused(tmp_path):
+    other = piece(1)
+    other.mod["rna"] = other["rna"][:, 1:].copy()
+    other.update()
+    with pytest.raises(DataContractError, match=r"same features of modality 'rna'.*lacks 'rna_0'"):
+        write_store([piece(0), other], tmp_path / "c.zarr", PAIR)
+
+
+def test_bad_values_are_refused_before_anything_is_left_behind(tmp_path, mosaic):
+    mosaic["rna"].X.data[3] = 0.5
+    with pytest.raises(DataContractError, match="non-negative integers"):
+        write_store(mosaic, tmp_path / "c.zarr", PAIR)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_modality_that_no_piece_has_is_refused(tmp_path):
+    with pytest.raises(DataContractError, match=r"No piece has the modalities 'atac'"):
+        write_store([piece(0)], tmp_path / "c.zarr", {"rna": "nb", "atac": "nb"})
+    with pytest.raises(DataContractError, match="has no modality 'atac'"):
+        write_store([piece(0)], tmp_path / "d.zarr", {"atac": "nb"})
+
+
+def test_a_store_without_cells_is_refused(tmp_path):
+    with pytest.raises(DataContractError, match="at least one cell"):
+        write_store([], tmp_path / "c.zarr", PAIR)
+    writer = StoreWriter(tmp_path / "c.zarr", PAIR)
+    with pytest.raises(DataContractError, match="at least one cell"):
+        writer.close()
+
+
+def test_what_exists_is_replaced_only_if_it_is_a_store_and_asked_for(tmp_path):
+    target = tmp_path / "c.zarr"
+    write_store(piece(0), target, PAIR)
+    with pytest.raises(ConfigError, match="exists. Pass overwrite=True"):
+        write_store(piece(1), target, PAIR)
+    write_store(piece(1), target, PAIR, overwrite=True)
+    assert open_store(target).obs_names[0] == "s1_cell_0"
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.txt").write_text("do not delete")
+    with pytest.raises(ConfigError, match="It is no store"):
+        write_store(piece(0), tmp_path / "mine", PAIR, overwrite=True)
+    assert (tmp_path / "mine" / "thesis.txt").read_text() == "do not delete"
+
+
+def test_a_failed_overwrite_leaves_the_former_store(tmp_path):
+    target = tmp_path / "c.zarr"
+    write_store(piece(0), target, PAIR)
+    with pytest.raises(DataContractError):
+        write_store([piece(1), piece(1)], target, PAIR, overwrite=True)
+    assert open_store(target).n_cells == 30
+
+
+def test_a_half_written_store_is_not_opened(tmp_path):
+    writer = StoreWriter(tmp_path / "c.zarr", PAIR)
+    writer.append(piece(0))
+    for name in ("c.zarr", "c.zarr.partial"):
+        with pytest.raises(DataContractError, match="was not written to its end"):
+            open_store(tmp_path / name)
+    # A second attempt starts anew.
+    write_store(piece(1), tmp_path / "c.zarr", PAIR)
+    assert open_store(tmp_path / "c.zarr").n_cells == 30
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (None, "A store is a folder with"),
+        ("{", "is damaged"),
+        ("[]", "does not describe a store"),
+        ('{"kind": "hzau_omics cell store", "format": 9}', "has format 9"),
+        ('{"kind": "hzau_omics cell store", "format": 1}', "incomplete or damaged"),
+    ],
+)
+def test_a_folder_that_is_no_store_is_refused(tmp_path, content, message):
+    if content is not None:
+        (tmp_path / "hzau_omics.json").write_text(content)
+    with pytest.raises(DataContractError, match=message):
+        open_store(tmp_path)
+
+
+def test_files_that_are_no_mudata_are_refused(tmp_path):
+    (tmp_path / "x.h5mu").write_text("nothing")
+    with pytest.raises(DataContractError, match=r"Cannot read .*x.h5mu as a MuData"):
+        write_store(tmp_path / "x.h5mu", tmp_path / "c.zarr", PAIR)
+    with pytest.raises(FileNotFoundError):
+        write_store(tmp_path / "y.h5mu", tmp_path / "c.zarr", PAIR)
