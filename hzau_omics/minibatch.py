@@ -182,6 +182,9 @@ class Minibatch:
         Modality name -> entries of its `x` that are not 0, where the data hold them so: what is
         sparse is then computed sparsely. There are none of what a cell lacks or its batch did not
         measure.
+    weight
+        Weight of the minibatch in a loss: 1, or 0 for a cell that stands in where one of several
+        processes has none of its own.
     """
 
     x: Mapping[str, Tensor]
@@ -192,6 +195,7 @@ class Minibatch:
     feature_mask: dict[str, Tensor] = field(default_factory=dict)
     rows: Tensor | None = None
     sparse: dict[str, SparseEntries] = field(default_factory=dict)
+    weight: float = 1.0
 
     def observed(self, name: str, cells: Tensor) -> Observed:
         """Return a modality's values for some cells, given by position."""
@@ -214,4 +218,5 @@ class Minibatch:
             feature_mask={name: mask.to(target) for name, mask in self.feature_mask.items()},
             rows=None if self.rows is None else self.rows.to(target),
             sparse=sparse,
+            weight=self.weight,
         )

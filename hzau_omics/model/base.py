@@ -97,6 +97,8 @@ class TrainableModel(RegisteredModel):
         *,
         accelerator: str = "auto",
         devices: int | list[int] | str = "auto",
+        num_nodes: int = 1,
+        strategy: str = "auto",
         batch_size: int = DEFAULT_BATCH_SIZE,
         train_size: float = 0.9,
         validation_size: float | None = None,
@@ -122,9 +124,14 @@ class TrainableModel(RegisteredModel):
             Epochs of this call; None chooses as many as make about 1,500 steps (25 to 400; fewer
             for millions of cells).
         accelerator, devices
-            As in Lightning, for example ``"cpu"`` or ``"gpu"``.
+            As in Lightning, for example ``"cpu"`` or ``"gpu"``; ``"auto"`` takes one device. With
+            ``devices=2`` two processes run the script, each trains on its half of every minibatch,
+            and all have the same model afterwards; only the first one writes files (`save`).
+        num_nodes, strategy
+            As in Lightning, for several machines; ``"auto"`` is DDP where there are several devices
+            (every step gives all parameters a gradient, so its plain form will do).
         batch_size
-            Cells per step.
+            Cells per step, of all devices together.
         train_size, validation_size
             Shares of training and validation cells; the validation share is what is left over
             unless given. Every pattern of modalities stays in the training split.
@@ -178,6 +185,8 @@ class TrainableModel(RegisteredModel):
             else max_epochs,
             accelerator=accelerator,
             devices=devices,
+            num_nodes=num_nodes,
+            strategy=strategy,
             early_stopping=early_stopping,
             early_stopping_patience=early_stopping_patience,
             enable_progress_bar=enable_progress_bar,

@@ -17,6 +17,7 @@ from hzau_omics.errors import ConfigError
 from hzau_omics.minibatch import Minibatch
 from hzau_omics.model.decoding import ModalityPredictor, batch_codes
 from hzau_omics.model.session import evaluating, make_generator
+from hzau_omics.model.training.processes import is_first_process
 from hzau_omics.nn.network import GatedMultimodalVAE
 
 CELLS_HELD = 65_536
@@ -71,6 +72,8 @@ def annotate_store(
     store: DiskStore, annotations: Callable[[NDArray[np.int64]], Annotations]
 ) -> None:
     """Write annotations into a store on disk, some cells at a time, one result after another."""
+    if not is_first_process():
+        return
     writers = {}
     for cells in _spans(store.n_cells):
         for key, value in annotations(cells).items():
@@ -90,6 +93,8 @@ def write_imputed(
     overwrite: bool,
 ) -> None:
     """Impute some cells at a time, and write them to disk one after another."""
+    if not is_first_process():
+        return
     spans = _spans(store.n_cells)
     first = impute(0, next(spans))
     observed = store.present[:, store.layout.names.index(modality)]

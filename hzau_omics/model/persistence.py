@@ -17,6 +17,7 @@ from safetensors.torch import load_file, save_file
 from hzau_omics.data import DataLayout, DiskStore, MosaicStore
 from hzau_omics.errors import ConfigError, DataContractError
 from hzau_omics.model.fields import LAYOUT_KEY, fields_of, layout_state
+from hzau_omics.model.training.processes import is_first_process
 
 if TYPE_CHECKING:
     from hzau_omics.model.base import TrainableModel
@@ -29,7 +30,9 @@ DATA = "mdata.h5mu"
 
 
 def save(model: "TrainableModel", folder: Path, *, overwrite: bool, save_data: bool) -> None:
-    """Write manifest, weights and, if asked, the data."""
+    """Write manifest, weights and, if asked, the data; of several processes the first does."""
+    if not is_first_process():
+        return
     if folder.exists() and not folder.is_dir():
         msg = f"A model is saved as a folder, and {folder} is a file. Choose another name."
         raise ConfigError(msg)

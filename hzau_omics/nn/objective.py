@@ -85,6 +85,8 @@ class ObjectiveTerms(NamedTuple):
         Sum over cells of log p(x_m | z) of the joint term, one entry per modality.
     n_cells
         Number of cells.
+    n_terms
+        Number of terms that the loss is the mean of.
     n_present
         Number of cells that have each modality.
     """
@@ -93,6 +95,7 @@ class ObjectiveTerms(NamedTuple):
     kl: Float[Tensor, ""]
     log_prob: Float[Tensor, " modality"]
     n_cells: int
+    n_terms: int
     n_present: Int[Tensor, " modality"]
 
 
@@ -208,6 +211,7 @@ def sub_sampled_objective(
         kl=kl.detach()[: len(batch)].sum(),
         log_prob=torch.stack(log_prob),
         n_cells=len(batch),
+        n_terms=len(term),
         n_present=batch.present.sum(0),
     )
 

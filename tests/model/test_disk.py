@@ -180,7 +180,8 @@ def test_what_was_trained_is_kept_when_the_disk_fails(path, monkeypatch):
         for i, batch in enumerate(read(rows, batch_size)):
             if calls.count(270) == 3 and i == 4:
                 with store._reader._blaming_the_store():
-                    raise OSError("input/output error")
+                    msg = "input/output error"
+                    raise OSError(msg)
             yield batch
 
     monkeypatch.setattr(store._reader, "read", failing)

@@ -12,6 +12,8 @@ from hzau_omics.model.training.plan import TrainingPlan
 
 MONITOR = "validation_loss"
 
+ASK_EVERY = 10
+
 
 class BestWeights(Callback):
     """Keep the averaged weights of the epoch with the lowest validation loss."""
@@ -56,7 +58,10 @@ def _averaged_weights(plan: LightningModule) -> dict[str, Tensor]:
 
 
 class GracefulStop(Callback):
-    """On the first interrupt finish the current step and stop; on the second, raise."""
+    """On the first interrupt finish the current step and stop; on the second, raise.
+
+    Several processes stop after the same step: they ask one another every `ASK_EVERY` steps.
+    """
 
     def __init__(self) -> None:
         self.requested = False
@@ -68,7 +73,18 @@ class GracefulStop(Callback):
             self._former = signal.signal(signal.SIGINT, self._request)
 
     @override
-    def on_train_batch_end(self, trainer: Trainer, *args: Any, **kwargs: Any) -> None:
+    def on_train_batch_end(
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,
+    ) -> None:
+        if trainer.world_size > 1:
+            if batch_idx % ASK_EVERY:
+                return
+            self.requested = trainer.strategy.reduce_boolean_decision(self.requested, all=False)
         if self.requested:
             trainer.should_stop = True
 

@@ -1,25 +1,73 @@
 """Minibatches for the Lightning trainer: the same order for the same seed and epoch."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from typing import Any, override
 
 import numpy as np
 import torch
-from lightning.pytorch import LightningDataModule
+from lightning.pytorch import LightningDataModule, Trainer
 from numpy.typing import NDArray
 
-from hzau_omics.data import CellStore, iterate
+from hzau_omics.data import CellStore
 from hzau_omics.data.splits import Split
+from hzau_omics.errors import ConfigError
 from hzau_omics.minibatch import Minibatch
 
 
-class MinibatchLoader:
-    """Iterate over cells in a fixed order."""
+@dataclass(frozen=True)
+class Share:
+    """Which cells of every minibatch one of several processes takes.
 
-    def __init__(self, store: CellStore, cells: NDArray[np.int64], batch_size: int) -> None:
+    Attributes
+    ----------
+    rank
+        Number of the process, from 0.
+    world
+        Number of processes.
+    """
+
+    rank: int = 0
+    world: int = 1
+
+    @classmethod
+    def of(cls, trainer: Trainer | None) -> "Share":
+        """Return the share of this process in a trainer's run."""
+        if trainer is None:
+            return cls()
+        return cls(trainer.global_rank, trainer.world_size)
+
+
+class MinibatchLoader:
+    """Iterate over cells in a fixed order, alone or as one of several processes.
+
+    Processes take turns within each minibatch, so that together they see the minibatches that one
+    process would see, in as many steps, and no cell is left out. Where the last minibatch has fewer
+    cells than there are processes, those without a cell get its first one with weight 0.
+
+    Parameters
+    ----------
+    store
+        Where the cells are.
+    cells
+        Positions, in the wanted order.
+    batch_size
+        Cells per minibatch of all processes together.
+    share
+        Which of them this process takes.
+    """
+
+    def __init__(
+        self,
+        store: CellStore,
+        cells: NDArray[np.int64],
+        batch_size: int,
+        share: Share = Share(),
+    ) -> None:
         self.store = store
         self.cells = cells
         self.batch_size = batch_size
+        self.share = share
 
     def __len__(self) -> int:
         """Return the number of minibatches."""
@@ -27,14 +75,29 @@ class MinibatchLoader:
 
     def __iter__(self) -> Iterator[Minibatch]:
         """Yield minibatches in order."""
-        yield from iterate(self.store, self.cells, self.batch_size)
+        cells, size, stands_in = self._own()
+        last = len(self) - 1
+        for i, batch in enumerate(self.store.minibatches(cells, size)):
+            yield replace(batch, weight=0.0) if stands_in and i == last else batch
+
+    def _own(self) -> tuple[NDArray[np.int64], int, bool]:
+        """Return this process's cells, how many per step, and whether the last one stands in."""
+        if self.share.world == 1:
+            return self.cells, self.batch_size, False
+        place = np.arange(len(self.cells)) % self.batch_size
+        own = self.cells[place % self.share.world == self.share.rank]
+        n_last = len(self.cells) % self.batch_size
+        stands_in = 0 < n_last <= self.share.rank
+        if stands_in:
+            own = np.append(own, self.cells[-n_last])
+        return own, len(range(self.share.rank, self.batch_size, self.share.world)), stands_in
 
 
 class MosaicDataModule(LightningDataModule):
     """Training and validation cells of a store.
 
     The order of an epoch depends on seed and epoch alone, so that a resumed run sees what an
-    uninterrupted one would have seen.
+    uninterrupted one would have seen, and every process of a run knows its share.
     """
 
     def __init__(self, store: CellStore, split: Split, batch_size: int, seed: int) -> None:
@@ -45,17 +108,48 @@ class MosaicDataModule(LightningDataModule):
         self.seed = seed
 
     @override
+    def setup(self, stage: str) -> None:
+        """See that several processes can share minibatches, and mean the same ones.
+
+        Raises
+        ------
+        ConfigError
+            A minibatch has fewer cells than there are processes, or these have other cells or
+            another seed.
+        """
+        trainer = self.trainer
+        if trainer is None or trainer.world_size == 1:
+            return
+        if self.batch_size < trainer.world_size:
+            msg = (
+                f"batch_size counts the cells of all processes, of which there are "
+                f"{trainer.world_size}. Received {self.batch_size}: give at least as many."
+            )
+            raise ConfigError(msg)
+        own = (self.seed, self.store.n_cells, [int(part.sum()) for part in self.split])
+        first = trainer.strategy.broadcast(own, src=0)
+        if own != first:
+            msg = (
+                f"Every process must train on the same cells with the same seed. Process "
+                f"{trainer.global_rank} has {own} (seed, cells, sums of the split), the first one "
+                f"{first}: give train(seed=...), and read the same data in each."
+            )
+            raise ConfigError(msg)
+
+    @override
     def train_dataloader(self) -> MinibatchLoader:
         epoch = 0 if self.trainer is None else self.trainer.current_epoch
         rng = np.random.default_rng([self.seed, epoch])
-        order = self.store.shuffled(self.split.train, rng)
-        return MinibatchLoader(self.store, order, self.batch_size)
+        return self._loader(self.store.shuffled(self.split.train, rng))
 
     @override
     def val_dataloader(self) -> MinibatchLoader | list[Any]:
         if not len(self.split.validation):
             return []
-        return MinibatchLoader(self.store, self.split.validation, self.batch_size)
+        return self._loader(self.split.validation)
+
+    def _loader(self, cells: NDArray[np.int64]) -> MinibatchLoader:
+        return MinibatchLoader(self.store, cells, self.batch_size, Share.of(self.trainer))
 
     @override
     def transfer_batch_to_device(

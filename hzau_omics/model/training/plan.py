@@ -85,14 +85,36 @@ class TrainingPlan(LightningModule):
 
     @override
     def on_train_epoch_start(self) -> None:
-        torch.manual_seed(self.seed * 10_007 + self.current_epoch)
+        torch.manual_seed(self.seed * 10_007 + self.current_epoch + self._rank_seed)
 
     @override
     def training_step(self, batch: Minibatch, batch_idx: int) -> Tensor:
         with wide_products(bfloat16=self._bfloat16):
             terms = self._terms(batch, self.kl_weight(), self.config.objective)
-        self._accumulate("train", terms)
-        return terms.loss
+        self._accumulate("train", terms, batch.weight)
+        return terms.loss * self._share_of_terms(terms.n_terms * batch.weight)
+
+    def _share_of_terms(self, n_terms: float) -> float | Tensor:
+        """Return the factor that makes the mean of all processes' losses the mean of all terms.
+
+        A process averages over its own terms, of which cells that lack modalities have fewer.
+        """
+        if self.trainer.world_size == 1:
+            return 1.0
+        every = self._summed(torch.tensor(n_terms, device=self.device))
+        factor: Tensor = n_terms * self.trainer.world_size / every.clamp_min(1.0)
+        return factor
+
+    def _summed(self, value: Tensor) -> Tensor:
+        """Return the sum of a value over all processes."""
+        if self.trainer.world_size > 1:
+            torch.distributed.all_reduce(value)
+        return value
+
+    @property
+    def _rank_seed(self) -> int:
+        """Part of the seed of the noise that differs between processes; 0 in the first."""
+        return int(self.global_rank) * 1_000_003
 
     @override
     def on_train_batch_end(self, outputs: Any, batch: Minibatch, batch_idx: int) -> None:
@@ -114,14 +136,15 @@ class TrainingPlan(LightningModule):
     @override
     def on_validation_epoch_start(self) -> None:
         self._rng = torch.random.get_rng_state()
-        torch.manual_seed(self.seed)
+        torch.manual_seed(self.seed + self._rank_seed)
         self._average_weights()
         self.swap_average()
 
     @override
     def validation_step(self, batch: Minibatch, batch_idx: int) -> None:
         every = replace(self.config.objective, wide_decodings="all")
-        self._accumulate("validation", self._terms(batch, self.config.kl_weight, every))
+        terms = self._terms(batch, self.config.kl_weight, every)
+        self._accumulate("validation", terms, batch.weight)
 
     @override
     def on_validation_epoch_end(self) -> None:
@@ -183,27 +206,29 @@ class TrainingPlan(LightningModule):
             config=objective,
         )
 
-    def _accumulate(self, stage: str, terms: ObjectiveTerms) -> None:
+    def _accumulate(self, stage: str, terms: ObjectiveTerms, weight: float) -> None:
         row = torch.cat(
             [
-                torch.stack([terms.loss.detach() * terms.n_cells, terms.kl]),
-                terms.kl.new_tensor([terms.n_cells]),
+                torch.stack([terms.loss.detach() * terms.n_terms, terms.kl]),
+                terms.kl.new_tensor([terms.n_terms, terms.n_cells]),
                 terms.log_prob,
                 terms.n_present.to(terms.kl.dtype),
             ]
         )
+        if weight != 1:
+            row *= weight
         self._sums[stage] = self._sums[stage] + row if stage in self._sums else row
 
     def _log_sums(self, stage: str) -> None:
         total = self._sums.pop(stage, None)
         if total is None:
             return
-        loss, kl, n_cells = total[0], total[1], total[2]
-        n_modalities = len(self.network.modalities)
-        log_prob, present = total[3 : 3 + n_modalities], total[3 + n_modalities :]
+        total = self._summed(total)
+        loss, kl, n_terms, n_cells = total[:4]
+        log_prob, present = total[4:].chunk(2)
         reconstruction = -log_prob.sum() / n_cells
         name = "train_loss" if stage == "train" else "validation_loss"
-        self.log(name, loss / n_cells, prog_bar=True)
+        self.log(name, loss / n_terms, prog_bar=True)
         self.log(f"elbo_{stage}", reconstruction + kl / n_cells)
         self.log(f"reconstruction_loss_{stage}", reconstruction)
         self.log(f"kl_local_{stage}", kl / n_cells)

@@ -25,6 +25,7 @@ HARMLESS = (
     "Checkpoint directory .* exists",
     "smaller than the logging interval",
     "Total length of `list` across ranks is zero",
+    r"It is recommended to use `self.log\(.*sync_dist=True\)`",
     "callbacks used to create the checkpoint need to be provided",
     r"`isinstance\(treespec, LeafSpec\)` is deprecated",
 )
@@ -48,8 +49,8 @@ class RunConfig:
     ----------
     max_epochs
         Epochs of this run.
-    accelerator, devices
-        As in Lightning.
+    accelerator, devices, num_nodes, strategy
+        As in Lightning, but ``devices="auto"`` is one device.
     early_stopping
         Whether to stop when the validation loss no longer falls.
     early_stopping_patience
@@ -67,6 +68,8 @@ class RunConfig:
     max_epochs: int
     accelerator: str = "auto"
     devices: int | list[int] | str = "auto"
+    num_nodes: int = 1
+    strategy: str = "auto"
     early_stopping: bool = True
     early_stopping_patience: int = 20
     enable_progress_bar: bool = True
@@ -116,7 +119,9 @@ def run_training(plan: TrainingPlan, data: MosaicDataModule, config: RunConfig) 
     trainer = Trainer(
         max_epochs=config.max_epochs,
         accelerator=config.accelerator,
-        devices=config.devices,
+        devices=1 if config.devices == "auto" else config.devices,
+        num_nodes=config.num_nodes,
+        strategy=config.strategy,
         check_val_every_n_epoch=1,
         reload_dataloaders_every_n_epochs=1,
         gradient_clip_val=plan.config.gradient_clip,
@@ -146,12 +151,16 @@ def run_training(plan: TrainingPlan, data: MosaicDataModule, config: RunConfig) 
         finally:
             stop.restore()
     best.restore(plan)
+    # Only the first of several processes logs.
+    history = dict(trainer.logger.history) if trainer.is_global_zero else {}
+    if trainer.world_size > 1:
+        history = trainer.strategy.broadcast(history, src=0)
     if interrupted:
         logger.warning(
             "Training was interrupted in epoch %d; what was trained is kept.",
             trainer.current_epoch,
         )
-    return RunResult(dict(trainer.logger.history), best.best_epoch, interrupted, failure)
+    return RunResult(history, best.best_epoch, interrupted, failure)
 
 
 def _checkpoints(folder: str | Path) -> ModelCheckpoint:

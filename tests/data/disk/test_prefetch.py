@@ -38,7 +38,8 @@ def test_no_more_than_depth_items_are_made_ahead():
 def test_an_error_comes_after_the_items_before_it():
     def items():
         yield 1
-        raise OSError("the disk is gone")
+        msg = "the disk is gone"
+        raise OSError(msg)
 
     stream = prefetched(items(), depth=2)
     assert next(stream) == 1

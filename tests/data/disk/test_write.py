@@ -187,7 +187,7 @@ def test_a_store_without_cells_is_refused(tmp_path):
 def test_what_exists_is_replaced_only_if_it_is_a_store_and_asked_for(tmp_path):
     target = tmp_path / "c.zarr"
     write_store(piece(0), target, PAIR)
-    with pytest.raises(ConfigError, match="exists. Pass overwrite=True"):
+    with pytest.raises(ConfigError, match=r"exists. Pass overwrite=True"):
         write_store(piece(1), target, PAIR)
     write_store(piece(1), target, PAIR, overwrite=True)
     assert open_store(target).obs_names[0] == "s1_cell_0"
