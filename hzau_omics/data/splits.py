@@ -89,6 +89,10 @@ def _strata(stratify: ArrayLike, n_cells: int) -> NDArray[np.int64]:
     if values.ndim == 0 or len(values) != n_cells:
         msg = f"stratify has one entry per cell: {n_cells}. Got shape {values.shape}."
         raise ConfigError(msg)
+    if values.ndim > 1 and values.dtype == bool:
+        # Rows as numbers: sorting millions of rows takes gigabytes.
+        values = np.packbits(values, axis=1)
+        values = values[:, 0] if values.shape[1] == 1 else values
     axis = 0 if values.ndim > 1 else None
     return np.asarray(np.unique(values, axis=axis, return_inverse=True)[1]).reshape(-1)
 
