@@ -10,11 +10,16 @@ import time
 import warnings
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, override
 
 import numpy as np
+import torch
+from lightning.pytorch import Callback
 
 from benchmarks._report import peak_memory_gb, set_threads
+
+type Train = Callable[[int], list[dict[str, float]]]
+"""Trains for some epochs; returns the held-out curve where the method gives one."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,7 +52,7 @@ class SpeedRun:
         return json.dumps(asdict(self))
 
 
-def ours(mdata: Any, run: SpeedRun, precision: str) -> tuple[Any, Callable[[int], Any]]:
+def ours(mdata: Any, run: SpeedRun, precision: str) -> tuple[Any, Train]:
     """Build HZAU-VAE, and what trains it for some epochs."""
     from hzau_omics.data import ModalitySpec
     from hzau_omics.model import HZAUVAE
@@ -56,13 +61,15 @@ def ours(mdata: Any, run: SpeedRun, precision: str) -> tuple[Any, Callable[[int]
     HZAUVAE.setup_mudata(mdata, {m: peaks if m == "atac" else "nb" for m in mdata.mod})
     model = HZAUVAE(mdata)
 
-    def train(epochs: int) -> None:
-        model.train(epochs, **_common(run), seed=0, precision=precision)
+    def train(epochs: int) -> list[dict[str, float]]:
+        curve = HeldOutCurve()
+        model.train(epochs, **_common(run), seed=0, precision=precision, callbacks=[curve])
+        return curve.points
 
     return model, train
 
 
-def totalvi(mdata: Any, run: SpeedRun) -> tuple[Any, Callable[[int], Any]]:
+def totalvi(mdata: Any, run: SpeedRun) -> tuple[Any, Train]:
     """Build totalVI on RNA and the other modality."""
     import scvi
 
@@ -73,7 +80,7 @@ def totalvi(mdata: Any, run: SpeedRun) -> tuple[Any, Callable[[int], Any]]:
     return _peer(scvi.model.TOTALVI(mdata), run)
 
 
-def multivi(mdata: Any, run: SpeedRun) -> tuple[Any, Callable[[int], Any]]:
+def multivi(mdata: Any, run: SpeedRun) -> tuple[Any, Train]:
     """Build MultiVI on RNA and ATAC."""
     import scvi
 
@@ -83,10 +90,30 @@ def multivi(mdata: Any, run: SpeedRun) -> tuple[Any, Callable[[int], Any]]:
     )
 
 
-def _peer(model: Any, run: SpeedRun) -> tuple[Any, Callable[[int], Any]]:
-    def train(epochs: int) -> None:
+class HeldOutCurve(Callback):
+    """Seconds since the beginning, and negative log likelihoods of validation cells, per epoch."""
+
+    def __init__(self) -> None:
+        self.points: list[dict[str, float]] = []
+        self._start = time.perf_counter()
+
+    @override
+    def on_validation_end(self, trainer: Any, pl_module: Any) -> None:
+        if trainer.sanity_checking:
+            return
+        found = {
+            name.removeprefix("nll_").removesuffix("_validation"): float(value)
+            for name, value in trainer.callback_metrics.items()
+            if name.startswith("nll_") and name.endswith("_validation")
+        }
+        self.points.append({"seconds": time.perf_counter() - self._start, **found})
+
+
+def _peer(model: Any, run: SpeedRun) -> tuple[Any, Train]:
+    def train(epochs: int) -> list[dict[str, float]]:
         # Its default validates only at the end; ours does after every epoch.
         model.train(epochs, **_common(run), check_val_every_n_epoch=1)
+        return []
 
     return model, train
 
@@ -100,7 +127,7 @@ def _common(run: SpeedRun) -> dict[str, Any]:
     }
 
 
-BUILDERS: dict[str, Callable[..., tuple[Any, Callable[[int], Any]]]] = {
+BUILDERS: dict[str, Callable[..., tuple[Any, Train]]] = {
     "hzau-vae": lambda mdata, run: ours(mdata, run, "auto"),
     "hzau-vae-float32": lambda mdata, run: ours(mdata, run, "32-true"),
     "totalvi": totalvi,
@@ -120,6 +147,23 @@ def held_out_nll(model: Any, method: str) -> dict[str, float]:
     }
 
 
+def gpu_figures(train: Callable[[int], Any]) -> dict[str, float]:
+    """Train one more epoch under a profiler: kernel time over wall time, and memory of the GPU."""
+    if not torch.cuda.is_available():
+        return {}
+    activities = [torch.profiler.ProfilerActivity.CUDA]
+    start = time.perf_counter()
+    with torch.profiler.profile(activities=activities) as profile:
+        train(1)
+        torch.cuda.synchronize()
+    seconds = time.perf_counter() - start
+    busy = sum(event.self_device_time_total for event in profile.key_averages()) / 1e6
+    return {
+        "gpu_busy_share": busy / seconds,
+        "gpu_memory_gb": torch.cuda.max_memory_allocated() / 1024**3,
+    }
+
+
 def measure(run: SpeedRun) -> dict[str, Any]:
     """Train for one epoch, then for the timed ones; give the figures."""
     import mudata
@@ -129,7 +173,7 @@ def measure(run: SpeedRun) -> dict[str, Any]:
     model, train = BUILDERS[run.method](mdata, run)
     train(1)
     start = time.perf_counter()
-    train(run.epochs)
+    curve = train(run.epochs)
     seconds = time.perf_counter() - start
     return {
         "method": run.method,
@@ -140,6 +184,8 @@ def measure(run: SpeedRun) -> dict[str, Any]:
         "cells_per_s": mdata.n_obs * run.epochs / seconds,
         "peak_memory_gb": peak_memory_gb(),
         "held_out_nll": held_out_nll(model, run.method),
+        "curve": curve,
+        **gpu_figures(train),
     }
 
 

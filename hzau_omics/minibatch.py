@@ -1,7 +1,7 @@
 """The one value that passes from the data layer to the network."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import NamedTuple, override
 
@@ -15,7 +15,8 @@ class SparseEntries(NamedTuple):
     Attributes
     ----------
     start
-        Long tensor (row + 1): where the entries of each row begin.
+        Long tensor (row + 1): where the entries of each row begin. It stays in the processor's
+        memory wherever the others are, so that no one has to wait for a device to tell a size.
     row, feature
         Long tensors: position of each entry.
     value
@@ -41,15 +42,23 @@ class SparseEntries(NamedTuple):
         """Find the entries of a dense matrix that are not 0."""
         row, feature = (x != 0).nonzero(as_tuple=True)
         start = torch.searchsorted(row, torch.arange(len(x) + 1, device=x.device))
-        return cls(start, row, feature, x[row, feature], x.shape[1])
+        return cls(start.cpu(), row, feature, x[row, feature], x.shape[1])
 
     def take(self, rows: Tensor) -> "SparseEntries":
-        """Return the entries of some rows, in the order and as often as asked for."""
+        """Return the entries of some rows, in the order and as often as asked for.
+
+        `rows` are in the processor's memory, as `start` is.
+        """
         first, length = self.start[rows], self.start[rows + 1] - self.start[rows]
         start = torch.cat([length.new_zeros(1), length.cumsum(0)])
-        row = torch.arange(len(rows), device=rows.device).repeat_interleave(length)
-        source = (first - start[:-1])[row] + torch.arange(len(row), device=rows.device)
-        return SparseEntries(start, row, self.feature[source], self.value[source], self.n_features)
+        n_entries, device = int(start[-1]), self.value.device
+        row = torch.arange(len(rows), device=device).repeat_interleave(
+            length.to(device, non_blocking=True), output_size=n_entries
+        )
+        shift = (first - start[:-1]).to(device, non_blocking=True)
+        source = shift[row] + torch.arange(n_entries, device=device)
+        feature = self.feature[source].long()
+        return SparseEntries(start, row, feature, self.value[source], self.n_features)
 
     def total(self) -> Tensor:
         """Sum of each row, of shape (row, 1)."""
@@ -64,10 +73,15 @@ class SparseEntries(NamedTuple):
 
     def to(self, target: device | str) -> "SparseEntries":
         """Return the same entries on another device."""
-        start, row, feature, value = (
-            part.to(target) for part in (self.start, self.row, self.feature, self.value)
+        row, feature, value = (
+            part.to(target, non_blocking=True) for part in (self.row, self.feature, self.value)
         )
-        return SparseEntries(start, row, feature, value, self.n_features)
+        return SparseEntries(self.start, row, feature, value, self.n_features)
+
+    def pinned(self) -> "SparseEntries":
+        """Return the same entries in memory that a GPU can copy while it computes."""
+        row, feature, value = (part.pin_memory() for part in (self.row, self.feature, self.value))
+        return SparseEntries(self.start, row, feature, value, self.n_features)
 
 
 class Values(Mapping[str, Tensor]):
@@ -116,7 +130,7 @@ class Observed:
     name
         The modality.
     cells
-        Long tensor (row): cells of the minibatch.
+        Long tensor (row) in the processor's memory: cells of the minibatch.
     """
 
     batch: "Minibatch"
@@ -127,12 +141,16 @@ class Observed:
     def mask(self) -> Tensor | None:
         """Boolean tensor (row, feature) of measured features; None if all were."""
         mask = self.batch.feature_mask.get(self.name)
-        return None if mask is None else mask[self.cells]
+        return None if mask is None else mask[self._index]
+
+    @cached_property
+    def _index(self) -> Tensor:
+        return self.cells.to(self.batch.present.device, non_blocking=True)
 
     @cached_property
     def dense(self) -> Tensor:
         """Values (row, feature), 0 where nothing was measured."""
-        values = self.batch.x[self.name][self.cells]
+        values = self.batch.x[self.name][self._index]
         # Before anything is computed: zeroing a NaN's result would still leave a NaN gradient.
         return values if self.mask is None else torch.where(self.mask, values, 0.0)
 
@@ -182,6 +200,8 @@ class Minibatch:
         Modality name -> entries of its `x` that are not 0, where the data hold them so: what is
         sparse is then computed sparsely. There are none of what a cell lacks or its batch did not
         measure.
+    known_present
+        `present` in the processor's memory, if `present` is elsewhere.
     weight
         Weight of the minibatch in a loss: 1, or 0 for a cell that stands in where one of several
         processes has none of its own.
@@ -196,9 +216,15 @@ class Minibatch:
     rows: Tensor | None = None
     sparse: dict[str, SparseEntries] = field(default_factory=dict)
     weight: float = 1.0
+    known_present: Tensor | None = None
+
+    @property
+    def present_on_host(self) -> Tensor:
+        """`present` in the processor's memory: what follows from it need not wait for a device."""
+        return self.present.cpu() if self.known_present is None else self.known_present
 
     def observed(self, name: str, cells: Tensor) -> Observed:
-        """Return a modality's values for some cells, given by position."""
+        """Return a modality's values for some cells, given by position on the processor."""
         return Observed(self, name, cells)
 
     def __len__(self) -> int:
@@ -207,16 +233,29 @@ class Minibatch:
 
     def to(self, target: device | str) -> "Minibatch":
         """Return the same minibatch on another device."""
+        if self.present.device == torch.device(target):
+            return self
+
+        def move(value: Tensor) -> Tensor:
+            return value.to(target, non_blocking=True)
+
         sparse = {name: entries.to(target) for name, entries in self.sparse.items()}
-        dense = {name: self.x[name].to(target) for name in self.x if name not in sparse}
+        dense = {name: move(self.x[name]) for name in self.x if name not in sparse}
         return Minibatch(
             x=Values(self.x, dense, sparse),
-            present=self.present.to(target),
-            batch=self.batch.to(target),
-            categorical=self.categorical.to(target),
-            continuous=self.continuous.to(target),
-            feature_mask={name: mask.to(target) for name, mask in self.feature_mask.items()},
-            rows=None if self.rows is None else self.rows.to(target),
+            present=move(self.present),
+            batch=move(self.batch),
+            categorical=move(self.categorical),
+            continuous=move(self.continuous),
+            feature_mask={name: move(mask) for name, mask in self.feature_mask.items()},
+            rows=None if self.rows is None else move(self.rows),
             sparse=sparse,
             weight=self.weight,
+            known_present=self.present_on_host,
         )
+
+    def pinned(self) -> "Minibatch":
+        """Return the same minibatch with its values where a GPU can copy them while it computes."""
+        sparse = {name: entries.pinned() for name, entries in self.sparse.items()}
+        dense = {name: self.x[name].pin_memory() for name in self.x if name not in sparse}
+        return replace(self, x=Values(self.x, dense, sparse), sparse=sparse)

@@ -19,6 +19,14 @@ settings.load_profile("hzau")
 THREADS = torch.get_num_threads()
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip what needs a GPU where there is none."""
+    if not torch.cuda.is_available():
+        for item in items:
+            if item.get_closest_marker("gpu"):
+                item.add_marker(pytest.mark.skip(reason="needs a CUDA device"))
+
+
 @pytest.fixture(autouse=True)
 def _threads() -> None:
     """Undo what numba's first parallel call, UMAP's too, does to torch: take all threads."""

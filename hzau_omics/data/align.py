@@ -52,6 +52,14 @@ class Block:
         stored[1:][has] = np.diff(found.indptr)
         return sp.csr_array((found.data, found.indices, np.cumsum(stored)), shape=shape)
 
+    @property
+    def nbytes(self) -> int:
+        """Size of the values in bytes."""
+        if isinstance(self.matrix, np.ndarray):
+            return int(self.matrix.nbytes)
+        parts = (self.matrix.data, self.matrix.indices, self.matrix.indptr)
+        return sum(int(part.nbytes) for part in parts)
+
     def totals(self) -> NDArray[np.float64]:
         """Return the sum of every cell's values, NaN where it lacks the modality."""
         sums = np.asarray(self.matrix.sum(axis=1, dtype=np.dtype(np.float64))).reshape(-1)

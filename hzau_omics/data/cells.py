@@ -2,8 +2,8 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
 
 import numpy as np
 import pandas as pd
@@ -53,6 +53,28 @@ class CellTable:
             self.categorical[cells],
             self.continuous[cells],
         )
+
+    def minibatch(self, cells: NDArray[np.int64]) -> Minibatch:
+        """Return what is known of some cells as tensors, without values."""
+        table = self.take(cells)
+        return Minibatch(
+            x={},
+            present=torch.from_numpy(table.present),
+            batch=torch.from_numpy(table.batch.astype(np.int64)),
+            categorical=torch.from_numpy(table.categorical.astype(np.int64)),
+            continuous=torch.from_numpy(table.continuous),
+            rows=torch.from_numpy(cells.copy()),
+        )
+
+
+class Feed(Protocol):
+    """What training asks of cells: an order for an epoch, and minibatches in an order."""
+
+    def shuffled(self, cells: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.int64]:
+        """Return cells in a random order."""
+
+    def minibatches(self, cells: NDArray[np.int64], batch_size: int) -> Iterator[Minibatch]:
+        """Walk over cells in minibatches, in the order given."""
 
 
 class CellStore(ABC):
@@ -193,25 +215,20 @@ class CellStore(ABC):
         return index
 
     def _assemble(self, index: NDArray[np.int64], taken: Taken) -> Minibatch:
-        table = self.table.take(index)
         dense, sparse = {}, {}
         for name, values in taken.items():
             if isinstance(values, np.ndarray):
                 dense[name] = torch.from_numpy(values)
             else:
                 sparse[name] = _sparse_entries(values)
-        return Minibatch(
+        return replace(
+            self.table.minibatch(index),
             x=Values(taken, dense, sparse),
-            present=torch.from_numpy(table.present),
-            batch=torch.from_numpy(table.batch.astype(np.int64)),
-            categorical=torch.from_numpy(table.categorical.astype(np.int64)),
-            continuous=torch.from_numpy(table.continuous),
             feature_mask={
-                name: torch.from_numpy(panel[table.batch])
+                name: torch.from_numpy(panel[self.batch[index]])
                 for name, panel in self._panels.items()
                 if panel is not None
             },
-            rows=torch.from_numpy(index.copy()),
             sparse=sparse,
         )
 

@@ -1,6 +1,6 @@
 """Row-aligned access to the cells of a MuData, for training and for held-out data."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, override
 
 import numpy as np
@@ -9,7 +9,7 @@ import scipy.sparse as sp
 from mudata import MuData
 from numpy.typing import ArrayLike, NDArray
 
-from hzau_omics.data.align import align
+from hzau_omics.data.align import Block, align
 from hzau_omics.data.cells import CellStore, CellTable, Taken
 from hzau_omics.data.layout import DataLayout
 from hzau_omics.data.matrix import Dense
@@ -149,6 +149,16 @@ class MosaicStore(CellStore):
         """
         self.layout.modality(name)
         return self._blocks[name].take(self.positions(cells))
+
+    @property
+    def blocks(self) -> Mapping[str, Block]:
+        """Modality name -> its values and rows."""
+        return self._blocks
+
+    @property
+    def nbytes(self) -> int:
+        """Size of all values in bytes, as they are held."""
+        return sum(block.nbytes for block in self._blocks.values())
 
     @override
     def _take(self, cells: NDArray[np.int64]) -> Taken:

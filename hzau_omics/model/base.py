@@ -107,6 +107,7 @@ class TrainableModel(RegisteredModel):
         enable_progress_bar: bool = True,
         seed: int | None = None,
         precision: Precision = "auto",
+        device_memory_gb: float | None = None,
         plan_kwargs: Mapping[str, Any] | None = None,
         checkpoint_dir: str | Path | None = None,
         resume_from: str | Path | None = None,
@@ -148,6 +149,9 @@ class TrainableModel(RegisteredModel):
             ``"32-true"`` computes everything in float32. ``"bf16-mixed"`` makes the products with
             wide weights in bfloat16 in training steps, and nothing else. ``"auto"`` does so where
             the device has bfloat16 natively.
+        device_memory_gb
+            Memory in GiB that cells may take on a GPU; they are held there whole if they fit, and
+            sent minibatch by minibatch if not. None is half of what is free. No matter on a CPU.
         plan_kwargs
             Options of :class:`~hzau_omics.model.training.config.TrainingPlanConfig`, such as
             ``{"lr": 1e-3, "modality_dropout": 0.2}``. ``alignment``, which draws the embeddings of
@@ -200,7 +204,7 @@ class TrainableModel(RegisteredModel):
                 self.module, store, split.train, self.modality_weights, seed
             )
         reset_calibration(self.module)
-        data = MosaicDataModule(store, split, batch_size, seed)
+        data = MosaicDataModule(store, split, batch_size, seed, device_memory_gb=device_memory_gb)
         plan = TrainingPlan(
             self.module,
             plan_config,

@@ -145,12 +145,14 @@ class GatedMultimodalVAE(nn.Module):
     ) -> Reconstruction:
         """Log likelihood of one modality of the cells `cells` (indices into `batch`) given `z`.
 
-        Every cell must have the modality. Unmeasured features count nothing. `seen` says whether
-        the posterior behind `z` saw the modality; None if it always did.
+        The indices are in the processor's memory. Every cell must have the modality. Unmeasured
+        features count nothing. `seen` says whether the posterior behind `z` saw the modality; None
+        if it always did.
         """
         decoder = self.decoder(modality)
         observed = batch.observed(self.modalities[modality], cells)
-        covariates = self.covariates(batch)[cells]
+        index = cells.to(z.device, non_blocking=True)
+        covariates = self.covariates(batch)[index]
         hidden = decoder.hidden(z, covariates)
         library = decoder.library(hidden)
         log_library, library_log_prob = None, z.new_zeros(z.shape[0])
@@ -160,7 +162,7 @@ class GatedMultimodalVAE(nn.Module):
             library_log_prob = library.log_prob(total)
         context = decoder.context(
             log_library,
-            batch=batch.batch[cells],
+            batch=batch.batch[index],
             covariates=covariates,
             feature_mask=observed.mask,
             seen=None if seen is None else seen.unsqueeze(-1),
@@ -174,6 +176,7 @@ class GatedMultimodalVAE(nn.Module):
         """Log p(x_m | z) of every modality in nats per cell, NaN where a cell lacks it."""
         result = torch.full(batch.present.shape, torch.nan, device=z.device)
         for m in range(len(self.modalities)):
-            row = batch.present[:, m].nonzero().squeeze(-1)
-            result[row, m] = self.reconstruct(z[row], batch, row, m).log_prob
+            cells = batch.present_on_host[:, m].nonzero().squeeze(-1)
+            row = cells.to(z.device, non_blocking=True)
+            result[row, m] = self.reconstruct(z[row], batch, cells, m).log_prob
         return result

@@ -5,6 +5,7 @@ with one marginal term per modality and `n_random_subsets` further subsets.
 """
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal, NamedTuple
 
 import torch
@@ -174,34 +175,43 @@ def sub_sampled_objective(
         Choice of subsets.
     """
     encoded = network.encode(batch)
-    subsets = torch.stack(draw_subsets(batch.present, config))
+    # Which terms there are follows from what cells have: the processor works it out, and a device
+    # need not be asked in the middle of a step.
+    present, device = batch.present_on_host, batch.present.device
+    on_device = partial(torch.Tensor.to, device=device, non_blocking=True)
+    subsets = torch.stack(draw_subsets(present, config))
     new = _is_new_term(subsets)
     terms = new.flatten().nonzero().squeeze(-1)
     term, cell = terms // len(batch), terms % len(batch)
     place = new.flatten().cumsum(0).sub_(1).view_as(new)
-    pooled = network.infer(encoded, subsets).q
-    q = DiagonalGaussian(*(part.flatten(0, 1).index_select(0, terms) for part in pooled))
+    pooled = network.infer(encoded, on_device(subsets)).q
+    chosen = on_device(terms)
+    q = DiagonalGaussian(*(part.flatten(0, 1).index_select(0, chosen) for part in pooled))
     kl = kl_to_prior(q)
     total = kl_weight * kl
     log_prob = []
     z = q.sample()
     for m, modality in enumerate(network.config.modalities):
         seen = subsets[..., m]
-        wanted = new & (seen if config.marginal_targets == "own" else batch.present[:, m])
-        n_stood_for = torch.ones_like(batch.batch)
+        wanted = new & (seen if config.marginal_targets == "own" else present[:, m])
+        n_stood_for = torch.ones(len(batch), dtype=torch.long)
         if config.wide_decodings == "one" and modality.n_features >= WIDE:
             n_stood_for = wanted.sum(0)
             wanted = _one_per_cell(wanted)
         # In the order of the cells, to read each cell's values once where it has one term.
         of, by = wanted.t().nonzero(as_tuple=True)
-        row = place[by, of]
-        found = network.reconstruct(z.index_select(0, row), batch, of, m, seen=seen[by, of])
-        weighted = weights[m] * n_stood_for[of] * (found.log_prob + found.library_log_prob)
+        row = on_device(place[by, of])
+        found = network.reconstruct(
+            z.index_select(0, row), batch, of, m, seen=on_device(seen[by, of])
+        )
+        times = on_device(n_stood_for[of])
+        weighted = weights[m] * times * (found.log_prob + found.library_log_prob)
         total = total.index_add(0, row, -weighted)
-        of_joint = torch.where(by == 0, n_stood_for[of], 0)
+        of_joint = torch.where(on_device(by == 0), times, 0)
         log_prob.append((of_joint * found.log_prob.detach()).sum())
     # Every cell has exactly one joint term, and these come first, in the order of the cells: row
     # `cell` of the terms is the joint one.
+    term, cell = on_device(term), on_device(cell)
     if config.alignment:
         total = total + config.alignment * (q.mean[cell] - q.mean).square().sum(-1)
     if config.distillation:

@@ -1,5 +1,6 @@
 import json
 
+import numpy as np
 import pytest
 
 from benchmarks import speed
@@ -39,6 +40,19 @@ def test_the_summary_takes_the_fastest_run_and_compares_at_the_same_batch_size()
     assert (table.loc[table["method"] == "totalvi", "times_peer"] == 1).all()
 
 
+def test_time_to_the_peer_s_likelihood_is_read_off_the_curve():
+    ours = figures("hzau-vae", 128, 400.0) | {
+        "held_out_nll": {"rna": 90.0, "prot": 10.0},
+        "curve": [{"seconds": s, "rna": 1.0, "prot": p} for s, p in ((1, 30), (2, 19), (3, 10))],
+    }
+    peer = figures("totalvi", 128, 200.0) | {"held_out_nll": {"gene": 80.0, "protein": 20.0}}
+    other_size = peer | {"batch_size": 512, "held_out_nll": {"protein": 50.0}}
+    assert speed.seconds_to_peer(ours, [other_size, ours, peer]) == 2
+    better = peer | {"held_out_nll": {"protein": 5.0}}
+    assert np.isnan(speed.seconds_to_peer(ours, [better]))
+    assert np.isnan(speed.seconds_to_peer(peer, [peer]))
+
+
 @pytest.mark.filterwarnings("ignore")
 def test_a_run_is_measured(paired, tmp_path):
     paired.write(tmp_path / "paired.h5mu")
@@ -53,6 +67,8 @@ def test_a_run_is_measured(paired, tmp_path):
     assert found["n_cells"] == 120
     assert found["cells_per_s"] == pytest.approx(240 / found["seconds"])
     assert set(found["held_out_nll"]) == {"rna", "prot"}
+    assert [set(point) for point in found["curve"]] == [{"seconds", "rna", "prot"}] * 2
+    assert found["curve"][1]["seconds"] < found["seconds"]
     assert 0.1 < found["peak_memory_gb"] < 100
 
 

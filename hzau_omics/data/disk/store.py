@@ -17,10 +17,10 @@ from hzau_omics.data.disk.large import require_large
 from hzau_omics.data.disk.manifest import RESULTS, Manifest
 from hzau_omics.data.disk.match import Match
 from hzau_omics.data.disk.order import WINDOW, shuffled_runs
-from hzau_omics.data.disk.prefetch import prefetched
 from hzau_omics.data.disk.reader import WideReader
 from hzau_omics.data.disk.results import ResultColumns
 from hzau_omics.data.layout import DataLayout
+from hzau_omics.data.prefetch import prefetched
 from hzau_omics.data.presence import check_observed
 from hzau_omics.minibatch import Minibatch
 

@@ -10,9 +10,11 @@ from lightning.pytorch import LightningDataModule, Trainer
 from numpy.typing import NDArray
 
 from hzau_omics.data import CellStore
+from hzau_omics.data.cells import Feed
 from hzau_omics.data.splits import Split
 from hzau_omics.errors import ConfigError
 from hzau_omics.minibatch import Minibatch
+from hzau_omics.model.training.placement import place
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,7 @@ class MinibatchLoader:
 
     def __init__(
         self,
-        store: CellStore,
+        store: Feed,
         cells: NDArray[np.int64],
         batch_size: int,
         share: Share = Share(),
@@ -100,26 +102,42 @@ class MosaicDataModule(LightningDataModule):
     uninterrupted one would have seen, and every process of a run knows its share.
     """
 
-    def __init__(self, store: CellStore, split: Split, batch_size: int, seed: int) -> None:
+    def __init__(
+        self,
+        store: CellStore,
+        split: Split,
+        batch_size: int,
+        seed: int,
+        *,
+        device_memory_gb: float | None = None,
+    ) -> None:
         super().__init__()
         self.store = store
+        self.device_memory_gb = device_memory_gb
+        self._feed: Feed = store
         self.split = split
         self.batch_size = batch_size
         self.seed = seed
 
     @override
     def setup(self, stage: str) -> None:
-        """See that several processes can share minibatches, and mean the same ones.
+        """Bring the cells near the device, and see that several processes mean the same ones.
 
         Raises
         ------
         ConfigError
-            A minibatch has fewer cells than there are processes, or these have other cells or
-            another seed.
+            The device's budget is negative, a minibatch has fewer cells than there are processes,
+            or these have other cells or another seed.
         """
         trainer = self.trainer
-        if trainer is None or trainer.world_size == 1:
+        if trainer is None:
             return
+        device = trainer.strategy.root_device
+        self._feed = place(self.store, device, self.device_memory_gb)
+        if trainer.world_size > 1:
+            self._check_processes(trainer)
+
+    def _check_processes(self, trainer: Trainer) -> None:
         if self.batch_size < trainer.world_size:
             msg = (
                 f"batch_size counts the cells of all processes, of which there are "
@@ -140,7 +158,7 @@ class MosaicDataModule(LightningDataModule):
     def train_dataloader(self) -> MinibatchLoader:
         epoch = 0 if self.trainer is None else self.trainer.current_epoch
         rng = np.random.default_rng([self.seed, epoch])
-        return self._loader(self.store.shuffled(self.split.train, rng))
+        return self._loader(self._feed.shuffled(self.split.train, rng))
 
     @override
     def val_dataloader(self) -> MinibatchLoader | list[Any]:
@@ -149,7 +167,7 @@ class MosaicDataModule(LightningDataModule):
         return self._loader(self.split.validation)
 
     def _loader(self, cells: NDArray[np.int64]) -> MinibatchLoader:
-        return MinibatchLoader(self.store, cells, self.batch_size, Share.of(self.trainer))
+        return MinibatchLoader(self._feed, cells, self.batch_size, Share.of(self.trainer))
 
     @override
     def transfer_batch_to_device(

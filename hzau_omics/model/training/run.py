@@ -11,6 +11,7 @@ import pandas as pd
 import torch
 from lightning.pytorch import Callback
 from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from scvi.train import Trainer
 
 from hzau_omics.errors import ConfigError, DataContractError
@@ -116,7 +117,7 @@ def run_training(plan: TrainingPlan, data: MosaicDataModule, config: RunConfig) 
     has_validation = len(data.split.validation) > 0
     if config.early_stopping and has_validation:
         callbacks.append(EarlyStopping(monitor=MONITOR, patience=config.early_stopping_patience))
-    trainer = Trainer(
+    trainer = _trainer(
         max_epochs=config.max_epochs,
         accelerator=config.accelerator,
         devices=1 if config.devices == "auto" else config.devices,
@@ -161,6 +162,19 @@ def run_training(plan: TrainingPlan, data: MosaicDataModule, config: RunConfig) 
             trainer.current_epoch,
         )
     return RunResult(history, best.best_epoch, interrupted, failure)
+
+
+def _trainer(**options: Any) -> Trainer:
+    """Build the trainer; what Lightning refuses, such as a device that is not there, is named."""
+    try:
+        return Trainer(**options)
+    except (MisconfigurationException, ValueError) as error:
+        msg = (
+            f"Cannot train with accelerator={options['accelerator']!r}, "
+            f"devices={options['devices']!r}, strategy={options['strategy']!r}: {error} "
+            "`hzau-omics info` lists the devices; accelerator='auto' takes what there is."
+        )
+        raise ConfigError(msg) from error
 
 
 def _checkpoints(folder: str | Path) -> ModelCheckpoint:

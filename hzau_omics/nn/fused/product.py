@@ -19,7 +19,11 @@ def sparse_product(
         out: Tensor = _SparseProduct.apply(x, weight)
         return out
     return torch.nn.functional.embedding_bag(
-        x.feature, weight, x.start[:-1], mode="sum", per_sample_weights=x.value
+        x.feature,
+        weight,
+        x.start[:-1].to(weight.device, non_blocking=True),
+        mode="sum",
+        per_sample_weights=x.value,
     )
 
 

@@ -5,8 +5,8 @@ import time
 
 import pytest
 
-from hzau_omics.data.disk import prefetch
-from hzau_omics.data.disk.prefetch import prefetched
+from hzau_omics.data import prefetch
+from hzau_omics.data.prefetch import prefetched
 
 
 def _reading():

@@ -1,0 +1,84 @@
+"""Where the cells of a training run are held: on the device, or on their way to it."""
+
+import logging
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from hzau_omics.data import CellStore, MosaicStore
+from hzau_omics.data.cells import Feed
+from hzau_omics.data.prefetch import prefetched
+from hzau_omics.data.resident import ResidentCells
+from hzau_omics.errors import ConfigError
+from hzau_omics.minibatch import Minibatch
+
+logger = logging.getLogger(__name__)
+
+GIB = 1024**3
+SHARE_OF_FREE = 0.5
+"""Share of a GPU's free memory that cells may take if nothing else is said."""
+
+AHEAD = 16
+
+
+def place(store: CellStore, device: torch.device, budget_gb: float | None) -> Feed:
+    """Return the cells as a device should read them.
+
+    On a processor they stay where they are. A GPU holds the cells of a MuData itself where they fit
+    into the budget; otherwise minibatches are made ahead, and copied while it computes.
+
+    Parameters
+    ----------
+    store
+        The cells.
+    device
+        The device that trains.
+    budget_gb
+        Memory in GiB that cells may take on the device; None for half of what is free there.
+
+    Raises
+    ------
+    ConfigError
+        The budget is negative.
+    """
+    if budget_gb is not None and not budget_gb >= 0:
+        msg = f"device_memory_gb must not be negative. Received {budget_gb}."
+        raise ConfigError(msg)
+    if device.type != "cuda":
+        return store
+    free, _ = torch.cuda.mem_get_info(device)
+    budget = SHARE_OF_FREE * free if budget_gb is None else budget_gb * GIB
+    if isinstance(store, MosaicStore) and store.nbytes <= budget:
+        return ResidentCells(store, device)
+    if isinstance(store, MosaicStore):
+        logger.info(
+            "The cells take %.1f GiB, of which the GPU has %.1f for them: they are sent to it "
+            "minibatch by minibatch. device_memory_gb= allows more.",
+            store.nbytes / GIB,
+            budget / GIB,
+        )
+    return StagedCells(store)
+
+
+class StagedCells:
+    """Cells whose minibatches are made ahead, in memory that a GPU copies from while it computes.
+
+    Parameters
+    ----------
+    store
+        The cells.
+    """
+
+    def __init__(self, store: CellStore) -> None:
+        self._store = store
+
+    def shuffled(self, cells: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.int64]:
+        """Return the cells in a random order in which they can be read well."""
+        return self._store.shuffled(cells, rng)
+
+    def minibatches(self, cells: NDArray[np.int64], batch_size: int) -> Iterator[Minibatch]:
+        """Walk over cells in minibatches, in the order given."""
+        batches = self._store.minibatches(cells, batch_size)
+        return prefetched((batch.pinned() for batch in batches), AHEAD)
