@@ -93,7 +93,8 @@ def seconds_to_peer(run: dict[str, Any], runs: Sequence[dict[str, Any]]) -> floa
     if not peers or not run.get("curve"):
         return float("nan")
     part = list(run["held_out_nll"])[-1]
-    goal = list(peers[0]["held_out_nll"].values())[-1]
+    # MultiVI gives a likelihood of 0 for protein that was not registered.
+    goal = [value for value in peers[0]["held_out_nll"].values() if value][-1]
     reached = [point["seconds"] for point in run["curve"] if point[part] <= goal]
     return min(reached, default=float("nan"))
 

@@ -13,6 +13,10 @@ from .correlation import (
     mean_feature_pearson as mean_feature_pearson,
     pearson_per_feature as pearson_per_feature,
 )
+from .importance import (
+    importance_bound as importance_bound,
+    weight_variance as weight_variance,
+)
 from .neighbors import (
     cross_validated_knn_accuracy as cross_validated_knn_accuracy,
     knn_label_accuracy as knn_label_accuracy,

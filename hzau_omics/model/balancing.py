@@ -8,13 +8,13 @@ from numpy.typing import NDArray
 
 from hzau_omics.data import CellStore
 from hzau_omics.nn.balance import balanced_weights, null_nll
-from hzau_omics.nn.network import GatedMultimodalVAE
+from hzau_omics.nn.network import MultimodalVAE
 
 SAMPLE_SIZE = 1000
 
 
 def prepare_network(
-    network: GatedMultimodalVAE,
+    network: MultimodalVAE,
     store: CellStore,
     cells: NDArray[np.int64],
     weights: Literal["auto"] | dict[str, float],

@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, Self, get_args, override
+from typing import Any, ClassVar, Literal, Self, get_args, override
 
 import numpy as np
 import pandas as pd
@@ -20,14 +20,15 @@ from hzau_omics.model.balancing import prepare_network
 from hzau_omics.model.calibration import calibrate, reset_calibration
 from hzau_omics.model.fields import LAYOUT_KEY, layout_of
 from hzau_omics.model.persistence import registry_of
+from hzau_omics.model.recipe import Recipe
 from hzau_omics.model.registration import RegisteredModel
-from hzau_omics.model.session import InferenceSession
+from hzau_omics.model.session import InferenceSession, check_patterns
 from hzau_omics.model.training.config import TrainingPlanConfig, default_max_epochs
 from hzau_omics.model.training.data import MosaicDataModule
 from hzau_omics.model.training.plan import Precision, TrainingPlan
 from hzau_omics.model.training.run import RunConfig, run_training
 from hzau_omics.nn.config import ModalityConfig, NetworkConfig
-from hzau_omics.nn.network import GatedMultimodalVAE
+from hzau_omics.nn.network import MultimodalVAE
 
 logger = logging.getLogger(__name__)
 
@@ -48,7 +49,9 @@ class TrainableModel(RegisteredModel):
         Options of the network, plain values.
     """
 
-    module: GatedMultimodalVAE
+    recipe: ClassVar[Recipe] = Recipe()
+
+    module: MultimodalVAE
     is_trained_: bool
     history_: dict[str, pd.DataFrame] | None
     train_indices_: NDArray[np.int64] | None
@@ -75,7 +78,13 @@ class TrainableModel(RegisteredModel):
             layout = _registered_layout(self.registry_)
             self._store = None if mdata is None else MosaicStore(mdata, layout, check=False)
         self.layout: DataLayout = layout
-        self.network_config = network_config(self.layout, **network_options)
+        self.recipe.check(type(self).__name__, layout.names)
+        structure = {
+            "experts": self.recipe.experts(layout.names).subsets,
+            "pool": self.recipe.pool,
+            **{name: value for name, value in network_options.items() if value is not None},
+        }
+        self.network_config = network_config(layout, **structure)
         self.modality_weights = _check_weights(modality_weights, self.layout)
         self.init_params_ = {
             **network_options,
@@ -174,7 +183,11 @@ class TrainableModel(RegisteredModel):
             The loss is no longer finite.
         """
         store = self._training_store()
-        plan_config = TrainingPlanConfig.of(plan_kwargs, mosaic=not store.present.all())
+        plan_config = TrainingPlanConfig.of(
+            {**self.recipe.training, **(plan_kwargs or {})},
+            mosaic=self.recipe.aligned and not store.present.all(),
+        )
+        check_patterns(self.module, store, plan_config.objective)
         if isinstance(batch_size, bool) or batch_size < 1:
             msg = f"batch_size must be a positive integer. Received {batch_size!r}."
             raise ConfigError(msg)
@@ -353,10 +366,10 @@ class TrainableModel(RegisteredModel):
 
     # ---------------------------------------------------------------- inside
 
-    def _build_network(self, seed: int) -> GatedMultimodalVAE:
+    def _build_network(self, seed: int) -> MultimodalVAE:
         with torch.random.fork_rng():
             torch.manual_seed(seed)
-            return GatedMultimodalVAE(self.network_config).eval()
+            return MultimodalVAE(self.network_config).eval()
 
     def _session(
         self,

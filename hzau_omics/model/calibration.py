@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from hzau_omics.data import CellStore
 from hzau_omics.model.predictive import PredictiveConfig, pit_values
 from hzau_omics.model.session import InferenceSession
-from hzau_omics.nn.network import GatedMultimodalVAE
+from hzau_omics.nn.network import MultimodalVAE
 
 logger = logging.getLogger(__name__)
 
@@ -22,7 +22,7 @@ N_SAMPLES, N_SAMPLES_WIDE = 40, 10
 
 
 def calibrate(
-    network: GatedMultimodalVAE, store: CellStore, cells: NDArray[np.int64], seed: int
+    network: MultimodalVAE, store: CellStore, cells: NDArray[np.int64], seed: int
 ) -> dict[str, float]:
     """Widen or narrow the predictions of unseen modalities until their intervals hold.
 
@@ -54,7 +54,7 @@ def calibrate(
 
 
 def _calibrate_modality(
-    network: GatedMultimodalVAE,
+    network: MultimodalVAE,
     store: CellStore,
     cells: NDArray[np.int64],
     *,
@@ -72,7 +72,7 @@ def _calibrate_modality(
     session = InferenceSession(network, store, usable, batch_size=MAX_CELLS)
     config = PredictiveConfig(
         modality=layout.name,
-        given=tuple(name for name in store.layout.names if name != layout.name),
+        given=_others(network, modality),
         n_samples=N_SAMPLES if layout.n_features <= MAX_FEATURES else N_SAMPLES_WIDE,
         seed=seed,
     )
@@ -84,6 +84,15 @@ def _calibrate_modality(
     chosen = descend(error)
     decoder.log_widening.fill_(chosen)
     return chosen
+
+
+def _others(network: MultimodalVAE, modality: int) -> tuple[str, ...]:
+    """Return the other modalities, or the first of them where all together have no posterior."""
+    present = torch.ones(1, len(network.modalities), dtype=torch.bool)
+    present[0, modality] = False
+    names = [name for m, name in enumerate(network.modalities) if m != modality]
+    known = network.pool.available(present.to(network.membership.device)).any()
+    return tuple(names if known else names[:1])
 
 
 def descend(error: Callable[[float], float]) -> float:
@@ -116,7 +125,7 @@ def coverage_error(pit: NDArray[np.floating]) -> float:
     return float(np.mean([abs((distance <= level / 2).mean() - level) for level in LEVELS]))
 
 
-def reset_calibration(network: GatedMultimodalVAE) -> None:
+def reset_calibration(network: MultimodalVAE) -> None:
     """Take the calibration back, before training goes on."""
     with torch.no_grad():
         for m in range(len(network.modalities)):

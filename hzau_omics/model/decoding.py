@@ -14,7 +14,7 @@ from hzau_omics.errors import DataContractError
 from hzau_omics.minibatch import Minibatch
 from hzau_omics.nn.decoder import log_total
 from hzau_omics.nn.likelihoods import Parameters
-from hzau_omics.nn.network import GatedMultimodalVAE
+from hzau_omics.nn.network import MultimodalVAE
 
 MIN_SHARE = 1e-6
 """A known total says nothing about a panel that shares less than this with its own."""
@@ -100,7 +100,7 @@ class ModalityPredictor:
         Name of the modality to predict.
     """
 
-    network: GatedMultimodalVAE
+    network: MultimodalVAE
     layout: DataLayout
     modality: str
 

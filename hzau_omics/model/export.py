@@ -18,7 +18,7 @@ from hzau_omics.minibatch import Minibatch
 from hzau_omics.model.decoding import ModalityPredictor, batch_codes
 from hzau_omics.model.session import evaluating, make_generator
 from hzau_omics.model.training.processes import is_first_process
-from hzau_omics.nn.network import GatedMultimodalVAE
+from hzau_omics.nn.network import MultimodalVAE
 
 CELLS_HELD = 65_536
 """Cells of a store on disk whose results are in memory at a time."""
@@ -119,7 +119,7 @@ def _spans(n_cells: int) -> Iterator[NDArray[np.int64]]:
 
 
 def prior_samples(
-    network: GatedMultimodalVAE,
+    network: MultimodalVAE,
     layout: DataLayout,
     modality: str,
     n_samples: int,

@@ -1,6 +1,6 @@
 """HZAU-VAE: experts for every subset of modalities, pooled by a trained gate."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Literal, override
 
 import numpy as np
@@ -11,11 +11,15 @@ from numpy.typing import ArrayLike, NDArray
 from hzau_omics.data import DiskStore
 from hzau_omics.errors import ConfigError
 from hzau_omics.model import latent
-from hzau_omics.model.results import Cells, MultimodalModel
+from hzau_omics.model.recipe import Recipe
+from hzau_omics.model.results import Cells
 from hzau_omics.model.session import check_given
+from hzau_omics.model.system import System
+
+GATES = ("gate", "uniform", "global")
 
 
-class HZAUVAE(MultimodalModel):
+class HZAUVAE(System):
     """Gated multimodal VAE over any number of modalities, paired or mosaic.
 
     Each subset S of modalities has an expert q_S(z | x_S); a gate that sees hidden features and the
@@ -28,23 +32,16 @@ class HZAUVAE(MultimodalModel):
     mdata
         MuData that :meth:`setup_mudata` was called on, or a store on disk
         (:func:`hzau_omics.data.open_store`), which was set up when it was written.
-    n_latent
-        Number of latents.
-    n_hidden, n_layers
-        Width and depth of encoders and decoders.
-    dropout, encoder_dropout
-        Dropout rates of the hidden layers of decoders, and of encoders and experts.
-    input_dropout
-        Share of input values that an encoder does not see in a training step; 0 for panels of
-        fewer than 100 features.
-    encode_covariates
-        Whether encoders see batch and covariates too, as decoders always do.
     experts
         Modality subsets that have an expert; None takes all subsets for up to four modalities,
         and else the single ones, the pairs and the full set.
-    modality_weights
-        ``"auto"`` balances modalities of different width by the likelihood of a constant
-        prediction; a dict sets the weights; all ones train the plain ELBO.
+    pool
+        ``"gate"`` weighs the experts per cell; for comparison, ``"uniform"`` gives all the same
+        weight, and ``"global"`` learns weights that all cells share.
+    **options
+        Of :class:`~hzau_omics.model.system.System`: `n_latent` (50), `n_hidden` (256), `n_layers`
+        (1), `dropout` (0.2), `encoder_dropout` (0.5), `input_dropout` (0.3), `encode_covariates`
+        (True) and `modality_weights` (``"auto"``).
 
     Raises
     ------
@@ -67,52 +64,23 @@ class HZAUVAE(MultimodalModel):
     """
 
     GATE_KEY = "hzau_gate"
+    recipe = Recipe(aligned=True)
 
-    def __init__(  # noqa: PLR0913 - plain options of one network
+    def __init__(
         self,
         mdata: MuData | DiskStore | None = None,
         *,
-        n_latent: int = 50,
-        n_hidden: int = 256,
-        n_layers: int = 1,
-        dropout: float = 0.2,
-        encoder_dropout: float = 0.5,
-        input_dropout: float = 0.3,
-        encode_covariates: bool = True,
         experts: Iterable[Iterable[str]] | None = None,
-        modality_weights: Literal["auto"] | Mapping[str, float] = "auto",
-        registry: dict[str, Any] | None = None,
+        pool: Literal["gate", "uniform", "global"] = "gate",
+        **options: Any,
     ) -> None:
-        for name, value in {"n_latent": n_latent, "n_hidden": n_hidden}.items():
-            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-                msg = f"{name} must be a positive integer. Received {value!r}."
-                raise ConfigError(msg)
-        if isinstance(n_layers, bool) or not isinstance(n_layers, int) or n_layers < 1:
-            msg = f"n_layers must be a positive integer. Received {n_layers!r}."
+        if pool not in GATES:
+            msg = f"pool must be one of {GATES}. Received {pool!r}."
             raise ConfigError(msg)
-        rates = {
-            "dropout": dropout,
-            "encoder_dropout": encoder_dropout,
-            "input_dropout": input_dropout,
-        }
-        for name, rate in rates.items():
-            if not 0 <= rate < 1:
-                msg = f"{name} must be in [0, 1). Received {rate}."
-                raise ConfigError(msg)
         subsets = None
         if experts is not None:
             subsets = tuple((s,) if isinstance(s, str) else tuple(s) for s in experts)
-        super().__init__(
-            mdata,
-            registry=registry,
-            modality_weights=modality_weights,
-            n_latent=n_latent,
-            n_hidden=n_hidden,
-            n_layers=n_layers,
-            **rates,
-            encode_covariates=bool(encode_covariates),
-            experts=subsets,
-        )
+        super().__init__(mdata, experts=subsets, pool=pool, **options)
 
     def get_gate_weights(
         self,

@@ -1,11 +1,19 @@
 """Likelihood-based scores per cell: ELBO, reconstruction error, marginal likelihood."""
 
+from collections.abc import Sequence
+from typing import Literal
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from hzau_omics.model.session import InferenceSession, evaluating, make_generator
-from hzau_omics.nn.gaussian import kl_to_prior, standard_normal_like
+from hzau_omics.nn.gaussian import DiagonalGaussian, kl_to_prior, standard_normal_like
+
+Target = Literal["marginal", "joint", "conditional"]
+
+MAX_ENTRIES = 2**24
+"""Entries (draw, cell, feature) that are decoded at a time."""
 
 
 def elbo_terms(
@@ -44,4 +52,47 @@ def marginal_log_likelihood(
                 log_joint = network.log_likelihoods(z, batch).nansum(-1) + prior.log_prob(z)
                 bound = torch.logaddexp(bound, (log_joint - q.log_prob(z)).double().cpu())
             result[rows] = bound.numpy() - np.log(n_samples)
+    return result
+
+
+def log_importance_weights(
+    session: InferenceSession,
+    *,
+    given: Sequence[str],
+    target: Target,
+    n_samples: int,
+    seed: int | None,
+) -> NDArray[np.float64]:
+    """Return log importance weights (draw, cell) of draws from q(z | x_1), in nats.
+
+    See :meth:`~hzau_omics.model.results.MultimodalModel.get_log_importance_weights`.
+    """
+    names = session.layout.names
+    first = [names.index(name) for name in given]
+    rest = [m for m in range(len(names)) if m not in first]
+    decoded = first if target == "marginal" else [*first, *rest]
+    result = np.full((n_samples, len(session)), np.nan)
+    generator = make_generator(seed, session.device)
+    network = session.network
+    widest = max(network.config.modalities[m].n_features for m in decoded)
+    with evaluating(network):
+        for rows, batch in session.minibatches():
+            q = session.infer(batch, given)[1].q
+            prior = standard_normal_like(q.mean)
+            scored = decoded
+            if target == "conditional":
+                prior = session.infer(batch, [names[m] for m in rest])[1].q
+                scored = first
+            usable = batch.present[:, first].any(-1)
+            if target != "marginal":
+                usable &= batch.present[:, rest].any(-1)
+            size = max(1, MAX_ENTRIES // (len(batch) * widest))
+            for start in range(0, n_samples, size):
+                n_draws = min(size, n_samples - start)
+                repeated = DiagonalGaussian(*(part.expand(n_draws, -1, -1) for part in q))
+                z = repeated.sample(generator)
+                log_weight = network.log_likelihoods(z, batch, scored).nansum(-1)
+                log_weight = log_weight + prior.log_prob(z) - q.log_prob(z)
+                log_weight = torch.where(usable, log_weight, torch.nan)
+                result[start : start + n_draws, rows] = log_weight.double().cpu().numpy()
     return result

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal, overload
+from typing import Any, Literal, get_args, overload
 
 import numpy as np
 import pandas as pd
@@ -15,6 +15,7 @@ from hzau_omics.data import CellStore, DiskStore
 from hzau_omics.errors import ConfigError
 from hzau_omics.model import export, latent, likelihood_scores, predictive
 from hzau_omics.model.base import TrainableModel
+from hzau_omics.model.likelihood_scores import Target
 from hzau_omics.model.predictive import PredictiveConfig
 from hzau_omics.model.session import check_given
 
@@ -337,6 +338,73 @@ class MultimodalModel(TrainableModel):
         session = self._session(mdata, indices, batch_size)
         bound = likelihood_scores.marginal_log_likelihood(session, n_samples=n_samples, seed=seed)
         return float(bound.mean()) if return_mean else bound
+
+    def get_log_importance_weights(
+        self,
+        mdata: Cells = None,
+        *,
+        given: str | Sequence[str],
+        target: Target = "marginal",
+        n_samples: int = 1000,
+        indices: ArrayLike | None = None,
+        batch_size: int | None = None,
+        seed: int | None = None,
+    ) -> NDArray[np.float64]:
+        """Return log importance weights of latent draws z from q(z | x_1), in nats.
+
+        With x_1 what is `given` and x_2 the other modalities (section 10.4; Table 1 of Wu and
+        Goodman 2018), they are
+
+        - marginal: log p(x_1, z) - log q(z | x_1);
+        - joint: log p(x_1, x_2, z) - log q(z | x_1);
+        - conditional: log p(x_1, z | x_2) - log q(z | x_1), with q(z | x_2) for p(z | x_2).
+
+        The mean weight of the first two bounds log p(x_1) and log p(x_1, x_2)
+        (:func:`hzau_omics.metrics.importance_bound`); how much they vary over draws says how far
+        q(z | x_1) is from the exact posterior (:func:`hzau_omics.metrics.weight_variance`). Counts
+        are scored given their total.
+
+        Parameters
+        ----------
+        given
+            Modality or modalities x_1.
+        target
+            Which weights.
+        n_samples
+            Draws per cell.
+        mdata, indices, batch_size, seed
+            As in :meth:`get_latent_representation`.
+
+        Returns
+        -------
+        Array (draws, cells); NaN for cells that have nothing of x_1, or, unless the target is
+        marginal, nothing of x_2.
+
+        Raises
+        ------
+        ConfigError
+            The target is unknown or needs modalities besides x_1, or `n_samples` is out of range.
+        DataContractError
+            `given` is unknown.
+        """
+        names = check_given(self.layout, given) or ()
+        if target not in get_args(Target):
+            msg = f"target must be one of {get_args(Target)}. Received {target!r}."
+            raise ConfigError(msg)
+        if n_samples < 1:
+            msg = f"n_samples must be at least 1. Received {n_samples}."
+            raise ConfigError(msg)
+        if target != "marginal" and set(names) == set(self.layout.names):
+            msg = (
+                f"target={target!r} needs modalities besides those given, {', '.join(names)}, "
+                "which are all that this model has. Give fewer, take target='marginal', or a "
+                "system of several modalities, such as MVAE."
+            )
+            raise ConfigError(msg)
+        session = self._session(mdata, indices, batch_size)
+        return likelihood_scores.log_importance_weights(
+            session, given=names, target=target, n_samples=n_samples, seed=seed
+        )
 
     def sample(
         self,

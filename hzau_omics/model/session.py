@@ -13,7 +13,9 @@ from torch import Tensor
 from hzau_omics.data import CellStore, DataLayout
 from hzau_omics.errors import ConfigError
 from hzau_omics.minibatch import Minibatch
-from hzau_omics.nn.network import Encoded, GatedMultimodalVAE, Posterior
+from hzau_omics.nn.network import Encoded, MultimodalVAE
+from hzau_omics.nn.objective import ObjectiveConfig
+from hzau_omics.nn.pools import Posterior
 
 
 @dataclass(frozen=True)
@@ -32,7 +34,7 @@ class InferenceSession:
         Cells per minibatch.
     """
 
-    network: GatedMultimodalVAE
+    network: MultimodalVAE
     store: CellStore
     cells: NDArray[np.int64]
     batch_size: int
@@ -88,7 +90,37 @@ class InferenceSession:
     def infer(self, batch: Minibatch, given: Sequence[str] | None) -> tuple[Encoded, Posterior]:
         """Return experts and pooled posterior of a minibatch."""
         encoded = self.network.encode(batch)
-        return encoded, self.network.infer(encoded, self.seen(batch, given))
+        seen = self.seen(batch, given)
+        posterior = self.network.infer(encoded, seen)
+        unknown = seen.any(-1) & ~posterior.available.any(-1)
+        if unknown.any():
+            raise _no_posterior(self.network, seen[unknown])
+        return encoded, posterior
+
+
+def check_patterns(network: MultimodalVAE, store: CellStore, objective: ObjectiveConfig) -> None:
+    """Refuse cells whose modalities together have no posterior that training would need.
+
+    Raises
+    ------
+    ConfigError
+        There are such cells.
+    """
+    if objective.is_mean:
+        return
+    present = torch.from_numpy(np.unique(store.present, axis=0)).to(network.membership.device)
+    unknown = present.any(-1) & ~network.pool.available(present).any(-1)
+    if unknown.any():
+        raise _no_posterior(network, present[unknown])
+
+
+def _no_posterior(network: MultimodalVAE, present: Tensor) -> ConfigError:
+    names = [name for name, has in zip(network.modalities, present[0].tolist(), strict=True) if has]
+    return ConfigError(
+        f"This model has encoders for {', '.join(network.family.names)} and no posterior of "
+        f"{'+'.join(names)}, which some cells have. Infer from one modality, given={names[0]!r}, "
+        "or take a system that combines experts: MVAE, MVAEQ or HZAUVAE."
+    )
 
 
 def check_given(layout: DataLayout, given: str | Sequence[str] | None) -> tuple[str, ...] | None:
@@ -116,7 +148,7 @@ def check_given(layout: DataLayout, given: str | Sequence[str] | None) -> tuple[
 
 
 @contextmanager
-def evaluating(network: GatedMultimodalVAE) -> Iterator[None]:
+def evaluating(network: MultimodalVAE) -> Iterator[None]:
     """Switch dropout and gradients off, and the former mode on again afterwards."""
     was_training = network.training
     network.eval()

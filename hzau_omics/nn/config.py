@@ -23,7 +23,7 @@ class ModalityConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class NetworkConfig:
-    """Sizes and options of a gated multimodal VAE.
+    """Sizes and options of a multimodal VAE.
 
     Attributes
     ----------
@@ -47,6 +47,8 @@ class NetworkConfig:
         Whether encoders see batch and covariates too; decoders always do.
     experts
         Modality subsets with an expert each; None takes the default family.
+    pool
+        How experts become one posterior; a key of :data:`hzau_omics.nn.pools.POOLS`.
     """
 
     modalities: tuple[ModalityConfig, ...]
@@ -60,6 +62,7 @@ class NetworkConfig:
     n_continuous: int = 0
     encode_covariates: bool = True
     experts: tuple[tuple[str, ...], ...] | None = None
+    pool: str = "gate"
 
     @property
     def n_covariates(self) -> int:

@@ -17,9 +17,16 @@ class SubsetExperts(nn.Module):
     """
 
     def __init__(
-        self, family: SubsetFamily, n_hidden: list[int], n_latent: int, *, dropout: float
+        self,
+        family: SubsetFamily,
+        n_hidden: list[int],
+        n_latent: int,
+        *,
+        dropout: float,
+        logvar_range: tuple[float, float] = LOGVAR_RANGE,
     ) -> None:
         super().__init__()
+        self.logvar_range = logvar_range
         index = {name: i for i, name in enumerate(family.modalities)}
         self.members = [[index[m] for m in subset] for subset in family.subsets]
         width = max(n_hidden)
@@ -49,4 +56,4 @@ class SubsetExperts(nn.Module):
                 joined = torch.cat([hidden[i] for i in member], dim=-1)
                 experts.append(head(trunk(joined, joined[:, :0])))
         mean, logvar = torch.stack(experts, dim=1).float().chunk(2, dim=-1)
-        return DiagonalGaussian(mean, soft_bound(logvar, *LOGVAR_RANGE))
+        return DiagonalGaussian(mean, soft_bound(logvar, *self.logvar_range))

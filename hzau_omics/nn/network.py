@@ -1,5 +1,6 @@
-"""The gated multimodal VAE: experts, gate, fusion and decoders put together."""
+"""The multimodal VAE: encoders, experts, pool and decoders put together."""
 
+from collections.abc import Sequence
 from typing import NamedTuple, cast
 
 import torch
@@ -10,11 +11,10 @@ from hzau_omics.minibatch import Minibatch, SparseEntries
 from hzau_omics.nn.config import NetworkConfig
 from hzau_omics.nn.decoder import ModalityDecoder, log_of_total
 from hzau_omics.nn.expert import SubsetExperts
-from hzau_omics.nn.fusion import log_linear_pool, masked_log_softmax
-from hzau_omics.nn.gate import Gate
 from hzau_omics.nn.gaussian import DiagonalGaussian
 from hzau_omics.nn.layers import HiddenStack
-from hzau_omics.nn.subsets import SubsetFamily, available_experts
+from hzau_omics.nn.pools import POOLS, Posterior
+from hzau_omics.nn.subsets import SubsetFamily
 
 MIN_SPARSE = 128
 """Features from which on a sparse product takes less time than a dense one."""
@@ -27,19 +27,6 @@ class Encoded(NamedTuple):
     experts: DiagonalGaussian
 
 
-class Posterior(NamedTuple):
-    """The pooled posterior of each cell, and how it came about."""
-
-    q: DiagonalGaussian
-    log_weights: Float[Tensor, "*subset cell expert"]
-    available: Bool[Tensor, "*subset cell expert"]
-
-    @property
-    def weights(self) -> Float[Tensor, "*subset cell expert"]:
-        """Gate weights: exactly 0 where an expert is unavailable, else they sum to 1."""
-        return torch.where(self.available, self.log_weights.exp(), 0.0)
-
-
 class Reconstruction(NamedTuple):
     """Log likelihood of one modality for some rows of a minibatch, in nats per cell."""
 
@@ -47,8 +34,8 @@ class Reconstruction(NamedTuple):
     library_log_prob: Float[Tensor, " cell"]
 
 
-class GatedMultimodalVAE(nn.Module):
-    """Modality encoders, subset experts, gate, log-linear pool and decoders (equation 10-10)."""
+class MultimodalVAE(nn.Module):
+    """Modality encoders, subset experts, a pool (HZAU-VAE: a gate's, 10-10) and decoders."""
 
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__()
@@ -71,10 +58,15 @@ class GatedMultimodalVAE(nn.Module):
             )
             for m, width in zip(config.modalities, widths, strict=True)
         )
+        make_pool = POOLS[config.pool]
         self.experts = SubsetExperts(
-            self.family, widths, config.n_latent, dropout=config.encoder_dropout
+            self.family,
+            widths,
+            config.n_latent,
+            dropout=config.encoder_dropout,
+            logvar_range=make_pool.logvar_range,
         )
-        self.gate = Gate(widths, len(self.family))
+        self.pool = make_pool(self.family, widths)
         self.decoders = nn.ModuleList(ModalityDecoder(m, config) for m in config.modalities)
         self.membership: Tensor
         self.register_buffer("membership", self.family.membership(), persistent=False)
@@ -129,10 +121,14 @@ class GatedMultimodalVAE(nn.Module):
 
         With a leading axis of subsets, into one for each.
         """
-        available = available_experts(self.membership, present)
-        log_weights = masked_log_softmax(self.gate(encoded.hidden, present), available)
-        pooled = log_linear_pool(encoded.experts, log_weights, available)
-        return Posterior(pooled, log_weights, available)
+        out: Posterior = self.pool(encoded.hidden, encoded.experts, present)
+        return out
+
+    def infer_term(
+        self, encoded: Encoded, present: Bool[Tensor, "*subset cell modality"]
+    ) -> Posterior:
+        """Return the posterior that a term of the objective infers from `present`."""
+        return self.pool.term(encoded.hidden, encoded.experts, present)
 
     def reconstruct(
         self,
@@ -171,12 +167,22 @@ class GatedMultimodalVAE(nn.Module):
         return Reconstruction(log_prob, library_log_prob)
 
     def log_likelihoods(
-        self, z: Float[Tensor, "cell latent"], batch: Minibatch
-    ) -> Float[Tensor, "cell modality"]:
-        """Log p(x_m | z) of every modality in nats per cell, NaN where a cell lacks it."""
-        result = torch.full(batch.present.shape, torch.nan, device=z.device)
-        for m in range(len(self.modalities)):
+        self,
+        z: Float[Tensor, "*sample cell latent"],
+        batch: Minibatch,
+        modalities: Sequence[int] | None = None,
+    ) -> Float[Tensor, "*sample cell modality"]:
+        """Log p(x_m | z) of modalities in nats per cell, NaN where a cell lacks one.
+
+        `modalities` says which, all by default; the others are NaN.
+        """
+        shape = (*z.shape[:-1], len(self.modalities))
+        result = torch.full(shape, torch.nan, device=z.device)
+        for m in range(len(self.modalities)) if modalities is None else modalities:
             cells = batch.present_on_host[:, m].nonzero().squeeze(-1)
             row = cells.to(z.device, non_blocking=True)
-            result[row, m] = self.reconstruct(z[row], batch, cells, m).log_prob
+            chosen = z[..., row, :]
+            of = cells.repeat(chosen[..., 0].numel() // max(len(cells), 1))
+            found = self.reconstruct(chosen.flatten(0, -2), batch, of, m).log_prob
+            result[..., row, m] = found.view(chosen.shape[:-1])
         return result

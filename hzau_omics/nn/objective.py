@@ -1,21 +1,26 @@
-"""Training objectives: ELBO terms summed over modality subsets of each cell.
+"""Training objectives: ELBO terms over modality subsets of each cell, summed or averaged.
 
-Method: the joint ELBO (equations 10-5 and 10-12), its weighted form (10-6), and the sub-sampled sum
-with one marginal term per modality and `n_random_subsets` further subsets.
+Method: the joint ELBO (equations 10-5 and 10-12), its weighted form (10-6), the sub-sampled sum
+with one marginal term per modality and `n_random_subsets` further subsets (MVAE, HZAU-VAE), the
+mean over single modalities (BiVCCA, mixture of experts) or all subsets (mixture of products), and
+the joint ELBO with experts of single modalities drawn to it (JMVAE).
 """
 
 from dataclasses import dataclass
 from functools import partial
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, get_args
 
 import torch
 from jaxtyping import Bool, Float, Int
-from torch import Tensor
+from torch import Tensor, nn
 
 from hzau_omics.errors import ConfigError
 from hzau_omics.minibatch import Minibatch
 from hzau_omics.nn.gaussian import DiagonalGaussian, kl_divergence, kl_to_prior
-from hzau_omics.nn.network import GatedMultimodalVAE
+from hzau_omics.nn.network import Encoded, MultimodalVAE
+from hzau_omics.nn.subsets import SubsetFamily
+
+Terms = Literal["joint+singles", "joint", "singles", "subsets"]
 
 WIDE = 500
 """Number of features from which on decoding costs more than anything else in a step."""
@@ -27,6 +32,13 @@ class ObjectiveConfig:
 
     Attributes
     ----------
+    terms
+        Which subsets a cell is inferred from: ``"joint+singles"`` all that it has, each modality
+        alone and `n_random_subsets` more, summed; ``"joint"`` all that it has; ``"singles"`` each
+        modality alone, averaged; ``"subsets"`` each subset of what it has, averaged.
+    singles_to_joint
+        Weight alpha of the sum over modalities of KL(q || q_m), from the joint posterior to each
+        single modality's expert (JMVAE; Suzuki et al. 2016).
     marginal_targets
         What a term that infers from a subset reconstructs: ``"all"`` that the cell has, or only
         the subset's ``"own"`` modalities (then every term is a bound on a log evidence).
@@ -47,6 +59,8 @@ class ObjectiveConfig:
         it is; ``"all"`` decodes it from every term.
     """
 
+    terms: Terms = "joint+singles"
+    singles_to_joint: float = 0.0
     marginal_targets: Literal["all", "own"] = "all"
     n_random_subsets: int = 1
     modality_dropout: float = 0.0
@@ -56,21 +70,37 @@ class ObjectiveConfig:
 
     def __post_init__(self) -> None:
         """Check ranges."""
-        choices = {"marginal_targets": ("all", "own"), "wide_decodings": ("one", "all")}
+        choices: dict[str, tuple[str, ...]] = {
+            "terms": get_args(Terms),
+            "marginal_targets": ("all", "own"),
+            "wide_decodings": ("one", "all"),
+        }
         for name, allowed in choices.items():
             if getattr(self, name) not in allowed:
                 msg = (
-                    f"{name} must be {allowed[0]!r} or {allowed[1]!r}. "
+                    f"{name} must be {' or '.join(map(repr, allowed))}. "
                     f"Received {getattr(self, name)!r}."
                 )
                 raise ConfigError(msg)
         if not 0 <= self.modality_dropout < 1:
             msg = f"modality_dropout must be in [0, 1). Received {self.modality_dropout}."
             raise ConfigError(msg)
-        for name in ("n_random_subsets", "alignment", "distillation"):
+        for name in ("n_random_subsets", "alignment", "distillation", "singles_to_joint"):
             if getattr(self, name) < 0:
                 msg = f"{name} must not be negative. Received {getattr(self, name)}."
                 raise ConfigError(msg)
+        for name in ("modality_dropout", "alignment", "distillation", "singles_to_joint"):
+            if self.is_mean and getattr(self, name) > 0:
+                msg = (
+                    f"{name} needs the posterior of all that a cell has, which terms="
+                    f"{self.terms!r} does not infer. Leave {name} out."
+                )
+                raise ConfigError(msg)
+
+    @property
+    def is_mean(self) -> bool:
+        """Whether the objective is the mean of a cell's terms, none of which is the joint one."""
+        return self.terms in {"singles", "subsets"}
 
 
 class ObjectiveTerms(NamedTuple):
@@ -81,13 +111,13 @@ class ObjectiveTerms(NamedTuple):
     loss
         Weighted objective in nats, averaged over the terms of the minibatch (lower is better).
     kl
-        Sum over cells of KL(q || p) of the joint term.
+        Sum over cells of KL(q || p) of the joint term, or of the mean over terms.
     log_prob
-        Sum over cells of log p(x_m | z) of the joint term, one entry per modality.
+        Sum over cells of log p(x_m | z) of the same, one entry per modality.
     n_cells
         Number of cells.
     n_terms
-        Number of terms that the loss is the mean of.
+        Number of terms that the loss is the mean of; of cells where terms are averaged.
     n_present
         Number of cells that have each modality.
     """
@@ -121,18 +151,28 @@ def random_subset(present: Bool[Tensor, "cell modality"]) -> Bool[Tensor, "cell 
 def draw_subsets(
     present: Bool[Tensor, "cell modality"], config: ObjectiveConfig
 ) -> list[Bool[Tensor, "cell modality"]]:
-    """Return the presence masks to infer from: the joint one, each modality alone, random ones."""
+    """Return the presence masks to infer from: the joint one first, if it is among them."""
     n_modalities = present.shape[1]
+    if config.terms == "subsets":
+        return [present & row for row in _every_subset(n_modalities).to(present.device)]
+    if config.terms == "singles":
+        alone = torch.eye(n_modalities, dtype=torch.bool, device=present.device)
+        return [present & row for row in alone]
     joint = present
     if config.modality_dropout:
         joint = drop_modalities(present, config.modality_dropout)
-    if n_modalities == 1:
+    if n_modalities == 1 or config.terms == "joint":
         return [joint]
     alone = torch.eye(n_modalities, dtype=torch.bool, device=present.device)
     subsets = [joint, *(present & row for row in alone)]
     if n_modalities > 2:
         subsets += [random_subset(present) for _ in range(config.n_random_subsets)]
     return subsets
+
+
+def _every_subset(n_modalities: int) -> Bool[Tensor, "subset modality"]:
+    names = [str(i) for i in range(n_modalities)]
+    return SubsetFamily.every(names).membership()
 
 
 def _is_new_term(
@@ -152,7 +192,7 @@ def _one_per_cell(wanted: Bool[Tensor, "subset cell"]) -> Bool[Tensor, "subset c
 
 
 def sub_sampled_objective(
-    network: GatedMultimodalVAE,
+    network: MultimodalVAE,
     batch: Minibatch,
     *,
     weights: Float[Tensor, " modality"],
@@ -184,11 +224,18 @@ def sub_sampled_objective(
     terms = new.flatten().nonzero().squeeze(-1)
     term, cell = terms // len(batch), terms % len(batch)
     place = new.flatten().cumsum(0).sub_(1).view_as(new)
-    pooled = network.infer(encoded, on_device(subsets)).q
+    pooled = network.infer_term(encoded, on_device(subsets)).q
     chosen = on_device(terms)
     q = DiagonalGaussian(*(part.flatten(0, 1).index_select(0, chosen) for part in pooled))
     kl = kl_to_prior(q)
-    total = kl_weight * kl
+    # Terms are summed and the joint one is reported, or they are averaged, and so is the report.
+    share = torch.ones(len(batch))
+    reported = torch.zeros(new.shape)
+    reported[0] = 1
+    if config.is_mean:
+        share = new.sum(0).clamp_min(1).reciprocal()
+        reported = share.expand_as(reported)
+    total = on_device(share[cell]) * kl_weight * kl
     log_prob = []
     z = q.sample()
     for m, modality in enumerate(network.config.modalities):
@@ -204,26 +251,46 @@ def sub_sampled_objective(
         found = network.reconstruct(
             z.index_select(0, row), batch, of, m, seen=on_device(seen[by, of])
         )
-        times = on_device(n_stood_for[of])
+        times = on_device(n_stood_for[of] * share[of])
         weighted = weights[m] * times * (found.log_prob + found.library_log_prob)
         total = total.index_add(0, row, -weighted)
-        of_joint = torch.where(on_device(by == 0), times, 0)
-        log_prob.append((of_joint * found.log_prob.detach()).sum())
-    # Every cell has exactly one joint term, and these come first, in the order of the cells: row
-    # `cell` of the terms is the joint one.
+        counted = on_device(n_stood_for[of] * reported[by, of])
+        log_prob.append((counted * found.log_prob.detach()).sum())
+    n_terms = len(batch) if config.is_mean else len(term)
+    counted = on_device(reported.flatten()[terms])
+    # Where there are joint terms, every cell has exactly one, and these come first, in the order of
+    # the cells: row `cell` of the terms is the joint one.
     term, cell = on_device(term), on_device(cell)
+    if config.singles_to_joint:
+        joint = DiagonalGaussian(*(part[: len(batch)] for part in q))
+        divergence = config.singles_to_joint * _to_singles(network, encoded, joint, batch.present)
+        total = total + nn.functional.pad(divergence, (0, len(total) - len(batch)))
     if config.alignment:
         total = total + config.alignment * (q.mean[cell] - q.mean).square().sum(-1)
     if config.distillation:
         total = total + config.distillation * _distillation(q, term, cell)
     return ObjectiveTerms(
-        loss=total.sum() / max(len(term), 1),
-        kl=kl.detach()[: len(batch)].sum(),
+        loss=total.sum() / max(n_terms, 1),
+        kl=(counted * kl.detach()).sum(),
         log_prob=torch.stack(log_prob),
         n_cells=len(batch),
-        n_terms=len(term),
+        n_terms=n_terms,
         n_present=batch.present.sum(0),
     )
+
+
+def _to_singles(
+    network: MultimodalVAE, encoded: Encoded, joint: DiagonalGaussian, present: Tensor
+) -> Float[Tensor, " cell"]:
+    """Sum of KL(q || q_m) over the modalities of a cell that has several."""
+    names = network.modalities
+    several = present.sum(-1) > 1
+    total = joint.mean.new_zeros(len(present))
+    for m, name in enumerate(names):
+        expert = network.family.subsets.index((name,))
+        single = DiagonalGaussian(*(part[:, expert] for part in encoded.experts))
+        total = total + torch.where(present[:, m] & several, kl_divergence(joint, single), 0.0)
+    return total
 
 
 def _distillation(q: DiagonalGaussian, term: Tensor, cell: Tensor) -> Tensor:

@@ -36,12 +36,28 @@ class SubsetFamily:
     @classmethod
     def default(cls, modalities: Sequence[str]) -> "SubsetFamily":
         """Return all subsets for up to four modalities; else singles, pairs and the full set."""
+        if len(tuple(modalities)) <= MAX_MODALITIES_FOR_ALL_SUBSETS:
+            return cls.every(modalities)
+        return cls._of_sizes(modalities, (1, 2, len(tuple(modalities))))
+
+    @classmethod
+    def every(cls, modalities: Sequence[str]) -> "SubsetFamily":
+        """Return all non-empty subsets."""
+        return cls._of_sizes(modalities, range(1, len(tuple(modalities)) + 1))
+
+    @classmethod
+    def singles(cls, modalities: Sequence[str]) -> "SubsetFamily":
+        """Return the single modalities."""
+        return cls._of_sizes(modalities, (1,))
+
+    @classmethod
+    def singles_and_all(cls, modalities: Sequence[str]) -> "SubsetFamily":
+        """Return the single modalities, and all of them together."""
+        return cls._of_sizes(modalities, sorted({1, len(tuple(modalities))}))
+
+    @classmethod
+    def _of_sizes(cls, modalities: Sequence[str], sizes: Iterable[int]) -> "SubsetFamily":
         names = tuple(modalities)
-        n = len(names)
-        if n <= MAX_MODALITIES_FOR_ALL_SUBSETS:
-            sizes: Iterable[int] = range(1, n + 1)
-        else:
-            sizes = (1, 2, n)
         return cls(names, tuple(s for size in sizes for s in combinations(names, size)))
 
     @classmethod

@@ -45,7 +45,8 @@ def test_time_to_the_peer_s_likelihood_is_read_off_the_curve():
         "held_out_nll": {"rna": 90.0, "prot": 10.0},
         "curve": [{"seconds": s, "rna": 1.0, "prot": p} for s, p in ((1, 30), (2, 19), (3, 10))],
     }
-    peer = figures("totalvi", 128, 200.0) | {"held_out_nll": {"gene": 80.0, "protein": 20.0}}
+    found = {"gene": 80.0, "protein": 20.0, "not registered": 0.0}
+    peer = figures("totalvi", 128, 200.0) | {"held_out_nll": found}
     other_size = peer | {"batch_size": 512, "held_out_nll": {"protein": 50.0}}
     assert speed.seconds_to_peer(ours, [other_size, ours, peer]) == 2
     better = peer | {"held_out_nll": {"protein": 5.0}}

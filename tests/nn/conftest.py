@@ -7,7 +7,7 @@ import torch
 
 from hzau_omics.minibatch import Minibatch
 from hzau_omics.nn.config import ModalityConfig, NetworkConfig
-from hzau_omics.nn.network import GatedMultimodalVAE
+from hzau_omics.nn.network import MultimodalVAE
 
 N_CELLS = 12
 N_FEATURES = {
@@ -33,8 +33,8 @@ def values(likelihood: str, n_cells: int, n_features: int) -> torch.Tensor:
 
 
 @pytest.fixture
-def make_network() -> Callable[..., GatedMultimodalVAE]:
-    def make(*likelihoods: str, library: str = "observed", **options) -> GatedMultimodalVAE:
+def make_network() -> Callable[..., MultimodalVAE]:
+    def make(*likelihoods: str, library: str = "observed", **options) -> MultimodalVAE:
         torch.manual_seed(0)
         configs = tuple(
             ModalityConfig(
@@ -46,7 +46,7 @@ def make_network() -> Callable[..., GatedMultimodalVAE]:
             for i, name in enumerate(likelihoods)
         )
         sizes = {"n_latent": 3, "n_hidden": 8, "dropout": 0.0} | options
-        return GatedMultimodalVAE(NetworkConfig(modalities=configs, **sizes))
+        return MultimodalVAE(NetworkConfig(modalities=configs, **sizes))
 
     return make
 
@@ -55,7 +55,7 @@ def make_network() -> Callable[..., GatedMultimodalVAE]:
 def make_batch() -> Callable[..., Minibatch]:
     """Make a mosaic minibatch for a network: every cell has at least one modality."""
 
-    def make(network: GatedMultimodalVAE, *, n_cells: int = N_CELLS, seed: int = 1) -> Minibatch:
+    def make(network: MultimodalVAE, *, n_cells: int = N_CELLS, seed: int = 1) -> Minibatch:
         torch.manual_seed(seed)
         config = network.config
         n_modalities = len(config.modalities)

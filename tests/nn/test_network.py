@@ -54,7 +54,7 @@ def posterior(network, batch):
 def train_gate(network) -> None:
     """Give the gate weights that differ from cell to cell."""
     torch.manual_seed(3)
-    torch.nn.init.normal_(network.gate.logits.weight)
+    torch.nn.init.normal_(network.pool.gate.logits.weight)
 
 
 @pytest.mark.parametrize("junk", [torch.nan, torch.inf, -torch.inf, 1e30])
@@ -106,7 +106,9 @@ def test_everything_learns_under_the_default_objective(make_network, make_batch,
     batch = make_batch(network, n_cells=40)
     first = gradients(network, objective(network, batch).loss)
     # The gate starts at zero, so what is before its last layer learns from the second step on.
-    waiting = {n for n in first if n.startswith("gate.") and not n.startswith("gate.logits.")}
+    waiting = {
+        n for n in first if n.startswith("pool.gate.") and not n.startswith("pool.gate.logits.")
+    }
     still = {name for name, gradient in first.items() if not gradient.any()}
     assert still == waiting
     torch.optim.SGD(network.parameters(), lr=1e-2).step()

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from hzau_omics.minibatch import Minibatch
 from hzau_omics.model.training.config import TrainingPlanConfig
-from hzau_omics.nn.network import GatedMultimodalVAE
+from hzau_omics.nn.network import MultimodalVAE
 from hzau_omics.nn.objective import ObjectiveConfig, ObjectiveTerms, sub_sampled_objective
 from hzau_omics.nn.precision import has_bfloat16, wide_products
 
@@ -48,7 +48,7 @@ class TrainingPlan(LightningModule):
 
     def __init__(
         self,
-        network: GatedMultimodalVAE,
+        network: MultimodalVAE,
         config: TrainingPlanConfig,
         *,
         modality_weights: Tensor,
@@ -167,7 +167,7 @@ class TrainingPlan(LightningModule):
                 kept.copy_(buffer)
 
     @contextmanager
-    def averaged(self) -> Iterator[GatedMultimodalVAE]:
+    def averaged(self) -> Iterator[MultimodalVAE]:
         """Lend the network with averaged weights."""
         self._average_weights()
         self.swap_average()

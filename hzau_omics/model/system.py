@@ -1,0 +1,81 @@
+"""The constructor that all systems share."""
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from mudata import MuData
+
+from hzau_omics.data import DiskStore
+from hzau_omics.errors import ConfigError
+from hzau_omics.model.results import MultimodalModel
+
+
+class System(MultimodalModel):
+    """A multimodal VAE after a recipe.
+
+    Parameters
+    ----------
+    mdata
+        MuData that :meth:`setup_mudata` was called on, or a store on disk
+        (:func:`hzau_omics.data.open_store`), which was set up when it was written.
+    n_latent
+        Number of latents.
+    n_hidden, n_layers
+        Width and depth of encoders and decoders.
+    dropout, encoder_dropout
+        Dropout rates of the hidden layers of decoders, and of encoders and experts.
+    input_dropout
+        Share of input values that an encoder does not see in a training step; 0 for panels of
+        fewer than 100 features.
+    encode_covariates
+        Whether encoders see batch and covariates too, as decoders always do.
+    modality_weights
+        ``"auto"`` balances modalities of different width by the likelihood of a constant
+        prediction; a dict sets the weights; all ones train the plain ELBO.
+
+    Raises
+    ------
+    DataContractError
+        The MuData was not set up.
+    ConfigError
+        An option is out of range, or the system does not take so many modalities.
+    """
+
+    def __init__(
+        self,
+        mdata: MuData | DiskStore | None = None,
+        *,
+        n_latent: int = 50,
+        n_hidden: int = 256,
+        n_layers: int = 1,
+        dropout: float = 0.2,
+        encoder_dropout: float = 0.5,
+        input_dropout: float = 0.3,
+        encode_covariates: bool = True,
+        modality_weights: Literal["auto"] | Mapping[str, float] = "auto",
+        registry: dict[str, Any] | None = None,
+        **structure: Any,
+    ) -> None:
+        sizes = {"n_latent": n_latent, "n_hidden": n_hidden, "n_layers": n_layers}
+        for name, value in sizes.items():
+            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+                msg = f"{name} must be a positive integer. Received {value!r}."
+                raise ConfigError(msg)
+        rates = {
+            "dropout": dropout,
+            "encoder_dropout": encoder_dropout,
+            "input_dropout": input_dropout,
+        }
+        for name, rate in rates.items():
+            if not 0 <= rate < 1:
+                msg = f"{name} must be in [0, 1). Received {rate}."
+                raise ConfigError(msg)
+        super().__init__(
+            mdata,
+            registry=registry,
+            modality_weights=modality_weights,
+            **sizes,
+            **rates,
+            encode_covariates=bool(encode_covariates),
+            **structure,
+        )

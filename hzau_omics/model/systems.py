@@ -1,0 +1,154 @@
+"""The systems of the literature, under the class and on the data path of HZAU-VAE.
+
+Each is a recipe of experts, pool and objective; sizes, likelihoods and optimisation are the same,
+so that what differs between two of them is what their names say.
+"""
+
+from hzau_omics.model.recipe import Recipe
+from hzau_omics.model.system import System
+from hzau_omics.nn.subsets import SubsetFamily
+
+PLAIN = {"kl_weight": 1.0}
+"""The objective as published, without the lighter KL term that HZAU-VAE trains with."""
+
+
+class VAE(System):
+    """Variational autoencoder of one modality: q(z | x_1), p(x_1 | z).
+
+    Kingma and Welling 2014. Options as of :class:`~hzau_omics.model.system.System`.
+
+    Examples
+    --------
+    >>> import hzau_omics as ho
+    >>> mdata = ho.data.simulate(n_obs=60, seed=0)
+    >>> ho.model.VAE.setup_mudata(mdata, {"rna": "nb"})
+    >>> ho.model.VAE(mdata, n_latent=5, n_hidden=16).get_latent_representation().shape
+    (60, 5)
+    """
+
+    LATENT_KEY = "X_vae"
+    recipe = Recipe(
+        experts=SubsetFamily.singles,
+        pool="exact",
+        training=PLAIN,
+        n_modalities=(1, 1),
+        instead="Register one, or take MVAE or HZAUVAE for several.",
+    )
+
+
+class MVAE(System):
+    """Multimodal VAE: the product of one expert per modality and the prior (Theorem 10-1).
+
+    Wu and Goodman 2018. Trained on the joint ELBO, the ELBO of each modality alone and, with more
+    than two modalities, of `n_random_subsets` random subsets (a training option), each of which
+    reconstructs what it infers from. With an expert per attribute it is the paper's MVAE19.
+
+    Examples
+    --------
+    >>> import hzau_omics as ho
+    >>> mdata = ho.data.simulate(n_obs=60, seed=0)
+    >>> ho.model.MVAE.setup_mudata(mdata, {"rna": "nb", "adt": "nb"})
+    >>> model = ho.model.MVAE(mdata, n_latent=5, n_hidden=16)
+    >>> model.train(max_epochs=1, enable_progress_bar=False, plan_kwargs={"n_random_subsets": 2})
+    >>> model.impute("adt", given="rna", n_samples=5).shape
+    (60, 30)
+    """
+
+    LATENT_KEY = "X_mvae"
+    recipe = Recipe(
+        experts=SubsetFamily.singles,
+        pool="product",
+        training={**PLAIN, "marginal_targets": "own"},
+    )
+
+
+class MVAEQ(System):
+    """MVAE-Q: the product of the experts over all priors but one (Wu and Goodman 2018).
+
+    Experts are narrower than the prior, so that the precision stays positive.
+    """
+
+    LATENT_KEY = "X_mvaeq"
+    recipe = Recipe(
+        experts=SubsetFamily.singles,
+        pool="quotient",
+        training={**PLAIN, "marginal_targets": "own"},
+    )
+
+
+class JMVAE(System):
+    """Joint multimodal VAE: one encoder for all modalities, and one for each, drawn to it by KL.
+
+    Suzuki, Nakayama and Matsuo 2016, with alpha = 0.1 (training option `singles_to_joint`). A cell
+    must have all modalities, or one.
+    """
+
+    LATENT_KEY = "X_jmvae"
+    recipe = Recipe(
+        experts=SubsetFamily.singles_and_all,
+        pool="exact",
+        training={**PLAIN, "terms": "joint", "singles_to_joint": 0.1},
+        n_modalities=(2, None),
+        instead="Take VAE for one.",
+    )
+
+
+class BiVCCA(System):
+    """Bi-VCCA: infer from one modality or the other, never from both (Wang et al. 2016).
+
+    Trained on the mean over modalities of E_q(z|x_m) log p(x_1, .., x_M | z) less the matching KL.
+    Results of a cell with several modalities need `given`, since there is no joint posterior.
+    """
+
+    LATENT_KEY = "X_bivcca"
+    recipe = Recipe(
+        experts=SubsetFamily.singles,
+        pool="exact",
+        training={**PLAIN, "terms": "singles"},
+        n_modalities=(2, None),
+        instead="Take VAE for one.",
+    )
+
+
+class MMVAE(System):
+    """Mixture of experts: q(z | x) is one of the single modalities' experts, each equally likely.
+
+    Shi et al. 2019, with the ELBO's mixture KL bounded by the mean KL of its components. The latent
+    that is reported has the mixture's mean and variance.
+    """
+
+    LATENT_KEY = "X_mmvae"
+    recipe = Recipe(
+        experts=SubsetFamily.singles, pool="mixture", training={**PLAIN, "terms": "singles"}
+    )
+
+
+class MoPoEVAE(System):
+    """Mixture of products of experts, over all subsets of what a cell has (Sutter et al. 2021).
+
+    The latent that is reported has the mixture's mean and variance.
+    """
+
+    LATENT_KEY = "X_mopoe"
+    recipe = Recipe(
+        experts=SubsetFamily.singles,
+        pool="mixture of products",
+        training={**PLAIN, "terms": "subsets"},
+        n_modalities=(1, 8),
+        instead="There would be too many subsets: take MVAE.",
+    )
+
+
+class CoDEVAE(System):
+    """Consensus of dependent experts: their errors correlate by a fixed amount (CoDE-VAE, 2025).
+
+    The posterior of what a cell has is the consensus of its single experts (Winkler 1981), trained
+    with the sub-sampled sum of MVAE.
+    """
+
+    LATENT_KEY = "X_code"
+    recipe = Recipe(
+        experts=SubsetFamily.singles,
+        pool="consensus",
+        training={**PLAIN, "marginal_targets": "own"},
+    )

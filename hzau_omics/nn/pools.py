@@ -1,0 +1,231 @@
+"""Pools: how the experts of a cell become one posterior, as each system of the literature does it.
+
+A pool is asked for two things: the posterior that the model reports for what a cell has
+(`forward`), and the one that a term of the objective infers from a subset (`term`). They differ
+only for mixtures, whose terms are their components.
+"""
+
+from typing import NamedTuple, cast, override
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+
+from hzau_omics.nn.fusion import (
+    consensus_of_experts,
+    log_linear_pool,
+    masked_log_softmax,
+    mixture_moments,
+    product_of_experts,
+    quotient_of_experts,
+)
+from hzau_omics.nn.gate import Gate
+from hzau_omics.nn.gaussian import LOGVAR_RANGE, DiagonalGaussian
+from hzau_omics.nn.subsets import SubsetFamily, available_experts
+
+NARROWER_THAN_PRIOR = (LOGVAR_RANGE[0], -0.01)
+"""Log-variances of experts whose product is divided by priors (MVAE-Q): precisions above 1."""
+
+CORRELATION = 0.4
+"""Error correlation between dependent experts: one fixed value, as in CoDE-VAE."""
+
+
+class Posterior(NamedTuple):
+    """The pooled posterior of each cell, and how it came about."""
+
+    q: DiagonalGaussian
+    log_weights: Float[Tensor, "*subset cell expert"]
+    available: Bool[Tensor, "*subset cell expert"]
+
+    @property
+    def weights(self) -> Float[Tensor, "*subset cell expert"]:
+        """Weights of the experts: exactly 0 where one is unavailable, else they sum to 1."""
+        return torch.where(self.available, self.log_weights.exp(), 0.0)
+
+
+class Pool(nn.Module):
+    """One posterior per cell from its experts.
+
+    Parameters
+    ----------
+    family
+        The experts.
+    n_hidden
+        Width of each modality's hidden features.
+    """
+
+    logvar_range = LOGVAR_RANGE
+
+    def __init__(self, family: SubsetFamily, n_hidden: list[int]) -> None:
+        super().__init__()
+        self.membership: Tensor
+        self.register_buffer("membership", family.membership(), persistent=False)
+
+    def available(
+        self, present: Bool[Tensor, "*subset cell modality"]
+    ) -> Bool[Tensor, "*subset cell expert"]:
+        """Return which experts stand for what a cell has."""
+        return available_experts(self.membership, present)
+
+    def logits(
+        self,
+        hidden: list[Float[Tensor, "cell _"]],
+        present: Bool[Tensor, "*subset cell modality"],
+    ) -> Float[Tensor, "*subset cell expert"]:
+        """Return unmasked logits of the experts' weights; equal ones by default."""
+        shape = (*present.shape[:-1], len(self.membership))
+        return torch.zeros(shape, device=present.device)
+
+    def combine(
+        self,
+        experts: DiagonalGaussian,
+        log_weights: Float[Tensor, "*subset cell expert"],
+        available: Bool[Tensor, "*subset cell expert"],
+    ) -> DiagonalGaussian:
+        """Combine the available experts."""
+        return log_linear_pool(experts, log_weights, available)
+
+    def forward(
+        self,
+        hidden: list[Float[Tensor, "cell _"]],
+        experts: DiagonalGaussian,
+        present: Bool[Tensor, "*subset cell modality"],
+    ) -> Posterior:
+        """Return the posterior of what each cell has; with a leading axis, of each subset."""
+        available = self.available(present)
+        log_weights = masked_log_softmax(self.logits(hidden, present), available)
+        return Posterior(self.combine(experts, log_weights, available), log_weights, available)
+
+    def term(
+        self,
+        hidden: list[Float[Tensor, "cell _"]],
+        experts: DiagonalGaussian,
+        present: Bool[Tensor, "*subset cell modality"],
+    ) -> Posterior:
+        """Return the posterior that a term of the objective infers from each subset."""
+        return cast("Posterior", self(hidden, experts, present))
+
+
+class UniformPool(Pool):
+    """Weighted geometric mean with equal weights: what the gate starts from."""
+
+
+class GatedPool(Pool):
+    """Weighted geometric mean with a gate's weights per cell (HZAU-VAE, equation 10-10)."""
+
+    def __init__(self, family: SubsetFamily, n_hidden: list[int]) -> None:
+        super().__init__(family, n_hidden)
+        self.gate = Gate(n_hidden, len(family))
+
+    @override
+    def logits(self, hidden: list[Tensor], present: Tensor) -> Tensor:
+        out: Tensor = self.gate(hidden, present)
+        return out
+
+
+class GlobalPool(Pool):
+    """Weighted geometric mean with weights that all cells share: a gate that sees no cell."""
+
+    def __init__(self, family: SubsetFamily, n_hidden: list[int]) -> None:
+        super().__init__(family, n_hidden)
+        self.shared = nn.Parameter(torch.zeros(len(family)))
+
+    @override
+    def logits(self, hidden: list[Tensor], present: Tensor) -> Tensor:
+        return self.shared.expand(*present.shape[:-1], -1)
+
+
+class ProductPool(Pool):
+    """Product of the experts and the prior (MVAE, Theorem 10-1)."""
+
+    @override
+    def combine(
+        self, experts: DiagonalGaussian, log_weights: Tensor, available: Tensor
+    ) -> DiagonalGaussian:
+        return product_of_experts(experts, available)
+
+
+class QuotientPool(Pool):
+    """Product of the experts over priors (MVAE-Q); they are narrower than the prior."""
+
+    logvar_range = NARROWER_THAN_PRIOR
+
+    @override
+    def combine(
+        self, experts: DiagonalGaussian, log_weights: Tensor, available: Tensor
+    ) -> DiagonalGaussian:
+        return quotient_of_experts(experts, available)
+
+
+class ConsensusPool(Pool):
+    """Consensus of experts whose errors correlate (CoDE-VAE; Winkler 1981)."""
+
+    @override
+    def combine(
+        self, experts: DiagonalGaussian, log_weights: Tensor, available: Tensor
+    ) -> DiagonalGaussian:
+        return consensus_of_experts(experts, available, correlation=CORRELATION)
+
+
+class ExactPool(Pool):
+    """The expert of the very subset, and no other (VAE, JMVAE, BiVCCA)."""
+
+    @override
+    def available(self, present: Tensor) -> Tensor:
+        return (present.unsqueeze(-2) == self.membership).all(-1)
+
+
+class MixturePool(Pool):
+    """Mixture of the experts (MMVAE), reported by its mean and variance."""
+
+    @override
+    def combine(
+        self, experts: DiagonalGaussian, log_weights: Tensor, available: Tensor
+    ) -> DiagonalGaussian:
+        return mixture_moments(experts, available)
+
+
+class MixtureOfProductsPool(Pool):
+    """Mixture of the products of all subsets (MoPoE), reported by its mean and variance."""
+
+    def __init__(self, family: SubsetFamily, n_hidden: list[int]) -> None:
+        super().__init__(family, n_hidden)
+        every = SubsetFamily.every(family.modalities)
+        self.subsets: Tensor
+        self.register_buffer("subsets", every.membership(), persistent=False)
+
+    @override
+    def term(self, hidden: list[Tensor], experts: DiagonalGaussian, present: Tensor) -> Posterior:
+        available = self.available(present)
+        log_weights = masked_log_softmax(self.logits(hidden, present), available)
+        return Posterior(product_of_experts(experts, available), log_weights, available)
+
+    @override
+    def forward(
+        self, hidden: list[Tensor], experts: DiagonalGaussian, present: Tensor
+    ) -> Posterior:
+        parts = present.unsqueeze(0) & self.subsets.view(
+            len(self.subsets), *[1] * (present.dim() - 1), -1
+        )
+        usable = available_experts(self.subsets, present)
+        products = [self.term(hidden, experts, part).q for part in parts]
+        components = DiagonalGaussian(
+            torch.stack([q.mean for q in products], dim=-2),
+            torch.stack([q.logvar for q in products], dim=-2),
+        )
+        available = self.available(present)
+        log_weights = masked_log_softmax(self.logits(hidden, present), available)
+        return Posterior(mixture_moments(components, usable), log_weights, available)
+
+
+POOLS: dict[str, type[Pool]] = {
+    "gate": GatedPool,
+    "uniform": UniformPool,
+    "global": GlobalPool,
+    "product": ProductPool,
+    "quotient": QuotientPool,
+    "consensus": ConsensusPool,
+    "exact": ExactPool,
+    "mixture": MixturePool,
+    "mixture of products": MixtureOfProductsPool,
+}
