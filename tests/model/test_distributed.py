@@ -139,7 +139,9 @@ def _module(store, *, batch_size=8, seed=0, first=None, world=2):
     data.trainer = SimpleNamespace(
         world_size=world,
         global_rank=1,
-        strategy=SimpleNamespace(broadcast=lambda own, src: first or own),
+        strategy=SimpleNamespace(
+            broadcast=lambda own, src: first or own, root_device=torch.device("cpu")
+        ),
     )
     return data
 
