@@ -1,5 +1,6 @@
 from .hzauvae import HZAUVAE as HZAUVAE
 from .systems import (
+    CVAE as CVAE,
     JMVAE as JMVAE,
     MMVAE as MMVAE,
     MVAE as MVAE,

@@ -29,6 +29,7 @@ from hzau_omics.model.training.plan import Precision, TrainingPlan
 from hzau_omics.model.training.run import RunConfig, run_training
 from hzau_omics.nn.config import ModalityConfig, NetworkConfig
 from hzau_omics.nn.network import MultimodalVAE
+from hzau_omics.nn.subsets import SubsetFamily
 
 logger = logging.getLogger(__name__)
 
@@ -80,11 +81,17 @@ class TrainableModel(RegisteredModel):
         self.layout: DataLayout = layout
         self.recipe.check(type(self).__name__, layout.names)
         structure = {
-            "experts": self.recipe.experts(layout.names).subsets,
             "pool": self.recipe.pool,
+            "condition": tuple(self.recipe.condition(layout.names)),
             **{name: value for name, value in network_options.items() if value is not None},
         }
-        self.network_config = network_config(layout, **structure)
+        chosen = structure.pop("experts", None)
+        family = (
+            self.recipe.experts(layout.names)
+            if chosen is None
+            else SubsetFamily.of(layout.names, chosen)
+        )
+        self.network_config = network_config(layout, experts=family.subsets, **structure)
         self.modality_weights = _check_weights(modality_weights, self.layout)
         self.init_params_ = {
             **network_options,

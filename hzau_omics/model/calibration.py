@@ -64,7 +64,8 @@ def _calibrate_modality(
     decoder = network.decoder(modality)
     layout = store.layout.modalities[modality]
     usable = cells[store.present[cells, modality] & (store.present[cells].sum(1) > 1)]
-    if len(usable) < MIN_CELLS or not decoder.has_spread:
+    generated = modality in network.config.generated
+    if len(usable) < MIN_CELLS or not decoder.has_spread or not generated:
         return 0.0
     rng = np.random.default_rng(seed)
     usable = np.sort(rng.permutation(usable)[:MAX_CELLS])

@@ -138,7 +138,7 @@ class ModalityPredictor:
         """
         decoder = self.network.decoder(self.index)
         codes = torch.full_like(batch.batch, decode_as)
-        covariates = self.network.covariates_of(codes, batch.categorical, batch.continuous)
+        covariates = self.network.decoder_covariates(batch, codes)
         hidden = decoder.hidden(z, covariates)
         library = decoder.library(hidden)
         panel = self.layout.modality(self.modality).panel

@@ -8,7 +8,12 @@ import torch
 from numpy.typing import NDArray
 
 from hzau_omics.model.session import InferenceSession, evaluating, make_generator
-from hzau_omics.nn.gaussian import DiagonalGaussian, kl_to_prior, standard_normal_like
+from hzau_omics.nn.gaussian import (
+    DiagonalGaussian,
+    kl_divergence,
+    kl_to_prior,
+    standard_normal_like,
+)
 
 Target = Literal["marginal", "joint", "conditional"]
 
@@ -27,8 +32,10 @@ def elbo_terms(
     network = session.network
     with evaluating(network):
         for rows, batch in session.minibatches():
-            q = session.infer(batch, None)[1].q
-            kl[rows] = kl_to_prior(q).cpu().numpy()
+            encoded, posterior = session.infer(batch, None)
+            q, prior = posterior.q, network.prior(encoded)
+            divergence = kl_to_prior(q) if prior is None else kl_divergence(q, prior)
+            kl[rows] = divergence.cpu().numpy()
             for _ in range(n_samples):
                 found = network.log_likelihoods(q.sample(generator), batch)
                 log_prob[rows] += found.cpu().numpy() / n_samples
@@ -44,8 +51,9 @@ def marginal_log_likelihood(
     network = session.network
     with evaluating(network):
         for rows, batch in session.minibatches():
-            q = session.infer(batch, None)[1].q
-            prior = standard_normal_like(q.mean)
+            encoded, posterior = session.infer(batch, None)
+            q = posterior.q
+            prior = network.prior(encoded) or standard_normal_like(q.mean)
             bound = torch.full((len(batch),), -torch.inf, dtype=torch.float64)
             for _ in range(n_samples):
                 z = q.sample(generator)
@@ -74,13 +82,16 @@ def log_importance_weights(
     result = np.full((n_samples, len(session)), np.nan)
     generator = make_generator(seed, session.device)
     network = session.network
+    # A conditional model draws from q(z | x_1, x_2), and its prior is p(z | x_2).
+    conditioned = bool(network.config.condition)
     widest = max(network.config.modalities[m].n_features for m in decoded)
     with evaluating(network):
         for rows, batch in session.minibatches():
-            q = session.infer(batch, given)[1].q
-            prior = standard_normal_like(q.mean)
-            scored = decoded
-            if target == "conditional":
+            encoded, posterior = session.infer(batch, None if conditioned else given)
+            q = posterior.q
+            prior = network.prior(encoded) or standard_normal_like(q.mean)
+            scored = first if conditioned else decoded
+            if target == "conditional" and not conditioned:
                 prior = session.infer(batch, [names[m] for m in rest])[1].q
                 scored = first
             usable = batch.present[:, first].any(-1)

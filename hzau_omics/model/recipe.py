@@ -18,6 +18,8 @@ class Recipe:
         Makes the family of experts from the names of the modalities.
     pool
         How they become one posterior; a key of :data:`hzau_omics.nn.pools.POOLS`.
+    condition
+        Gives the modalities that are only conditioned on.
     training
         Defaults of training options that differ from
         :class:`~hzau_omics.model.training.config.TrainingPlanConfig`.
@@ -31,6 +33,7 @@ class Recipe:
 
     experts: Callable[[Sequence[str]], SubsetFamily] = SubsetFamily.default
     pool: str = "gate"
+    condition: Callable[[Sequence[str]], Sequence[str]] = lambda names: ()
     training: Mapping[str, Any] = field(default_factory=dict)
     n_modalities: tuple[int, int | None] = (1, None)
     instead: str = ""

@@ -388,6 +388,14 @@ class MultimodalModel(TrainableModel):
             `given` is unknown.
         """
         names = check_given(self.layout, given) or ()
+        condition = self.network_config.condition
+        if condition and (target != "conditional" or set(names) & set(condition)):
+            msg = (
+                f"{type(self).__name__} models {', '.join(self._generated)} given "
+                f"{', '.join(condition)}, nothing else: ask for target='conditional' and "
+                f"given={self._generated[0]!r}. MVAE and HZAUVAE have all weights."
+            )
+            raise ConfigError(msg)
         if target not in get_args(Target):
             msg = f"target must be one of {get_args(Target)}. Received {target!r}."
             raise ConfigError(msg)
@@ -421,6 +429,14 @@ class MultimodalModel(TrainableModel):
         AnnData of shape (n_samples, features) with draws in the data's units and the latents in
         ``obsm``.
         """
+        self._check_generated(modality)
+        if self.network_config.condition:
+            msg = (
+                f"{type(self).__name__} has no prior without its condition "
+                f"({', '.join(self.network_config.condition)}): impute cells that have it, or "
+                "sample from MVAE or HZAUVAE."
+            )
+            raise ConfigError(msg)
         return export.prior_samples(
             self.module,
             self.layout,
@@ -487,6 +503,20 @@ class MultimodalModel(TrainableModel):
             )
             raise ConfigError(msg)
 
+    @property
+    def _generated(self) -> list[str]:
+        return [self.layout.names[m] for m in self.network_config.generated]
+
+    def _check_generated(self, modality: str) -> None:
+        self.layout.modality(modality)
+        if modality not in self._generated:
+            msg = (
+                f"{type(self).__name__} generates {', '.join(self._generated)} given "
+                f"{', '.join(self.network_config.condition)}, and does not predict {modality!r}. "
+                "MVAE and HZAUVAE predict every modality."
+            )
+            raise ConfigError(msg)
+
     def _predictive(
         self,
         modality: str,
@@ -495,7 +525,7 @@ class MultimodalModel(TrainableModel):
         transform_batch: str | Sequence[str] | None,
         seed: int | None,
     ) -> PredictiveConfig:
-        self.layout.modality(modality)
+        self._check_generated(modality)
         batches = (transform_batch,) if isinstance(transform_batch, str) else transform_batch
         return PredictiveConfig(
             modality=modality,

@@ -117,9 +117,9 @@ def check_patterns(network: MultimodalVAE, store: CellStore, objective: Objectiv
 def _no_posterior(network: MultimodalVAE, present: Tensor) -> ConfigError:
     names = [name for name, has in zip(network.modalities, present[0].tolist(), strict=True) if has]
     return ConfigError(
-        f"This model has encoders for {', '.join(network.family.names)} and no posterior of "
-        f"{'+'.join(names)}, which some cells have. Infer from one modality, given={names[0]!r}, "
-        "or take a system that combines experts: MVAE, MVAEQ or HZAUVAE."
+        f"This model infers from {', '.join(network.family.names)} only, and has no posterior of "
+        f"{'+'.join(names)}, which some cells have. Choose given= among these, or take a system "
+        "that combines experts: MVAE, MVAEQ or HZAUVAE."
     )
 
 

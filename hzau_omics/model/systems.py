@@ -4,6 +4,8 @@ Each is a recipe of experts, pool and objective; sizes, likelihoods and optimisa
 so that what differs between two of them is what their names say.
 """
 
+from collections.abc import Sequence
+
 from hzau_omics.model.recipe import Recipe
 from hzau_omics.model.system import System
 from hzau_omics.nn.subsets import SubsetFamily
@@ -88,6 +90,42 @@ class JMVAE(System):
         experts=SubsetFamily.singles_and_all,
         pool="exact",
         training={**PLAIN, "terms": "joint", "singles_to_joint": 0.1},
+        n_modalities=(2, None),
+        instead="Take VAE for one.",
+    )
+
+
+def _conditions(names: Sequence[str]) -> tuple[str, ...]:
+    return tuple(names[1:])
+
+
+def _conditional_family(names: Sequence[str]) -> SubsetFamily:
+    return SubsetFamily(tuple(names), (_conditions(names), tuple(names)))
+
+
+class CVAE(System):
+    """Conditional VAE: the first listed modality x_1, given all others (Sohn, Lee and Yan 2015).
+
+    The posterior is q(z | x_1, x_2), the prior p(z | x_2) a network, and the decoder
+    p(x_1 | z, x_2) sees the condition too. Every cell must have all conditions; it may lack x_1,
+    which is what can be imputed.
+
+    Examples
+    --------
+    >>> import hzau_omics as ho
+    >>> mdata = ho.data.simulate(n_obs=60, seed=0)
+    >>> ho.model.CVAE.setup_mudata(mdata, {"adt": "nb", "rna": "nb"})
+    >>> model = ho.model.CVAE(mdata, n_latent=5, n_hidden=16)
+    >>> model.impute("adt", given="rna", n_samples=5).shape
+    (60, 30)
+    """
+
+    LATENT_KEY = "X_cvae"
+    recipe = Recipe(
+        experts=_conditional_family,
+        pool="exact",
+        condition=_conditions,
+        training={**PLAIN, "terms": "joint"},
         n_modalities=(2, None),
         instead="Take VAE for one.",
     )

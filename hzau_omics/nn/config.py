@@ -47,6 +47,9 @@ class NetworkConfig:
         Whether encoders see batch and covariates too; decoders always do.
     experts
         Modality subsets with an expert each; None takes the default family.
+    condition
+        Modalities that are only conditioned on (CVAE): the decoders of the others see them, the
+        prior is what is inferred from them alone, and they are not decoded themselves.
     pool
         How experts become one posterior; a key of :data:`hzau_omics.nn.pools.POOLS`.
     """
@@ -62,6 +65,7 @@ class NetworkConfig:
     n_continuous: int = 0
     encode_covariates: bool = True
     experts: tuple[tuple[str, ...], ...] | None = None
+    condition: tuple[str, ...] = ()
     pool: str = "gate"
 
     @property
@@ -69,3 +73,14 @@ class NetworkConfig:
         """Width of the one-hot batch, one-hot covariates and continuous covariates."""
         batch = self.n_batches if self.n_batches > 1 else 0
         return batch + sum(self.n_categories) + self.n_continuous
+
+    @property
+    def n_decoder_covariates(self) -> int:
+        """Width of what decoders see beside the latent: covariates, and features of conditions."""
+        widths = [m.n_hidden or self.n_hidden for m in self.modalities if m.name in self.condition]
+        return self.n_covariates + sum(widths)
+
+    @property
+    def generated(self) -> tuple[int, ...]:
+        """Positions of the modalities that are decoded."""
+        return tuple(i for i, m in enumerate(self.modalities) if m.name not in self.condition)

@@ -51,7 +51,7 @@ class ModalityDecoder(nn.Module):
         n_hidden = modality.n_hidden or network.n_hidden
         self.trunk = HiddenStack(
             network.n_latent,
-            network.n_covariates,
+            network.n_decoder_covariates,
             n_hidden,
             n_layers=modality.n_layers or network.n_layers,
             dropout=network.dropout,
@@ -59,7 +59,7 @@ class ModalityDecoder(nn.Module):
         self.likelihood = make_likelihood(
             modality.likelihood,
             n_hidden=n_hidden,
-            n_covariates=network.n_covariates,
+            n_covariates=network.n_decoder_covariates,
             n_features=modality.n_features,
             n_batches=network.n_batches if modality.dispersion == "feature-batch" else 1,
             uses_library=modality.library != "none",

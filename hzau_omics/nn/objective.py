@@ -191,6 +191,68 @@ def _one_per_cell(wanted: Bool[Tensor, "subset cell"]) -> Bool[Tensor, "subset c
     return torch.zeros_like(wanted).scatter_(0, keys.argmax(0, keepdim=True), value=True) & wanted
 
 
+class _Terms(NamedTuple):
+    """Which terms a minibatch has.
+
+    They follow from what its cells have: the processor draws them, and a device need not be asked
+    in the middle of a step.
+
+    Attributes
+    ----------
+    subsets
+        What each term could infer from (subset, cell, modality).
+    new
+        Which of these are terms (subset, cell).
+    chosen, term, cell
+        Position of each term in the flattened `new`, its subset, its cell.
+    place
+        Number of the term (subset, cell), where there is one.
+    share
+        Weight of a cell's terms (cell): 1 where they are summed, 1/n where they are averaged.
+    reported
+        Weight of each term in what is reported (subset, cell): that of the joint one is 1 where
+        there is one, else they are averaged.
+    """
+
+    subsets: Bool[Tensor, "subset cell modality"]
+    new: Bool[Tensor, "subset cell"]
+    chosen: Int[Tensor, " term"]
+    term: Int[Tensor, " term"]
+    cell: Int[Tensor, " term"]
+    place: Int[Tensor, "subset cell"]
+    share: Float[Tensor, " cell"]
+    reported: Float[Tensor, "subset cell"]
+
+
+def _draw_terms(present: Bool[Tensor, "cell modality"], config: ObjectiveConfig) -> _Terms:
+    subsets = torch.stack(draw_subsets(present, config))
+    new = _is_new_term(subsets)
+    chosen = new.flatten().nonzero().squeeze(-1)
+    share = torch.ones(len(present))
+    reported = torch.zeros(new.shape)
+    reported[0] = 1
+    if config.is_mean:
+        share = new.sum(0).clamp_min(1).reciprocal()
+        reported = share.expand_as(reported)
+    return _Terms(
+        subsets=subsets,
+        new=new,
+        chosen=chosen,
+        term=chosen // len(present),
+        cell=chosen % len(present),
+        place=new.flatten().cumsum(0).sub_(1).view_as(new),
+        share=share,
+        reported=reported,
+    )
+
+
+def _kl(q: DiagonalGaussian, prior: DiagonalGaussian | None, cell: Tensor) -> Tensor:
+    """KL of each term's posterior from the prior, or from its cell's conditional prior."""
+    if prior is None:
+        return kl_to_prior(q)
+    return kl_divergence(q, DiagonalGaussian(*(part.index_select(0, cell) for part in prior)))
+
+
 def sub_sampled_objective(
     network: MultimodalVAE,
     batch: Minibatch,
@@ -215,52 +277,40 @@ def sub_sampled_objective(
         Choice of subsets.
     """
     encoded = network.encode(batch)
-    # Which terms there are follows from what cells have: the processor works it out, and a device
-    # need not be asked in the middle of a step.
-    present, device = batch.present_on_host, batch.present.device
+    device = batch.present.device
     on_device = partial(torch.Tensor.to, device=device, non_blocking=True)
-    subsets = torch.stack(draw_subsets(present, config))
-    new = _is_new_term(subsets)
-    terms = new.flatten().nonzero().squeeze(-1)
-    term, cell = terms // len(batch), terms % len(batch)
-    place = new.flatten().cumsum(0).sub_(1).view_as(new)
-    pooled = network.infer_term(encoded, on_device(subsets)).q
-    chosen = on_device(terms)
+    present = batch.present_on_host
+    drawn = _draw_terms(present, config)
+    chosen, term, cell = map(on_device, (drawn.chosen, drawn.term, drawn.cell))
+    pooled = network.infer_term(encoded, on_device(drawn.subsets)).q
     q = DiagonalGaussian(*(part.flatten(0, 1).index_select(0, chosen) for part in pooled))
-    kl = kl_to_prior(q)
-    # Terms are summed and the joint one is reported, or they are averaged, and so is the report.
-    share = torch.ones(len(batch))
-    reported = torch.zeros(new.shape)
-    reported[0] = 1
-    if config.is_mean:
-        share = new.sum(0).clamp_min(1).reciprocal()
-        reported = share.expand_as(reported)
-    total = on_device(share[cell]) * kl_weight * kl
+    kl = _kl(q, network.prior(encoded), cell)
+    total = on_device(drawn.share[drawn.cell]) * kl_weight * kl
     log_prob = []
     z = q.sample()
     for m, modality in enumerate(network.config.modalities):
-        seen = subsets[..., m]
-        wanted = new & (seen if config.marginal_targets == "own" else present[:, m])
+        if m not in network.config.generated:
+            log_prob.append(kl.new_zeros(()))
+            continue
+        seen = drawn.subsets[..., m]
+        wanted = drawn.new & (seen if config.marginal_targets == "own" else present[:, m])
         n_stood_for = torch.ones(len(batch), dtype=torch.long)
         if config.wide_decodings == "one" and modality.n_features >= WIDE:
             n_stood_for = wanted.sum(0)
             wanted = _one_per_cell(wanted)
         # In the order of the cells, to read each cell's values once where it has one term.
         of, by = wanted.t().nonzero(as_tuple=True)
-        row = on_device(place[by, of])
+        row = on_device(drawn.place[by, of])
         found = network.reconstruct(
             z.index_select(0, row), batch, of, m, seen=on_device(seen[by, of])
         )
-        times = on_device(n_stood_for[of] * share[of])
+        times = on_device(n_stood_for[of] * drawn.share[of])
         weighted = weights[m] * times * (found.log_prob + found.library_log_prob)
         total = total.index_add(0, row, -weighted)
-        counted = on_device(n_stood_for[of] * reported[by, of])
+        counted = on_device(n_stood_for[of] * drawn.reported[by, of])
         log_prob.append((counted * found.log_prob.detach()).sum())
-    n_terms = len(batch) if config.is_mean else len(term)
-    counted = on_device(reported.flatten()[terms])
     # Where there are joint terms, every cell has exactly one, and these come first, in the order of
     # the cells: row `cell` of the terms is the joint one.
-    term, cell = on_device(term), on_device(cell)
     if config.singles_to_joint:
         joint = DiagonalGaussian(*(part[: len(batch)] for part in q))
         divergence = config.singles_to_joint * _to_singles(network, encoded, joint, batch.present)
@@ -269,6 +319,8 @@ def sub_sampled_objective(
         total = total + config.alignment * (q.mean[cell] - q.mean).square().sum(-1)
     if config.distillation:
         total = total + config.distillation * _distillation(q, term, cell)
+    n_terms = len(batch) if config.is_mean else len(term)
+    counted = on_device(drawn.reported.flatten()[drawn.chosen])
     return ObjectiveTerms(
         loss=total.sum() / max(n_terms, 1),
         kl=(counted * kl.detach()).sum(),

@@ -244,3 +244,18 @@ def test_covariates_and_layers_reach_the_model(mdata, fit):
     changed = np.abs(model.get_latent_representation(other) - before).max(axis=1)
     assert (changed > 1e-4).mean() > 0.9
     assert np.isfinite(model.sample(5, "rna", seed=0).X).all()
+
+
+@pytest.mark.parametrize(
+    ("experts", "message"),
+    [
+        (["rna", "adt", "atac"], r"non-empty subset of.*Received .'atac'"),
+        (["rna", "rna+adt"], r"non-empty subset of"),
+        ([["rna", "adt"]], "Every modality needs its own expert"),
+        (["rna", "adt", "rna"], "one expert only"),
+    ],
+)
+def test_experts_that_do_not_fit_are_refused(mdata, experts, message):
+    HZAUVAE.setup_mudata(mdata, {"rna": "nb", "adt": "nb"})
+    with pytest.raises(ConfigError, match=message):
+        HZAUVAE(mdata, experts=experts)

@@ -8,6 +8,7 @@ import hzau_omics as ho
 from hzau_omics import model as models
 from hzau_omics.errors import ConfigError
 from hzau_omics.minibatch import Minibatch
+from hzau_omics.model import likelihood_scores
 from hzau_omics.model.training.config import TrainingPlanConfig
 from hzau_omics.nn.gaussian import DiagonalGaussian, kl_divergence, kl_to_prior
 from hzau_omics.nn.objective import ObjectiveConfig, sub_sampled_objective
@@ -115,9 +116,107 @@ def test_bivcca_has_no_joint_posterior_and_says_who_has(fitted):
     model = fitted("BiVCCA")
     for call in (model.get_latent_representation, model.get_elbo, model.to_anndata):
         with pytest.raises(
-            ConfigError, match=r"no posterior of rna\+adt.*given='rna'.*MVAE, MVAEQ or HZAUVAE"
+            ConfigError,
+            match=r"no posterior of rna\+adt.*given= among these.*MVAE, MVAEQ or HZAUVAE",
         ):
             call()
+
+
+@pytest.fixture(scope="module")
+def conditional():
+    """A CVAE of protein given RNA, which every cell has, on cells that partly lack protein."""
+    data = ho.data.simulate(
+        90, n_features={"rna": 14, "adt": 6}, missing={"adt": 0.3}, n_batches=2, seed=5
+    )
+    models.CVAE.setup_mudata(data, {"adt": "nb", "rna": "nb"}, batch_key="batch")
+    model = models.CVAE(data, **SIZES)
+    model.train(max_epochs=20, batch_size=32, accelerator="cpu", enable_progress_bar=False, seed=0)
+    return model
+
+
+def test_cvae_generates_the_first_modality_given_the_others(conditional, tmp_path):
+    model = conditional
+    assert list(model.module.family.names) == ["rna", "adt+rna"]
+    errors = model.history["reconstruction_loss_train"].iloc[:, 0]
+    assert errors.iloc[-1] < errors.iloc[0]
+    imputed = model.impute("adt", given="rna", n_samples=5, seed=0)
+    assert imputed.shape == (90, 6)
+    assert np.isfinite(imputed.X).all()
+    assert np.isfinite(model.get_elbo(seed=0))
+    found = model.get_reconstruction_error(seed=0)
+    assert np.isfinite(found["adt"])
+    assert np.isnan(found["rna"])
+    model.save(tmp_path / "model")
+    loaded = models.CVAE.load(tmp_path / "model")
+    np.testing.assert_array_equal(
+        loaded.get_latent_representation(model.adata), model.get_latent_representation()
+    )
+
+
+def test_cvae_s_prior_is_what_the_condition_says(conditional):
+    # Cells without protein have the posterior p(z | rna), whose divergence from itself is 0.
+    model = conditional
+    lacking = ~model._store.present[:, 0]
+    kl, _ = likelihood_scores.elbo_terms(model._session(None, None, None), n_samples=1, seed=0)
+    np.testing.assert_allclose(kl[lacking], 0, atol=1e-6)
+    assert (kl[~lacking] > 0).all()
+
+
+def test_cvae_s_decoder_sees_the_condition(conditional):
+    # The same latent, another cell's RNA: another protein.
+    model = conditional
+    batch = model._store.minibatch(np.flatnonzero(model._store.present.all(1))[:2])
+    with torch.inference_mode():
+        covariates = model.module.decoder_covariates(batch)
+    assert covariates.shape == (2, 2 + 16)
+    assert not torch.allclose(covariates[0, 2:], covariates[1, 2:])
+
+
+def test_cvae_s_weights_are_those_of_the_method(conditional):
+    model = conditional
+    cells = np.flatnonzero(model._store.present.all(1))[:5]
+    found = model.get_log_importance_weights(
+        given="adt", target="conditional", n_samples=1, indices=cells, seed=3
+    )
+    network, batch = model.module, model._store.minibatch(cells)
+    with torch.inference_mode():
+        encoded = network.encode(batch)
+        q = network.infer(encoded, batch.present).q
+        prior = network.infer(encoded, torch.tensor([[False, True]]).expand(5, -1)).q
+        generator = torch.Generator().manual_seed(3)
+        z = DiagonalGaussian(*(part.expand(1, -1, -1) for part in q)).sample(generator)[0]
+        log_prob = network.log_likelihoods(z, batch)[:, 0]
+        expected = log_prob + prior.log_prob(z) - q.log_prob(z)
+    np.testing.assert_allclose(found[0], expected, rtol=1e-4, atol=1e-4)
+
+
+def test_cvae_says_what_it_cannot_do(conditional, mdata):
+    model = conditional
+    with pytest.raises(ConfigError, match=r"generates adt given rna, and does not predict 'rna'"):
+        model.impute("rna")
+    with pytest.raises(ConfigError, match="has no prior without its condition"):
+        model.sample(5, "adt")
+    with pytest.raises(ConfigError, match="no posterior of adt"):
+        model.get_latent_representation(given="adt")
+    with pytest.raises(ConfigError, match=r"models adt given rna, nothing else"):
+        model.get_log_importance_weights(given="adt", target="marginal")
+    models.CVAE.setup_mudata(mdata, {"adt": "nb", "rna": "nb"})
+    with pytest.raises(ConfigError, match="no posterior of adt, which some cells have"):
+        models.CVAE(mdata, **SIZES).train(max_epochs=1, enable_progress_bar=False)
+
+
+@pytest.mark.usefixtures("_no_noise")
+def test_cvae_minimises_its_conditional_elbo():
+    data = ho.data.simulate(12, n_features={"rna": 8, "adt": 5}, seed=2)
+    models.CVAE.setup_mudata(data, {"adt": "nb", "rna": "nb"})
+    model = models.CVAE(data, n_latent=3, n_hidden=8)
+    loss, batch = _loss(model, [2.0, 1.0], 0.7)
+    encoded = model.module.encode(batch)
+    prior, q = (
+        DiagonalGaussian(encoded.experts.mean[:, i], encoded.experts.logvar[:, i]) for i in (0, 1)
+    )
+    expected = 0.7 * kl_divergence(q, prior) - 2.0 * _log_prob(model, q, batch, 0)
+    assert loss == pytest.approx(float(expected.mean()), rel=1e-5)
 
 
 def test_jmvae_refuses_cells_with_some_of_three_modalities():
