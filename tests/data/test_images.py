@@ -1,0 +1,53 @@
+"""Images as modalities: values, labels, and what is refused."""
+
+import numpy as np
+import pytest
+
+from hzau_omics.data import image_mudata
+from hzau_omics.errors import DataContractError
+
+
+@pytest.fixture
+def images():
+    return np.random.default_rng(0).integers(0, 256, size=(40, 5, 4), dtype=np.uint8)
+
+
+@pytest.fixture
+def labels():
+    return np.arange(40) % 3
+
+
+def test_grey_values_and_one_hot_labels(images, labels):
+    mdata = image_mudata(images, labels)
+    assert mdata["image"].shape == (40, 20)
+    np.testing.assert_allclose(mdata["image"].X, images.reshape(40, 20) / 255, rtol=1e-6)
+    np.testing.assert_array_equal(mdata["label"].X.argmax(1), labels)
+    np.testing.assert_array_equal(mdata["label"].X.sum(1), 1)
+    assert mdata.obs["class"].tolist() == labels.astype(str).tolist()
+    assert image_mudata(images, labels, n_classes=10)["label"].n_vars == 10
+
+
+def test_binary_images(images, labels):
+    threshold = image_mudata(images, labels, pixels="threshold")["image"].X
+    np.testing.assert_array_equal(threshold, (images.reshape(40, 20) >= 128).astype(float))
+    draws = [image_mudata(images, labels, pixels="sampled", seed=s)["image"].X for s in (0, 0, 1)]
+    np.testing.assert_array_equal(draws[0], draws[1])
+    assert (draws[0] != draws[2]).any()
+    every = [image_mudata(images, labels, pixels="sampled", seed=s)["image"].X for s in range(400)]
+    np.testing.assert_allclose(np.mean(every, 0), images.reshape(40, 20) / 255, atol=0.12)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda i, y: (i[:3], y), "one class for each"),
+        (lambda i, y: (i[0, 0], y), "one class for each"),
+        (lambda i, y: (i / 255, y), "images are integers from 0 to 255"),
+        (lambda i, y: (i.astype(int) * 3, y), "images are integers from 0 to 255"),
+        (lambda i, y: (i, y - 1), "labels are integers from 0"),
+        (lambda i, y: (i[:0], y[:0]), "one class for each"),
+    ],
+)
+def test_what_is_no_image_or_label_is_refused(images, labels, change, message):
+    with pytest.raises(DataContractError, match=message):
+        image_mudata(*change(images, labels))
