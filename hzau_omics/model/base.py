@@ -185,7 +185,8 @@ class TrainableModel(RegisteredModel):
         ConfigError
             An option is unknown or out of range, or the model has no data.
         DataContractError
-            Cells of a store on disk can no longer be read; what was trained until then is kept.
+            Cells of a store on disk can no longer be read; what was trained until then is kept
+            (with one process).
         FloatingPointError
             The loss is no longer finite.
         """

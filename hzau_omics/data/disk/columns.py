@@ -127,7 +127,7 @@ def code_table(obs: ObsColumns, layout: DataLayout) -> CellTable:
 
 def presence_column(name: str) -> str:
     """Name the column of ``obs`` that says which cells have a modality."""
-    return f"has_{name}"
+    return f"_has_{name}"
 
 
 def _codes(obs: ObsColumns, column: CategoricalLayout, role: str) -> NDArray[np.int32]:

@@ -300,6 +300,12 @@ def _columns(mdata: MuData, store: MosaicStore, names: Iterable[str]) -> pd.Data
     for column in obs.select_dtypes(["object", "string"]):
         obs[column] = obs[column].astype("category")
     for name in names:
+        if presence_column(name) in obs:
+            msg = (
+                f"A store keeps in obs[{presence_column(name)!r}] which cells have modality "
+                f"{name!r}, and the MuData has a column of this name. Rename it."
+            )
+            raise DataContractError(msg)
         has = np.zeros(len(obs), dtype=bool)
         if name in store.layout.names:
             has = store.present[:, store.layout.names.index(name)]

@@ -143,6 +143,9 @@ def run_training(plan: TrainingPlan, data: MosaicDataModule, config: RunConfig) 
         try:
             interrupted = _fit(trainer, plan, data, config) or stop.requested
         except DataContractError as error:
+            if trainer.world_size > 1:
+                # The other processes wait for this one: its end must end them too.
+                raise
             # Cells that can no longer be read are no fault of the weights.
             failure = error
         except BaseException:

@@ -193,7 +193,7 @@ def test_annbatch_itself_reads_the_pieces(path, mosaic, layout):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         adata = anndata.read_zarr(path / "dataset_0")
-    assert adata.obs["has_adt"].tolist() == (np.asarray(mosaic.obsmap["adt"]) > 0).tolist()
+    assert adata.obs["_has_adt"].tolist() == (np.asarray(mosaic.obsmap["adt"]) > 0).tolist()
     memory = MosaicStore(mosaic, layout)
     expected = np.hstack([memory.minibatch(np.arange(10)).x[name].numpy() for name in layout.names])
     np.testing.assert_array_equal(adata.X.toarray(), expected)

@@ -240,3 +240,14 @@ def test_files_that_are_no_mudata_are_refused(tmp_path):
         write_store(tmp_path / "x.h5mu", tmp_path / "c.zarr", PAIR)
     with pytest.raises(FileNotFoundError):
         write_store(tmp_path / "y.h5mu", tmp_path / "c.zarr", PAIR)
+
+
+def test_a_column_that_the_store_needs_is_not_overwritten(tmp_path, mosaic):
+    mosaic.obs["_has_rna"] = "mine"
+    with pytest.raises(DataContractError, match=r"obs\['_has_rna'\].*Rename it"):
+        write_store(mosaic, tmp_path / "c.zarr", PAIR)
+    # A plain name is the user's own, and comes back.
+    del mosaic.obs["_has_rna"]
+    mosaic.obs["has_rna"] = "mine"
+    write_store(mosaic, tmp_path / "c.zarr", PAIR)
+    assert set(open_store(tmp_path / "c.zarr").obs_frame()["has_rna"]) == {"mine"}
