@@ -42,6 +42,7 @@ def build_layout(
     categorical_covariate_keys: Sequence[str] | None = None,
     continuous_covariate_keys: Sequence[str] | None = None,
     panel_key: str | None = None,
+    is_piece: bool = False,
 ) -> DataLayout:
     """Check every value of the training data and return their layout; the data stay as they are.
 
@@ -64,6 +65,9 @@ def build_layout(
     panel_key
         Prefix of the boolean columns ``var["<panel_key>_<batch>"]`` with the features that a
         batch measured.
+
+    is_piece
+        Whether other MuData follow, which may have the panels and the labels that this one lacks.
 
     Raises
     ------
@@ -101,7 +105,7 @@ def build_layout(
         )
         for name, spec in specs.items()
     )
-    if panel_key is not None and all(layout.panel is None for layout in layouts):
+    if panel_key is not None and not is_piece and all(layout.panel is None for layout in layouts):
         raise no_panel(mdata, tuple(specs), panel_key)
     return DataLayout(
         modalities=layouts,
@@ -110,7 +114,9 @@ def build_layout(
             categorical_layout(mdata, key, "categorical covariate") for key in categorical
         ),
         continuous_covariates=tuple(continuous_layout(mdata, key) for key in continuous),
-        labels=None if labels_key is None else labels_layout(mdata, labels_key),
+        labels=None
+        if labels_key is None
+        else labels_layout(mdata, labels_key, may_be_empty=is_piece),
         panel_key=panel_key,
     )
 

@@ -118,7 +118,7 @@ def categorical_layout(mdata: MuData, key: str, role: str) -> CategoricalLayout:
     return CategoricalLayout(key, _ordered(column, found))
 
 
-def labels_layout(mdata: MuData, key: str) -> CategoricalLayout:
+def labels_layout(mdata: MuData, key: str, *, may_be_empty: bool = False) -> CategoricalLayout:
     """Read the label column, in which cells may have no value.
 
     Raises
@@ -128,7 +128,7 @@ def labels_layout(mdata: MuData, key: str) -> CategoricalLayout:
     """
     column = obs_column(mdata, key, role="labels key")
     found = {value for value in _to_text(column) if value is not None}
-    if not found:
+    if not found and not may_be_empty:
         msg = f"The labels key {key!r} has no value for any cell."
         raise DataContractError(msg)
     return CategoricalLayout(key, _ordered(column, found))

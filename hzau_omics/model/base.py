@@ -17,7 +17,7 @@ from hzau_omics.data.splits import Split
 from hzau_omics.errors import ConfigError, DataContractError
 from hzau_omics.model import persistence
 from hzau_omics.model.balancing import prepare_network
-from hzau_omics.model.calibration import calibrate, reset_calibration
+from hzau_omics.model.calibration import calibrate, reset_calibration, restore_calibration
 from hzau_omics.model.fields import LAYOUT_KEY, layout_of
 from hzau_omics.model.persistence import registry_of
 from hzau_omics.model.recipe import Recipe
@@ -224,7 +224,7 @@ class TrainableModel(RegisteredModel):
             self.modality_weights_ = prepare_network(
                 self.module, store, split.train, self.modality_weights, seed
             )
-        reset_calibration(self.module)
+        calibration = reset_calibration(self.module)
         data = MosaicDataModule(store, split, batch_size, seed, device_memory_gb=device_memory_gb)
         plan = TrainingPlan(
             self.module,
@@ -237,13 +237,19 @@ class TrainableModel(RegisteredModel):
         self.module.train()
         try:
             result = run_training(plan, data, run)
+        except BaseException:
+            restore_calibration(self.module, calibration)
+            raise
         finally:
             self.module.eval()
+        # Lightning leaves the weights on the processor.
+        self.module.to(result.device)
         # A resumed run counts its epochs from the beginning of the run that it goes on with.
         offset = self.n_epochs_trained_ if resume_from is None else 0
         self._keep(result.history, split, offset)
-        self.best_epoch_ = result.best_epoch
+        self.best_epoch_ = result.best_epoch + offset if result.best_epoch >= 0 else -1
         if result.failure is not None:
+            self.calibration_ = dict.fromkeys(self.layout.names, 0.0)
             msg = (
                 f"Training stopped after {self.n_epochs_trained_} epochs; what was trained is "
                 f"kept, without calibrated intervals. {result.failure}"

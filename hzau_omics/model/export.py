@@ -1,6 +1,5 @@
 """Results back into AnnData and MuData."""
 
-import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -12,16 +11,19 @@ from mudata import MuData
 from numpy.typing import NDArray
 
 from hzau_omics.data import CellStore, DataLayout, DiskStore, MosaicStore
-from hzau_omics.data.disk.results import AnnDataWriter
+from hzau_omics.data.disk.results import AnnDataWriter, check_target
 from hzau_omics.errors import ConfigError
 from hzau_omics.minibatch import Minibatch
 from hzau_omics.model.decoding import ModalityPredictor, batch_codes
 from hzau_omics.model.session import evaluating, make_generator
-from hzau_omics.model.training.processes import is_first_process
 from hzau_omics.nn.network import MultimodalVAE
+from hzau_omics.processes import is_first_process
 
 CELLS_HELD = 65_536
 """Cells of a store on disk whose results are in memory at a time."""
+
+BYTES_HELD = 2**28
+"""Size of the imputed values of these cells, if that allows fewer."""
 
 Annotations = Mapping[str, NDArray[np.float32] | pd.DataFrame]
 
@@ -75,7 +77,7 @@ def annotate_store(
     if not is_first_process():
         return
     writers = {}
-    for cells in _spans(store.n_cells):
+    for cells in _spans(store.n_cells, CELLS_HELD):
         for key, value in annotations(cells).items():
             if key not in writers:
                 writers[key] = store.obsm.writer(key, value)
@@ -95,8 +97,9 @@ def write_imputed(
     """Impute some cells at a time, and write them to disk one after another."""
     if not is_first_process():
         return
-    spans = _spans(store.n_cells)
-    first = impute(0, next(spans))
+    check_target(path, overwrite=overwrite)
+    first = impute(0, np.arange(1))
+    size = max(1, min(CELLS_HELD, BYTES_HELD // (first.X[0].nbytes * (1 + len(first.layers)))))
     observed = store.present[:, store.layout.names.index(modality)]
     layers = [key for key in first.layers if key is not None]
     writer = AnnDataWriter(
@@ -107,15 +110,16 @@ def write_imputed(
         overwrite=overwrite,
     )
     with writer:
-        parts = (impute(i, cells) for i, cells in enumerate(spans, start=1))
-        for part in itertools.chain([first], parts):
+        for i, cells in enumerate(_spans(store.n_cells, size)):
+            part = impute(i, cells)
             writer.append({"X": part.X, **{key: part.layers[key] for key in layers}})
+            del part
 
 
-def _spans(n_cells: int) -> Iterator[NDArray[np.int64]]:
+def _spans(n_cells: int, size: int) -> Iterator[NDArray[np.int64]]:
     """Split cells into those whose results are in memory at a time."""
-    for start in range(0, n_cells, CELLS_HELD):
-        yield np.arange(start, min(start + CELLS_HELD, n_cells))
+    for start in range(0, n_cells, size):
+        yield np.arange(start, min(start + size, n_cells))
 
 
 def prior_samples(

@@ -17,7 +17,7 @@ from safetensors.torch import load_file, save_file
 from hzau_omics.data import DataLayout, DiskStore, MosaicStore
 from hzau_omics.errors import ConfigError, DataContractError
 from hzau_omics.model.fields import LAYOUT_KEY, fields_of, layout_state
-from hzau_omics.model.training.processes import is_first_process
+from hzau_omics.processes import is_first_process
 
 if TYPE_CHECKING:
     from hzau_omics.model.base import TrainableModel

@@ -476,8 +476,10 @@ class MultimodalModel(TrainableModel):
         """
         source = self._store if mdata is None and self.adata is None else mdata
         if isinstance(source, DiskStore):
+            # Read in the model's layout once, not anew for every block of cells.
+            aligned = source.aligned(self.layout)
             export.annotate_store(
-                source, lambda cells: self._annotations(source, batch_size, indices=cells)
+                aligned, lambda cells: self._annotations(aligned, batch_size, indices=cells)
             )
             return
         target = self.adata if source is None else source

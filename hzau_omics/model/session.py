@@ -15,7 +15,7 @@ from hzau_omics.errors import ConfigError
 from hzau_omics.minibatch import Minibatch
 from hzau_omics.nn.network import Encoded, MultimodalVAE
 from hzau_omics.nn.objective import ObjectiveConfig
-from hzau_omics.nn.pools import Posterior
+from hzau_omics.nn.pools import ExactPool, Posterior
 
 
 @dataclass(frozen=True)
@@ -106,9 +106,19 @@ def check_patterns(network: MultimodalVAE, store: CellStore, objective: Objectiv
     ConfigError
         There are such cells.
     """
-    if objective.is_mean:
+    if not isinstance(network.pool, ExactPool):
         return
-    present = torch.from_numpy(np.unique(store.present, axis=0)).to(network.membership.device)
+    patterns = torch.from_numpy(np.unique(store.present, axis=0))
+    n_modalities = patterns.shape[1]
+    inferred = [] if objective.is_mean else [patterns]
+    if objective.terms in {"joint+singles", "singles"} and n_modalities > 1:
+        inferred += [patterns & row for row in torch.eye(n_modalities, dtype=torch.bool)]
+    random = objective.terms == "joint+singles" and objective.n_random_subsets > 0
+    if objective.modality_dropout or objective.terms == "subsets" or (random and n_modalities > 2):
+        # Any subset may be drawn; pairs of modalities stand for all that are not single or full.
+        rows = list(torch.eye(n_modalities, dtype=torch.bool))
+        inferred += [patterns & (a | b) for a in rows for b in rows]
+    present = torch.cat(inferred).to(network.membership.device)
     unknown = present.any(-1) & ~network.pool.available(present).any(-1)
     if unknown.any():
         raise _no_posterior(network, present[unknown])

@@ -378,3 +378,16 @@ def test_mopoe_averages_over_all_subsets(paired):
 def test_options_of_the_joint_posterior_need_one(option):
     with pytest.raises(ConfigError, match=f"{option} needs the posterior of all that a cell has"):
         ObjectiveConfig(terms="singles", **{option: 0.5})
+
+
+@pytest.mark.parametrize(
+    "options", [{"modality_dropout": 0.5}, {"terms": "joint+singles"}, {"terms": "subsets"}]
+)
+def test_terms_without_an_encoder_are_refused(options):
+    three = ho.data.simulate(30, n_features={"a": 9, "b": 5, "c": 5}, seed=1)
+    models.JMVAE.setup_mudata(three, dict.fromkeys("abc", "nb"))
+    plan = {**options, "singles_to_joint": 0.0}
+    with pytest.raises(ConfigError, match=r"has no posterior of [abc]\+[abc]"):
+        models.JMVAE(three, **SIZES).train(
+            max_epochs=1, enable_progress_bar=False, plan_kwargs=plan
+        )

@@ -354,3 +354,19 @@ def test_an_interrupted_model_resumes_itself(mdata, fit, quick, tmp_path):
         model.get_latent_representation(), whole.get_latent_representation()
     )
     _same_history(model.history, whole.history)
+
+
+def test_a_failed_call_leaves_the_calibration_as_it_was(fit, mdata, quick, monkeypatch):
+    model = fit(mdata)
+    for m in range(2):
+        model.module.decoder(m).log_widening.fill_(0.5 + m)
+    with pytest.raises(ConfigError, match="Cannot train with"):
+        model.train(**{**quick, "accelerator": "abacus"})
+    assert [float(model.module.decoder(m).log_widening) for m in range(2)] == [0.5, 1.5]
+
+
+def test_the_best_epoch_counts_all_calls(fit, mdata, quick):
+    model = fit(mdata)
+    model.train(**{**quick, "max_epochs": 3})
+    curve = model.history["validation_loss"].iloc[2:, 0].astype(float)
+    assert model.best_epoch_ == curve.idxmin()

@@ -68,9 +68,7 @@ class ObsColumns:
         for group, n_cells in zip(self._groups, self._manifest.pieces, strict=True):
             held = key in group.attrs["column-order"]
             parts.append(pd.Series(self._read(group, key) if held else [None] * n_cells))
-        if all(isinstance(part.dtype, pd.CategoricalDtype) for part in parts):
-            return pd.Series(pd.api.types.union_categoricals(parts))
-        return pd.concat(parts, ignore_index=True)
+        return _joined(parts)
 
     def has(self, modality: str) -> NDArray[np.bool_]:
         """Return which cells have a modality."""
@@ -91,6 +89,19 @@ class ObsColumns:
                 "store from a copy, or write it again."
             )
             raise DataContractError(msg) from error
+
+
+def _joined(parts: "list[pd.Series[Any]]") -> "pd.Series[Any]":
+    """Put a column's pieces together; categories of several become those of one column."""
+    categorical = [isinstance(part.dtype, pd.CategoricalDtype) for part in parts]
+    if not any(categorical):
+        return pd.concat(parts, ignore_index=True)
+    if all(part.dtype == parts[0].dtype for part in parts):
+        return pd.concat(parts, ignore_index=True)
+    values = pd.concat([part.astype(object) for part in parts], ignore_index=True)
+    return values.where(values.notna(), None).astype(
+        pd.CategoricalDtype(list(dict.fromkeys(values.dropna())))
+    )
 
 
 def code_table(obs: ObsColumns, layout: DataLayout) -> CellTable:
@@ -115,14 +126,24 @@ def code_table(obs: ObsColumns, layout: DataLayout) -> CellTable:
             np.int32,
         ),
         continuous=stack_columns(
-            [
-                c.standardise(obs.column(c.key).to_numpy(dtype=np.float64))
-                for c in layout.continuous_covariates
-            ],
+            [c.standardise(_numbers(obs, c.key)) for c in layout.continuous_covariates],
             n_cells,
             np.float32,
         ),
     )
+
+
+def _numbers(obs: ObsColumns, key: str) -> NDArray[np.float64]:
+    column = obs.column(key)
+    values = pd.to_numeric(column.astype(object), errors="coerce").to_numpy(dtype=np.float64)
+    bad = np.flatnonzero(~np.isfinite(values))
+    if len(bad):
+        msg = (
+            f"The continuous covariate {key!r} must be finite for every cell; it is not for "
+            f"{len(bad)}: {listed(obs.names()[bad[:6]])}. Fill it in, or remove these cells."
+        )
+        raise DataContractError(msg)
+    return np.asarray(values)
 
 
 def presence_column(name: str) -> str:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from hzau_omics.data.cells import Taken
 from hzau_omics.data.disk.manifest import Manifest
 from hzau_omics.data.layout import DataLayout, ModalityLayout
-from hzau_omics.data.matrix import Dense, select_features
+from hzau_omics.data.matrix import Dense, select_features, to_float32
 from hzau_omics.data.messages import listed
 from hzau_omics.errors import DataContractError
 
@@ -54,6 +54,8 @@ class Match:
                 f"It has {listed(own.names, limit=20)}: it belongs to another model."
             )
             raise DataContractError(msg)
+        for name in shared:
+            _check_values(own.modality(name), wanted.modality(name), where)
         return cls(
             layout=wanted,
             sources={
@@ -75,8 +77,24 @@ class Match:
             values = sp.csr_array(
                 select_features(_columns_of(wide, start, stop), self.sources[name])
             )
+            values = sp.csr_array(to_float32(values, binarize=modality.spec.binarize))
             taken[name] = values.toarray() if name in manifest.dense else values
         return taken
+
+
+def _check_values(own: ModalityLayout, wanted: ModalityLayout, where: str) -> None:
+    """Refuse values that were written as another kind than they are to be read as."""
+    stored, asked = own.spec, wanted.spec
+    same_kind = stored.binarize == asked.binarize and stored.domain == asked.domain
+    can_binarize = asked.binarize and stored.domain == "counts"
+    if stored.layer != asked.layer or not (same_kind or can_binarize):
+        msg = (
+            f"{where} holds modality {own.name!r} as {stored.likelihood!r} "
+            f"(layer={stored.layer!r}, binarize={stored.binarize}), and is to be read as "
+            f"{asked.likelihood!r} (layer={asked.layer!r}, binarize={asked.binarize}). Write it "
+            "again with the specification of the model."
+        )
+        raise DataContractError(msg)
 
 
 def _columns_of(wide: sp.csr_array, start: int, stop: int) -> sp.csr_array:
@@ -105,12 +123,14 @@ def _panel(
     if own is wanted or modality.name not in own.names:
         return modality.panel
     stored = own.modality(modality.name)
-    if stored.panel is None or own.batch.key is None:
+    if own.batch.key is None or (stored.panel is None and modality.panel is None):
         return modality.panel
     shape = (wanted.n_batches, modality.n_features)
     table = np.ones(shape, dtype=bool) if modality.panel is None else modality.panel.copy()
     source = pd.Index(stored.var_names).get_indexer(pd.Index(modality.var_names))
     for code, category in enumerate(own.batch.categories):
         if category in wanted.batch.categories and stored.measured[code]:
-            table[wanted.batch.categories.index(category)] = stored.panel[code, source]
+            # Without a panel of its own, the store measured everything.
+            measured = True if stored.panel is None else stored.panel[code, source]
+            table[wanted.batch.categories.index(category)] = measured
     return table

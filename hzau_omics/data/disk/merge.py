@@ -108,8 +108,18 @@ class LayoutMerger:
             batch = _union([layout.batch for layout in layouts])
         labels = [layout.labels for layout in layouts if layout.labels is not None]
         covariates = zip(*(layout.categorical_covariates for layout in layouts), strict=True)
+        modalities = tuple(self._merged(name, batch) for name in self._names)
+        if first.panel_key is not None and all(m.panel is None for m in modalities):
+            msg = (
+                f"panel_key={first.panel_key!r} asks for boolean var columns "
+                f"'{first.panel_key}_<batch>', which no modality of any piece has."
+            )
+            raise DataContractError(msg)
+        if labels and not any(column.categories for column in labels):
+            msg = f"The labels key {labels[0].key!r} has no value for any cell of any piece."
+            raise DataContractError(msg)
         return DataLayout(
-            modalities=tuple(self._merged(name, batch) for name in self._names),
+            modalities=modalities,
             batch=batch,
             categorical_covariates=tuple(_union(columns) for columns in covariates),
             continuous_covariates=tuple(

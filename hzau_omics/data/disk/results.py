@@ -1,5 +1,6 @@
 """Results written to disk row by row, in the order of the cells, without holding them all."""
 
+import json
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -13,6 +14,9 @@ from numpy.typing import NDArray
 from hzau_omics.data.disk.large import quiet_metadata, require_large
 from hzau_omics.data.disk.manifest import PARTIAL
 from hzau_omics.errors import ConfigError, DataContractError
+
+MARK = {"hzau_omics": "imputed values"}
+"""What says that a folder may be replaced by other results."""
 
 CHUNK_BYTES = 4 * 2**20
 
@@ -133,13 +137,11 @@ class AnnDataWriter:
         import zarr
         from anndata.io import write_elem
 
-        if path.exists() and not (overwrite and (path / "zarr.json").is_file()):
-            msg = f"{path} exists. Choose another name, or pass overwrite=True to replace results."
-            raise ConfigError(msg)
+        check_target(path, overwrite=overwrite)
         self._path = path
         self._partial = path.with_name(path.name + PARTIAL)
         group = zarr.open_group(self._partial, mode="w", zarr_format=3)
-        group.attrs.update({"encoding-type": "anndata", "encoding-version": "0.1.0"})
+        group.attrs.update({"encoding-type": "anndata", "encoding-version": "0.1.0", **MARK})
         write_elem(group, "obs", obs)
         write_elem(group, "var", var)
         for name in ("layers", "obsm", "varm", "obsp", "varp", "uns"):
@@ -172,6 +174,27 @@ class AnnDataWriter:
             _rename(self._partial, self._path)
         else:
             shutil.rmtree(self._partial, ignore_errors=True)
+
+
+def check_target(path: Path, *, overwrite: bool) -> None:
+    """Refuse a folder that exists, unless it holds results and these may be replaced.
+
+    Raises
+    ------
+    ConfigError
+        It exists, and is no result or is not to be replaced.
+    """
+    if not path.exists():
+        return
+    found = path / "zarr.json"
+    marked = (
+        found.is_file()
+        and MARK.items() <= json.loads(found.read_text()).get("attributes", {}).items()
+    )
+    if not (overwrite and marked):
+        remedy = "pass overwrite=True to replace it" if marked else "it holds no imputed values"
+        msg = f"{path} exists. Choose another name; {remedy}."
+        raise ConfigError(msg)
 
 
 def create_array(folder: Path, shape: tuple[int, ...]) -> Any:

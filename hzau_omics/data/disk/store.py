@@ -120,12 +120,9 @@ class DiskStore(CellStore):
     def parts(self, cells: ArrayLike) -> Iterator[tuple[CellStore, NDArray[np.int64]]]:
         """Yield windows of cells, each read at once and held in memory."""
         index = self.positions(cells)
-        for start in range(0, len(index), WINDOW):
-            chosen = index[start : start + WINDOW]
-            yield (
-                HeldCells(self, chosen, self._take(chosen)),
-                np.arange(len(chosen)),
-            )
+        for i, wide in enumerate(self._reader.read(index, WINDOW)):
+            chosen = index[i * WINDOW : (i + 1) * WINDOW]
+            yield HeldCells(self, chosen, self._split(wide)), np.arange(len(chosen))
 
     @override
     def _take(self, cells: NDArray[np.int64]) -> Taken:

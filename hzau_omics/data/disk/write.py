@@ -9,15 +9,15 @@ from typing import Any, Self
 import numpy as np
 import pandas as pd
 import scipy.sparse as sp
-from anndata import AnnData
 from mudata import MuData
 from numpy.typing import NDArray
 
 from hzau_omics.data.build import build_layout
 from hzau_omics.data.disk.columns import presence_column
-from hzau_omics.data.disk.large import consolidate, quiet_metadata, require_large
+from hzau_omics.data.disk.large import consolidate, require_large
 from hzau_omics.data.disk.manifest import MANIFEST, PARTIAL, Manifest, files_of
 from hzau_omics.data.disk.merge import LayoutMerger
+from hzau_omics.data.disk.piece import write_piece
 from hzau_omics.data.disk.sources import read_pieces
 from hzau_omics.data.layout import DataLayout
 from hzau_omics.data.obs import continuous_values
@@ -25,12 +25,10 @@ from hzau_omics.data.presence import check_container
 from hzau_omics.data.spec import ModalitySpec, resolve_specs
 from hzau_omics.data.store import MosaicStore, stack_columns
 from hzau_omics.errors import ConfigError, DataContractError
+from hzau_omics.processes import is_first_process
 
 PIECE_SIZE = 131_072
 """Cells of a MuData that are brought into one matrix at a time."""
-
-CELLS_PER_CHUNK = 64
-SHARD_SIZE = "256MB"
 
 
 class StoreWriter:
@@ -104,6 +102,7 @@ class StoreWriter:
         self._dense: set[str] = set()
         self._pieces: list[int] = []
         self._names = np.empty(0, dtype=np.uint64)
+        self._state = "open"
 
     def append(self, mdata: MuData) -> None:
         """Check a MuData and write its cells behind those written before.
@@ -112,8 +111,19 @@ class StoreWriter:
         ------
         DataContractError
             The data break a rule (see ``setup_mudata``), do not fit the pieces before, or repeat
-            the name of a cell.
+            the name of a cell. The store is then given up, since it would be incomplete.
         """
+        self._check_open()
+        self._state = "failed"
+        self._append(mdata)
+        self._state = "open"
+
+    def _check_open(self) -> None:
+        if self._state != "open":
+            msg = f"This writer of {self.path} is {self._state}. Make a new one and write again."
+            raise ConfigError(msg)
+
+    def _append(self, mdata: MuData) -> None:
         check_container(mdata)
         held = {
             name: spec
@@ -121,7 +131,7 @@ class StoreWriter:
             if name in mdata.mod and mdata.mod[name].n_obs > 0
         }
         # Without any, the message of a MuData that lacks all of them is the right one.
-        layout = build_layout(mdata, held or self._specs, **self._keys)
+        layout = build_layout(mdata, held or self._specs, **self._keys, is_piece=True)
         self._check_names(mdata.obs_names)
         covariates = [continuous_values(mdata, c.key) for c in layout.continuous_covariates]
         known = self._merger.add(layout, stack_columns(covariates, mdata.n_obs, np.float64))
@@ -139,6 +149,7 @@ class StoreWriter:
         DataContractError
             Nothing was written, or no piece has one of the modalities.
         """
+        self._check_open()
         if not self._pieces:
             msg = "A store needs at least one cell: append a MuData before closing it."
             raise DataContractError(msg)
@@ -156,6 +167,7 @@ class StoreWriter:
         if self.path.exists():
             shutil.rmtree(self.path)
         self._partial.rename(self.path)
+        self._state = "closed"
 
     def __enter__(self) -> Self:
         """Start writing."""
@@ -168,9 +180,9 @@ class StoreWriter:
         trace: TracebackType | None,
     ) -> None:
         """Finish the store, or remove what was written if an error came."""
-        if error is None:
+        if error is None and self._state != "closed":
             self.close()
-        else:
+        elif error is not None:
             shutil.rmtree(self._partial, ignore_errors=True)
 
     def _check_names(self, names: "pd.Index[str]") -> None:
@@ -187,8 +199,6 @@ class StoreWriter:
         self._names = np.concatenate([self._names, hashes])
 
     def _write_piece(self, store: MosaicStore, obs: pd.DataFrame, cells: NDArray[np.int64]) -> None:
-        from annbatch import write_sharded
-
         blocks = []
         for name, features in self._merger.features.items():
             if name in store.layout.names:
@@ -200,14 +210,13 @@ class StoreWriter:
                 blocks.append(sp.csr_array((len(cells), len(features)), dtype=np.float32))
         matrix = sp.csr_matrix(sp.hstack(blocks, format="csr", dtype=np.float32))
         matrix.sort_indices()
-        with quiet_metadata():
-            write_sharded(
-                self._group,
-                AnnData(matrix, obs=obs.iloc[cells], var=_var(self._merger.features)),
-                n_obs_per_chunk=CELLS_PER_CHUNK,
-                shard_size=SHARD_SIZE,
-                key=f"dataset_{len(self._pieces)}",
-            )
+        write_piece(
+            self._group,
+            f"dataset_{len(self._pieces)}",
+            matrix,
+            obs=obs.iloc[cells],
+            var=_var(self._merger.features),
+        )
         self._pieces.append(len(cells))
 
     def _complete_features(self, columns: Mapping[str, tuple[int, int]]) -> None:
@@ -256,6 +265,9 @@ def write_store(
     >>> ho.data.open_store(path)
     DiskStore of 60 cells: rna (200 features), adt (30 features)
     """
+    if not is_first_process():
+        # A launcher runs the script once more for each process; the first one has written.
+        return
     sources = [source] if isinstance(source, MuData | str | Path) else source
     with StoreWriter(path, modalities, **options) as writer:
         for one in sources:

@@ -101,7 +101,7 @@ class TrainingPlan(LightningModule):
         """
         if self.trainer.world_size == 1:
             return 1.0
-        every = self._summed(torch.tensor(n_terms, device=self.device))
+        every = self._summed(torch.full((), float(n_terms), device=self.device))
         factor: Tensor = n_terms * self.trainer.world_size / every.clamp_min(1.0)
         return factor
 
@@ -207,10 +207,11 @@ class TrainingPlan(LightningModule):
         )
 
     def _accumulate(self, stage: str, terms: ObjectiveTerms, weight: float) -> None:
+        # Filled on the device: a copy from the processor would wait for the step to end.
+        counts = [torch.full_like(terms.kl, n) for n in (terms.n_terms, terms.n_cells)]
         row = torch.cat(
             [
-                torch.stack([terms.loss.detach() * terms.n_terms, terms.kl]),
-                terms.kl.new_tensor([terms.n_terms, terms.n_cells]),
+                torch.stack([terms.loss.detach() * terms.n_terms, terms.kl, *counts]),
                 terms.log_prob,
                 terms.n_present.to(terms.kl.dtype),
             ]

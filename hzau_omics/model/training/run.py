@@ -102,12 +102,15 @@ class RunResult:
         Whether the user stopped it.
     failure
         Why cells could not be read any more; None if they could.
+    device
+        Device that trained.
     """
 
     history: dict[str, pd.DataFrame]
     best_epoch: int
     interrupted: bool
-    failure: DataContractError | None = None
+    failure: DataContractError | None
+    device: torch.device
 
 
 def run_training(plan: TrainingPlan, data: MosaicDataModule, config: RunConfig) -> RunResult:
@@ -145,6 +148,7 @@ def run_training(plan: TrainingPlan, data: MosaicDataModule, config: RunConfig) 
         except DataContractError as error:
             if trainer.world_size > 1:
                 # The other processes wait for this one: its end must end them too.
+                plan.network.load_state_dict(former)
                 raise
             # Cells that can no longer be read are no fault of the weights.
             failure = error
@@ -164,7 +168,7 @@ def run_training(plan: TrainingPlan, data: MosaicDataModule, config: RunConfig) 
             "Training was interrupted in epoch %d; what was trained is kept.",
             trainer.current_epoch,
         )
-    return RunResult(history, best.best_epoch, interrupted, failure)
+    return RunResult(history, best.best_epoch, interrupted, failure, trainer.strategy.root_device)
 
 
 def _trainer(**options: Any) -> Trainer:

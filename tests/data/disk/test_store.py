@@ -9,9 +9,12 @@ from hypothesis import HealthCheck, given, settings, strategies as st
 from mudata import MuData
 
 import hzau_omics as ho
-from hzau_omics.data import DiskStore, MosaicStore, build_layout
+from hzau_omics.data import DiskStore, ModalitySpec, MosaicStore, build_layout
 from hzau_omics.data.disk import store as disk_store
 from hzau_omics.errors import ConfigError, DataContractError
+
+OPEN = ModalitySpec(likelihood="bernoulli", binarize=True)
+"""How the store was written: protein as open or not, to have a modality that is binarised."""
 
 
 def test_layout_table_and_names_are_those_of_the_mudata(store, mosaic, layout):
@@ -93,12 +96,10 @@ def test_another_layout_matches_by_name(store, mosaic, layout, same_batch):
     other.update()
     other.mod["new"] = other["adt"].copy()
     other.update()
-    specs = {"new": "nb", "adt": "nb", "emb": "normal", "rna": "nb"}
+    specs = {"new": "nb", "adt": OPEN, "emb": "normal", "rna": "nb"}
     wanted = build_layout(other, specs, batch_key="batch", panel_key="measured")
     found = store.aligned(wanted).minibatch(np.arange(10))
-    plain = mosaic.copy()
-    plain["adt"].X.data[:] = 1  # as it was written: open or not
-    same_batch(found, MosaicStore(plain, wanted).minibatch(np.arange(10)))
+    same_batch(found, MosaicStore(mosaic, wanted).minibatch(np.arange(10)))
     assert not found.present[:, 0].any()
     assert found.batch.tolist() == (1 - store.batch).tolist()
     assert store.aligned(layout) is store
@@ -124,11 +125,11 @@ def test_a_store_of_another_data_set_is_refused(store, mosaic):
     other.update()
     other.obs["batch"] = "b9"
     with pytest.raises(DataContractError, match="were not in the training data: 'b1', 'b2'"):
-        store.aligned(build_layout(other, {"rna": "nb", "adt": "nb"}, batch_key="batch"))
+        store.aligned(build_layout(other, {"rna": "nb", "adt": OPEN}, batch_key="batch"))
 
 
 def test_panels_of_the_store_override_the_registered_ones(store, mosaic):
-    plain = build_layout(mosaic, {"adt": "nb", "rna": "nb"}, batch_key="batch")
+    plain = build_layout(mosaic, {"adt": OPEN, "rna": "nb"}, batch_key="batch")
     found = store.aligned(plain).feature_table("adt")
     assert found.tolist() == [[True, True, True, False], [True] * 4]
     assert store.aligned(plain).feature_table("rna") is None
@@ -198,3 +199,29 @@ def test_annbatch_itself_reads_the_pieces(path, mosaic, layout):
     expected = np.hstack([memory.minibatch(np.arange(10)).x[name].numpy() for name in layout.names])
     np.testing.assert_array_equal(adata.X.toarray(), expected)
     assert adata.var_names[6] == "adt:p0"
+
+
+def test_values_of_another_kind_are_refused_or_read_as_asked(tmp_path, mosaic):
+    specs = {"rna": "poisson", "adt": "nb", "emb": "normal"}
+    ho.data.write_store(mosaic, tmp_path / "c.zarr", specs)
+    store = ho.data.open_store(tmp_path / "c.zarr")
+    opened = ModalitySpec(likelihood="bernoulli", binarize=True)
+    binary = build_layout(mosaic, {**specs, "rna": opened})
+    found = store.aligned(binary).minibatch(np.arange(10)).x["rna"]
+    assert found.equal(MosaicStore(mosaic, binary).minibatch(np.arange(10)).x["rna"])
+    assert found.max() == 1
+    counts = {"rna": "nb", "adt": "nb"}
+    for own, wanted in (({"rna": "normal"}, {"rna": "nb"}), ({"rna": opened}, {"rna": "nb"})):
+        folder = tmp_path / str(len(list(tmp_path.iterdir())))
+        ho.data.write_store(mosaic, folder, {**counts, **own})
+        with pytest.raises(DataContractError, match="holds modality 'rna' as"):
+            ho.data.open_store(folder).aligned(build_layout(mosaic, {**counts, **wanted}))
+
+
+def test_a_covariate_that_is_missing_somewhere_is_refused(tmp_path, mosaic):
+    counts = {"rna": "nb", "adt": "nb"}
+    wanted = build_layout(mosaic, counts, continuous_covariate_keys=["age"])
+    mosaic.obs["age"] = mosaic.obs["age"].where(mosaic.obs_names != "c3")
+    ho.data.write_store(mosaic, tmp_path / "c.zarr", counts)
+    with pytest.raises(DataContractError, match=r"'age' must be finite .* for 1: 'c3'"):
+        ho.data.open_store(tmp_path / "c.zarr").aligned(wanted)

@@ -251,3 +251,97 @@ def test_a_column_that_the_store_needs_is_not_overwritten(tmp_path, mosaic):
     mosaic.obs["has_rna"] = "mine"
     write_store(mosaic, tmp_path / "c.zarr", PAIR)
     assert set(open_store(tmp_path / "c.zarr").obs_frame()["has_rna"]) == {"mine"}
+
+
+def test_pieces_of_very_different_width_are_read_together(tmp_path):
+    # Windows span pieces written before and after a wide modality was first seen.
+    first = ho.data.simulate(700, n_features={"rna": 200}, seed=1)
+    second = ho.data.simulate(700, n_features={"rna": 200, "atac": 500}, seed=2)
+    pieces = []
+    for i, mdata in enumerate((first, second)):
+        for adata in mdata.mod.values():
+            adata.obs_names = [f"s{i}_{name}" for name in adata.obs_names]
+        pieces.append(MuData(dict(mdata.mod)))
+    write_store(pieces, tmp_path / "c.zarr", {"rna": "nb", "atac": "nb"})
+    store = open_store(tmp_path / "c.zarr")
+    order = store.shuffled(np.arange(1400), np.random.default_rng(0))
+    rna = np.concatenate([p["rna"].X.toarray() for p in pieces])
+    atac = np.concatenate([np.zeros((700, 500)), pieces[1]["atac"].X.toarray()])
+    seen = 0
+    for batch in store.minibatches(order, 100):
+        cells = order[seen : seen + 100]
+        np.testing.assert_array_equal(batch.x["rna"], rna[cells])
+        np.testing.assert_array_equal(batch.x["atac"], atac[cells])
+        seen += 100
+    assert seen == 1400
+    assert (rna > 0).sum() > 65_535
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        (pd.Categorical(["a", "b"], ordered=True), pd.Categorical(["b", "c"], ordered=True)),
+        (pd.Categorical(["a", "b"], ordered=True), pd.Categorical(["a", "b"])),
+        (["a", "b"], pd.Categorical([1, 2])),
+        ([None, None], ["a", "b"]),
+        (["a", None], ["b", "b"]),
+    ],
+    ids=["ordered", "one ordered", "numbers", "nothing", "gap"],
+)
+def test_columns_of_different_kinds_are_put_together(tmp_path, values):
+    pieces = [piece(i, n_obs=2) for i in range(2)]
+    for one, column in zip(pieces, values, strict=True):
+        one.obs["kind"] = column
+    write_store(pieces, tmp_path / "c.zarr", PAIR)
+    found = open_store(tmp_path / "c.zarr").obs_frame()["kind"]
+    expected = [v for column in values for v in column]
+    assert [None if pd.isna(v) else str(v) for v in found] == [
+        None if v is None else str(v) for v in expected
+    ]
+
+
+def test_panels_and_labels_may_be_in_some_pieces_only(tmp_path):
+    pieces = [piece(i, panels=True, n_batches=2) for i in range(2)]
+    bare = MuData({"rna": pieces[0]["rna"]})
+    bare.obs["batch"], bare.obs["cell_type"] = "other", None
+    bare["rna"].var = bare["rna"].var[[]]
+    options = {"batch_key": "batch", "panel_key": "measured", "labels_key": "cell_type"}
+    write_store([bare, pieces[1]], tmp_path / "c.zarr", PAIR, **options)
+    store = open_store(tmp_path / "c.zarr")
+    table = dict(zip(store.layout.batch.categories, store.feature_table("rna"), strict=True))
+    assert table["other"].all()
+    assert not table["batch_0"].all()
+    with pytest.raises(DataContractError, match="has no value for any cell of any piece"):
+        write_store(bare, tmp_path / "d.zarr", {"rna": "nb"}, labels_key="cell_type")
+    with pytest.raises(DataContractError, match="which no modality of any piece has"):
+        write_store(
+            bare, tmp_path / "d.zarr", {"rna": "nb"}, batch_key="batch", panel_key="measured"
+        )
+
+
+def test_a_writer_that_refused_a_piece_is_given_up(tmp_path):
+    writer = StoreWriter(tmp_path / "c.zarr", PAIR)
+    writer.append(piece(0))
+    bad = piece(1)
+    bad["rna"].X.data[0] = 0.5
+    with pytest.raises(DataContractError, match="non-negative integers"):
+        writer.append(bad)
+    for call in (lambda: writer.append(piece(1)), writer.close):
+        with pytest.raises(ConfigError, match=r"is failed. Make a new one"):
+            call()
+    with StoreWriter(tmp_path / "d.zarr", PAIR) as other:
+        other.append(piece(0))
+        other.close()
+    with pytest.raises(ConfigError, match="is closed"):
+        other.append(piece(1))
+    assert open_store(tmp_path / "d.zarr").n_cells == 30
+
+
+def test_later_processes_do_not_write(tmp_path, monkeypatch):
+    write_store(piece(0), tmp_path / "c.zarr", PAIR)
+    monkeypatch.setenv("LOCAL_RANK", "1")
+    write_store(piece(1), tmp_path / "c.zarr", PAIR, overwrite=True)
+    assert open_store(tmp_path / "c.zarr").obs_names[0] == "s0_cell_0"
+    monkeypatch.setenv("LOCAL_RANK", "0")
+    write_store(piece(1), tmp_path / "c.zarr", PAIR, overwrite=True)
+    assert open_store(tmp_path / "c.zarr").obs_names[0] == "s1_cell_0"
