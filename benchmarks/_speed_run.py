@@ -1,21 +1,15 @@
-"""One timed training in a process of its own: ``python -m benchmarks._speed_run '{...}'``.
+"""One timed training in a process of its own: ``python -m benchmarks._speed_run '{...}'``."""
 
-A process per run keeps peak memory, thread pools and settings of the methods apart. The run's
-figures are the last line of its standard output, as JSON.
-"""
-
-import json
-import sys
 import time
-import warnings
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, override
 
 import numpy as np
 import torch
 from lightning.pytorch import Callback
 
+from benchmarks._process import answer
 from benchmarks._report import peak_memory_gb, set_threads
 
 type Train = Callable[[int], list[dict[str, float]]]
@@ -46,10 +40,6 @@ class SpeedRun:
     epochs: int
     accelerator: str = "auto"
     threads: int | None = None
-
-    def to_json(self) -> str:
-        """Write the run as a command-line argument."""
-        return json.dumps(asdict(self))
 
 
 def ours(mdata: Any, run: SpeedRun, precision: str) -> tuple[Any, Train]:
@@ -189,11 +179,5 @@ def measure(run: SpeedRun) -> dict[str, Any]:
     }
 
 
-def main() -> None:
-    """Measure the run that the first argument describes."""
-    warnings.simplefilter("ignore")
-    print(json.dumps(measure(SpeedRun(**json.loads(sys.argv[1])))))
-
-
 if __name__ == "__main__":
-    main()
+    answer(SpeedRun, measure)

@@ -1,14 +1,8 @@
-"""One training from a store, in a process of its own: ``python -m benchmarks._stream_run '{...}'``.
+"""One training from a store: ``python -m benchmarks._stream_run "{...}"``, see `_process`."""
 
-The run's figures are the last line of its standard output, as JSON.
-"""
-
-import json
-import sys
 import tempfile
 import time
-import warnings
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +10,7 @@ import anndata
 import mudata
 import numpy as np
 
+from benchmarks._process import answer
 from benchmarks._report import peak_memory_gb, set_threads
 
 
@@ -40,10 +35,6 @@ class StreamRun:
     batch_size: int
     epochs: int
     threads: int | None = None
-
-    def to_json(self) -> str:
-        """Write the run as a command-line argument."""
-        return json.dumps(asdict(self))
 
 
 def in_memory(path: str) -> mudata.MuData:
@@ -107,11 +98,5 @@ def measure(run: StreamRun) -> dict[str, Any]:
     return figures
 
 
-def main() -> None:
-    """Measure the run that the first argument describes."""
-    warnings.simplefilter("ignore")
-    print(json.dumps(measure(StreamRun(**json.loads(sys.argv[1])))))
-
-
 if __name__ == "__main__":
-    main()
+    answer(StreamRun, measure)

@@ -7,9 +7,7 @@ of the file (training and validation) per epoch; higher is better.
 """
 
 import argparse
-import json
 import logging
-import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,6 +17,7 @@ import pandas as pd
 
 from benchmarks._command import run_command
 from benchmarks._data import find_file
+from benchmarks._process import in_process
 from benchmarks._report import environment, markdown, run_name, write_run
 from benchmarks._speed_run import BUILDERS, SpeedRun
 from hzau_omics.errors import ConfigError
@@ -70,17 +69,8 @@ def run_once(run: SpeedRun) -> dict[str, Any]:
     RuntimeError
         If the process fails.
     """
-    found = subprocess.run(
-        [sys.executable, "-m", "benchmarks._speed_run", run.to_json()],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if found.returncode:
-        message = f"{run.method}, batch size {run.batch_size}: failed.\n{found.stderr[-2000:]}"
-        raise RuntimeError(message)
-    figures: dict[str, Any] = json.loads(found.stdout.strip().splitlines()[-1])
-    return figures
+    what = f"{run.method}, batch size {run.batch_size}"
+    return in_process("benchmarks._speed_run", run, what)
 
 
 def seconds_to_peer(run: dict[str, Any], runs: Sequence[dict[str, Any]]) -> float:

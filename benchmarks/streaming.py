@@ -7,20 +7,18 @@ as well.
 """
 
 import argparse
-import json
 import logging
-import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 from mudata import MuData
 
 from benchmarks._command import run_command
+from benchmarks._process import in_process
 from benchmarks._report import environment, markdown, run_name, write_run
 from benchmarks._stream_run import StreamRun
 from benchmarks.scaling import thin
@@ -78,27 +76,6 @@ def write(path: Path, n_cells: int) -> float:
     return seconds
 
 
-def run_once(run: StreamRun) -> dict[str, Any]:
-    """Run in a process of its own.
-
-    Raises
-    ------
-    RuntimeError
-        If the process fails.
-    """
-    found = subprocess.run(
-        [sys.executable, "-m", "benchmarks._stream_run", run.to_json()],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if found.returncode:
-        message = f"{run.path}: failed.\n{found.stderr[-2000:]}"
-        raise RuntimeError(message)
-    figures: dict[str, Any] = json.loads(found.stdout.strip().splitlines()[-1])
-    return figures
-
-
 def benchmark(args: argparse.Namespace, command: Sequence[str]) -> list[Path]:
     """Do what the command line says, print the table, and give the files written."""
     rows = []
@@ -118,7 +95,7 @@ def benchmark(args: argparse.Namespace, command: Sequence[str]) -> list[Path]:
                     threads=args.threads,
                 )
                 facts = {"cells": n_cells, "store_gb": size / 1024**3, "write_s": written}
-                rows.append({**facts, **run_once(run)})
+                rows.append({**facts, **in_process("benchmarks._stream_run", run, run.path)})
                 _logger.info("%s: %s", path.name, rows[-1])
     table = pd.DataFrame(rows)
     memory = float(table.loc[table["source"] == "memory", "train_cells_per_s"].iloc[0])

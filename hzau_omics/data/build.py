@@ -65,7 +65,6 @@ def build_layout(
     panel_key
         Prefix of the boolean columns ``var["<panel_key>_<batch>"]`` with the features that a
         batch measured.
-
     is_piece
         Whether other MuData follow, which may have the panels and the labels that this one lacks.
 

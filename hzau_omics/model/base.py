@@ -17,7 +17,7 @@ from hzau_omics.data.splits import Split
 from hzau_omics.errors import ConfigError, DataContractError
 from hzau_omics.model import persistence
 from hzau_omics.model.balancing import prepare_network
-from hzau_omics.model.calibration import calibrate, reset_calibration, restore_calibration
+from hzau_omics.model.calibration import calibrate
 from hzau_omics.model.fields import LAYOUT_KEY, layout_of
 from hzau_omics.model.persistence import registry_of
 from hzau_omics.model.recipe import Recipe
@@ -224,7 +224,6 @@ class TrainableModel(RegisteredModel):
             self.modality_weights_ = prepare_network(
                 self.module, store, split.train, self.modality_weights, seed
             )
-        calibration = reset_calibration(self.module)
         data = MosaicDataModule(store, split, batch_size, seed, device_memory_gb=device_memory_gb)
         plan = TrainingPlan(
             self.module,
@@ -237,9 +236,6 @@ class TrainableModel(RegisteredModel):
         self.module.train()
         try:
             result = run_training(plan, data, run)
-        except BaseException:
-            restore_calibration(self.module, calibration)
-            raise
         finally:
             self.module.eval()
         # Lightning leaves the weights on the processor.

@@ -1,7 +1,7 @@
 """Calibration of predicted modalities on validation cells."""
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import numpy as np
 import torch
@@ -126,15 +126,8 @@ def coverage_error(pit: NDArray[np.floating]) -> float:
     return float(np.mean([abs((distance <= level / 2).mean() - level) for level in LEVELS]))
 
 
-def reset_calibration(network: MultimodalVAE) -> list[float]:
-    """Take the calibration back, before training goes on; return what it was."""
-    factors = [float(network.decoder(m).log_widening) for m in range(len(network.modalities))]
-    restore_calibration(network, [0.0] * len(factors))
-    return factors
-
-
-def restore_calibration(network: MultimodalVAE, factors: Sequence[float]) -> None:
-    """Give the decoders their factors."""
+def reset_calibration(network: MultimodalVAE) -> None:
+    """Take the calibration back, before training goes on."""
     with torch.no_grad():
-        for m, factor in enumerate(factors):
-            network.decoder(m).log_widening.fill_(factor)
+        for m in range(len(network.modalities)):
+            network.decoder(m).log_widening.zero_()

@@ -10,8 +10,7 @@ from numpy.typing import NDArray
 from hzau_omics.model.session import InferenceSession, evaluating, make_generator
 from hzau_omics.nn.gaussian import (
     DiagonalGaussian,
-    kl_divergence,
-    kl_to_prior,
+    kl_from,
     standard_normal_like,
 )
 
@@ -33,9 +32,8 @@ def elbo_terms(
     with evaluating(network):
         for rows, batch in session.minibatches():
             encoded, posterior = session.infer(batch, None)
-            q, prior = posterior.q, network.prior(encoded)
-            divergence = kl_to_prior(q) if prior is None else kl_divergence(q, prior)
-            kl[rows] = divergence.cpu().numpy()
+            q = posterior.q
+            kl[rows] = kl_from(q, network.prior(encoded)).cpu().numpy()
             for _ in range(n_samples):
                 found = network.log_likelihoods(q.sample(generator), batch)
                 log_prob[rows] += found.cpu().numpy() / n_samples

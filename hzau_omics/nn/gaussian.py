@@ -56,6 +56,11 @@ def kl_divergence(q: DiagonalGaussian, p: DiagonalGaussian) -> Float[Tensor, "*c
     return 0.5 * (ratio + p.logvar - q.logvar - 1).sum(-1)
 
 
+def kl_from(q: DiagonalGaussian, prior: DiagonalGaussian | None) -> Float[Tensor, "*cell"]:
+    """KL of q from a prior, N(0, I) if it is None, in nats per cell."""
+    return kl_to_prior(q) if prior is None else kl_divergence(q, prior)
+
+
 def soft_bound(x: Float[Tensor, "*shape"], low: float, high: float) -> Float[Tensor, "*shape"]:
     """Bound `x` smoothly to (low, high): the identity well inside, and never a zero gradient."""
     below_high = high - softplus(high - x)

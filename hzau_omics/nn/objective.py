@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from hzau_omics.errors import ConfigError
 from hzau_omics.minibatch import Minibatch
-from hzau_omics.nn.gaussian import DiagonalGaussian, kl_divergence, kl_to_prior
+from hzau_omics.nn.gaussian import DiagonalGaussian, kl_divergence, kl_from
 from hzau_omics.nn.network import Encoded, MultimodalVAE
 from hzau_omics.nn.subsets import SubsetFamily
 
@@ -246,13 +246,6 @@ def _draw_terms(present: Bool[Tensor, "cell modality"], config: ObjectiveConfig)
     )
 
 
-def _kl(q: DiagonalGaussian, prior: DiagonalGaussian | None, cell: Tensor) -> Tensor:
-    """KL of each term's posterior from the prior, or from its cell's conditional prior."""
-    if prior is None:
-        return kl_to_prior(q)
-    return kl_divergence(q, DiagonalGaussian(*(part.index_select(0, cell) for part in prior)))
-
-
 def sub_sampled_objective(
     network: MultimodalVAE,
     batch: Minibatch,
@@ -284,7 +277,10 @@ def sub_sampled_objective(
     chosen, term, cell = map(on_device, (drawn.chosen, drawn.term, drawn.cell))
     pooled = network.infer_term(encoded, on_device(drawn.subsets)).q
     q = DiagonalGaussian(*(part.flatten(0, 1).index_select(0, chosen) for part in pooled))
-    kl = _kl(q, network.prior(encoded), cell)
+    prior = network.prior(encoded)
+    if prior is not None:
+        prior = DiagonalGaussian(*(part.index_select(0, cell) for part in prior))
+    kl = kl_from(q, prior)
     total = on_device(drawn.share[drawn.cell]) * kl_weight * kl
     log_prob = []
     z = q.sample()

@@ -185,7 +185,7 @@ class MixturePool(Pool):
         return mixture_moments(experts, available)
 
 
-class MixtureOfProductsPool(Pool):
+class MixtureOfProductsPool(ProductPool):
     """Mixture of the products of all subsets (MoPoE), reported by its mean and variance."""
 
     def __init__(self, family: SubsetFamily, n_hidden: list[int]) -> None:
@@ -196,26 +196,20 @@ class MixtureOfProductsPool(Pool):
 
     @override
     def term(self, hidden: list[Tensor], experts: DiagonalGaussian, present: Tensor) -> Posterior:
-        available = self.available(present)
-        log_weights = masked_log_softmax(self.logits(hidden, present), available)
-        return Posterior(product_of_experts(experts, available), log_weights, available)
+        return super().forward(hidden, experts, present)
 
     @override
     def forward(
         self, hidden: list[Tensor], experts: DiagonalGaussian, present: Tensor
     ) -> Posterior:
-        parts = present.unsqueeze(0) & self.subsets.view(
-            len(self.subsets), *[1] * (present.dim() - 1), -1
-        )
-        usable = available_experts(self.subsets, present)
-        products = [self.term(hidden, experts, part).q for part in parts]
+        products = [self.term(hidden, experts, present & subset).q for subset in self.subsets]
         components = DiagonalGaussian(
             torch.stack([q.mean for q in products], dim=-2),
             torch.stack([q.logvar for q in products], dim=-2),
         )
-        available = self.available(present)
-        log_weights = masked_log_softmax(self.logits(hidden, present), available)
-        return Posterior(mixture_moments(components, usable), log_weights, available)
+        usable = available_experts(self.subsets, present)
+        whole = self.term(hidden, experts, present)
+        return whole._replace(q=mixture_moments(components, usable))
 
 
 POOLS: dict[str, type[Pool]] = {

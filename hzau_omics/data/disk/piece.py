@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 
+from hzau_omics.data.disk.folders import ARRAY, frame_anndata
 from hzau_omics.data.disk.large import quiet_metadata
 
 CELLS_PER_CHUNK = 64
@@ -20,11 +21,9 @@ def write_piece(
     The indices have one type whatever the width: annbatch reads pieces together, and narrower types
     of some would overflow.
     """
-    from anndata.io import write_elem
-
     with quiet_metadata():
         group = root.create_group(key)
-        group.attrs.update({"encoding-type": "anndata", "encoding-version": "0.1.0"})
+        frame_anndata(group, obs=obs, var=var)
         values = group.create_group("X")
         values.attrs.update(
             {
@@ -37,10 +36,6 @@ def write_piece(
         _write_array(values, "data", matrix.data.astype(np.float32), per_cell)
         _write_array(values, "indices", matrix.indices.astype(np.int32), per_cell)
         _write_array(values, "indptr", matrix.indptr.astype(np.int64), CELLS_PER_CHUNK)
-        write_elem(group, "obs", obs)
-        write_elem(group, "var", var)
-        for name in ("layers", "obsm", "varm", "obsp", "varp", "uns"):
-            write_elem(group, name, {})
 
 
 def _write_array(group: Any, name: str, values: Any, per_cell: float) -> None:
@@ -56,5 +51,5 @@ def _write_array(group: Any, name: str, values: Any, per_cell: float) -> None:
         shards=(chunk * n_chunks,),
         compressors=[BloscCodec(cname="lz4", clevel=3, shuffle="shuffle")],
     )
-    array.attrs.update({"encoding-type": "array", "encoding-version": "0.2.0"})
+    array.attrs.update(ARRAY)
     array[:] = values

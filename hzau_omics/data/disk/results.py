@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from hzau_omics.data.disk.folders import ARRAY, frame_anndata, partial_of, publish
 from hzau_omics.data.disk.large import quiet_metadata, require_large
 from hzau_omics.data.disk.manifest import PARTIAL
 from hzau_omics.errors import ConfigError, DataContractError
@@ -79,7 +80,7 @@ class ResultWriter:
     def __init__(self, path: Path, n_cells: int, example: Rows) -> None:
         self._path = path
         self._n_cells = n_cells
-        self._partial = path.with_name(path.name + PARTIAL)
+        self._partial = partial_of(path)
         self._array = create_array(self._partial, (n_cells, *np.shape(example)[1:]))
         if isinstance(example, pd.DataFrame):
             self._array.attrs["columns"] = [str(column) for column in example.columns]
@@ -101,7 +102,7 @@ class ResultWriter:
         if self._done != self._n_cells:
             msg = f"A result has one row per cell ({self._n_cells}). Received {self._done} rows."
             raise DataContractError(msg)
-        _rename(self._partial, self._path)
+        publish(self._partial, self._path)
 
 
 class AnnDataWriter:
@@ -135,17 +136,13 @@ class AnnDataWriter:
     ) -> None:
         require_large()
         import zarr
-        from anndata.io import write_elem
 
         check_target(path, overwrite=overwrite)
         self._path = path
-        self._partial = path.with_name(path.name + PARTIAL)
+        self._partial = partial_of(path)
         group = zarr.open_group(self._partial, mode="w", zarr_format=3)
-        group.attrs.update({"encoding-type": "anndata", "encoding-version": "0.1.0", **MARK})
-        write_elem(group, "obs", obs)
-        write_elem(group, "var", var)
-        for name in ("layers", "obsm", "varm", "obsp", "varp", "uns"):
-            write_elem(group, name, {})
+        frame_anndata(group, obs=obs, var=var)
+        group.attrs.update(MARK)
         shape = (len(obs), len(var))
         self._arrays = {"X": create_array(self._partial / "X", shape)}
         for name in layers:
@@ -171,7 +168,7 @@ class AnnDataWriter:
     ) -> None:
         """Give the folder its name, or remove what was written if an error came."""
         if error is None:
-            _rename(self._partial, self._path)
+            publish(self._partial, self._path)
         else:
             shutil.rmtree(self._partial, ignore_errors=True)
 
@@ -212,11 +209,5 @@ def create_array(folder: Path, shape: tuple[int, ...]) -> Any:
             zarr_format=3,
             overwrite=True,
         )
-    array.attrs.update({"encoding-type": "array", "encoding-version": "0.2.0"})
+    array.attrs.update(ARRAY)
     return array
-
-
-def _rename(partial: Path, path: Path) -> None:
-    if path.exists():
-        shutil.rmtree(path)
-    partial.rename(path)

@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 
 from hzau_omics.data.build import build_layout
 from hzau_omics.data.disk.columns import presence_column
+from hzau_omics.data.disk.folders import partial_of, publish
 from hzau_omics.data.disk.large import consolidate, require_large
-from hzau_omics.data.disk.manifest import MANIFEST, PARTIAL, Manifest, files_of
+from hzau_omics.data.disk.manifest import MANIFEST, Manifest, files_of
 from hzau_omics.data.disk.merge import LayoutMerger
 from hzau_omics.data.disk.piece import write_piece
 from hzau_omics.data.disk.sources import read_pieces
@@ -94,7 +95,7 @@ class StoreWriter:
             "labels_key": labels_key,
         }
         _check_target(self.path, overwrite=overwrite)
-        self._partial = self.path.with_name(self.path.name + PARTIAL)
+        self._partial = partial_of(self.path)
         if self._partial.exists():
             shutil.rmtree(self._partial)
         self._group = zarr.open_group(self._partial, mode="w", zarr_format=3)
@@ -164,9 +165,7 @@ class StoreWriter:
             dense=frozenset(self._dense),
             files=files_of(self._partial),
         ).write(self._partial)
-        if self.path.exists():
-            shutil.rmtree(self.path)
-        self._partial.rename(self.path)
+        publish(self._partial, self.path)
         self._state = "closed"
 
     def __enter__(self) -> Self:

@@ -15,6 +15,7 @@ from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from scvi.train import Trainer
 
 from hzau_omics.errors import ConfigError, DataContractError
+from hzau_omics.model.calibration import reset_calibration
 from hzau_omics.model.training.callbacks import MONITOR, BestWeights, GracefulStop, NaNGuard
 from hzau_omics.model.training.data import MosaicDataModule
 from hzau_omics.model.training.plan import TrainingPlan
@@ -140,22 +141,20 @@ def run_training(plan: TrainingPlan, data: MosaicDataModule, config: RunConfig) 
     failure: DataContractError | None = None
     interrupted = False
     former = {name: value.clone() for name, value in plan.network.state_dict().items()}
+    reset_calibration(plan.network)
     with torch.random.fork_rng(), warnings.catch_warnings():
         for harmless in HARMLESS:
             warnings.filterwarnings("ignore", message=f".*{harmless}")
         try:
             interrupted = _fit(trainer, plan, data, config) or stop.requested
-        except DataContractError as error:
-            if trainer.world_size > 1:
-                # The other processes wait for this one: its end must end them too.
+        except BaseException as error:
+            # Cells that can no longer be read are no fault of the weights. Of several processes the
+            # others wait for this one, though: its end must end them too.
+            if not isinstance(error, DataContractError) or trainer.world_size > 1:
+                # A call that failed leaves the network as it found it.
                 plan.network.load_state_dict(former)
                 raise
-            # Cells that can no longer be read are no fault of the weights.
             failure = error
-        except BaseException:
-            # A call that failed leaves the weights as it found them.
-            plan.network.load_state_dict(former)
-            raise
         finally:
             stop.restore()
     best.restore(plan)
