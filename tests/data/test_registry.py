@@ -12,7 +12,7 @@ import mudata
 import numpy as np
 import pytest
 
-from hzau_omics.data import registry
+from hzau_omics.data import packages, registry
 from hzau_omics.errors import RegistryError
 
 SOURCE = "pbmc_mosaic_source"
@@ -63,14 +63,14 @@ def wheel_pip(monkeypatch):
     """Replace pip by a function that puts a wheel with one member into the folder asked for."""
     commands = []
 
-    def run(command, **_):
+    def run(command, *, cwd, **_):
         commands.append(command)
-        target = Path(command[command.index("--dest") + 1]) / "toy-1.0-py3-none-any.whl"
+        target = Path(cwd) / "toy-1.0-py3-none-any.whl"
         with zipfile.ZipFile(target, "w") as wheel:
             wheel.writestr("toy/x.bin", CONTENT)
         return subprocess.CompletedProcess(command, 0, "", "")
 
-    monkeypatch.setattr(registry.subprocess, "run", run)
+    monkeypatch.setattr(packages.subprocess, "run", run)
     return commands
 
 
@@ -98,13 +98,16 @@ def test_sources_have_what_their_kind_needs_and_no_other_address():
     """A package is named by name and version only: the user's pip knows where to look."""
     needs = {
         "bundled": set(),
-        "package": {"package", "version", "member"},
+        "package": {"package", "version"},
         "url": {"urls"},
         "cache": {"origin"},
     }
     for name in registry.list_datasets()["name"]:
         source = registry.get_entry(name).source
         assert needs[source["kind"]] <= set(source)
+        if source["kind"] == "package":
+            assert ("member" in source) != ("arrays" in source)
+            assert source.get("manager", "pip") in packages.MANAGERS
         assert source["kind"] == "url" or "://" not in str(dict(source))
 
 
@@ -230,8 +233,8 @@ def test_verify_tells_absent_damaged_and_intact_apart(folder, tmp_path):
 
 
 def test_cache_only_file_says_what_to_put_where(tmp_path):
-    with pytest.raises(RegistryError, match=r"Put the file mnist_full.npz .sha256 06af.*npm"):
-        registry.fetch("mnist", cache=tmp_path)
+    with pytest.raises(RegistryError, match=r"Put the file cell_ontology_cl_text.json.gz .sha256"):
+        registry.fetch("cell_ontology_text", cache=tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -264,7 +267,9 @@ def test_package_member_is_taken_out_once(folder, tmp_path, wheel_pip):
 
 def test_package_without_the_member(folder, tmp_path, wheel_pip):
     write_entry(folder, source=PACKAGE.replace("x.bin", "y.bin"))
-    with pytest.raises(RegistryError, match=r"holds no 'toy/y.bin': data set 'toy' moved"):
+    with pytest.raises(
+        RegistryError, match=r"'toy' could not be obtained. .*holds no 'toy/y.bin'.*at .*toy.bin"
+    ):
         registry.fetch("toy", cache=tmp_path)
     assert wheel_pip
 
@@ -280,7 +285,7 @@ def test_package_into_a_cache_that_cannot_be_written(folder, tmp_path, wheel_pip
 def test_pip_failure_gives_its_reason(folder, tmp_path, monkeypatch):
     write_entry(folder, source=PACKAGE)
     failed = subprocess.CompletedProcess([], 1, "", "noise\nERROR: no such package")
-    monkeypatch.setattr(registry.subprocess, "run", lambda *_, **__: failed)
+    monkeypatch.setattr(packages.subprocess, "run", lambda *_, **__: failed)
     with pytest.raises(RegistryError, match=r"toy==1.0, which pip could not download: ERROR: no"):
         registry.fetch("toy", cache=tmp_path)
 
