@@ -11,215 +11,124 @@ import argparse
 import json
 import logging
 import sys
-import time
 import warnings
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from benchmarks._command import run_command
-from benchmarks._data import find_file
 from benchmarks._report import environment, markdown, run_name, set_threads, write_run
-from benchmarks._table1_paper import DATASETS, printed
+from benchmarks._table1_paper import DATASETS
+from benchmarks._table1_run import SYSTEMS, Part, run
+from benchmarks._table1_table import quality_of, table_of
 
 _logger = logging.getLogger("benchmarks")
 
-FILES = {
-    "binarymnist": ("mnist_full.npz", "sampled"),
-    "mnist": ("mnist_full.npz", "grey"),
-    "fashionmnist": ("fashion_mnist_full.npz", "grey"),
-}
-SYSTEMS = (
-    "VAE", "CVAE", "BiVCCA", "JMVAE", "MVAEQ", "MVAE",
-    "HZAUVAE", "HZAUVAE-uniform", "HZAUVAE-global",
-)  # fmt: skip
-TARGETS = ("marginal", "joint", "conditional")
-LABEL_WEIGHT = 50.0
-
-
-@dataclass(frozen=True, kw_only=True)
-class Part:
-    """One system on one data set.
-
-    Attributes
-    ----------
-    dataset, system, seed
-        What is trained.
-    epochs, n_train
-        How long, and on how many images.
-    n_test, n_samples
-        Test images, and draws for each.
-    """
-
-    dataset: str
-    system: str
-    seed: int
-    epochs: int
-    n_train: int
-    n_test: int
-    n_samples: int
-
-    @property
-    def name(self) -> str:
-        """File name of the result, without suffix."""
-        return "_".join(str(value) for value in asdict(self).values())
-
-
-def read_images(dataset: str, n_train: int, n_test: int) -> tuple[Any, Any]:
-    """Return training and test MuData."""
-    from hzau_omics.data import image_mudata
-
-    file, pixels = FILES[dataset]
-    arrays = np.load(find_file(file))
-    return tuple(
-        image_mudata(
-            arrays[f"x_{part}"][:n],
-            arrays[f"y_{part}"][:n],
-            pixels=pixels,
-            n_classes=10,
-            seed=seed,
-        )
-        for seed, (part, n) in enumerate((("train", n_train), ("test", n_test)))
-    )
-
-
-def build(system: str, mdata: Any) -> Any:
-    """Build a system with the paper's sizes."""
-    from hzau_omics import model as models
-
-    name, _, pool = system.partition("-")
-    modalities = {"image": "bernoulli", "label": "categorical"}
-    if name == "VAE":
-        modalities.pop("label")
-    weights = {m: LABEL_WEIGHT if m == "label" else 1.0 for m in modalities}
-    cls = getattr(models, name)
-    cls.setup_mudata(mdata, modalities)
-    options = {"pool": pool} if pool else {}
-    return cls(
-        mdata, n_latent=64, n_hidden=512, n_layers=2, dropout=0.0, encoder_dropout=0.0,
-        input_dropout=0.0, modality_weights=weights, **options,
-    )  # fmt: skip
-
-
-def run(part: Part) -> dict[str, Any]:
-    """Train and evaluate; NaN for weights that the system does not have."""
-    from hzau_omics.errors import ConfigError
-    from hzau_omics.metrics import importance_bound, weight_variance
-
-    train, test = read_images(part.dataset, part.n_train, part.n_test)
-    model = build(part.system, train)
-    start = time.perf_counter()
-    model.train(
-        part.epochs, batch_size=100, seed=part.seed, enable_progress_bar=False,
-        early_stopping=False,
-        plan_kwargs={"lr": 1e-3, "kl_weight": 1.0, "kl_warmup": 0.4},
-    )  # fmt: skip
-    found: dict[str, Any] = {**asdict(part), "train_s": time.perf_counter() - start}
-    for target in TARGETS:
-        try:
-            weights = model.get_log_importance_weights(
-                test, given="image", target=target, n_samples=part.n_samples, seed=0
-            )
-        except ConfigError as error:
-            _logger.info("%s, %s: %s", part.system, target, error)
-            continue
-        found[f"{target}_variance"] = weight_variance(weights)
-        found[f"{target}_bound"] = float(importance_bound(weights).mean())
-    return found
-
-
-def table_of(results: Sequence[dict[str, Any]]) -> pd.DataFrame:
-    """Put results beside the paper's values; one row per target, data set and system."""
-    rows = []
-    for target in TARGETS:
-        for dataset in DATASETS:
-            for system in SYSTEMS:
-                own = [
-                    r for r in results
-                    if (r["dataset"], r["system"]) == (dataset, system)
-                    and f"{target}_variance" in r
-                ]  # fmt: skip
-                if not own:
-                    continue
-                values = [r[f"{target}_variance"] for r in own]
-                rows.append(
-                    {
-                        "target": target,
-                        "dataset": dataset,
-                        "system": system,
-                        "variance": float(np.mean(values)),
-                        "sd": float(np.std(values, ddof=1)) if len(values) > 1 else np.nan,
-                        "paper": printed(target, dataset, system),
-                        "bound": float(np.mean([r[f"{target}_bound"] for r in own])),
-                        "epochs": own[0]["epochs"],
-                        "seeds": len(own),
-                    }
-                )
-    return pd.DataFrame(rows)
+QUICK = {"epochs": 2, "n_train": 500, "n_test": 20, "n_samples": 20}
 
 
 def parser() -> argparse.ArgumentParser:
     """Build the command line."""
-    p = argparse.ArgumentParser(prog="python -m benchmarks.table1", description=__doc__)
-    p.add_argument("--dataset", action="append", choices=DATASETS, help="may be repeated (all)")
+    p = command_line("table1", __doc__, DATASETS)
+    p.set_defaults(epochs=500, train=60_000, test=1_000)
+    return p
+
+
+def command_line(
+    name: str, description: str | None, datasets: Sequence[str]
+) -> argparse.ArgumentParser:
+    """Build a command line for some data sets."""
+    p = argparse.ArgumentParser(prog=f"python -m benchmarks.{name}", description=description)
+    p.add_argument("--dataset", action="append", choices=datasets, help="may be repeated (all)")
     p.add_argument("--system", action="append", choices=SYSTEMS, help="may be repeated (all)")
-    p.add_argument("--epochs", type=int, default=500)
+    p.add_argument("--epochs", type=int, help="0 for as many as train() takes by default")
     p.add_argument("--seeds", type=int, default=1, help="number of seeds")
-    p.add_argument("--train-images", type=int, default=60_000)
-    p.add_argument("--test-images", type=int, default=1_000)
-    p.add_argument("--samples", type=int, default=1_000, help="draws per image")
-    p.add_argument("--quick", action="store_true", help="2 epochs of 500 images, to try it")
+    p.add_argument("--train", type=int, help="most observations to train on")
+    p.add_argument("--test", type=int, help="most observations to test on")
+    p.add_argument("--samples", type=int, default=1_000, help="draws per observation")
+    p.add_argument("--quick", action="store_true", help="2 epochs of 500, to try it")
     p.add_argument("--threads", type=int, help="threads of torch and BLAS")
-    p.add_argument("--parts", type=Path, default=Path("benchmarks/out/table1"), help="for resuming")
+    p.add_argument("--parts", type=Path, default=Path("benchmarks/out") / name, help="to resume")
     p.add_argument("--out", type=Path, default=Path("benchmarks/out"), help="for CSV and JSON")
+    p.set_defaults(name=name, datasets=datasets)
     return p
 
 
 def parts_of(args: argparse.Namespace) -> list[Part]:
     """Give the systems to train."""
-    quick = {"epochs": 2, "n_train": 500, "n_test": 20, "n_samples": 20}
     full = {
         "epochs": args.epochs,
-        "n_train": args.train_images,
-        "n_test": args.test_images,
+        "n_train": args.train,
+        "n_test": args.test,
         "n_samples": args.samples,
     }
     return [
-        Part(dataset=dataset, system=system, seed=seed, **(quick if args.quick else full))
-        for dataset in args.dataset or DATASETS
+        Part(dataset=dataset, system=system, seed=seed, **(QUICK if args.quick else full))
+        for dataset in args.dataset or args.datasets
         for seed in range(args.seeds)
         for system in args.system or SYSTEMS
     ]
 
 
 def benchmark(args: argparse.Namespace, command: Sequence[str]) -> list[Path]:
-    """Do what the command line says, print the table, and give the files written."""
+    """Do what the command line says, print the tables, and give the files written."""
     for noisy in ("lightning.pytorch", "lightning.fabric"):
         logging.getLogger(noisy).setLevel(logging.ERROR)
     set_threads(args.threads)
     args.parts.mkdir(parents=True, exist_ok=True)
-    results = []
-    for part in parts_of(args):
-        path = args.parts / f"{part.name}.json"
-        if not path.is_file():
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                found = run(part)
-            path.write_text(json.dumps(found), encoding="utf-8")
-            _logger.info("%s: %.0f s", part.name, found["train_s"])
-        results.append(json.loads(path.read_text(encoding="utf-8")))
-    table = table_of(results)
-    print(markdown(table, digits=2))
+    parts = parts_of(args)
+    results = [_result(part, args.parts) for part in parts]
+    tables = {"": table_of(results), "quality": quality_of(results)}
+    for table in tables.values():
+        print(markdown(table, digits=2), end="\n\n")
     record = {
-        "benchmark": "table1",
+        "benchmark": args.name,
         **environment(command=command, threads=args.threads),
         "runs": results,
     }
-    return write_run(args.out, run_name("table1"), {"": table}, record)
+    name = run_name(args.name, *(args.dataset or []))
+    return [*write_run(args.out, name, tables, record), *_draw(parts, args, name)]
+
+
+def _result(part: Part, folder: Path) -> dict[str, Any]:
+    """Train a system, or read what an earlier run found."""
+    path = folder / f"{part.name}.json"
+    if not path.is_file():
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            found, images = run(part)
+        np.savez_compressed(path.with_suffix(".npz"), allow_pickle=False, **images)
+        path.write_text(json.dumps(found), encoding="utf-8")
+        _logger.info("%s: %.0f s", part.name, found["train_s"])
+    result: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return result
+
+
+def _draw(parts: Sequence[Part], args: argparse.Namespace, name: str) -> list[Path]:
+    """Draw prior and conditional samples of every system, one picture per data set."""
+    import matplotlib.pyplot as plt
+
+    from hzau_omics import pl
+
+    paths = []
+    for dataset in dict.fromkeys(part.dataset for part in parts):
+        sets = {}
+        for part in parts:
+            path = args.parts / f"{part.name}.npz"
+            if (part.dataset, part.seed) == (dataset, 0) and path.is_file():
+                with np.load(path) as images:
+                    sets |= {
+                        f"{part.system}: {kind}": images[kind].astype(float) for kind in images
+                    }
+        if sets:
+            figure = pl.samples(sets, ncols=4)
+            path = args.out / f"{name}.{dataset}.png"
+            figure.savefig(path, dpi=70)
+            plt.close(figure)
+            paths.append(path)
+    return paths
 
 
 def main(argv: Sequence[str] | None = None) -> int:

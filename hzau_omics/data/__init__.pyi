@@ -1,5 +1,6 @@
 from .build import build_layout as build_layout
 from .cells import CellStore as CellStore, iterate as iterate
+from .digits import compose_digits as compose_digits
 from .disk.store import DiskStore as DiskStore, open_store as open_store
 from .disk.write import StoreWriter as StoreWriter, write_store as write_store
 from .images import image_mudata as image_mudata

@@ -56,7 +56,7 @@ def image_mudata(
     ((3, 4), [0.0, 1.0])
     """
     grey, classes = np.asarray(images), np.asarray(labels)
-    _check(grey, classes)
+    check_images(grey, classes)
     flat = grey.reshape(len(grey), -1).astype(np.float32) / np.float32(WHITE)
     if pixels == "threshold":
         flat = (flat > 0.5).astype(np.float32)
@@ -66,8 +66,8 @@ def image_mudata(
     names = [f"image_{i}" for i in range(len(flat))]
     mdata = MuData(
         {
-            "image": _block(flat, names, [f"pixel_{i}" for i in range(flat.shape[1])]),
-            "label": _block(
+            "image": image_block(flat, names),
+            "label": image_block(
                 np.eye(n, dtype=np.float32)[classes], names, [f"class_{i}" for i in range(n)]
             ),
         }
@@ -76,16 +76,25 @@ def image_mudata(
     return mdata
 
 
-def _check(grey: NDArray[Any], classes: NDArray[Any]) -> None:
+def check_images(
+    grey: NDArray[Any], classes: NDArray[Any], *, highest_label: float = np.inf
+) -> None:
+    """Refuse images or labels of a wrong shape, type or range.
+
+    Raises
+    ------
+    DataContractError
+        They are.
+    """
     if grey.ndim < 2 or classes.shape != (len(grey),) or not len(grey):
         msg = (
             "images have the shape (image, row, column), and labels one class for each. Received "
             f"{grey.shape} and {classes.shape}."
         )
         raise DataContractError(msg)
-    for name, values, highest in (("images", grey, WHITE), ("labels", classes, np.inf)):
+    for name, values, highest in (("images", grey, WHITE), ("labels", classes, highest_label)):
         if values.dtype.kind not in "iu" or values.min() < 0 or values.max() > highest:
-            limit = " to 255" if highest == WHITE else ""
+            limit = f" to {highest:.0f}" if np.isfinite(highest) else ""
             msg = (
                 f"{name} are integers from 0{limit}. Received {values.dtype} from {values.min()} "
                 f"to {values.max()}."
@@ -93,7 +102,12 @@ def _check(grey: NDArray[Any], classes: NDArray[Any]) -> None:
             raise DataContractError(msg)
 
 
-def _block(values: NDArray[np.float32], cells: list[str], features: list[str]) -> AnnData:
+def image_block(
+    values: NDArray[np.float32], cells: list[str], features: list[str] | None = None
+) -> AnnData:
+    """Return values with names; of pixels, unless there are others."""
+    if features is None:
+        features = [f"pixel_{i}" for i in range(values.shape[1])]
     return AnnData(
         values, obs=pd.DataFrame(index=pd.Index(cells)), var=pd.DataFrame(index=pd.Index(features))
     )

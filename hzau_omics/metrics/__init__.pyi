@@ -9,6 +9,7 @@ from .calibration import (
     pit_uniformity as pit_uniformity,
     randomised_pit as randomised_pit,
 )
+from .coherence import Coherence as Coherence, coherence as coherence
 from .correlation import (
     mean_feature_pearson as mean_feature_pearson,
     pearson_per_feature as pearson_per_feature,

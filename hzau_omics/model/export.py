@@ -1,22 +1,16 @@
 """Results back into AnnData and MuData."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import torch
 from anndata import AnnData
 from mudata import MuData
 from numpy.typing import NDArray
 
-from hzau_omics.data import CellStore, DataLayout, DiskStore, MosaicStore
+from hzau_omics.data import CellStore, DiskStore, MosaicStore
 from hzau_omics.data.disk.results import AnnDataWriter, check_target
-from hzau_omics.errors import ConfigError
-from hzau_omics.minibatch import Minibatch
-from hzau_omics.model.decoding import ModalityPredictor, batch_codes
-from hzau_omics.model.session import evaluating, make_generator
-from hzau_omics.nn.network import MultimodalVAE
 from hzau_omics.processes import is_first_process
 
 CELLS_HELD = 65_536
@@ -120,56 +114,3 @@ def _spans(n_cells: int, size: int) -> Iterator[NDArray[np.int64]]:
     """Split cells into those whose results are in memory at a time."""
     for start in range(0, n_cells, size):
         yield np.arange(start, min(start + size, n_cells))
-
-
-def prior_samples(
-    network: MultimodalVAE,
-    layout: DataLayout,
-    modality: str,
-    n_samples: int,
-    *,
-    transform_batch: str | Sequence[str] | None,
-    seed: int | None,
-) -> AnnData:
-    """Draw latents from the prior and one modality from its decoder."""
-    if n_samples < 1:
-        msg = f"n_samples must be at least 1. Received {n_samples}."
-        raise ConfigError(msg)
-    known = layout.modality(modality)
-    measured = tuple(int(b) for b in np.flatnonzero(known.measured))
-    codes = measured if transform_batch is None else batch_codes(layout, transform_batch)
-    device = next(network.parameters()).device
-    generator = make_generator(seed, device)
-    predictor = ModalityPredictor(network, layout, modality)
-    likelihood = network.decoder(predictor.index).likelihood
-    values, latents, names = [], [], []
-    with evaluating(network):
-        for code, part in zip(codes, np.array_split(np.arange(n_samples), len(codes)), strict=True):
-            z = torch.randn(len(part), network.config.n_latent, generator=generator, device=device)
-            parameters = predictor.parameters(
-                z, _blank(layout, len(part), device), decode_as=code, generator=generator
-            )
-            values.append(likelihood.sample(parameters, generator).cpu().numpy())
-            latents.append(z.cpu().numpy())
-            names += [layout.batch.categories[code]] * len(part)
-    index = pd.Index([f"sample_{i}" for i in range(n_samples)])
-    return AnnData(
-        X=np.concatenate(values),
-        obs=pd.DataFrame({"decoded_as": names}, index=index),
-        var=pd.DataFrame(index=pd.Index(known.var_names)),
-        obsm={"X_hzau": np.concatenate(latents)},
-    )
-
-
-def _blank(layout: DataLayout, n_cells: int, device: torch.device) -> Minibatch:
-    """Return cells with the first category of every covariate and average continuous ones."""
-    long = torch.long
-    return Minibatch(
-        x={},
-        present=torch.zeros(n_cells, len(layout.names), dtype=torch.bool, device=device),
-        batch=torch.zeros(n_cells, dtype=long, device=device),
-        categorical=torch.zeros(
-            n_cells, len(layout.categorical_covariates), dtype=long, device=device
-        ),
-        continuous=torch.zeros(n_cells, len(layout.continuous_covariates), device=device),
-    )

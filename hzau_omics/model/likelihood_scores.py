@@ -15,6 +15,7 @@ from hzau_omics.nn.gaussian import (
 )
 
 Target = Literal["marginal", "joint", "conditional"]
+Proposal = Literal["given", "all"]
 
 MAX_ENTRIES = 2**24
 """Entries (draw, cell, feature) that are decoded at a time."""
@@ -66,10 +67,11 @@ def log_importance_weights(
     *,
     given: Sequence[str],
     target: Target,
+    proposal: Proposal,
     n_samples: int,
     seed: int | None,
 ) -> NDArray[np.float64]:
-    """Return log importance weights (draw, cell) of draws from q(z | x_1), in nats.
+    """Return log importance weights (draw, cell) in nats.
 
     See :meth:`~hzau_omics.model.results.MultimodalModel.get_log_importance_weights`.
     """
@@ -85,7 +87,8 @@ def log_importance_weights(
     widest = max(network.config.modalities[m].n_features for m in decoded)
     with evaluating(network):
         for rows, batch in session.minibatches():
-            encoded, posterior = session.infer(batch, None if conditioned else given)
+            from_all = conditioned or proposal == "all"
+            encoded, posterior = session.infer(batch, None if from_all else given)
             q = posterior.q
             prior = network.prior(encoded) or standard_normal_like(q.mean)
             scored = first if conditioned else decoded

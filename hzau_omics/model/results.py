@@ -13,9 +13,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from hzau_omics.data import CellStore, DiskStore
 from hzau_omics.errors import ConfigError
-from hzau_omics.model import export, latent, likelihood_scores, predictive
+from hzau_omics.model import export, latent, likelihood_scores, predictive, sampling
 from hzau_omics.model.base import TrainableModel
-from hzau_omics.model.likelihood_scores import Target
+from hzau_omics.model.likelihood_scores import Proposal, Target
 from hzau_omics.model.predictive import PredictiveConfig
 from hzau_omics.model.session import check_given
 
@@ -345,15 +345,16 @@ class MultimodalModel(TrainableModel):
         *,
         given: str | Sequence[str],
         target: Target = "marginal",
+        proposal: Proposal = "given",
         n_samples: int = 1000,
         indices: ArrayLike | None = None,
         batch_size: int | None = None,
         seed: int | None = None,
     ) -> NDArray[np.float64]:
-        """Return log importance weights of latent draws z from q(z | x_1), in nats.
+        """Return log importance weights of latent draws z from a posterior, in nats.
 
         With x_1 what is `given` and x_2 the other modalities (section 10.4; Table 1 of Wu and
-        Goodman 2018), they are
+        Goodman 2018), they are, for z from q(z | x_1),
 
         - marginal: log p(x_1, z) - log q(z | x_1);
         - joint: log p(x_1, x_2, z) - log q(z | x_1);
@@ -370,6 +371,10 @@ class MultimodalModel(TrainableModel):
             Modality or modalities x_1.
         target
             Which weights.
+        proposal
+            ``"given"`` draws from q(z | x_1); ``"all"`` from q(z | x_1, x_2), which then stands in
+            the weights too. How much the weights of the joint target differ between the two says
+            what x_2 adds to x_1.
         n_samples
             Draws per cell.
         mdata, indices, batch_size, seed
@@ -383,7 +388,8 @@ class MultimodalModel(TrainableModel):
         Raises
         ------
         ConfigError
-            The target is unknown or needs modalities besides x_1, or `n_samples` is out of range.
+            The target or the proposal is unknown or needs modalities besides x_1, or `n_samples` is
+            out of range.
         DataContractError
             `given` is unknown.
         """
@@ -396,8 +402,18 @@ class MultimodalModel(TrainableModel):
                 f"given={self._generated[0]!r}. MVAE and HZAUVAE have all weights."
             )
             raise ConfigError(msg)
-        if target not in get_args(Target):
-            msg = f"target must be one of {get_args(Target)}. Received {target!r}."
+        for name, value, known in (
+            ("target", target, get_args(Target)),
+            ("proposal", proposal, get_args(Proposal)),
+        ):
+            if value not in known:
+                msg = f"{name} must be one of {known}. Received {value!r}."
+                raise ConfigError(msg)
+        if target == "marginal" and proposal == "all":
+            msg = (
+                "target='marginal' is about x_1 alone, and draws from q(z | x_1). Take "
+                "target='joint' or 'conditional', or leave proposal out."
+            )
             raise ConfigError(msg)
         if n_samples < 1:
             msg = f"n_samples must be at least 1. Received {n_samples}."
@@ -411,39 +427,130 @@ class MultimodalModel(TrainableModel):
             raise ConfigError(msg)
         session = self._session(mdata, indices, batch_size)
         return likelihood_scores.log_importance_weights(
-            session, given=names, target=target, n_samples=n_samples, seed=seed
+            session, given=names, target=target, proposal=proposal, n_samples=n_samples, seed=seed
         )
 
-    def sample(
+    @overload
+    def sample(self, n_samples: int, modality: str, **kwargs: object) -> AnnData: ...
+
+    @overload
+    def sample(self, n_samples: int, modality: None = ..., **kwargs: object) -> MuData: ...
+
+    def sample(  # type: ignore[misc]
         self,
         n_samples: int,
-        modality: str,
+        modality: str | None = None,
         *,
+        give_mean: bool = False,
         transform_batch: str | Sequence[str] | None = None,
         seed: int | None = None,
-    ) -> AnnData:
-        """Draw new cells from the prior, and one modality of each from the decoder.
+    ) -> AnnData | MuData:
+        """Draw new cells from the prior: a latent of each, and what the decoders make of it.
+
+        Parameters
+        ----------
+        n_samples
+            Number of cells.
+        modality
+            Modality to draw; None for all, of the same cells.
+        give_mean
+            Whether to return the decoder's means (of pixels: the grey values) in place of draws.
+        transform_batch
+            Batch or batches to decode as; by default those that measured the modality, in turns.
+        seed
+            Seed of the draws.
 
         Returns
         -------
-        AnnData of shape (n_samples, features) with draws in the data's units and the latents in
-        ``obsm``.
+        AnnData of shape (n_samples, features) in the data's units, the latents in ``obsm``; for all
+        modalities, a MuData of these.
+
+        Raises
+        ------
+        ConfigError
+            The system has no prior without a condition, or `n_samples` is out of range.
         """
-        self._check_generated(modality)
+        if modality is not None:
+            self._check_generated(modality)
         if self.network_config.condition:
             msg = (
                 f"{type(self).__name__} has no prior without its condition "
-                f"({', '.join(self.network_config.condition)}): impute cells that have it, or "
-                "sample from MVAE or HZAUVAE."
+                f"({', '.join(self.network_config.condition)}): generate from cells that have it, "
+                "or sample from MVAE or HZAUVAE."
             )
             raise ConfigError(msg)
-        return export.prior_samples(
+        found = sampling.sample_prior(
             self.module,
             self.layout,
-            modality,
+            self._generated if modality is None else [modality],
             n_samples,
+            sampling.Draws(self.LATENT_KEY, give_mean, seed),
             transform_batch=transform_batch,
-            seed=seed,
+        )
+        return MuData(found) if modality is None else found[modality]
+
+    def generate(
+        self,
+        modality: str,
+        given: MuData | CellStore,
+        *,
+        n_samples: int = 1,
+        give_mean: bool = False,
+        transform_batch: str | Sequence[str] | None = None,
+        batch_size: int | None = None,
+        seed: int | None = None,
+    ) -> AnnData:
+        """Draw a modality of new cells from what other modalities say.
+
+        Parameters
+        ----------
+        modality
+            Modality to draw.
+        given
+            Cells to infer from: all their modalities but `modality`. One that holds labels only
+            gives cells with these labels.
+        n_samples
+            New cells for each of them.
+        give_mean
+            Whether to return the decoder's means (of pixels: the grey values) in place of draws.
+        transform_batch, batch_size, seed
+            As in :meth:`impute`.
+
+        Returns
+        -------
+        AnnData of shape (cells x n_samples, features) in the data's units, draws of a cell one
+        after another; ``obs["cell"]`` says of which, and ``obsm`` has the latents. Features of a
+        draw belong together, unlike those of :meth:`impute`, which averages.
+
+        Raises
+        ------
+        DataContractError
+            A modality is unknown, or a cell has nothing to infer from.
+        ConfigError
+            The system does not generate the modality, or `n_samples` is out of range.
+
+        Examples
+        --------
+        >>> import hzau_omics as ho
+        >>> mdata = ho.data.simulate(n_obs=60, seed=0)
+        >>> ho.model.MVAE.setup_mudata(mdata, {"rna": "nb", "adt": "nb"})
+        >>> model = ho.model.MVAE(mdata, n_latent=5, n_hidden=16)
+        >>> model.generate("adt", mdata[:3], n_samples=4, seed=0).shape
+        (12, 30)
+        """
+        names = [name for name in self.layout.names if name != modality]
+        config = self._predictive(modality, names or None, n_samples, transform_batch, seed)
+        if not names:
+            msg = (
+                f"{type(self).__name__} was set up with {modality!r} only: there is nothing to "
+                "generate it from. Call sample, or set a system of several modalities up, such as "
+                "MVAE."
+            )
+            raise ConfigError(msg)
+        return sampling.sample_posterior(
+            self._session(given, None, batch_size),
+            config,
+            sampling.Draws(self.LATENT_KEY, give_mean, config.seed),
         )
 
     def to_anndata(self, mdata: Cells = None, *, batch_size: int | None = None) -> AnnData:

@@ -1,0 +1,185 @@
+"""One system on one data set: train it, and measure what Table 1 and its neighbours need."""
+
+import logging
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from mudata import MuData
+from scipy import sparse
+
+from benchmarks._table1_data import Task, read_task
+from hzau_omics import model as models
+from hzau_omics.errors import ConfigError
+from hzau_omics.metrics import coherence, importance_bound, weight_variance
+
+_logger = logging.getLogger("benchmarks")
+
+SYSTEMS = (
+    "VAE", "CVAE", "BiVCCA", "JMVAE", "MVAEQ", "MVAEQ-all", "MVAE", "MVAE-all",
+    "HZAUVAE", "HZAUVAE-uniform", "HZAUVAE-global",
+)  # fmt: skip
+"""A system, and how it differs from its default: what a term of one modality reconstructs
+(``all`` modalities instead of its own), or the pool."""
+
+TARGETS = ("marginal", "joint", "conditional")
+N_SHOWN = 64
+MOST_REAL = 5_000
+"""Real observations that the classifier of generated ones is trained on."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    """One system on one data set.
+
+    Attributes
+    ----------
+    dataset, system, seed
+        What is trained.
+    epochs, n_train
+        How long (0 for the default), and on how many observations at most.
+    n_test, n_samples
+        Test observations at most, and draws for each.
+    """
+
+    dataset: str
+    system: str
+    seed: int
+    epochs: int
+    n_train: int
+    n_test: int
+    n_samples: int
+
+    @property
+    def name(self) -> str:
+        """File name of the result, without suffix."""
+        return "_".join(str(value) for value in asdict(self).values())
+
+
+def run(part: Part) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """Train and evaluate; give figures, and images to look at."""
+    task = read_task(part.dataset, part.n_train, part.n_test)
+    model, training = build(part.system, task)
+    start = time.perf_counter()
+    model.train(
+        part.epochs or None, batch_size=100 if task.is_image else 128, seed=part.seed,
+        enable_progress_bar=False, early_stopping=False,
+        plan_kwargs={"kl_weight": 1.0, **task.training, **training},
+    )  # fmt: skip
+    found: dict[str, Any] = {**asdict(part), "train_s": time.perf_counter() - start}
+    found["epochs"] = len(model.history["train_loss"])
+    found |= _weights(model, task, part)
+    found |= _quality(model, task)
+    images = _images(model, task) if task.is_image else {}
+    return found, images
+
+
+def build(system: str, task: Task) -> tuple[Any, dict[str, Any]]:
+    """Build a system; give it and its options of training."""
+    name, _, variant = system.partition("-")
+    modalities = dict(task.modalities)
+    options = dict(task.model)
+    if name == "VAE":
+        first = next(iter(modalities))
+        modalities = {first: modalities[first]}
+        options.pop("modality_weights", None)
+    training = {}
+    if variant == "all":
+        training["marginal_targets"] = "all"
+    elif variant:
+        options["pool"] = variant
+    cls = getattr(models, name)
+    cls.setup_mudata(task.train, modalities)
+    return cls(task.train, **options), training
+
+
+def _weights(model: Any, task: Task, part: Part) -> dict[str, float]:
+    """Variance of log weights and their bound, for draws from q(z|x1) and from q(z|x1,x2)."""
+    first = next(iter(task.modalities))
+    found = {}
+    for target in TARGETS:
+        for proposal in ("given", "all") if target != "marginal" else ("given",):
+            key = target if proposal == "given" else f"{target}_all"
+            with _tolerated(part.system, key):
+                weights = model.get_log_importance_weights(
+                    task.test, given=first, target=target, proposal=proposal,
+                    n_samples=part.n_samples, seed=0,
+                )  # fmt: skip
+                found[f"{key}_variance"] = weight_variance(weights)
+                found[f"{key}_bound"] = float(importance_bound(weights).mean())
+    return found
+
+
+def _quality(model: Any, task: Task) -> dict[str, float]:
+    """Whether generated x1 shows its label, whether x2 follows from x1, what the gate listens to.
+
+    Entries of x2 are counted as right where the imputed mean is on their side of a half (text), or
+    its largest one is theirs (labels); protein is correlated per feature on the scale of log1p.
+    """
+    first, *_ = task.modalities
+    found: dict[str, float] = {}
+    second = list(task.modalities)[1]
+    if second not in model.layout.names:
+        return {}
+    with _tolerated(model, "x2 from x1"):
+        imputed = model.impute(second, task.test, given=first, n_samples=25, seed=0)
+        found["x2_from_x1"] = _agreement(imputed, _dense(task.test[second].X))
+    if task.label_key is not None:
+        with _tolerated(model, "x1 from x2"):
+            drawn = model.generate(first, task.test, n_samples=1, seed=0)
+            real = task.train[np.arange(min(task.train.n_obs, MOST_REAL))]
+            scale = (lambda x: x) if task.is_image else np.log1p
+            score = coherence(
+                scale(_dense(drawn.X)), task.test.obs[task.label_key].astype(str).to_numpy(),
+                scale(_dense(real[first].X)), real.obs[task.label_key].astype(str).to_numpy(),
+            )  # fmt: skip
+            found |= {"coherence": score.generated, "coherence_of_real": score.real}
+    if hasattr(model, "get_gate_weights"):
+        found["gate_weight_x1"] = float(model.get_gate_weights(task.test)[first].mean())
+    return found
+
+
+def _agreement(imputed: Any, observed: np.ndarray) -> float:
+    predicted = np.asarray(imputed.X)
+    if "log1p_mean" in imputed.layers:
+        values = np.asarray(imputed.layers["log1p_mean"])
+        pairs = zip(values.T, np.log1p(observed).T, strict=True)
+        return float(np.mean([np.corrcoef(a, b)[0, 1] for a, b in pairs]))
+    if np.allclose(observed.sum(1), 1):
+        return float(np.mean(predicted.argmax(1) == observed.argmax(1)))
+    return float(np.mean((predicted > 0.5) == (observed > 0.5)))
+
+
+def _images(model: Any, task: Task) -> dict[str, np.ndarray]:
+    """Means of 64 new images: from the prior, and from the second modality of one test image."""
+    first = next(iter(task.modalities))
+    found = {}
+    with _tolerated(model, "prior samples"):
+        found["prior"] = np.asarray(model.sample(N_SHOWN, first, give_mean=True, seed=0).X)
+    if len(model.layout.names) == 1:
+        return found
+    row = 0
+    if task.shown is not None:
+        row = int(np.flatnonzero((task.test.obs["class"] == task.shown).to_numpy())[0])
+    with _tolerated(model, "conditional samples"):
+        second = list(task.modalities)[1]
+        given = MuData({second: task.test[second][[row]].copy()})
+        drawn = model.generate(first, given, n_samples=N_SHOWN, give_mean=True, seed=0)
+        found["conditional"] = np.asarray(drawn.X)
+    return {name: values.astype(np.float16) for name, values in found.items()}
+
+
+@contextmanager
+def _tolerated(system: Any, what: str) -> Iterator[None]:
+    """Go on where a system does not do what is asked."""
+    try:
+        yield
+    except ConfigError as error:
+        _logger.debug("%s, %s: %s", system, what, error)
+
+
+def _dense(x: Any) -> np.ndarray:
+    return np.asarray(x.todense() if sparse.issparse(x) else x, dtype=float)

@@ -1,0 +1,105 @@
+"""Drawn images, side by side."""
+
+from collections.abc import Mapping
+from math import ceil, isqrt
+from typing import Any
+
+import numpy as np
+from anndata import AnnData
+from matplotlib.figure import Figure
+from numpy.typing import ArrayLike, NDArray
+from scipy import sparse
+
+from hzau_omics.errors import ConfigError, DataContractError
+from hzau_omics.pl.style import TITLE, new_grid
+
+
+def samples(
+    images: AnnData | ArrayLike | Mapping[str, AnnData | ArrayLike],
+    *,
+    shape: tuple[int, int] | None = None,
+    n_samples: int = 64,
+    ncols: int = 3,
+) -> Figure:
+    """Draw samples of an image modality as mosaics, one panel per set of samples.
+
+    Parameters
+    ----------
+    images
+        Samples (sample, pixel), pixels from 0 (black) to 1 (white), as from ``model.sample`` or
+        ``model.generate``; or several such sets by their titles, as in the figures of Wu and
+        Goodman (2018): from the prior, and given a label.
+    shape
+        Rows and columns of an image; None if it is square.
+    n_samples
+        Samples to show per set, the first ones.
+    ncols
+        Largest number of panels per row.
+
+    Returns
+    -------
+    Figure with one panel per set.
+
+    Raises
+    ------
+    ConfigError
+        The pixels do not fill the shape, or `n_samples` is below 1.
+    DataContractError
+        There are no samples, or pixels outside [0, 1].
+
+    Examples
+    --------
+    >>> figure = samples({"prior": np.zeros((64, 16)), "given 3": np.ones((64, 16))})
+    >>> [ax.get_title() for ax in figure.axes]
+    ['prior', 'given 3']
+    """
+    if n_samples < 1:
+        msg = f"n_samples must be at least 1. Received {n_samples}."
+        raise ConfigError(msg)
+    sets = images if isinstance(images, Mapping) else {"": images}
+    mosaics = {
+        title: _mosaic(_pixels(values, title)[:n_samples], shape) for title, values in sets.items()
+    }
+    figure, axes = new_grid(len(mosaics), ncols=ncols, panel=(3.2, 3.4))
+    for ax, (title, mosaic) in zip(axes, mosaics.items(), strict=True):
+        ax.imshow(mosaic, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
+        ax.set_title(title, fontsize=TITLE)
+        ax.set_axis_off()
+    return figure
+
+
+def _pixels(values: AnnData | ArrayLike, title: str) -> NDArray[np.float64]:
+    x: Any = values.X if isinstance(values, AnnData) else values
+    pixels = np.asarray(x.todense() if sparse.issparse(x) else x, dtype=float)
+    where = f" of {title!r}" if title else ""
+    if pixels.ndim != 2 or not pixels.size:
+        msg = f"Samples{where} are a table (sample, pixel). Received the shape {pixels.shape}."
+        raise DataContractError(msg)
+    if not ((pixels >= 0) & (pixels <= 1)).all():
+        msg = (
+            f"Pixels{where} are from 0 (black) to 1 (white). Received {pixels.min():.4g} to "
+            f"{pixels.max():.4g}: scale them first."
+        )
+        raise DataContractError(msg)
+    return pixels
+
+
+def _mosaic(pixels: NDArray[np.float64], shape: tuple[int, int] | None) -> NDArray[np.float64]:
+    n, n_pixels = pixels.shape
+    side = isqrt(n_pixels)
+    height, width = (side, side) if shape is None else shape
+    if height * width != n_pixels:
+        msg = (
+            f"{n_pixels} pixels do not make an image of {height} x {width}. "
+            "Give shape=(rows, columns)."
+        )
+        raise ConfigError(msg)
+    columns = ceil(n**0.5)
+    rows = ceil(n / columns)
+    # A line of grey between images; white where there is none.
+    tiles = np.full((rows * columns, height + 1, width + 1), 0.5)
+    tiles[n:] = 1.0
+    tiles[:n, :-1, :-1] = pixels.reshape(n, height, width)
+    tiled = tiles.reshape(rows, columns, height + 1, width + 1).swapaxes(1, 2)
+    mosaic: NDArray[np.float64] = tiled.reshape(rows * (height + 1), columns * (width + 1))
+    return mosaic[:-1, :-1]
