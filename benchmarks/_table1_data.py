@@ -18,7 +18,8 @@ PAPER_MODEL: Mapping[str, Any] = {
     "input_dropout": 0.0,
 }  # fmt: skip
 PAPER_TRAINING: Mapping[str, Any] = {"lr": 1e-3, "kl_warmup": 0.4}
-PAPER_LABEL_WEIGHT = 50.0
+PAPER_WEIGHTS = {"label": 50.0, "text": 10.0}
+"""Weight of the second modality: MNIST and FashionMNIST, and MultiMNIST (as the authors' code)."""
 
 CELL_ONTOLOGY = {
     "CD4+ T cells": "CL:0000624", "CD8+ T cells": "CL:0000625", "NK cells": "CL:0000623",
@@ -46,6 +47,8 @@ class Task:
         Value of `label_key` that conditional samples are shown for.
     is_image
         Whether x1 has pixels.
+    n_places
+        Places of x2 that have one symbol each (MultiMNIST's text); 0 if it has none.
     """
 
     train: MuData
@@ -56,6 +59,7 @@ class Task:
     training: Mapping[str, Any] = field(default_factory=dict)
     shown: str | None = None
     is_image: bool = False
+    n_places: int = 0
 
 
 def read_task(name: str, n_train: int, n_test: int) -> Task:
@@ -94,11 +98,12 @@ def _several_digits(n_train: int, n_test: int) -> Task:
     return Task(
         train=train, test=test, modalities={"image": "bernoulli", "text": "bernoulli"},
         label_key=None, model=_paper_model("text"), training=PAPER_TRAINING, is_image=True,
+        n_places=4,
     )  # fmt: skip
 
 
 def _paper_model(second: str) -> dict[str, Any]:
-    weights = {"image": 1.0, second: PAPER_LABEL_WEIGHT}
+    weights = {"image": 1.0, second: PAPER_WEIGHTS[second]}
     return {**PAPER_MODEL, "modality_weights": weights}
 
 

@@ -40,3 +40,9 @@ def printed(target: str, dataset: str, system: str) -> float:
     if name not in names or dataset not in _VALUES[target]:
         return float("nan")
     return _VALUES[target][dataset][names.index(name)]
+
+
+def n_printed(target: str, dataset: str) -> int:
+    """Return how many systems the paper has a value of."""
+    values = _VALUES[target].get(dataset, ())
+    return sum(value == value for value in values)  # noqa: PLR0124 (NaN is not itself)

@@ -231,6 +231,22 @@ class Minibatch:
         """Return the number of cells."""
         return int(self.present.shape[0])
 
+    def take(self, cells: Tensor) -> "Minibatch":
+        """Return some cells, given by position on the processor, with dense values."""
+        index = cells.to(self.present.device, non_blocking=True)
+        return replace(
+            self,
+            x={name: self.x[name][index] for name in self.x},
+            present=self.present[index],
+            batch=self.batch[index],
+            categorical=self.categorical[index],
+            continuous=self.continuous[index],
+            feature_mask={name: mask[index] for name, mask in self.feature_mask.items()},
+            rows=None if self.rows is None else self.rows[index],
+            sparse={},
+            known_present=None if self.known_present is None else self.known_present[cells],
+        )
+
     def to(self, target: device | str) -> "Minibatch":
         """Return the same minibatch on another device."""
         if self.present.device == torch.device(target):

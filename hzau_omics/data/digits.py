@@ -9,10 +9,10 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import ndimage
 
 from hzau_omics.data.images import WHITE, check_images, image_block
-from hzau_omics.errors import ConfigError
+from hzau_omics.errors import ConfigError, DataContractError
 
 SIDES = (14, 22)
-"""Smallest and largest side of a digit on the canvas, in pixels."""
+"""Smallest and largest side of a digit on the canvas, in pixels; less where there is no room."""
 
 ATTEMPTS = 50
 """Places to try for a digit before it is made smaller."""
@@ -45,7 +45,7 @@ def compose_digits(
     n_obs
         Number of canvases.
     max_digits
-        Most digits on a canvas.
+        Most digits on a canvas; up to 4 on one of 50 pixels.
     canvas
         Side of a canvas in pixels.
     seed
@@ -73,13 +73,19 @@ def compose_digits(
     """
     grey, digits = np.asarray(images), np.asarray(labels)
     check_images(grey, digits, highest_label=9)
-    for name, value, least in (
-        ("n_obs", n_obs, 1),
-        ("max_digits", max_digits, 1),
-        ("canvas", canvas, SIDES[1] * 2),
-    ):
-        if value < least:
-            msg = f"{name} must be at least {least}. Received {value}."
+    if grey.ndim != 3:
+        msg = f"Digits have the shape (image, row, column). Received {grey.shape}."
+        raise DataContractError(msg)
+    most = (canvas // SIDES[1]) ** 2
+    if max_digits > most:
+        msg = (
+            f"A canvas of {canvas} pixels has room for {most} digits. Received "
+            f"max_digits={max_digits}: take fewer, or a larger canvas."
+        )
+        raise ConfigError(msg)
+    for name, value in (("n_obs", n_obs), ("max_digits", max_digits)):
+        if value < 1:
+            msg = f"{name} must be at least 1. Received {value}."
             raise ConfigError(msg)
     rng = np.random.default_rng(seed)
     pixels = np.zeros((n_obs, canvas, canvas), np.float32)

@@ -1,6 +1,6 @@
 """Images and their labels as modalities of a MuData, as the literature's tables use them."""
 
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 import pandas as pd
@@ -8,7 +8,7 @@ from anndata import AnnData
 from mudata import MuData
 from numpy.typing import ArrayLike, NDArray
 
-from hzau_omics.errors import DataContractError
+from hzau_omics.errors import ConfigError, DataContractError
 
 Pixels = Literal["grey", "threshold", "sampled"]
 
@@ -48,6 +48,8 @@ def image_mudata(
     ------
     DataContractError
         Pixels or labels are out of range, or their numbers differ.
+    ConfigError
+        `pixels` is unknown.
 
     Examples
     --------
@@ -56,7 +58,10 @@ def image_mudata(
     ((3, 4), [0.0, 1.0])
     """
     grey, classes = np.asarray(images), np.asarray(labels)
-    check_images(grey, classes)
+    check_images(grey, classes, highest_label=np.inf if n_classes is None else n_classes - 1)
+    if pixels not in get_args(Pixels):
+        msg = f"pixels must be one of {get_args(Pixels)}. Received {pixels!r}."
+        raise ConfigError(msg)
     flat = grey.reshape(len(grey), -1).astype(np.float32) / np.float32(WHITE)
     if pixels == "threshold":
         flat = (flat > 0.5).astype(np.float32)

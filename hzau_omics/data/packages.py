@@ -4,7 +4,9 @@ A package is named by name and version only: the user's package manager knows wh
 """
 
 import gzip
+import hashlib
 import io
+import lzma
 import math
 import subprocess
 import sys
@@ -50,6 +52,8 @@ MANAGERS = {
     "npm": Manager(("npm", "pack", "--silent"), "@", ".tgz"),
     "apt": Manager(("apt-get", "download", "--quiet"), "=", ".deb"),
 }
+
+UNREADABLE = (tarfile.TarError, zipfile.BadZipFile, lzma.LZMAError, EOFError, OSError, ValueError)
 
 IDX_TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 
@@ -102,7 +106,14 @@ def _download(source: Mapping[str, Any], wanted: Iterable[str]) -> dict[str, byt
                 f"download: {reason}. Check {name} and the connection."
             )
             raise RegistryError(msg)
-        return _read_members(found[0], set(wanted))
+        try:
+            return _read_members(found[0], set(wanted))
+        except UNREADABLE as error:
+            msg = (
+                f"The downloaded file {found[0].name} cannot be opened: {error}. Fetch it again; a "
+                "Debian package compressed with zstd needs Python 3.14."
+            )
+            raise RegistryError(msg) from error
 
 
 def _read_members(archive: Path, wanted: set[str]) -> dict[str, bytes]:
@@ -170,3 +181,18 @@ def read_idx(content: bytes) -> NDArray[Any]:
         raise RegistryError(msg)
     values = np.frombuffer(content, dtype, offset=start).reshape(shape)
     return values.astype(dtype.newbyteorder("="))
+
+
+def digest_of_arrays(path: Path) -> str:
+    """Return the sha256 of an ``.npz`` file's arrays: names, types, shapes and values.
+
+    Unlike that of the file it does not depend on how the values were compressed, which differs
+    between builds of Python.
+    """
+    digest = hashlib.sha256()
+    with np.load(path, allow_pickle=False) as arrays:
+        for name in sorted(arrays):
+            values = arrays[name]
+            digest.update(f"{name} {values.dtype.str} {values.shape} ".encode())
+            digest.update(np.ascontiguousarray(values).tobytes())
+    return digest.hexdigest()

@@ -4,6 +4,7 @@ import difflib
 import functools
 import os
 import tomllib
+import zipfile
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -13,7 +14,7 @@ import pandas as pd
 import pooch
 
 from hzau_omics._info import registry_folder
-from hzau_omics.data.packages import content_of
+from hzau_omics.data.packages import content_of, digest_of_arrays
 from hzau_omics.errors import RegistryError
 
 if TYPE_CHECKING:
@@ -149,7 +150,7 @@ def fetch(name: str, *, cache: str | Path | None = None) -> Path:
     if not path.is_file():
         _OBTAIN[entry.source["kind"]](entry, path)
     received = pooch.file_hash(str(path), alg="sha256")
-    if received != entry.sha256:
+    if received != entry.sha256 and not _has_its_arrays(entry, path):
         remedy = (
             "Install hzau_omics again."
             if entry.source["kind"] == "bundled"
@@ -228,9 +229,22 @@ def verify(
     for entry in map(get_entry, chosen):
         path = _location(entry, cache)
         present = path.is_file()
-        ok = present and pooch.file_hash(str(path), alg="sha256") == entry.sha256
+        ok = present and (
+            pooch.file_hash(str(path), alg="sha256") == entry.sha256 or _has_its_arrays(entry, path)
+        )
         rows.append({"name": entry.name, "present": present, "ok": ok, "path": str(path)})
     return pd.DataFrame(rows, columns=["name", "present", "ok", "path"])
+
+
+def _has_its_arrays(entry: DatasetEntry, path: Path) -> bool:
+    """Say whether a file made here has the registered arrays, compressed by another zlib."""
+    expected = entry.source.get("arrays_sha256")
+    if expected is None:
+        return False
+    try:
+        return bool(digest_of_arrays(path) == expected)
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile):
+        return False
 
 
 def _entries() -> dict[str, DatasetEntry]:

@@ -4,6 +4,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
+from scipy import sparse
 from sklearn.base import ClassifierMixin, clone
 from sklearn.model_selection import train_test_split
 from sklearn.neural_network import MLPClassifier
@@ -77,6 +78,9 @@ def coherence(
     1.0
     """
     known, target = np.asarray(labels), np.asarray(wanted)
+    generated, real = (
+        x.tocsr() if sparse.issparse(x) else np.asarray(x) for x in (generated, real)
+    )
     for name, values, names in (("generated", generated, target), ("real", real, known)):
         if values.shape[0] != len(names) or not len(names):
             msg = f"Every {name} sample has a label. Received {values.shape[0]} and {len(names)}."

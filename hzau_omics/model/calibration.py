@@ -16,6 +16,7 @@ logger = logging.getLogger(__name__)
 
 LEVELS = (0.5, 0.8, 0.9, 0.95)
 STEPS = (1.0, 0.5, 0.25, 0.125)
+MAX_MOVES = 6
 MAX_CELLS, MAX_FEATURES, MIN_CELLS = 300, 200, 20
 N_SAMPLES, N_SAMPLES_WIDE = 40, 10
 """Draws per cell; a PIT is as uniform with few, and a wide modality has many PIT values."""
@@ -63,7 +64,9 @@ def _calibrate_modality(
 ) -> float:
     decoder = network.decoder(modality)
     layout = store.layout.modalities[modality]
-    usable = cells[store.present[cells, modality] & (store.present[cells].sum(1) > 1)]
+    given = _others(network, modality)
+    informed = store.present[cells][:, [network.modalities.index(name) for name in given]].any(1)
+    usable = cells[store.present[cells, modality] & informed]
     generated = modality in network.config.generated
     if len(usable) < MIN_CELLS or not decoder.has_spread or not generated:
         return 0.0
@@ -73,7 +76,7 @@ def _calibrate_modality(
     session = InferenceSession(network, store, usable, batch_size=MAX_CELLS)
     config = PredictiveConfig(
         modality=layout.name,
-        given=_others(network, modality),
+        given=given,
         n_samples=N_SAMPLES if layout.n_features <= MAX_FEATURES else N_SAMPLES_WIDE,
         seed=seed,
     )
@@ -104,13 +107,18 @@ def descend(error: Callable[[float], float]) -> float:
     >>> descend(lambda x: abs(x - 0.6))
     0.625
     """
-    best, lowest = 0.0, error(0.0)
+    found = {0.0: error(0.0)}
+    best = 0.0
     for step in STEPS:
-        around = {x: error(x) for x in (best - step, best + step)}
-        nearest = min(around, key=lambda x: around[x])
-        if around[nearest] < lowest:
-            best, lowest = nearest, around[nearest]
-    return float(best)
+        for _ in range(MAX_MOVES):
+            for x in (best - step, best + step):
+                if x not in found:
+                    found[x] = error(x)
+            nearest = min(found, key=lambda x: found[x])
+            if found[nearest] == found[best]:
+                break
+            best = nearest
+    return best
 
 
 def coverage_error(pit: NDArray[np.floating]) -> float:

@@ -118,6 +118,7 @@ class ModalityPredictor:
         log_library: Tensor | None = None,
         seen: Tensor | None = None,
         generator: torch.Generator | None = None,
+        library_noise: Tensor | None = None,
     ) -> Parameters:
         """Return the likelihood's parameters with every cell decoded as one batch.
 
@@ -135,6 +136,11 @@ class ModalityPredictor:
             mean for a learned library) elsewhere.
         seen
             Boolean tensor (cell): whether the posterior behind `z` saw the modality.
+        generator
+            Random generator of the library.
+        library_noise
+            Standard normal noise (cell, 1) to draw the library with, for parts of one cell that
+            shall have one depth.
         """
         decoder = self.network.decoder(self.index)
         codes = torch.full_like(batch.batch, decode_as)
@@ -160,7 +166,8 @@ class ModalityPredictor:
         if library is not None and log_library is None:
             log_library = library.mean
             if decoder.library_is_observed:
-                log_library = library.widened(decoder.log_widening).sample(generator)
+                widened = library.widened(decoder.log_widening)
+                log_library = widened.sample(generator, noise=library_noise)
             if seen is not None and decoder.library_is_observed:
                 share = self._share_of_own_panel(decode, batch, mask)
                 known = seen.unsqueeze(-1) & (share > MIN_SHARE)

@@ -64,6 +64,7 @@ class HZAUVAE(System):
     """
 
     GATE_KEY = "hzau_gate"
+    STRUCTURE = ("experts", "pool")
     recipe = Recipe(aligned=True)
 
     def __init__(
@@ -82,7 +83,8 @@ class HZAUVAE(System):
             subsets = tuple((s,) if isinstance(s, str) else tuple(s) for s in experts)
         super().__init__(mdata, experts=subsets, pool=pool, **options)
 
-    def get_gate_weights(
+    @override
+    def get_gate_weights(  # type: ignore[override]
         self,
         mdata: Cells = None,
         *,

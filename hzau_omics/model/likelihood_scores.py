@@ -56,7 +56,10 @@ def marginal_log_likelihood(
             bound = torch.full((len(batch),), -torch.inf, dtype=torch.float64)
             for _ in range(n_samples):
                 z = q.sample(generator)
-                log_joint = network.log_likelihoods(z, batch).nansum(-1) + prior.log_prob(z)
+                log_prob = network.log_likelihoods(z, batch)
+                log_joint = log_prob.nansum(-1) + prior.log_prob(z)
+                # Nothing that the system generates: nothing to score.
+                log_joint = torch.where(log_prob.isnan().all(-1), torch.nan, log_joint)
                 bound = torch.logaddexp(bound, (log_joint - q.log_prob(z)).double().cpu())
             result[rows] = bound.numpy() - np.log(n_samples)
     return result

@@ -13,7 +13,7 @@ from torch import Tensor
 from hzau_omics.errors import ConfigError, DataContractError
 from hzau_omics.minibatch import Minibatch
 from hzau_omics.model.decoding import DecodeGroup, ModalityPredictor, decode_groups
-from hzau_omics.model.session import InferenceSession, evaluating, make_generator
+from hzau_omics.model.session import InferenceSession, check_count, evaluating, make_generator
 from hzau_omics.nn.gaussian import DiagonalGaussian
 
 MAX_DRAWS_HELD = 2**25
@@ -50,9 +50,7 @@ class PredictiveConfig:
 
     def __post_init__(self) -> None:
         """Check ranges."""
-        if self.n_samples < 1:
-            msg = f"n_samples must be at least 1. Received {self.n_samples}."
-            raise ConfigError(msg)
+        check_count("n_samples", self.n_samples)
 
 
 @dataclass(frozen=True)

@@ -49,7 +49,8 @@ class Recipe:
         """
         fewest, most = self.n_modalities
         if len(names) < fewest or (most is not None and len(names) > most):
-            wanted = f"at least {fewest}" if most is None else f"exactly {most}"
+            wanted = f"at least {fewest}" if most is None else f"{fewest} to {most}"
+            wanted = f"exactly {most}" if fewest == most else wanted
             msg = (
                 f"{system} models {wanted} modalities. Registered: {', '.join(names)}. "
                 f"{self.instead}"

@@ -17,7 +17,7 @@ from hzau_omics.model import export, latent, likelihood_scores, predictive, samp
 from hzau_omics.model.base import TrainableModel
 from hzau_omics.model.likelihood_scores import Proposal, Target
 from hzau_omics.model.predictive import PredictiveConfig
-from hzau_omics.model.session import check_given
+from hzau_omics.model.session import check_count, check_given
 
 type Cells = MuData | CellStore | None
 
@@ -284,7 +284,8 @@ class MultimodalModel(TrainableModel):
     ) -> float | NDArray[np.float32]:
         """Return the unweighted ELBO in nats per cell (higher is better; equation 10-5).
 
-        Counts are scored given their total, as the decoder sees it.
+        Counts are scored given their total, as the decoder sees it. A cell that has nothing of what
+        the system generates (CVAE: the first modality) gets NaN, and does not count in the mean.
 
         Parameters
         ----------
@@ -295,10 +296,12 @@ class MultimodalModel(TrainableModel):
         mdata, indices, batch_size, seed
             As in :meth:`get_latent_representation`.
         """
+        check_count("n_samples", n_samples)
         session = self._session(mdata, indices, batch_size)
         kl, log_prob = likelihood_scores.elbo_terms(session, n_samples=n_samples, seed=seed)
-        elbo = np.nansum(log_prob, axis=1) - kl
-        return float(elbo.mean()) if return_mean else elbo
+        scored = np.isfinite(log_prob).any(axis=1)
+        elbo = np.where(scored, np.nansum(log_prob, axis=1) - kl, np.nan)
+        return float(np.nanmean(elbo)) if return_mean else elbo
 
     def get_reconstruction_error(
         self,
@@ -313,6 +316,7 @@ class MultimodalModel(TrainableModel):
 
         A modality that no cell has gets NaN.
         """
+        check_count("n_samples", n_samples)
         session = self._session(mdata, indices, batch_size)
         _, log_prob = likelihood_scores.elbo_terms(session, n_samples=n_samples, seed=seed)
         return {
@@ -333,11 +337,13 @@ class MultimodalModel(TrainableModel):
         """Return an importance-weighted bound on log p(x) in nats per cell (higher is better).
 
         It is the mean weight of `n_samples` latent draws (Burda et al. 2016), at least the ELBO in
-        expectation, and approaches log p(x) as the draws grow in number.
+        expectation, and approaches log p(x) as the draws grow in number. NaN as in
+        :meth:`get_elbo`.
         """
+        check_count("n_samples", n_samples)
         session = self._session(mdata, indices, batch_size)
         bound = likelihood_scores.marginal_log_likelihood(session, n_samples=n_samples, seed=seed)
-        return float(bound.mean()) if return_mean else bound
+        return float(np.nanmean(bound)) if return_mean else bound
 
     def get_log_importance_weights(
         self,
@@ -362,8 +368,9 @@ class MultimodalModel(TrainableModel):
 
         The mean weight of the first two bounds log p(x_1) and log p(x_1, x_2)
         (:func:`hzau_omics.metrics.importance_bound`); how much they vary over draws says how far
-        q(z | x_1) is from the exact posterior (:func:`hzau_omics.metrics.weight_variance`). Counts
-        are scored given their total.
+        q(z | x_1) is from the exact posterior (:func:`hzau_omics.metrics.weight_variance`). The
+        conditional target is a surrogate; a bound on log p(x_1 | x_2) without it is the difference
+        of the joint one and the marginal one of x_2. Counts are scored given their total.
 
         Parameters
         ----------
@@ -373,8 +380,8 @@ class MultimodalModel(TrainableModel):
             Which weights.
         proposal
             ``"given"`` draws from q(z | x_1); ``"all"`` from q(z | x_1, x_2), which then stands in
-            the weights too. How much the weights of the joint target differ between the two says
-            what x_2 adds to x_1.
+            the weights too (a CVAE always does so). How much the weights of the joint target differ
+            between the two says what x_2 adds to x_1.
         n_samples
             Draws per cell.
         mdata, indices, batch_size, seed
@@ -388,8 +395,9 @@ class MultimodalModel(TrainableModel):
         Raises
         ------
         ConfigError
-            The target or the proposal is unknown or needs modalities besides x_1, or `n_samples` is
-            out of range.
+            The target or the proposal is unknown or needs modalities besides x_1, `n_samples` is
+            out of range, or the system has no posterior of x_1 or x_2 (a CVAE of cells without its
+            condition; a JMVAE of some, but not all, of three modalities).
         DataContractError
             `given` is unknown.
         """
@@ -415,9 +423,7 @@ class MultimodalModel(TrainableModel):
                 "target='joint' or 'conditional', or leave proposal out."
             )
             raise ConfigError(msg)
-        if n_samples < 1:
-            msg = f"n_samples must be at least 1. Received {n_samples}."
-            raise ConfigError(msg)
+        check_count("n_samples", n_samples)
         if target != "marginal" and set(names) == set(self.layout.names):
             msg = (
                 f"target={target!r} needs modalities besides those given, {', '.join(names)}, "
@@ -456,14 +462,16 @@ class MultimodalModel(TrainableModel):
         give_mean
             Whether to return the decoder's means (of pixels: the grey values) in place of draws.
         transform_batch
-            Batch or batches to decode as; by default those that measured the modality, in turns.
+            Batch or batches to decode as, in turns; by default those that measured the modality. A
+            feature that a batch did not measure is then decoded as one that did.
         seed
             Seed of the draws.
 
         Returns
         -------
-        AnnData of shape (n_samples, features) in the data's units, the latents in ``obsm``; for all
-        modalities, a MuData of these.
+        AnnData of shape (n_samples, features) in the data's units, the latents in ``obsm``, and the
+        batch in ``obs["decoded_as"]``; for all modalities, a MuData of these. Further covariates
+        have their first category, or their average.
 
         Raises
         ------
@@ -494,6 +502,7 @@ class MultimodalModel(TrainableModel):
         modality: str,
         given: MuData | CellStore,
         *,
+        conditions: str | Sequence[str] | None = None,
         n_samples: int = 1,
         give_mean: bool = False,
         transform_batch: str | Sequence[str] | None = None,
@@ -507,13 +516,17 @@ class MultimodalModel(TrainableModel):
         modality
             Modality to draw.
         given
-            Cells to infer from: all their modalities but `modality`. One that holds labels only
-            gives cells with these labels.
+            Cells to infer from, with the registered batch and covariates. Cells that have labels
+            only give cells with these labels.
+        conditions
+            Modalities of them to infer from; None for all but `modality`.
         n_samples
             New cells for each of them.
         give_mean
             Whether to return the decoder's means (of pixels: the grey values) in place of draws.
-        transform_batch, batch_size, seed
+        transform_batch
+            Batch or batches to decode as, in turns; by default as in :meth:`impute`.
+        batch_size, seed
             As in :meth:`impute`.
 
         Returns
@@ -527,7 +540,8 @@ class MultimodalModel(TrainableModel):
         DataContractError
             A modality is unknown, or a cell has nothing to infer from.
         ConfigError
-            The system does not generate the modality, or `n_samples` is out of range.
+            The system does not generate the modality, has no posterior of the conditions, or
+            `n_samples` is out of range.
 
         Examples
         --------
@@ -538,7 +552,9 @@ class MultimodalModel(TrainableModel):
         >>> model.generate("adt", mdata[:3], n_samples=4, seed=0).shape
         (12, 30)
         """
-        names = [name for name in self.layout.names if name != modality]
+        names = check_given(self.layout, conditions)
+        if names is None:
+            names = tuple(name for name in self.layout.names if name != modality)
         config = self._predictive(modality, names or None, n_samples, transform_batch, seed)
         if not names:
             msg = (

@@ -11,12 +11,16 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from hzau_omics.data import DataLayout
-from hzau_omics.errors import ConfigError, DataContractError
+from hzau_omics.errors import DataContractError
 from hzau_omics.minibatch import Minibatch
-from hzau_omics.model.decoding import ModalityPredictor, batch_codes
+from hzau_omics.model.decoding import (
+    DecodeGroup,
+    ModalityPredictor,
+    batch_codes,
+    decode_groups,
+)
 from hzau_omics.model.predictive import MAX_DRAWS_HELD, PredictiveConfig, walk
-from hzau_omics.model.session import InferenceSession, evaluating, make_generator
-from hzau_omics.nn.likelihoods import Parameters
+from hzau_omics.model.session import InferenceSession, check_count, evaluating, make_generator
 from hzau_omics.nn.network import MultimodalVAE
 
 DECODED_AT_ONCE = 4096
@@ -41,20 +45,77 @@ class Draws:
     give_mean: bool
     seed: int | None
 
-    def values(
+
+@dataclass(frozen=True)
+class NewCells:
+    """Latents of new cells, and what their decoders see besides.
+
+    Attributes
+    ----------
+    z
+        Latents (cell, latent).
+    library_noise
+        Standard normal noise (cell, 1): one depth for all features of a cell.
+    batch
+        The cells that they come from, for covariates and conditions.
+    turn
+        Number of each cell (cell): which batch it is decoded as, where several are averaged over.
+    seen
+        Boolean tensor (cell): whether the latents come from the modality itself; None if none do.
+    """
+
+    z: Tensor
+    library_noise: Tensor
+    batch: Minibatch
+    turn: NDArray[np.int64]
+    seen: Tensor | None = None
+
+    def take(self, rows: NDArray[np.int64]) -> "NewCells":
+        """Return some of them."""
+        index = torch.from_numpy(rows).to(self.z.device)
+        return NewCells(
+            self.z[index],
+            self.library_noise[index],
+            self.batch.take(torch.from_numpy(rows)),
+            self.turn[rows],
+            None if self.seen is None else self.seen[index],
+        )
+
+    def decode(
         self,
         predictor: ModalityPredictor,
-        parameters: Parameters,
+        group: DecodeGroup,
         generator: torch.Generator,
+        *,
+        give_mean: bool,
     ) -> NDArray[np.float32]:
-        """Return draws or means (cell, feature) in the data's units."""
+        """Return the features of a group (cell, feature of the group) in the data's units."""
         likelihood = predictor.network.decoder(predictor.index).likelihood
-        found: Tensor = (
-            likelihood.mean(parameters)
-            if self.give_mean
-            else likelihood.sample(parameters, generator)
-        )
-        return np.asarray(found.cpu().numpy(), dtype=np.float32)
+        columns = slice(None) if group.features is None else torch.from_numpy(group.features)
+        found: list[tuple[NDArray[np.int64], NDArray[np.float32]]] = []
+        for i, code in enumerate(group.batches):
+            rows = np.flatnonzero(self.turn % len(group.batches) == i)
+            if not rows.size:
+                continue
+            part = self if rows.size == len(self.z) else self.take(rows)
+            parameters = predictor.parameters(
+                part.z,
+                part.batch,
+                decode_as=code,
+                seen=part.seen,
+                generator=generator,
+                library_noise=part.library_noise,
+            )
+            drawn = (
+                likelihood.mean(parameters)
+                if give_mean
+                else likelihood.sample(parameters, generator)
+            )
+            found.append((rows, drawn.cpu()[:, columns].numpy()))
+        values = np.empty((len(self.z), found[0][1].shape[1]), np.float32)
+        for rows, part_values in found:
+            values[rows] = part_values
+        return values
 
 
 def sample_prior(
@@ -66,64 +127,67 @@ def sample_prior(
     *,
     transform_batch: str | Sequence[str] | None,
 ) -> dict[str, AnnData]:
-    """Draw latents from the prior and modalities of the same new cells from their decoders."""
-    if n_samples < 1:
-        msg = f"n_samples must be at least 1. Received {n_samples}."
-        raise ConfigError(msg)
+    """Draw latents from the prior and modalities of the same new cells from their decoders.
+
+    The cells take turns as cells of the batches.
+    """
+    check_count("n_samples", n_samples)
     device = next(network.parameters()).device
     generator = make_generator(draws.seed, device)
     z = torch.randn(n_samples, network.config.n_latent, generator=generator, device=device)
-    return {
-        name: _decode(
-            network,
-            layout,
-            name,
-            z,
-            draws=draws,
-            transform_batch=transform_batch,
-            generator=generator,
-        )
-        for name in modalities
-    }
-
-
-def _decode(
-    network: MultimodalVAE,
-    layout: DataLayout,
-    modality: str,
-    z: Tensor,
-    *,
-    draws: Draws,
-    transform_batch: str | Sequence[str] | None,
-    generator: torch.Generator,
-) -> AnnData:
-    known = layout.modality(modality)
-    codes = tuple(int(b) for b in np.flatnonzero(known.measured))
-    if transform_batch is not None:
-        codes = batch_codes(layout, transform_batch)
-    predictor = ModalityPredictor(network, layout, modality)
-    values = np.empty((len(z), known.n_features), np.float32)
-    decoded_as = np.empty(len(z), dtype=object)
+    noise = torch.randn(n_samples, 1, generator=generator, device=device)
+    codes = _batches(layout, modalities, transform_batch)
+    number = np.arange(n_samples)
+    result = {}
     with evaluating(network):
-        for code, rows in zip(codes, np.array_split(np.arange(len(z)), len(codes)), strict=True):
-            decoded_as[rows] = layout.batch.categories[code]
-            for start in range(0, len(rows), DECODED_AT_ONCE):
-                part = rows[start : start + DECODED_AT_ONCE]
-                parameters = predictor.parameters(
-                    z[torch.from_numpy(part).to(z.device)],
-                    _blank(layout, len(part), z.device),
-                    decode_as=code,
-                    generator=generator,
-                )
-                values[part] = draws.values(predictor, parameters, generator)
-    return AnnData(
-        X=values,
-        obs=pd.DataFrame(
-            {"decoded_as": decoded_as}, index=pd.Index([f"sample_{i}" for i in range(len(z))])
-        ),
-        var=pd.DataFrame(index=pd.Index(known.var_names)),
-        obsm={draws.latent_key: z.cpu().numpy()},
-    )
+        for name in modalities:
+            predictor = ModalityPredictor(network, layout, name)
+            values = np.empty((n_samples, layout.modality(name).n_features), np.float32)
+            for i, code in enumerate(codes):
+                asked = None if transform_batch is None else [layout.batch.categories[code]]
+                groups = decode_groups(layout, name, code, asked)
+                rows = number[i :: len(codes)]
+                for start in range(0, len(rows), DECODED_AT_ONCE):
+                    part = rows[start : start + DECODED_AT_ONCE]
+                    index = torch.from_numpy(part).to(device)
+                    blank = _blank(layout, len(part), device)
+                    cells = NewCells(z[index], noise[index], blank, part // len(codes))
+                    for group in groups:
+                        values[_cross(part, group, values)] = cells.decode(
+                            predictor, group, generator, give_mean=draws.give_mean
+                        )
+            result[name] = AnnData(
+                X=values,
+                obs=pd.DataFrame(
+                    {
+                        "decoded_as": [
+                            layout.batch.categories[codes[i % len(codes)]] for i in number
+                        ]
+                    },
+                    index=pd.Index([f"sample_{i}" for i in number]),
+                ),
+                var=pd.DataFrame(index=pd.Index(layout.modality(name).var_names)),
+                obsm={draws.latent_key: z.cpu().numpy()},
+            )
+    return result
+
+
+def _batches(
+    layout: DataLayout, modalities: Sequence[str], transform_batch: str | Sequence[str] | None
+) -> tuple[int, ...]:
+    """Return the batches that new cells belong to: those that measured most of the modalities."""
+    if transform_batch is not None:
+        return batch_codes(layout, transform_batch)
+    n_measured = np.sum([layout.modality(name).measured for name in modalities], axis=0)
+    return tuple(int(code) for code in np.flatnonzero(n_measured == n_measured.max()))
+
+
+def _cross(
+    rows: NDArray[np.int64], group: DecodeGroup, values: NDArray[np.float32]
+) -> tuple[NDArray[np.int64], ...]:
+    """Return the place of a group's features of some cells in a table."""
+    features = np.arange(values.shape[1]) if group.features is None else group.features
+    return np.ix_(rows, features)
 
 
 def _blank(layout: DataLayout, n_cells: int, device: torch.device) -> Minibatch:
@@ -143,7 +207,8 @@ def _blank(layout: DataLayout, n_cells: int, device: torch.device) -> Minibatch:
 def sample_posterior(session: InferenceSession, config: PredictiveConfig, draws: Draws) -> AnnData:
     """Draw one modality of each cell as often as the configuration says, cell by cell.
 
-    Features of one draw come from one latent, also where they are decoded as several batches.
+    Features of one draw come from one latent and one depth, also where they are decoded as several
+    batches.
     """
     layout, n_samples = session.layout, config.n_samples
     _check_conditions(session, config)
@@ -153,34 +218,33 @@ def sample_posterior(session: InferenceSession, config: PredictiveConfig, draws:
     latents = np.empty((len(session), n_samples, session.network.config.n_latent), np.float32)
     size = max(1, min(session.batch_size, MAX_DRAWS_HELD // (n_samples * known.n_features)))
     generator = make_generator(config.seed, session.device)
-    q, z = None, []
+    q, noise = None, []
     with evaluating(session.network):
         for step in walk(session, config, predictor=predictor, size=size):
             if step.q is not q:
-                q, z = step.q, [step.q.sample(generator) for _ in range(n_samples)]
-            columns = step.group.features
-            for i, latent in enumerate(z):
-                latents[step.rows, i] = latent.cpu().numpy()
-                parameters = predictor.parameters(
-                    latent,
-                    step.batch,
-                    decode_as=step.group.batches[i % len(step.group.batches)],
-                    seen=step.seen,
-                    generator=generator,
-                )
-                found = draws.values(predictor, parameters, generator)
-                where = slice(None) if columns is None else columns
-                values[np.ix_(step.rows, [i], np.arange(known.n_features)[where])] = found[
-                    :, None, where
+                q = step.q
+                depth = q.mean[:, :1]
+                noise = [
+                    (q.sample(generator), torch.empty_like(depth).normal_(generator=generator))
+                    for _ in range(n_samples)
                 ]
-    cells = np.repeat(session.obs_names.to_numpy(), n_samples)
+            for i, (z, library_noise) in enumerate(noise):
+                latents[step.rows, i] = z.cpu().numpy()
+                cells = NewCells(z, library_noise, step.batch, step.rows + i, step.seen)
+                drawn = values[:, i]
+                drawn[_cross(step.rows, step.group, drawn)] = cells.decode(
+                    predictor, step.group, generator, give_mean=draws.give_mean
+                )
+    source = np.repeat(session.obs_names.to_numpy(), n_samples)
     number = np.tile(np.arange(n_samples), len(session))
-    names = [f"{cell}_{i}" for cell, i in zip(cells, number, strict=True)]
     return AnnData(
-        X=values.reshape(len(cells), -1),
-        obs=pd.DataFrame({"cell": cells, "draw": number}, index=pd.Index(names)),
+        X=values.reshape(len(source), -1),
+        obs=pd.DataFrame(
+            {"cell": source, "draw": number},
+            index=pd.Index([f"{cell}_{i}" for cell, i in zip(source, number, strict=True)]),
+        ),
         var=pd.DataFrame(index=pd.Index(known.var_names)),
-        obsm={draws.latent_key: latents.reshape(len(cells), -1)},
+        obsm={draws.latent_key: latents.reshape(len(source), -1)},
     )
 
 

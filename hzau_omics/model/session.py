@@ -92,10 +92,23 @@ class InferenceSession:
         encoded = self.network.encode(batch)
         seen = self.seen(batch, given)
         posterior = self.network.infer(encoded, seen)
-        unknown = seen.any(-1) & ~posterior.available.any(-1)
-        if unknown.any():
-            raise _no_posterior(self.network, seen[unknown])
+        unknown = ~posterior.available.any(-1)
+        unusable = unknown & seen.any(-1)
+        if unusable.any():
+            raise _no_posterior(self.network, seen[unusable])
+        if self.network.config.condition:
+            self._check_conditions(unknown)
         return encoded, posterior
+
+    def _check_conditions(self, lacking: Tensor) -> None:
+        if lacking.any():
+            msg = (
+                f"This model predicts given {', '.join(self.network.config.condition)}, and has no "
+                f"prior without. {int(lacking.sum())} cells of a minibatch lack it, or given= "
+                "leaves it out. Leave these cells out, or take a system with a prior: MVAE or "
+                "HZAUVAE."
+            )
+            raise ConfigError(msg)
 
 
 def check_patterns(network: MultimodalVAE, store: CellStore, objective: ObjectiveConfig) -> None:
@@ -128,8 +141,8 @@ def _no_posterior(network: MultimodalVAE, present: Tensor) -> ConfigError:
     names = [name for name, has in zip(network.modalities, present[0].tolist(), strict=True) if has]
     return ConfigError(
         f"This model infers from {', '.join(network.family.names)} only, and has no posterior of "
-        f"{'+'.join(names)}, which some cells have. Choose given= among these, or take a system "
-        "that combines experts: MVAE, MVAEQ or HZAUVAE."
+        f"{'+'.join(names)}, which some cells have. Infer from one of these only (given=, or "
+        "conditions= of generate), or take a system that combines experts: MVAE, MVAEQ or HZAUVAE."
     )
 
 
@@ -155,6 +168,19 @@ def check_given(layout: DataLayout, given: str | Sequence[str] | None) -> tuple[
     for name in names:
         layout.modality(name)
     return names
+
+
+def check_count(name: str, value: int) -> None:
+    """Refuse what is no positive integer.
+
+    Raises
+    ------
+    ConfigError
+        It is not.
+    """
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
+        msg = f"{name} must be at least 1, an integer. Received {value!r}."
+        raise ConfigError(msg)
 
 
 @contextmanager

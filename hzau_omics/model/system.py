@@ -1,8 +1,11 @@
 """The constructor that all systems share."""
 
-from collections.abc import Mapping
-from typing import Any, Literal
+import difflib
+import inspect
+from collections.abc import Iterable, Mapping
+from typing import Any, ClassVar, Literal
 
+import pandas as pd
 from mudata import MuData
 
 from hzau_omics.data import DiskStore
@@ -41,6 +44,9 @@ class System(MultimodalModel):
         An option is out of range, or the system does not take so many modalities.
     """
 
+    STRUCTURE: ClassVar[tuple[str, ...]] = ()
+    """Options that change what the system is made of."""
+
     def __init__(
         self,
         mdata: MuData | DiskStore | None = None,
@@ -70,6 +76,7 @@ class System(MultimodalModel):
             if not 0 <= rate < 1:
                 msg = f"{name} must be in [0, 1). Received {rate}."
                 raise ConfigError(msg)
+        self._check_structure(structure)
         super().__init__(
             mdata,
             registry=registry,
@@ -79,3 +86,24 @@ class System(MultimodalModel):
             encode_covariates=bool(encode_covariates),
             **structure,
         )
+
+    @classmethod
+    def _check_structure(cls, names: Iterable[str]) -> None:
+        for name in names:
+            if name not in cls.STRUCTURE:
+                known = [*inspect.signature(System.__init__).parameters, *cls.STRUCTURE]
+                close = difflib.get_close_matches(name, known, n=1)
+                hint = f" Did you mean {close[0]!r}?" if close else ""
+                msg = f"{cls.__name__} has no option {name!r}.{hint}"
+                raise TypeError(msg)
+
+    def get_gate_weights(self, *_args: Any, **_kwargs: Any) -> pd.DataFrame:
+        """Refuse: only HZAU-VAE has a gate.
+
+        Raises
+        ------
+        ConfigError
+            Always.
+        """
+        msg = f"{type(self).__name__} has no gate, and weighs no modality. Take HZAUVAE."
+        raise ConfigError(msg)

@@ -151,8 +151,9 @@ class BiVCCA(System):
 class MMVAE(System):
     """Mixture of experts: q(z | x) is one of the single modalities' experts, each equally likely.
 
-    Shi et al. 2019, with the ELBO's mixture KL bounded by the mean KL of its components. The latent
-    that is reported has the mixture's mean and variance.
+    Shi et al. 2019, with the ELBO's mixture KL bounded by the mean KL of its components. Results
+    for a cell with several modalities, draws included, come from one Gaussian with the mixture's
+    mean and variance; `given` one modality they come from its expert.
     """
 
     LATENT_KEY = "X_mmvae"
@@ -164,7 +165,7 @@ class MMVAE(System):
 class MoPoEVAE(System):
     """Mixture of products of experts, over all subsets of what a cell has (Sutter et al. 2021).
 
-    The latent that is reported has the mixture's mean and variance.
+    Results, draws included, come from one Gaussian with the mixture's mean and variance.
     """
 
     LATENT_KEY = "X_mopoe"
@@ -181,7 +182,8 @@ class CoDEVAE(System):
     """Consensus of dependent experts: their errors correlate by a fixed amount (CoDE-VAE, 2025).
 
     The posterior of what a cell has is the consensus of its single experts (Winkler 1981), trained
-    with the sub-sampled sum of MVAE.
+    with the sub-sampled sum of MVAE; the published system also learns a weight per subset of
+    modalities for its objective.
     """
 
     LATENT_KEY = "X_code"

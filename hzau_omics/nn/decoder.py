@@ -30,9 +30,15 @@ class Library(NamedTuple):
         """Return the distribution with its variance multiplied by ``exp(log_factor)``."""
         return Library(self.mean, self.log_sd + log_factor / 2)
 
-    def sample(self, generator: torch.Generator | None = None) -> Float[Tensor, "cell 1"]:
-        """Draw one log total per cell."""
-        noise = torch.randn(self.mean.shape, generator=generator, device=self.mean.device)
+    def sample(
+        self,
+        generator: torch.Generator | None = None,
+        *,
+        noise: Float[Tensor, "cell 1"] | None = None,
+    ) -> Float[Tensor, "cell 1"]:
+        """Draw one log total per cell, from standard normal noise if that is given."""
+        if noise is None:
+            noise = torch.randn(self.mean.shape, generator=generator, device=self.mean.device)
         return self.mean + self.log_sd.exp() * noise
 
 

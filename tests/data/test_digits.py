@@ -60,7 +60,11 @@ def test_bad_input_is_named(digits):
     images, labels = digits
     with pytest.raises(DataContractError, match=r"labels are integers from 0 to 9.*to 10"):
         compose_digits(images, labels + 1, n_obs=1)
-    with pytest.raises(ConfigError, match=r"canvas must be at least 44. Received 30"):
+    with pytest.raises(ConfigError, match=r"canvas of 30 pixels has room for 1 digits"):
         compose_digits(images, labels, n_obs=1, canvas=30)
+    with pytest.raises(ConfigError, match=r"Received max_digits=5"):
+        compose_digits(images, labels, n_obs=1, max_digits=5)
+    with pytest.raises(DataContractError, match=r"\(image, row, column\). Received \(10, 784\)"):
+        compose_digits(images.reshape(10, -1), labels, n_obs=1)
     with pytest.raises(ConfigError, match="n_obs must be at least 1"):
         compose_digits(images, labels, n_obs=0)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from hzau_omics.data import image_mudata
-from hzau_omics.errors import DataContractError
+from hzau_omics.errors import ConfigError, DataContractError
 
 
 @pytest.fixture
@@ -51,3 +51,10 @@ def test_binary_images(images, labels):
 def test_what_is_no_image_or_label_is_refused(images, labels, change, message):
     with pytest.raises(DataContractError, match=message):
         image_mudata(*change(images, labels))
+
+
+def test_unknown_kinds_of_pixels_and_too_few_classes_are_refused(images, labels):
+    with pytest.raises(ConfigError, match=r"pixels must be one of.*Received 'binary'"):
+        image_mudata(images, labels, pixels="binary")
+    with pytest.raises(DataContractError, match="labels are integers from 0 to 0"):
+        image_mudata(images, labels, n_classes=1)

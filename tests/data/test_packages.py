@@ -121,6 +121,27 @@ def test_arrays_of_a_package_become_one_npz_file(download):
     assert first == second
 
 
+@pytest.mark.parametrize("manager", ARCHIVES)
+def test_archives_that_cannot_be_opened_are_named(download, monkeypatch, manager):
+    name, _, requirement = ARCHIVES[manager]
+    monkeypatch.setitem(ARCHIVES, manager, (name, lambda _: b"<html>sorry</html>", requirement))
+    download(manager, CONTENT)
+    source = {"manager": manager, "package": "toy", "version": "1", "member": "in/x"}
+    with pytest.raises(RegistryError, match=r"cannot be opened|is no Debian package"):
+        packages.content_of(source)
+
+
+def test_arrays_have_the_same_digest_however_they_are_compressed(tmp_path):
+    arrays = {"b": np.arange(500) % 7, "a": np.ones((2, 2), np.uint8)}
+    np.savez(tmp_path / "plain.npz", **arrays)
+    np.savez_compressed(tmp_path / "small.npz", **dict(reversed(arrays.items())))
+    np.savez(tmp_path / "other.npz", **{**arrays, "a": np.zeros((2, 2), np.uint8)})
+    plain, small, other = (
+        packages.digest_of_arrays(tmp_path / f"{n}.npz") for n in ("plain", "small", "other")
+    )
+    assert plain == small != other
+
+
 def test_a_manager_that_is_not_here(monkeypatch):
     def run(*_, **__):
         raise FileNotFoundError

@@ -237,6 +237,18 @@ def test_cache_only_file_says_what_to_put_where(tmp_path):
         registry.fetch("cell_ontology_text", cache=tmp_path)
 
 
+def test_a_file_of_arrays_may_be_compressed_otherwise(folder, tmp_path):
+    np.savez(tmp_path / "toy.bin.npz", x=np.arange(4))
+    (tmp_path / "toy.bin.npz").rename(tmp_path / "toy.bin")
+    digest = packages.digest_of_arrays(tmp_path / "toy.bin")
+    write_entry(folder, source=f'kind = "cache"\norigin = "o"\narrays_sha256 = "{digest}"')
+    assert registry.fetch("toy", cache=tmp_path) == tmp_path / "toy.bin"
+    assert registry.verify("toy", cache=tmp_path)["ok"].all()
+    (tmp_path / "toy.bin").write_bytes(CONTENT + b"!")
+    with pytest.raises(RegistryError, match="Checksum mismatch"):
+        registry.fetch("toy", cache=tmp_path)
+
+
 @pytest.mark.parametrize(
     ("source", "remedy"),
     [('kind = "bundled"', "Install hzau_omics again"), (PACKAGE, "Delete this file and fetch")],

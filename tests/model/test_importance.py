@@ -103,6 +103,18 @@ def test_joint_weights_vary_unless_the_posterior_knows_both(model, data, believe
     np.testing.assert_allclose(importance_bound(joint), evidence_of(data, LOADINGS), atol=1e-4)
 
 
+def test_draws_from_the_posterior_of_all_suit_the_joint_weights(model, data, believe):
+    believe(lambda names: posterior_of(data, names))
+    options = {"given": "x1", "proposal": "all", "n_samples": 50, "seed": 0}
+    joint = model.get_log_importance_weights(target="joint", **options)
+    assert weight_variance(joint) < 1e-8
+    np.testing.assert_allclose(importance_bound(joint), evidence_of(data, LOADINGS), atol=1e-4)
+    # p(x1 | z) p(z | x2) / p(z | x1, x2) is p(x1 | x2), whatever z is.
+    conditional = model.get_log_importance_weights(target="conditional", **options)
+    expected = evidence_of(data, LOADINGS) - evidence_of(data, ["x2"])
+    np.testing.assert_allclose(conditional, np.tile(expected, (50, 1)), atol=1e-4)
+
+
 def test_conditional_weights_bound_the_conditional_likelihood(model, data, believe):
     believe(lambda names: posterior_of(data, names))
     options = {"given": "x1", "target": "conditional", "seed": 0}
@@ -187,6 +199,10 @@ def test_bad_requests_are_refused(data):
         model.get_log_importance_weights(given="x1", target="evidence")
     with pytest.raises(ConfigError, match="needs modalities besides those given"):
         model.get_log_importance_weights(given=["x1", "x2"], target="joint")
+    with pytest.raises(ConfigError, match="proposal must be one of"):
+        model.get_log_importance_weights(given="x1", target="joint", proposal="x2")
+    with pytest.raises(ConfigError, match="is about x_1 alone"):
+        model.get_log_importance_weights(given="x1", proposal="all")
     with pytest.raises(ConfigError, match="n_samples must be at least 1"):
         model.get_log_importance_weights(given="x1", n_samples=0)
     with pytest.raises(DataContractError, match="not registered"):

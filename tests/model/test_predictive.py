@@ -131,7 +131,11 @@ BAD = {
     "no feature": ({"features": []}, DataContractError, "lists features of modality 'adt'"),
     "batch": ({"transform_batch": "b9"}, DataContractError, "b9.*known: .*batch_0"),
     "given": ({"given": "atac"}, DataContractError, "'atac' is not registered"),
-    "draws": ({"n_samples": 0}, ConfigError, "n_samples must be at least 1. Received 0"),
+    "draws": (
+        {"n_samples": 0},
+        ConfigError,
+        "n_samples must be at least 1, an integer. Received 0",
+    ),
     "quantile": ({"quantiles": (0.0,)}, ConfigError, "probabilities between 0 and 1"),
     "percent": ({"quantiles": (5,)}, ConfigError, "such as 0.05. Received 5"),
 }
@@ -278,5 +282,5 @@ def test_samples_come_from_all_batches_that_measured(model):
     assert drawn.obsm["X_hzau"].shape == (9, 4)
     np.testing.assert_array_equal(drawn.X, model.sample(9, "adt", seed=0).X)
     assert set(model.sample(3, "adt", transform_batch="batch_1").obs["decoded_as"]) == {"batch_1"}
-    with pytest.raises(ConfigError, match=r"n_samples must be at least 1. Received 0"):
+    with pytest.raises(ConfigError, match=r"n_samples must be at least 1, an integer. Received 0"):
         model.sample(0, "adt")

@@ -72,7 +72,7 @@ def test_what_is_generated_is_not_looked_at(model, mdata):
     np.testing.assert_array_equal(found[0].X, found[1].X)
 
 
-def test_a_seed_gives_the_same_cells_in_any_minibatches(model, mdata):
+def test_a_seed_gives_the_same_cells(model, mdata):
     first = model.generate("label", mdata[model._store.present[:, 0]].copy(), seed=5)
     again = model.generate("label", mdata[model._store.present[:, 0]].copy(), seed=5)
     np.testing.assert_array_equal(first.X, again.X)
@@ -106,6 +106,55 @@ def test_features_of_a_draw_share_a_latent_across_batches():
         for code, features in ((0, slice(0, 6)), (1, slice(6, 12))):
             expected = likelihood.mean(predictor.parameters(z, batch, decode_as=code))
             np.testing.assert_allclose(found.X[:, features], expected[:, features], rtol=1e-4)
+
+
+def test_new_cells_take_turns_as_batches(model):
+    drawn = model.sample(5, seed=0)
+    for adata in drawn.mod.values():
+        assert adata.obs["decoded_as"].tolist() == [f"batch_{i % 2}" for i in range(5)]
+    both, *each = (
+        model.sample(6, "x", transform_batch=b, give_mean=True, seed=0).X
+        for b in (["batch_0", "batch_1"], "batch_0", "batch_1")
+    )
+    np.testing.assert_allclose(
+        both, np.where(np.arange(6)[:, None] % 2, each[1], each[0]), rtol=1e-4
+    )
+
+
+def test_generated_cells_take_turns_as_the_batches_asked_for(model, mdata):
+    cells = mdata[model._store.present.all(1)][:4].copy()
+    both, *each = (
+        model.generate("x", cells, transform_batch=b, give_mean=True, seed=0).X
+        for b in (["batch_0", "batch_1"], "batch_0", "batch_1")
+    )
+    np.testing.assert_allclose(
+        both, np.where(np.arange(4)[:, None] % 2, each[1], each[0]), rtol=1e-4
+    )
+    assert not np.allclose(each[0], each[1])
+
+
+def test_what_a_batch_did_not_measure_is_drawn_as_one_that_did(panel_model):
+    drawn = panel_model.sample(40, "adt", give_mean=True, seed=0)
+    lacking = (drawn.obs["decoded_as"] == "batch_1").to_numpy()
+    assert lacking.sum() == 20
+    assert (drawn.X[lacking][:, 6:].mean(0) > 0.01).all()
+
+
+def test_one_draw_has_one_depth_across_batches(panel_model):
+    # Features 0 to 5 are decoded as batch_1, the others as batch_0.
+    cells = panel_model.adata[panel_model.adata.obs["batch"] == "batch_1"][:1].copy()
+    found = panel_model.generate("adt", cells, n_samples=300, give_mean=True, seed=0).X
+    totals = np.log([found[:, :6].sum(1), found[:, 6:].sum(1)])
+    assert np.corrcoef(totals)[0, 1] > 0.5
+
+
+def test_conditions_may_be_chosen():
+    three = ho.data.simulate(40, n_features={"a": 9, "b": 5, "c": 5}, seed=1)
+    models.BiVCCA.setup_mudata(three, dict.fromkeys("abc", "nb"))
+    model = models.BiVCCA(three, **SIZES)
+    assert model.generate("a", three, conditions="b", seed=0).shape == (40, 9)
+    with pytest.raises(ConfigError, match=r"no posterior of b\+c.*or conditions= of generate"):
+        model.generate("a", three)
 
 
 def test_cells_with_nothing_to_generate_from_are_named(model, mdata):

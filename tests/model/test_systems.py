@@ -112,12 +112,26 @@ def test_mvae_multiplies_the_experts_with_the_prior(fitted):
     np.testing.assert_allclose(mean, sum(m / v for m, v in parts) / precision, atol=1e-4)
 
 
+def test_options_that_are_no_system_s_own_are_refused(mdata):
+    models.MVAE.setup_mudata(mdata, PAIR)
+    for name in ("pool", "experts", "condition"):
+        with pytest.raises(TypeError, match=f"MVAE has no option '{name}'"):
+            models.MVAE(mdata, **{name: "gate"})
+    with pytest.raises(TypeError, match=r"no option 'n_laten'. Did you mean 'n_latent'"):
+        models.HZAUVAE(mdata, n_laten=3)
+
+
+def test_systems_without_a_gate_say_so(fitted):
+    with pytest.raises(ConfigError, match=r"MVAE has no gate.*Take HZAUVAE"):
+        fitted("MVAE").get_gate_weights()
+
+
 def test_bivcca_has_no_joint_posterior_and_says_who_has(fitted):
     model = fitted("BiVCCA")
     for call in (model.get_latent_representation, model.get_elbo, model.to_anndata):
         with pytest.raises(
             ConfigError,
-            match=r"no posterior of rna\+adt.*given= among these.*MVAE, MVAEQ or HZAUVAE",
+            match=r"no posterior of rna\+adt.*given=, or conditions=.*MVAE, MVAEQ or HZAUVAE",
         ):
             call()
 
@@ -203,6 +217,23 @@ def test_cvae_says_what_it_cannot_do(conditional, mdata):
     models.CVAE.setup_mudata(mdata, {"adt": "nb", "rna": "nb"})
     with pytest.raises(ConfigError, match="no posterior of adt, which some cells have"):
         models.CVAE(mdata, **SIZES).train(max_epochs=1, enable_progress_bar=False)
+
+
+def test_cvae_needs_its_condition_and_scores_what_it_generates(conditional):
+    model = conditional
+    has = model._store.present[:, 0]
+    elbo = model.get_elbo(return_mean=False, seed=0)
+    bound = model.get_marginal_ll(n_samples=3, return_mean=False, seed=0)
+    for values in (elbo, bound):
+        np.testing.assert_array_equal(np.isfinite(values), has)
+    assert model.get_elbo(seed=0) == pytest.approx(elbo[has].mean(), rel=1e-6)
+    without = model.adata[has].copy()
+    del without.mod["rna"]
+    for call in (model.get_latent_representation, lambda m: model.impute("adt", m, given="rna")):
+        with pytest.raises(
+            ConfigError, match=r"no posterior of adt|predicts given rna, and has no"
+        ):
+            call(without)
 
 
 @pytest.mark.usefixtures("_no_noise")

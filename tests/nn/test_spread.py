@@ -14,7 +14,8 @@ def context(n_cells: int, seen: torch.Tensor | None) -> DecoderContext:
 def distinct_spread(n_batches: int) -> Spread:
     spread = Spread(n_batches, 3, (-6.0, 6.0), power=2)
     torch.nn.init.constant_(spread.seen, 1.0)
-    torch.nn.init.constant_(spread.unseen, -1.0)
+    # A difference: what was not seen has -1.
+    torch.nn.init.constant_(spread.unseen, -2.0)
     return spread
 
 
@@ -28,6 +29,17 @@ def test_each_cell_gets_the_spread_of_what_its_posterior_saw(n_batches):
     assert torch.equal(found > 0, per_cell.expand(4, 3))
     per_entry = torch.tensor([[True, False, True]] * 4)
     assert torch.equal(spread(context(4, per_entry)) > 0, per_entry)
+
+
+def test_without_terms_that_teach_the_unseen_spread_it_is_that_of_what_was_seen():
+    spread = Spread(2, 3, (-6.0, 6.0), power=2)
+    torch.nn.init.uniform_(spread.seen, -2, 2)
+    unseen = spread(context(4, torch.zeros(4, 1, dtype=torch.bool)))
+    torch.testing.assert_close(unseen, spread(context(4, None)))
+    # What was seen learns nothing from what was not.
+    unseen.sum().backward()
+    assert spread.seen.grad is None or not spread.seen.grad.any()
+    assert spread.unseen.grad.any()
 
 
 @pytest.mark.parametrize("likelihood", ["nb", "zinb", "nb_mixture", "normal"])

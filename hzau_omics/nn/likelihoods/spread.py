@@ -14,7 +14,8 @@ class Spread(nn.Module):
     There are two: one for values that the cell's posterior saw, and one for values that it did
     not see. A latent inferred from other modalities predicts less exactly than one that has seen
     the values; with one spread for both, predictions of unseen modalities are too sure of
-    themselves.
+    themselves. The second one is learned as a difference to the first, and stays equal to it where
+    an objective never predicts what it did not see.
 
     Parameters
     ----------
@@ -68,7 +69,8 @@ class Spread(nn.Module):
         return soft_bound(value.float(), *self.bounds)
 
     def _widened(self, context: DecoderContext) -> Tensor:
-        return self._bounded(self.unseen) + context.log_widening / self.power
+        unseen = self._bounded(self.seen.detach() + self.unseen)
+        return unseen + context.log_widening / self.power
 
     def _of_batch(self, value: Tensor, context: DecoderContext) -> Tensor:
         return value[context.batch] if len(value) > 1 else value
