@@ -1,6 +1,6 @@
 """New cells: draws from the prior, or from what other modalities say."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -92,11 +92,9 @@ class NewCells:
         """Return the features of a group (cell, feature of the group) in the data's units."""
         likelihood = predictor.network.decoder(predictor.index).likelihood
         columns = slice(None) if group.features is None else torch.from_numpy(group.features)
-        found: list[tuple[NDArray[np.int64], NDArray[np.float32]]] = []
-        for i, code in enumerate(group.batches):
-            rows = np.flatnonzero(self.turn % len(group.batches) == i)
-            if not rows.size:
-                continue
+        n_features = likelihood.n_features if group.features is None else len(group.features)
+        values = np.empty((len(self.z), n_features), np.float32)
+        for code, rows in self._by_batch(group.batches):
             part = self if rows.size == len(self.z) else self.take(rows)
             parameters = predictor.parameters(
                 part.z,
@@ -111,11 +109,15 @@ class NewCells:
                 if give_mean
                 else likelihood.sample(parameters, generator)
             )
-            found.append((rows, drawn.cpu()[:, columns].numpy()))
-        values = np.empty((len(self.z), found[0][1].shape[1]), np.float32)
-        for rows, part_values in found:
-            values[rows] = part_values
+            values[rows] = drawn.cpu()[:, columns].numpy()
         return values
+
+    def _by_batch(self, batches: Sequence[int]) -> Iterator[tuple[int, NDArray[np.int64]]]:
+        """Yield a batch, and cells whose turn it is, not too many at a time."""
+        for i, code in enumerate(batches):
+            rows = np.flatnonzero(self.turn % len(batches) == i)
+            for start in range(0, len(rows), DECODED_AT_ONCE):
+                yield code, rows[start : start + DECODED_AT_ONCE]
 
 
 def sample_prior(
@@ -136,36 +138,35 @@ def sample_prior(
     generator = make_generator(draws.seed, device)
     z = torch.randn(n_samples, network.config.n_latent, generator=generator, device=device)
     noise = torch.randn(n_samples, 1, generator=generator, device=device)
-    codes = _batches(layout, modalities, transform_batch)
-    number = np.arange(n_samples)
+    codes = _batches(layout, modalities, transform_batch)[:n_samples]
+    turns = [range(n_samples)[i :: len(codes)] for i in range(len(codes))]
+    new = [
+        NewCells(
+            z[turn.start :: turn.step],
+            noise[turn.start :: turn.step],
+            _blank(layout, len(turn), device),
+            np.arange(len(turn)),
+        )
+        for turn in turns
+    ]
+    obs = pd.DataFrame(
+        {"decoded_as": [layout.batch.categories[codes[i % len(codes)]] for i in range(n_samples)]},
+        index=pd.Index([f"sample_{i}" for i in range(n_samples)]),
+    )
     result = {}
     with evaluating(network):
         for name in modalities:
             predictor = ModalityPredictor(network, layout, name)
             values = np.empty((n_samples, layout.modality(name).n_features), np.float32)
-            for i, code in enumerate(codes):
+            for code, turn, cells in zip(codes, turns, new, strict=True):
                 asked = None if transform_batch is None else [layout.batch.categories[code]]
-                groups = decode_groups(layout, name, code, asked)
-                rows = number[i :: len(codes)]
-                for start in range(0, len(rows), DECODED_AT_ONCE):
-                    part = rows[start : start + DECODED_AT_ONCE]
-                    index = torch.from_numpy(part).to(device)
-                    blank = _blank(layout, len(part), device)
-                    cells = NewCells(z[index], noise[index], blank, part // len(codes))
-                    for group in groups:
-                        values[_cross(part, group, values)] = cells.decode(
-                            predictor, group, generator, give_mean=draws.give_mean
-                        )
+                for group in decode_groups(layout, name, code, asked):
+                    values[_cross(np.asarray(turn), group, values)] = cells.decode(
+                        predictor, group, generator, give_mean=draws.give_mean
+                    )
             result[name] = AnnData(
                 X=values,
-                obs=pd.DataFrame(
-                    {
-                        "decoded_as": [
-                            layout.batch.categories[codes[i % len(codes)]] for i in number
-                        ]
-                    },
-                    index=pd.Index([f"sample_{i}" for i in number]),
-                ),
+                obs=obs.copy(),
                 var=pd.DataFrame(index=pd.Index(layout.modality(name).var_names)),
                 obsm={draws.latent_key: z.cpu().numpy()},
             )
