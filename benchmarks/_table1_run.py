@@ -9,12 +9,17 @@ from typing import Any
 
 import numpy as np
 from mudata import MuData
-from scipy import sparse
 
 from benchmarks._table1_data import Task, read_task
 from hzau_omics import model as models
 from hzau_omics.errors import ConfigError
-from hzau_omics.metrics import coherence, importance_bound, weight_variance
+from hzau_omics.metrics import (
+    coherence,
+    importance_bound,
+    mean_feature_pearson,
+    weight_variance,
+)
+from hzau_omics.metrics.arrays import as_matrix
 
 _logger = logging.getLogger("benchmarks")
 
@@ -103,7 +108,7 @@ def _weights(model: Any, task: Task, part: Part) -> dict[str, float]:
     for target in TARGETS:
         for proposal in ("given", "all") if target != "marginal" else ("given",):
             key = target if proposal == "given" else f"{target}_all"
-            with _tolerated(part.system, key):
+            with _tolerated(key):
                 weights = model.get_log_importance_weights(
                     task.test, given=first, target=target, proposal=proposal,
                     n_samples=part.n_samples, seed=0,
@@ -125,20 +130,23 @@ def _quality(model: Any, task: Task) -> dict[str, float]:
     second = list(task.modalities)[1]
     if second not in model.layout.names:
         return {}
-    with _tolerated(model, "x2 from x1"):
+    with _tolerated("x2 from x1"):
         imputed = model.impute(second, task.test, given=first, n_samples=25, seed=0)
-        found["x2_from_x1"] = _agreement(imputed, _dense(task.test[second].X), task.n_places)
+        found["x2_from_x1"] = _agreement(
+            imputed, as_matrix(task.test[second].X, name="x2"), task.n_places
+        )
     if task.label_key is not None:
-        with _tolerated(model, "x1 from x2"):
+        with _tolerated("x1 from x2"):
             drawn = model.generate(first, task.test, n_samples=1, seed=0)
             real = task.train[np.arange(min(task.train.n_obs, MOST_REAL))]
             scale = (lambda x: x) if task.is_image else np.log1p
-            score = coherence(
-                scale(_dense(drawn.X)), task.test.obs[task.label_key].astype(str).to_numpy(),
-                scale(_dense(real[first].X)), real.obs[task.label_key].astype(str).to_numpy(),
-            )  # fmt: skip
+            wanted, labels = (
+                part.obs[task.label_key].astype(str).to_numpy() for part in (task.test, real)
+            )
+            new, known = (scale(as_matrix(part.X, name="x1")) for part in (drawn, real[first]))
+            score = coherence(new, wanted, known, labels)
             found |= {"coherence": score.generated, "coherence_of_real": score.real}
-    with _tolerated(model, "gate"):
+    with _tolerated("gate"):
         found["gate_weight_x1"] = float(model.get_gate_weights(task.test)[first].mean())
     return found
 
@@ -146,9 +154,7 @@ def _quality(model: Any, task: Task) -> dict[str, float]:
 def _agreement(imputed: Any, observed: np.ndarray, n_places: int) -> float:
     predicted = np.asarray(imputed.X)
     if "log1p_mean" in imputed.layers:
-        values = np.asarray(imputed.layers["log1p_mean"])
-        pairs = zip(values.T, np.log1p(observed).T, strict=True)
-        return float(np.mean([np.corrcoef(a, b)[0, 1] for a, b in pairs]))
+        return mean_feature_pearson(imputed.layers["log1p_mean"], np.log1p(observed))
     if n_places or np.allclose(observed.sum(1), 1):
         shape = (len(observed), max(n_places, 1), -1)
         hits = predicted.reshape(shape).argmax(-1) == observed.reshape(shape).argmax(-1)
@@ -161,14 +167,14 @@ def _images(model: Any, task: Task) -> dict[str, np.ndarray]:
     """Means of 64 new images: from the prior, and from the second modality of one test image."""
     first = next(iter(task.modalities))
     found = {}
-    with _tolerated(model, "prior samples"):
+    with _tolerated("prior samples"):
         found["prior"] = np.asarray(model.sample(N_SHOWN, first, give_mean=True, seed=0).X)
     if len(model.layout.names) == 1:
         return found
     row = 0
     if task.shown is not None:
         row = int((task.test.obs["class"] == task.shown).to_numpy().argmax())
-    with _tolerated(model, "conditional samples"):
+    with _tolerated("conditional samples"):
         second = list(task.modalities)[1]
         given = MuData({second: task.test[second][[row]].copy()})
         drawn = model.generate(first, given, n_samples=N_SHOWN, give_mean=True, seed=0)
@@ -177,13 +183,9 @@ def _images(model: Any, task: Task) -> dict[str, np.ndarray]:
 
 
 @contextmanager
-def _tolerated(system: Any, what: str) -> Iterator[None]:
+def _tolerated(what: str) -> Iterator[None]:
     """Go on where a system does not do what is asked."""
     try:
         yield
     except ConfigError as error:
-        _logger.debug("%s, %s: %s", system, what, error)
-
-
-def _dense(x: Any) -> np.ndarray:
-    return np.asarray(x.todense() if sparse.issparse(x) else x, dtype=float)
+        _logger.debug("%s: %s", what, error)

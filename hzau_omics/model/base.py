@@ -22,7 +22,7 @@ from hzau_omics.model.fields import LAYOUT_KEY, layout_of
 from hzau_omics.model.persistence import registry_of
 from hzau_omics.model.recipe import Recipe
 from hzau_omics.model.registration import RegisteredModel
-from hzau_omics.model.session import InferenceSession, check_patterns
+from hzau_omics.model.session import InferenceSession, check_choice, check_patterns
 from hzau_omics.model.training.config import TrainingPlanConfig, default_max_epochs
 from hzau_omics.model.training.data import MosaicDataModule
 from hzau_omics.model.training.plan import Precision, TrainingPlan
@@ -199,9 +199,7 @@ class TrainableModel(RegisteredModel):
         if isinstance(batch_size, bool) or batch_size < 1:
             msg = f"batch_size must be a positive integer. Received {batch_size!r}."
             raise ConfigError(msg)
-        if precision not in get_args(Precision):
-            msg = f"precision must be one of {get_args(Precision)}. Received {precision!r}."
-            raise ConfigError(msg)
+        check_choice("precision", precision, get_args(Precision))
         seed = int(torch.randint(2**31, ())) if seed is None else int(seed)
         split = self._split(store, train_size, validation_size, seed)
         run = RunConfig(

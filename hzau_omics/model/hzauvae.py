@@ -9,11 +9,10 @@ from mudata import MuData
 from numpy.typing import ArrayLike, NDArray
 
 from hzau_omics.data import DiskStore
-from hzau_omics.errors import ConfigError
 from hzau_omics.model import latent
 from hzau_omics.model.recipe import Recipe
 from hzau_omics.model.results import Cells
-from hzau_omics.model.session import check_given
+from hzau_omics.model.session import check_choice, check_given
 from hzau_omics.model.system import System
 
 GATES = ("gate", "uniform", "global")
@@ -75,9 +74,7 @@ class HZAUVAE(System):
         pool: Literal["gate", "uniform", "global"] = "gate",
         **options: Any,
     ) -> None:
-        if pool not in GATES:
-            msg = f"pool must be one of {GATES}. Received {pool!r}."
-            raise ConfigError(msg)
+        check_choice("pool", pool, GATES)
         subsets = None
         if experts is not None:
             subsets = tuple((s,) if isinstance(s, str) else tuple(s) for s in experts)
@@ -117,13 +114,8 @@ class HZAUVAE(System):
         ConfigError
             `level` or `kind` is unknown.
         """
-        for name, value, known in (
-            ("level", level, ("modality", "expert")),
-            ("kind", kind, ("gate", "precision")),
-        ):
-            if value not in known:
-                msg = f"{name} must be one of {known}. Received {value!r}."
-                raise ConfigError(msg)
+        check_choice("level", level, ("modality", "expert"))
+        check_choice("kind", kind, ("gate", "precision"))
         names = check_given(self.layout, given)
         session = self._session(mdata, indices, batch_size)
         return latent.gate_weights(session, level=level, kind=kind, given=names)

@@ -8,11 +8,7 @@ import torch
 from numpy.typing import NDArray
 
 from hzau_omics.model.session import InferenceSession, evaluating, make_generator
-from hzau_omics.nn.gaussian import (
-    DiagonalGaussian,
-    kl_from,
-    standard_normal_like,
-)
+from hzau_omics.nn.gaussian import DiagonalGaussian, kl_from, standard_normal_like
 
 Target = Literal["marginal", "joint", "conditional"]
 Proposal = Literal["given", "all"]

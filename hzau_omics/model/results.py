@@ -17,7 +17,7 @@ from hzau_omics.model import export, latent, likelihood_scores, predictive, samp
 from hzau_omics.model.base import TrainableModel
 from hzau_omics.model.likelihood_scores import Proposal, Target
 from hzau_omics.model.predictive import PredictiveConfig
-from hzau_omics.model.session import check_count, check_given
+from hzau_omics.model.session import check_choice, check_count, check_given
 
 type Cells = MuData | CellStore | None
 
@@ -410,13 +410,8 @@ class MultimodalModel(TrainableModel):
                 f"given={self._generated[0]!r}. MVAE and HZAUVAE have all weights."
             )
             raise ConfigError(msg)
-        for name, value, known in (
-            ("target", target, get_args(Target)),
-            ("proposal", proposal, get_args(Proposal)),
-        ):
-            if value not in known:
-                msg = f"{name} must be one of {known}. Received {value!r}."
-                raise ConfigError(msg)
+        check_choice("target", target, get_args(Target))
+        check_choice("proposal", proposal, get_args(Proposal))
         if target == "marginal" and proposal == "all":
             msg = (
                 "target='marginal' is about x_1 alone, and draws from q(z | x_1). Take "

@@ -229,8 +229,8 @@ def sample_posterior(session: InferenceSession, config: PredictiveConfig, draws:
                     (q.sample(generator), torch.empty_like(depth).normal_(generator=generator))
                     for _ in range(n_samples)
                 ]
+                latents[step.rows] = torch.stack([z for z, _ in noise], dim=1).cpu().numpy()
             for i, (z, library_noise) in enumerate(noise):
-                latents[step.rows, i] = z.cpu().numpy()
                 cells = NewCells(z, library_noise, step.batch, step.rows + i, step.seen)
                 drawn = values[:, i]
                 drawn[_cross(step.rows, step.group, drawn)] = cells.decode(

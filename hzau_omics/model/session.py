@@ -183,6 +183,19 @@ def check_count(name: str, value: int) -> None:
         raise ConfigError(msg)
 
 
+def check_choice(name: str, value: str, known: Sequence[str]) -> None:
+    """Refuse what is not among the choices.
+
+    Raises
+    ------
+    ConfigError
+        It is not.
+    """
+    if value not in known:
+        msg = f"{name} must be one of {known}. Received {value!r}."
+        raise ConfigError(msg)
+
+
 @contextmanager
 def evaluating(network: MultimodalVAE) -> Iterator[None]:
     """Switch dropout and gradients off, and the former mode on again afterwards."""

@@ -1,6 +1,5 @@
 """The constructor that all systems share."""
 
-import difflib
 import inspect
 from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar, Literal
@@ -9,6 +8,7 @@ import pandas as pd
 from mudata import MuData
 
 from hzau_omics.data import DiskStore
+from hzau_omics.data.messages import did_you_mean
 from hzau_omics.errors import ConfigError
 from hzau_omics.model.results import MultimodalModel
 
@@ -92,9 +92,7 @@ class System(MultimodalModel):
         for name in names:
             if name not in cls.STRUCTURE:
                 known = [*inspect.signature(System.__init__).parameters, *cls.STRUCTURE]
-                close = difflib.get_close_matches(name, known, n=1)
-                hint = f" Did you mean {close[0]!r}?" if close else ""
-                msg = f"{cls.__name__} has no option {name!r}.{hint}"
+                msg = f"{cls.__name__} has no option {name!r}.{did_you_mean(name, known)}"
                 raise TypeError(msg)
 
     def get_gate_weights(self, *_args: Any, **_kwargs: Any) -> pd.DataFrame:

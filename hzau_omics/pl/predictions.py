@@ -8,11 +8,11 @@ import pandas as pd
 from anndata import AnnData
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from scipy import sparse
 
 from hzau_omics.errors import DataContractError
 from hzau_omics.metrics import interval_coverage, pearson_per_feature, pit_uniformity
 from hzau_omics.pl.style import TEXT, TITLE, legend_beside, new_axes, new_grid, palette, point_size
+from hzau_omics.pl.values import dense
 
 _BARS = 40
 
@@ -68,7 +68,7 @@ def imputation(
             f"{sorted(map(str, adata.layers))}. Pass the output of impute."
         )
         raise DataContractError(msg)
-    measured, predicted = np.log1p(counts), _dense(adata.layers["log1p_mean"])
+    measured, predicted = np.log1p(counts), dense(adata.layers["log1p_mean"])
     pearson = pearson_per_feature(predicted, measured)
     chosen = _choose(list(map(str, adata.var_names)), pearson, features, n)
     bars = _interval_layers(adata)
@@ -158,10 +158,6 @@ def _bar_margin(values: np.ndarray, bins: int) -> float:
     return float(1.96 * np.sqrt(variance) * bins / len(cell))
 
 
-def _dense(values: Any) -> np.ndarray:
-    return np.asarray(values.toarray() if sparse.issparse(values) else values, dtype=np.float64)
-
-
 def _align(imputed: AnnData, observed: Any) -> tuple[AnnData, np.ndarray]:
     if isinstance(observed, pd.DataFrame):
         for what, wanted, known in (
@@ -175,8 +171,8 @@ def _align(imputed: AnnData, observed: Any) -> tuple[AnnData, np.ndarray]:
                     f"(first: {list(unknown[:3])}). Select the {what} of imputed."
                 )
                 raise DataContractError(msg)
-        return imputed[observed.index, observed.columns], _dense(observed)
-    counts = _dense(observed)
+        return imputed[observed.index, observed.columns], dense(observed)
+    counts = dense(observed)
     if counts.shape != imputed.shape:
         msg = (
             "observed must have the shape of imputed, or be a DataFrame with cell and feature "
@@ -215,7 +211,7 @@ def _interval_layers(adata: AnnData) -> tuple[str, np.ndarray, np.ndarray] | Non
         return None
     low, high = min(percents), max(percents)
     label = f"{high - low:g} % interval"
-    return label, _dense(adata.layers[percents[low]]), _dense(adata.layers[percents[high]])
+    return label, dense(adata.layers[percents[low]]), dense(adata.layers[percents[high]])
 
 
 def _draw_feature(

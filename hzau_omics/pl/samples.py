@@ -2,16 +2,15 @@
 
 from collections.abc import Mapping
 from math import ceil, isqrt
-from typing import Any
 
 import numpy as np
 from anndata import AnnData
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike, NDArray
-from scipy import sparse
 
 from hzau_omics.errors import ConfigError, DataContractError
 from hzau_omics.pl.style import TITLE, new_grid
+from hzau_omics.pl.values import dense
 
 
 def samples(
@@ -69,8 +68,7 @@ def samples(
 
 
 def _pixels(values: AnnData | ArrayLike, title: str) -> NDArray[np.float64]:
-    x: Any = values.X if isinstance(values, AnnData) else values
-    pixels = np.asarray(x.todense() if sparse.issparse(x) else x, dtype=float)
+    pixels = dense(values.X if isinstance(values, AnnData) else values)
     where = f" of {title!r}" if title else ""
     if pixels.ndim != 2 or not pixels.size:
         msg = f"Samples{where} are a table (sample, pixel). Received the shape {pixels.shape}."

@@ -1,10 +1,10 @@
 """Options of the optimisation, in one value that refuses what it does not know."""
 
-import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
+from hzau_omics.data.messages import did_you_mean
 from hzau_omics.errors import ConfigError
 from hzau_omics.nn.objective import ObjectiveConfig
 
@@ -87,11 +87,10 @@ class TrainingPlanConfig:
         given = {"alignment": MOSAIC_ALIGNMENT if mosaic else 0.0, **(options or {})}
         for name in given:
             if name not in own | of_objective:
-                close = difflib.get_close_matches(name, own | of_objective, n=1)
-                hint = f" Did you mean {close[0]!r}?" if close else ""
+                known = sorted(own | of_objective)
                 msg = (
-                    f"Unknown training option {name!r}.{hint} "
-                    f"Options: {', '.join(sorted(own | of_objective))}."
+                    f"Unknown training option {name!r}.{did_you_mean(name, known)} "
+                    f"Options: {', '.join(known)}."
                 )
                 raise ConfigError(msg)
         objective = ObjectiveConfig(**{k: v for k, v in given.items() if k in of_objective})
