@@ -18,6 +18,11 @@ PAPER_MODEL: Mapping[str, Any] = {
     "input_dropout": 0.0,
 }  # fmt: skip
 PAPER_TRAINING: Mapping[str, Any] = {"lr": 1e-3, "kl_warmup": 0.4}
+PAPER_OPTIMISER: Mapping[str, Any] = {
+    "lr_schedule": "constant", "warmup_steps": 0, "weight_decay": 0.0, "gradient_clip": 1e9,
+    "ema_decay": 0.0,
+}  # fmt: skip
+"""Adam as the paper has it; with all observations trained on, the last epoch's weights are kept."""
 PAPER_WEIGHTS = {"label": 50.0, "text": 10.0}
 """Weight of the second modality: MNIST and FashionMNIST, and MultiMNIST (as the authors' code)."""
 

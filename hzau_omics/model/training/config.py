@@ -6,6 +6,7 @@ from typing import Any
 
 from hzau_omics.data.messages import did_you_mean
 from hzau_omics.errors import ConfigError
+from hzau_omics.model.session import check_choice
 from hzau_omics.nn.objective import ObjectiveConfig
 
 TARGET_STEPS, MAX_STEPS = 1500, 50_000
@@ -20,7 +21,10 @@ class TrainingPlanConfig:
     Attributes
     ----------
     lr
-        Peak learning rate of AdamW; it rises over `warmup_steps` and falls to 0 as a cosine.
+        Peak learning rate of AdamW, reached after `warmup_steps`.
+    lr_schedule
+        Whether the learning rate then falls to 0 as a cosine (``"cosine"``) or stays
+        (``"constant"``).
     weight_decay
         Decoupled weight decay.
     warmup_steps
@@ -38,6 +42,7 @@ class TrainingPlanConfig:
     """
 
     lr: float = 3e-3
+    lr_schedule: str = "cosine"
     weight_decay: float = 1e-6
     warmup_steps: int = 100
     gradient_clip: float = 10.0
@@ -53,6 +58,7 @@ class TrainingPlanConfig:
             if not value > 0:
                 msg = f"{name} must be positive. Received {value}."
                 raise ConfigError(msg)
+        check_choice("lr_schedule", self.lr_schedule, ("cosine", "constant"))
         shares = {"kl_warmup": self.kl_warmup, "ema_decay": self.ema_decay}
         for name, value in shares.items():
             if not 0 <= value < 1:

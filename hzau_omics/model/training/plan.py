@@ -193,6 +193,8 @@ class TrainingPlan(LightningModule):
     def _learning_rate(self, step: int) -> float:
         """Return the share of the peak learning rate at a step."""
         rise = min(1.0, (step + 1) / max(1, min(self.config.warmup_steps, self.n_steps)))
+        if self.config.lr_schedule == "constant":
+            return rise
         return rise * 0.5 * (1 + math.cos(math.pi * min(1.0, step / max(1, self.n_steps))))
 
     def _terms(
