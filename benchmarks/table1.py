@@ -75,7 +75,7 @@ def parts_of(args: argparse.Namespace) -> list[Part]:
             seed=seed,
             optimiser=args.optimiser,
             **(QUICK if args.quick else full),
-        )  # fmt: skip
+        )
         for dataset in args.dataset or args.datasets
         for seed in range(args.seeds)
         for system in args.system or SYSTEMS
