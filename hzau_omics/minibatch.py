@@ -231,12 +231,15 @@ class Minibatch:
         """Return the number of cells."""
         return int(self.present.shape[0])
 
-    def take(self, cells: Tensor) -> "Minibatch":
-        """Return some cells, given by position on the processor, with dense values."""
+    def take(self, cells: Tensor, *, values: Mapping[str, Tensor] | None = None) -> "Minibatch":
+        """Return some cells, given by position on the processor, with dense values.
+
+        `values` are put in place of theirs.
+        """
         index = cells.to(self.present.device, non_blocking=True)
         return replace(
             self,
-            x={name: self.x[name][index] for name in self.x},
+            x={name: self.x[name][index] for name in self.x} if values is None else values,
             present=self.present[index],
             batch=self.batch[index],
             categorical=self.categorical[index],

@@ -1,18 +1,21 @@
 """The multimodal VAE: encoders, experts, pool and decoders put together."""
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from typing import NamedTuple, cast
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from hzau_omics.minibatch import Minibatch, SparseEntries
+from hzau_omics.minibatch import Minibatch, Observed, SparseEntries
 from hzau_omics.nn.config import NetworkConfig
 from hzau_omics.nn.decoder import ModalityDecoder, log_of_total
 from hzau_omics.nn.expert import SubsetExperts
 from hzau_omics.nn.gaussian import DiagonalGaussian
+from hzau_omics.nn.judge import Judge
 from hzau_omics.nn.layers import HiddenStack
+from hzau_omics.nn.likelihoods.base import DecoderContext
 from hzau_omics.nn.pools import POOLS, Posterior
 from hzau_omics.nn.subsets import SubsetFamily
 
@@ -21,10 +24,26 @@ MIN_SPARSE = 128
 
 
 class Encoded(NamedTuple):
-    """Hidden features per modality, and every expert, before any subset is chosen."""
+    """What is known of cells before any subset is chosen.
+
+    Attributes
+    ----------
+    hidden
+        Hidden features per modality.
+    experts
+        Every expert.
+    reliability
+        Log odds that each measurement can be trusted (cell, modality); None without a gate.
+    """
 
     hidden: list[Tensor]
     experts: DiagonalGaussian
+    reliability: Float[Tensor, "cell modality"] | None = None
+
+    def without_gradient(self) -> "Encoded":
+        """Return the same for a gate to learn from, and nothing else."""
+        experts = DiagonalGaussian(*(part.detach() for part in self.experts))
+        return self._replace(hidden=[h.detach() for h in self.hidden], experts=experts)
 
 
 class Reconstruction(NamedTuple):
@@ -32,6 +51,24 @@ class Reconstruction(NamedTuple):
 
     log_prob: Float[Tensor, " cell"]
     library_log_prob: Float[Tensor, " cell"]
+
+
+class Explained(NamedTuple):
+    """How well a latent explains one modality of some rows of a minibatch.
+
+    Attributes
+    ----------
+    level
+        Log of the total of the absolute values plus 1.
+    log_prob
+        Log likelihood, in nats per cell.
+    correlation
+        Over measured features, of values and predicted means, as an encoder would read them.
+    """
+
+    level: Float[Tensor, " cell"]
+    log_prob: Float[Tensor, " cell"]
+    correlation: Float[Tensor, " cell"]
 
 
 class MultimodalVAE(nn.Module):
@@ -67,6 +104,12 @@ class MultimodalVAE(nn.Module):
             logvar_range=make_pool.logvar_range,
         )
         self.pool = make_pool(self.family, widths)
+        self.judge = Judge(
+            [m.n_features for m in config.modalities],
+            config.n_covariates,
+            dropout=config.dropout,
+            learns=make_pool.weighs_reliability,
+        )
         self.decoders = nn.ModuleList(ModalityDecoder(m, config) for m in config.modalities)
         conditions = [i for i, m in enumerate(config.modalities) if m.name in config.condition]
         self.conditioners = nn.ModuleDict(
@@ -132,12 +175,27 @@ class MultimodalVAE(nn.Module):
         expert = self.family.subsets.index(self.config.condition)
         return DiagonalGaussian(*(part[:, expert] for part in encoded.experts))
 
-    def encode(self, batch: Minibatch) -> Encoded:
-        """Return hidden features and all experts of each cell."""
+    def encode(self, batch: Minibatch, *, judging: bool = True) -> Encoded:
+        """Return hidden features and all experts of each cell.
+
+        Without `judging` the heads of reliability get no gradient.
+        """
         covariates = self.covariates(batch)
-        inputs = [self._encoder_input(i, batch) for i in range(len(self.modalities))]
+        inputs = self._encoder_inputs(batch)
         hidden = [encoder(x, covariates) for encoder, x in zip(self.encoders, inputs, strict=True)]
-        return Encoded(hidden, self.experts(hidden))
+        reliability = None
+        if self.judge.learns:
+            with nullcontext() if judging else torch.no_grad():
+                reliability = self.judge(inputs, covariates)
+        return Encoded(hidden, self.experts(hidden), reliability)
+
+    def judged(self, batch: Minibatch) -> Float[Tensor, "cell modality"]:
+        """Return the log odds that each measurement can be trusted, as learned in training."""
+        found: Tensor = self.judge(self._encoder_inputs(batch), self.covariates(batch))
+        return found
+
+    def _encoder_inputs(self, batch: Minibatch) -> list[Tensor | SparseEntries]:
+        return [self._encoder_input(i, batch) for i in range(len(self.modalities))]
 
     def _encoder_input(self, modality: int, batch: Minibatch) -> Tensor | SparseEntries:
         name = self.modalities[modality]
@@ -156,14 +214,14 @@ class MultimodalVAE(nn.Module):
 
         With a leading axis of subsets, into one for each.
         """
-        out: Posterior = self.pool(encoded.hidden, encoded.experts, present)
+        out: Posterior = self.pool(encoded.hidden, encoded.experts, present, encoded.reliability)
         return out
 
     def infer_term(
         self, encoded: Encoded, present: Bool[Tensor, "*subset cell modality"]
     ) -> Posterior:
         """Return the posterior that a term of the objective infers from `present`."""
-        return self.pool.term(encoded.hidden, encoded.experts, present)
+        return self.pool.term(encoded.hidden, encoded.experts, present, encoded.reliability)
 
     def reconstruct(
         self,
@@ -180,6 +238,31 @@ class MultimodalVAE(nn.Module):
         features count nothing. `seen` says whether the posterior behind `z` saw the modality; None
         if it always did.
         """
+        decoder, decoded = self._decoded(z, batch, cells, modality, seen=seen)
+        log_prob = decoder.likelihood.cell_log_prob(
+            decoded.hidden, decoded.context, decoded.observed
+        )
+        return Reconstruction(log_prob, decoded.library_log_prob)
+
+    def explained(
+        self,
+        z: Float[Tensor, "row latent"],
+        batch: Minibatch,
+        cells: Int[Tensor, " row"],
+        modality: int,
+    ) -> Explained:
+        """Say how well `z` explains one modality of the cells `cells`, all of which have it."""
+        decoder, decoded = self._decoded(z, batch, cells, modality, seen=None)
+        likelihood, observed = decoder.likelihood, decoded.observed
+        log_prob = likelihood.cell_log_prob(decoded.hidden, decoded.context, observed)
+        mean = likelihood.mean(likelihood(decoded.hidden, decoded.context))
+        values, predicted = (likelihood.encoder_input(v) for v in (observed.dense, mean))
+        level = observed.dense.abs().sum(-1).log1p()
+        return Explained(level, log_prob, _correlation(values, predicted, observed.mask))
+
+    def _decoded(
+        self, z: Tensor, batch: Minibatch, cells: Tensor, modality: int, *, seen: Tensor | None
+    ) -> tuple[ModalityDecoder, "_Decoded"]:
         decoder = self.decoder(modality)
         observed = batch.observed(self.modalities[modality], cells)
         index = cells.to(z.device, non_blocking=True)
@@ -198,8 +281,7 @@ class MultimodalVAE(nn.Module):
             feature_mask=observed.mask,
             seen=None if seen is None else seen.unsqueeze(-1),
         )
-        log_prob = decoder.likelihood.cell_log_prob(hidden, context, observed)
-        return Reconstruction(log_prob, library_log_prob)
+        return decoder, _Decoded(hidden, context, observed, library_log_prob)
 
     def log_likelihoods(
         self,
@@ -221,3 +303,23 @@ class MultimodalVAE(nn.Module):
             found = self.reconstruct(chosen.flatten(0, -2), batch, of, m).log_prob
             result[..., row, m] = found.view(chosen.shape[:-1])
         return result
+
+
+class _Decoded(NamedTuple):
+    hidden: Tensor
+    context: DecoderContext
+    observed: Observed
+    library_log_prob: Tensor
+
+
+def _correlation(
+    a: Float[Tensor, "cell feature"],
+    b: Float[Tensor, "cell feature"],
+    mask: Bool[Tensor, "cell feature"] | None,
+) -> Float[Tensor, " cell"]:
+    """Pearson correlation over measured features; 0 where one of both does not vary."""
+    counted = torch.ones_like(a) if mask is None else mask.to(a.dtype)
+    n = counted.sum(-1, keepdim=True).clamp_min(1)
+    a, b = (counted * (x - (counted * x).sum(-1, keepdim=True) / n) for x in (a, b))
+    norm: Tensor = a.norm(dim=-1) * b.norm(dim=-1)
+    return torch.where(norm > 0, (a * b).sum(-1) / norm.clamp_min(1e-12), 0.0)

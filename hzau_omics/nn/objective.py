@@ -16,6 +16,8 @@ from torch import Tensor, nn
 
 from hzau_omics.errors import ConfigError
 from hzau_omics.minibatch import Minibatch
+from hzau_omics.nn.corruption import Corruptor
+from hzau_omics.nn.failures import with_failures
 from hzau_omics.nn.gaussian import DiagonalGaussian, kl_divergence, kl_from
 from hzau_omics.nn.network import Encoded, MultimodalVAE
 from hzau_omics.nn.subsets import SubsetFamily
@@ -115,7 +117,7 @@ class ObjectiveTerms(NamedTuple):
     log_prob
         Sum over cells of log p(x_m | z) of the same, one entry per modality.
     n_cells
-        Number of cells.
+        Number of cells; those shown with a failed measurement do not count here and in other sums.
     n_terms
         Number of terms that the loss is the mean of; of cells where terms are averaged.
     n_present
@@ -212,6 +214,8 @@ class _Terms(NamedTuple):
     reported
         Weight of each term in what is reported (subset, cell): that of the joint one is 1 where
         there is one, else they are averaged.
+    has_joint
+        Whether the first term is the joint one.
     """
 
     subsets: Bool[Tensor, "subset cell modality"]
@@ -222,6 +226,7 @@ class _Terms(NamedTuple):
     place: Int[Tensor, "subset cell"]
     share: Float[Tensor, " cell"]
     reported: Float[Tensor, "subset cell"]
+    has_joint: bool
 
 
 def _draw_terms(present: Bool[Tensor, "cell modality"], config: ObjectiveConfig) -> _Terms:
@@ -243,6 +248,7 @@ def _draw_terms(present: Bool[Tensor, "cell modality"], config: ObjectiveConfig)
         place=new.flatten().cumsum(0).sub_(1).view_as(new),
         share=share,
         reported=reported,
+        has_joint=not config.is_mean,
     )
 
 
@@ -253,6 +259,7 @@ def sub_sampled_objective(
     weights: Float[Tensor, " modality"],
     kl_weight: float,
     config: ObjectiveConfig,
+    corruptor: Corruptor | None = None,
 ) -> ObjectiveTerms:
     """Return the negative weighted objective J and what it consists of.
 
@@ -268,14 +275,28 @@ def sub_sampled_objective(
         Weight beta of the KL term.
     config
         Choice of subsets.
+    corruptor
+        Draws failed measurements for some of the cells: their joint term is inferred from these,
+        and reconstructs the clean values. With a gate, only it and the judgement of reliability
+        learn from them.
     """
-    encoded = network.encode(batch)
+    encoded = network.encode(batch, judging=corruptor is not None)
     device = batch.present.device
     on_device = partial(torch.Tensor.to, device=device, non_blocking=True)
     present = batch.present_on_host
     drawn = _draw_terms(present, config)
     chosen, term, cell = map(on_device, (drawn.chosen, drawn.term, drawn.cell))
     pooled = network.infer_term(encoded, on_device(drawn.subsets)).q
+    # What is said of clean cells, and asked of their posteriors, leaves out those that fail.
+    pooled, of_judgement, intact = with_failures(
+        network,
+        batch,
+        encoded,
+        pooled,
+        corruptor=corruptor if drawn.has_joint else None,
+        subset=drawn.subsets[0],
+    )
+    is_intact = on_device(intact)
     q = DiagonalGaussian(*(part.flatten(0, 1).index_select(0, chosen) for part in pooled))
     prior = network.prior(encoded)
     if prior is not None:
@@ -303,27 +324,29 @@ def sub_sampled_objective(
         times = on_device(n_stood_for[of] * drawn.share[of])
         weighted = weights[m] * times * (found.log_prob + found.library_log_prob)
         total = total.index_add(0, row, -weighted)
-        counted = on_device(n_stood_for[of] * drawn.reported[by, of])
+        counted = on_device(n_stood_for[of] * drawn.reported[by, of] * intact[of])
         log_prob.append((counted * found.log_prob.detach()).sum())
     # Where there are joint terms, every cell has exactly one, and these come first, in the order of
     # the cells: row `cell` of the terms is the joint one.
     if config.singles_to_joint:
         joint = DiagonalGaussian(*(part[: len(batch)] for part in q))
         divergence = config.singles_to_joint * _to_singles(network, encoded, joint, batch.present)
+        divergence = is_intact * divergence
         total = total + nn.functional.pad(divergence, (0, len(total) - len(batch)))
     if config.alignment:
-        total = total + config.alignment * (q.mean[cell] - q.mean).square().sum(-1)
+        apart = (q.mean[cell] - q.mean).square().sum(-1)
+        total = total + config.alignment * is_intact[cell] * apart
     if config.distillation:
-        total = total + config.distillation * _distillation(q, term, cell)
+        total = total + config.distillation * is_intact[cell] * _distillation(q, term, cell)
     n_terms = len(batch) if config.is_mean else len(term)
-    counted = on_device(drawn.reported.flatten()[drawn.chosen])
+    counted = on_device((drawn.reported * intact).flatten()[drawn.chosen])
     return ObjectiveTerms(
-        loss=total.sum() / max(n_terms, 1),
+        loss=total.sum() / max(n_terms, 1) + of_judgement,
         kl=(counted * kl.detach()).sum(),
         log_prob=torch.stack(log_prob),
-        n_cells=len(batch),
+        n_cells=int(intact.sum()),
         n_terms=n_terms,
-        n_present=batch.present.sum(0),
+        n_present=(batch.present & (is_intact > 0).unsqueeze(-1)).sum(0),
     )
 
 

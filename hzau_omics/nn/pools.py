@@ -21,6 +21,7 @@ from hzau_omics.nn.fusion import (
 )
 from hzau_omics.nn.gate import Gate
 from hzau_omics.nn.gaussian import LOGVAR_RANGE, DiagonalGaussian
+from hzau_omics.nn.reliability import START
 from hzau_omics.nn.subsets import SubsetFamily, available_experts
 
 NARROWER_THAN_PRIOR = (LOGVAR_RANGE[0], -0.01)
@@ -55,6 +56,8 @@ class Pool(nn.Module):
     """
 
     logvar_range = LOGVAR_RANGE
+    weighs_reliability = False
+    """Whether experts count less the less their measurements can be trusted."""
 
     def __init__(self, family: SubsetFamily, n_hidden: list[int]) -> None:
         super().__init__()
@@ -76,6 +79,18 @@ class Pool(nn.Module):
         shape = (*present.shape[:-1], len(self.membership))
         return torch.zeros(shape, device=present.device)
 
+    def _log_reliability(
+        self, reliability: Float[Tensor, "cell modality"]
+    ) -> Float[Tensor, "cell expert"]:
+        """Return the log probability that all measurements an expert reads can be trusted.
+
+        What they are worth is learned from known failures, not from the ELBO.
+        """
+        start = nn.functional.logsigmoid(reliability.new_tensor(START))
+        # Relative to where it starts, so that training begins with the uniform pool.
+        each = nn.functional.logsigmoid(reliability.detach()) - start
+        return each @ self.membership.to(each.dtype).T
+
     def combine(
         self,
         experts: DiagonalGaussian,
@@ -90,10 +105,14 @@ class Pool(nn.Module):
         hidden: list[Float[Tensor, "cell _"]],
         experts: DiagonalGaussian,
         present: Bool[Tensor, "*subset cell modality"],
+        reliability: Float[Tensor, "cell modality"] | None = None,
     ) -> Posterior:
         """Return the posterior of what each cell has; with a leading axis, of each subset."""
         available = self.available(present)
-        log_weights = masked_log_softmax(self.logits(hidden, present), available)
+        logits = self.logits(hidden, present)
+        if reliability is not None and self.weighs_reliability:
+            logits = logits + self._log_reliability(reliability)
+        log_weights = masked_log_softmax(logits, available)
         return Posterior(self.combine(experts, log_weights, available), log_weights, available)
 
     def term(
@@ -101,9 +120,10 @@ class Pool(nn.Module):
         hidden: list[Float[Tensor, "cell _"]],
         experts: DiagonalGaussian,
         present: Bool[Tensor, "*subset cell modality"],
+        reliability: Float[Tensor, "cell modality"] | None = None,
     ) -> Posterior:
         """Return the posterior that a term of the objective infers from each subset."""
-        return cast("Posterior", self(hidden, experts, present))
+        return cast("Posterior", self(hidden, experts, present, reliability))
 
 
 class UniformPool(Pool):
@@ -111,7 +131,13 @@ class UniformPool(Pool):
 
 
 class GatedPool(Pool):
-    """Weighted geometric mean with a gate's weights per cell (HZAU-VAE, equation 10-10)."""
+    """Weighted geometric mean with a gate's weights per cell (HZAU-VAE, equation 10-10).
+
+    The weight of an expert is proportional to what the gate says times the probability that all its
+    measurements can be trusted.
+    """
+
+    weighs_reliability = True
 
     def __init__(self, family: SubsetFamily, n_hidden: list[int]) -> None:
         super().__init__(family, n_hidden)
@@ -195,20 +221,32 @@ class MixtureOfProductsPool(ProductPool):
         self.register_buffer("subsets", every.membership(), persistent=False)
 
     @override
-    def term(self, hidden: list[Tensor], experts: DiagonalGaussian, present: Tensor) -> Posterior:
-        return super().forward(hidden, experts, present)
+    def term(
+        self,
+        hidden: list[Tensor],
+        experts: DiagonalGaussian,
+        present: Tensor,
+        reliability: Tensor | None = None,
+    ) -> Posterior:
+        return super().forward(hidden, experts, present, reliability)
 
     @override
     def forward(
-        self, hidden: list[Tensor], experts: DiagonalGaussian, present: Tensor
+        self,
+        hidden: list[Tensor],
+        experts: DiagonalGaussian,
+        present: Tensor,
+        reliability: Tensor | None = None,
     ) -> Posterior:
-        products = [self.term(hidden, experts, present & subset).q for subset in self.subsets]
+        products = [
+            self.term(hidden, experts, present & subset, reliability).q for subset in self.subsets
+        ]
         components = DiagonalGaussian(
             torch.stack([q.mean for q in products], dim=-2),
             torch.stack([q.logvar for q in products], dim=-2),
         )
         usable = available_experts(self.subsets, present)
-        whole = self.term(hidden, experts, present)
+        whole = self.term(hidden, experts, present, reliability)
         return whole._replace(q=mixture_moments(components, usable))
 
 

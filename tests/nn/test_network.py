@@ -108,13 +108,15 @@ def test_everything_learns_under_the_default_objective(make_network, make_batch,
     waiting = {
         n for n in first if n.startswith("pool.gate.") and not n.startswith("pool.gate.logits.")
     }
+    # Reliability is learned from failures, of which there are none here.
+    judging = {n for n in first if n.startswith("judge.")}
     still = {name for name, gradient in first.items() if not gradient.any()}
-    assert still == waiting
+    assert still == waiting | judging
     torch.optim.SGD(network.parameters(), lr=1e-2).step()
     second = gradients(network, objective(network, batch).loss)
     for name, gradient in second.items():
         assert gradient.isfinite().all(), name
-        assert gradient.any(), name
+        assert gradient.any() != (name in judging), name
 
 
 @pytest.mark.parametrize(("n", "n_experts"), [(1, 1), (2, 3), (3, 7), (5, 16)])

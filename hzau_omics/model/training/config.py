@@ -37,6 +37,9 @@ class TrainingPlanConfig:
         Share of all steps over which the KL weight rises from 0.
     ema_decay
         Decay of the running average of the weights, which is what is validated and kept.
+    corruption
+        Share of the cells of a step that are shown with one modality as a failed measurement would
+        give it; what is reconstructed stays clean (0.1 for HZAU-VAE).
     objective
         Choice of modality subsets.
     """
@@ -49,6 +52,7 @@ class TrainingPlanConfig:
     kl_weight: float = 0.5
     kl_warmup: float = 0.25
     ema_decay: float = 0.99
+    corruption: float = 0.0
     objective: ObjectiveConfig = field(default_factory=ObjectiveConfig)
 
     def __post_init__(self) -> None:
@@ -59,7 +63,11 @@ class TrainingPlanConfig:
                 msg = f"{name} must be positive. Received {value}."
                 raise ConfigError(msg)
         check_choice("lr_schedule", self.lr_schedule, ("cosine", "constant"))
-        shares = {"kl_warmup": self.kl_warmup, "ema_decay": self.ema_decay}
+        shares = {
+            "kl_warmup": self.kl_warmup,
+            "ema_decay": self.ema_decay,
+            "corruption": self.corruption,
+        }
         for name, value in shares.items():
             if not 0 <= value < 1:
                 msg = f"{name} must be in [0, 1). Received {value}."

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from hzau_omics.minibatch import Minibatch
 from hzau_omics.model.training.config import TrainingPlanConfig
+from hzau_omics.nn.corruption import Corruptor
 from hzau_omics.nn.network import MultimodalVAE
 from hzau_omics.nn.objective import ObjectiveConfig, ObjectiveTerms, sub_sampled_objective
 from hzau_omics.nn.precision import has_bfloat16, wide_products
@@ -41,6 +42,8 @@ class TrainingPlan(LightningModule):
         Optimiser steps of the whole run, for the schedules.
     seed
         Seed of the noise; each epoch starts from seed and epoch.
+    corruptor
+        Draws failed measurements in training steps; None for none.
     precision
         Whether wide products of a training step are made in bfloat16: if the device does so
         natively (``"auto"``), never (``"32-true"``) or always (``"bf16-mixed"``).
@@ -55,8 +58,10 @@ class TrainingPlan(LightningModule):
         n_steps: int,
         seed: int,
         precision: Precision = "auto",
+        corruptor: Corruptor | None = None,
     ) -> None:
         super().__init__()
+        self.corruptor = corruptor
         self.network = network
         self.config = config
         self.n_steps = n_steps
@@ -90,9 +95,17 @@ class TrainingPlan(LightningModule):
     @override
     def training_step(self, batch: Minibatch, batch_idx: int) -> Tensor:
         with wide_products(bfloat16=self._bfloat16):
-            terms = self._terms(batch, self.kl_weight(), self.config.objective)
+            terms = self._terms(
+                batch, self.kl_weight(), self.config.objective, self._corruptor_now()
+            )
         self._accumulate("train", terms, batch.weight)
         return terms.loss * self._share_of_terms(terms.n_terms * batch.weight)
+
+    def _corruptor_now(self) -> Corruptor | None:
+        """Return what draws failures in this step; in most steps there are none."""
+        if self.corruptor is None or self.global_step % self.corruptor.every:
+            return None
+        return self.corruptor
 
     def _share_of_terms(self, n_terms: float) -> float | Tensor:
         """Return the factor that makes the mean of all processes' losses the mean of all terms.
@@ -198,7 +211,11 @@ class TrainingPlan(LightningModule):
         return rise * 0.5 * (1 + math.cos(math.pi * min(1.0, step / max(1, self.n_steps))))
 
     def _terms(
-        self, batch: Minibatch, kl_weight: float, objective: ObjectiveConfig
+        self,
+        batch: Minibatch,
+        kl_weight: float,
+        objective: ObjectiveConfig,
+        corruptor: Corruptor | None = None,
     ) -> ObjectiveTerms:
         return sub_sampled_objective(
             self.network,
@@ -206,6 +223,7 @@ class TrainingPlan(LightningModule):
             weights=self.modality_weights,
             kl_weight=kl_weight,
             config=objective,
+            corruptor=corruptor,
         )
 
     def _accumulate(self, stage: str, terms: ObjectiveTerms, weight: float) -> None:
@@ -229,6 +247,8 @@ class TrainingPlan(LightningModule):
         total = self._summed(total)
         loss, kl, n_terms, n_cells = total[:4]
         log_prob, present = total[4:].chunk(2)
+        # Of an epoch of one step, all cells may have been shown with a failed measurement.
+        n_cells = n_cells.clamp_min(1)
         reconstruction = -log_prob.sum() / n_cells
         name = "train_loss" if stage == "train" else "validation_loss"
         self.log(name, loss / n_terms, prog_bar=True)

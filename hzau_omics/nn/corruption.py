@@ -1,0 +1,259 @@
+"""Failed measurements for training: what encoders are shown in place of some cells' values.
+
+A gate that never saw a failure cannot know one. In training some cells have one modality replaced
+by what a failed measurement would give; what is to be reconstructed stays clean.
+"""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from hzau_omics.errors import ConfigError
+from hzau_omics.minibatch import Minibatch
+
+Values = Float[Tensor, "row feature"]
+Kept = Float[Tensor, "row 1"]
+Damage = Callable[[Values, Kept, Values], Values]
+"""Values, the share of them that is kept, and the means of what comes in their place."""
+
+FAILED_AMBIENT, FAILED_THINNED = 0.5, 0.1
+"""A measurement counts as failed if at most this share of it is its own (ambient), or at most this
+share of its counts is left (thinned)."""
+
+MOST_KEPT, LEAST_KEPT = 0.7, 0.01
+"""Ambient leaves a share between 0 and the first, uniformly; thinning one between the second and 1,
+whose log is uniform."""
+
+MOST_SPARSE = 4
+"""Steps of which at most one has failures, that many times as many: encoding a few more cells takes
+long for the weights that are read, not for the cells."""
+
+DONORS, FEWEST_DONORS = 32, 2
+"""Cells of a minibatch that ambient profiles may be mixed from, and the fewest for one."""
+
+
+def _some_of(x: Values, kept: Kept) -> Values:
+    """Keep each count with a probability."""
+    share = kept.expand_as(x)
+    if x.device.type != "cpu":
+        return torch.binomial(x, share)
+    # Most counts are 0, and a draw takes long on a processor.
+    where = x > 0
+    return torch.zeros_like(x).masked_scatter_(where, torch.binomial(x[where], share[where]))
+
+
+def ambient_counts(x: Values, kept: Kept, profile: Values) -> Values:
+    """Replace a share of the counts by counts from a profile that sums to 1, about as many."""
+    return _some_of(x, kept) + torch.poisson((1 - kept) * x.sum(-1, keepdim=True) * profile)
+
+
+def thinned_counts(x: Values, kept: Kept, profile: Values) -> Values:
+    """Keep each count with a probability."""
+    return _some_of(x, kept)
+
+
+def ambient_values(x: Values, kept: Kept, profile: Values) -> Values:
+    """Replace a share of values in [0, 1] by 0 or 1, drawn with a profile of means."""
+    drawn = torch.bernoulli(profile.clamp(0, 1))
+    return torch.where(torch.rand_like(x) < kept, x, drawn)
+
+
+def thinned_values(x: Values, kept: Kept, profile: Values) -> Values:
+    """Keep each value with a probability, and put 0 elsewhere."""
+    return torch.where(torch.rand_like(x) < kept, x, 0.0)
+
+
+def another_category(x: Values, kept: Kept, profile: Values) -> Values:
+    """Replace a share of the rows by a category drawn from a profile of frequencies."""
+    drawn = torch.multinomial(profile.clamp_min(1e-9), 1)
+    other = torch.zeros_like(x).scatter_(-1, drawn, 1.0)
+    return torch.where(torch.rand_like(kept) < kept, x, other)
+
+
+def towards_mean(x: Values, kept: Kept, profile: Values) -> Values:
+    """Move real values towards a profile of means."""
+    return kept * x + (1 - kept) * profile
+
+
+@dataclass(frozen=True)
+class Damages:
+    """What happens to a kind of values when a measurement fails."""
+
+    ambient: Damage
+    thinned: Damage | None = None
+    counts: bool = False
+
+
+_COUNTS = Damages(ambient_counts, thinned_counts, counts=True)
+DAMAGES: Mapping[str, Damages] = {
+    **dict.fromkeys(("nb", "zinb", "poisson", "nb_mixture", "multinomial"), _COUNTS),
+    "bernoulli": Damages(ambient_values, thinned_values),
+    "categorical": Damages(another_category),
+    "normal": Damages(towards_mean),
+}
+
+
+@dataclass(frozen=True)
+class Corrupted:
+    """Some cells of a minibatch, one modality of each of which is corrupted.
+
+    Attributes
+    ----------
+    batch
+        These cells as encoders see them.
+    cells
+        Their positions in the minibatch that they come from, in the processor's memory.
+    modality
+        Position of each one's corrupted modality, in the processor's memory.
+    failed
+        Whether it is corrupted so much that it counts as failed, in the processor's memory.
+    weight
+        How much each counts, so that failures are as frequent as if every step had some.
+    """
+
+    batch: Minibatch
+    cells: Int[Tensor, " row"]
+    modality: Int[Tensor, " row"]
+    failed: Bool[Tensor, " row"]
+    weight: float
+
+
+class Corruptor:
+    """Draws failed measurements, in one of every `every` steps.
+
+    An ambient profile is the mean of the cell's batch or, as often, a random mixture of a few cells
+    of the minibatch, since no two suspensions have the same.
+
+    Parameters
+    ----------
+    share
+        Share of the cells of which one modality, drawn at random, is corrupted.
+    likelihoods
+        Likelihood of each modality by name, in registered order.
+    profiles
+        Mean of each feature by batch (batch, feature), of the same modalities.
+
+    Raises
+    ------
+    ConfigError
+        The share is not in [0, 1).
+    """
+
+    def __init__(
+        self,
+        share: float,
+        likelihoods: Mapping[str, str],
+        profiles: Mapping[str, Float[Tensor, "batch feature"]],
+    ) -> None:
+        if not 0 <= share < 1:
+            msg = f"corruption must be in [0, 1). Received {share}."
+            raise ConfigError(msg)
+        self.every = min(MOST_SPARSE, int(1 / share)) if share else 1
+        self.share = share * self.every
+        self.names = tuple(likelihoods)
+        self.damages = [DAMAGES[name] for name in likelihoods.values()]
+        self.profiles = [
+            _as_shares(profiles[name]) if damages.counts else profiles[name]
+            for name, damages in zip(self.names, self.damages, strict=True)
+        ]
+
+    def __call__(self, batch: Minibatch) -> Corrupted | None:
+        """Corrupt some cells of a minibatch; None if none were drawn."""
+        present = batch.present_on_host
+        drawn = (torch.rand(len(present)) < self.share) & present.any(-1)
+        cells = drawn.nonzero().squeeze(-1)
+        if not len(cells):
+            return None
+        modality = torch.multinomial(present[cells].float(), 1).squeeze(-1)
+        return self._corrupt(batch, cells, modality, failed_only=False)
+
+    def fail(self, batch: Minibatch, modality: int) -> Minibatch:
+        """Return all cells with a failed measurement of one modality, which they have."""
+        cells = torch.arange(len(batch))
+        which = torch.full_like(cells, modality)
+        return self._corrupt(batch, cells, which, failed_only=True).batch
+
+    def _corrupt(
+        self, batch: Minibatch, cells: Tensor, modality: Tensor, *, failed_only: bool
+    ) -> Corrupted:
+        can_thin = torch.tensor([d.thinned is not None for d in self.damages])
+        thin = (torch.rand(len(cells)) < 0.5) & can_thin[modality]
+        limit = torch.where(thin, FAILED_THINNED, FAILED_AMBIENT)
+        u = torch.rand(len(cells))
+        most = torch.where(thin, 1.0, MOST_KEPT)
+        if failed_only:
+            most = limit
+        log_kept = math.log(LEAST_KEPT) * u + most.log() * (1 - u)
+        kept = torch.where(thin, log_kept.exp(), most * u)
+        index = cells.to(batch.present.device)
+        code = batch.batch[index]
+        values = {name: _dense_rows(batch, name, cells, index) for name in self.names}
+        for m, (name, damages) in enumerate(zip(self.names, self.damages, strict=True)):
+            for damage, chosen in ((damages.ambient, ~thin), (damages.thinned, thin)):
+                rows = ((modality == m) & chosen).nonzero().squeeze(-1)
+                if damage is None or not len(rows):
+                    continue
+                x, where = values[name], rows.to(index.device)
+                profile = self.profiles[m].to(x.device)[code[where]]
+                if chosen is not thin:
+                    profile = self._some_mixed(batch, m, profile)
+                share = kept[rows].to(x.device).unsqueeze(-1)
+                values[name] = x.index_copy(0, where, damage(x[where], share, profile))
+        return Corrupted(
+            batch.take(cells, values=values), cells, modality, kept <= limit, 1 / self.every
+        )
+
+    def _some_mixed(self, batch: Minibatch, m: int, profile: Values) -> Values:
+        """Replace half of the profiles by random mixtures of a few cells each."""
+        having = batch.present_on_host[:, m].nonzero().squeeze(-1)
+        donors = having[torch.randperm(len(having))[:DONORS]]
+        if len(donors) < FEWEST_DONORS:
+            return profile
+        x = _dense_rows(batch, self.names[m], donors, donors.to(profile.device))
+        if self.damages[m].counts:
+            x = _as_shares(x)
+        n_rows = len(profile)
+        n_donors = torch.randint(FEWEST_DONORS, len(donors) + 1, (n_rows, 1))
+        rank = torch.rand(n_rows, len(donors)).argsort(-1)
+        weight = torch.where(rank < n_donors, torch.rand(n_rows, len(donors)), 0.0)
+        weight = weight / weight.sum(-1, keepdim=True).clamp_min(1e-6)
+        of_batch = (torch.rand(n_rows, 1) < 0.5).to(profile.device)
+        return torch.where(of_batch, profile, weight.to(profile.device) @ x)
+
+
+def _dense_rows(batch: Minibatch, name: str, cells: Tensor, index: Tensor) -> Values:
+    """Return the values of some cells, without making all others dense."""
+    sparse = batch.sparse.get(name)
+    return batch.x[name][index] if sparse is None else sparse.take(cells).dense()
+
+
+def _as_shares(profile: Float[Tensor, "row feature"]) -> Float[Tensor, "row feature"]:
+    return profile / profile.sum(-1, keepdim=True).clamp_min(1e-12)
+
+
+def mean_profiles(
+    batches: Sequence[Minibatch], names: Sequence[str], n_batches: int
+) -> dict[str, Float[Tensor, "batch feature"]]:
+    """Return the mean of every feature by batch; where a batch has no cell, that of all.
+
+    Parameters
+    ----------
+    batches
+        Cells that have the modality, one minibatch per modality.
+    names
+        The modalities.
+    n_batches
+        Number of batches.
+    """
+    found = {}
+    for batch, name in zip(batches, names, strict=True):
+        x = batch.x[name]
+        total = x.new_zeros(n_batches, x.shape[1]).index_add_(0, batch.batch, x)
+        count = torch.bincount(batch.batch, minlength=n_batches).unsqueeze(1)
+        overall = x.mean(0) if len(x) else x.new_zeros(x.shape[1])
+        found[name] = torch.where(count > 0, total / count.clamp_min(1), overall)
+    return found

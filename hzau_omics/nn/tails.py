@@ -1,0 +1,99 @@
+"""How unusual a score is among cells that are known to be good."""
+
+import math
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+
+MOST_KEPT, FEWEST = 1000, 50
+LEAST_WIDTH = 0.25
+MEMORY = 200_000
+"""Reference values of all scores together, at most: with very many scores each keeps fewer."""
+
+
+class Tails(nn.Module):
+    """Lower tail probabilities of some scores, given a covariate of each.
+
+    What a score should be depends on how much was measured: its mean and spread are quadratic
+    functions of the covariate, and what remains is compared with the reference cells'.
+    """
+
+    def __init__(self, n_scores: int) -> None:
+        super().__init__()
+        size = max(FEWEST, min(MOST_KEPT, MEMORY // max(n_scores, 1)))
+        self.span: Tensor
+        self.centre: Tensor
+        self.width: Tensor
+        self.least: Tensor
+        self.known: Tensor
+        self.register_buffer("span", torch.zeros(n_scores, 2))
+        self.register_buffer("centre", torch.zeros(n_scores, 3))
+        self.register_buffer("width", torch.zeros(n_scores, 3))
+        self.register_buffer("least", torch.ones(n_scores))
+        self.register_buffer("known", torch.full((n_scores, size), torch.inf))
+
+    @property
+    def is_fitted(self) -> Bool[Tensor, " score"]:
+        """Which scores have reference cells."""
+        return self.known[:, 0].isfinite()
+
+    def fit(self, values: Float[Tensor, "cell score"], level: Float[Tensor, "cell score"]) -> None:
+        """Learn from reference cells; a score that fewer than 50 of them have tells nothing."""
+        size = self.known.shape[1]
+        self.known.fill_(torch.inf)
+        for i in range(values.shape[1]):
+            usable = values[:, i].isfinite()
+            if int(usable.sum()) < FEWEST:
+                continue
+            y, x = values[usable, i], level[usable, i]
+            self.span[i] = torch.stack([x.min(), x.max()])
+            design = self._design(level)[usable, i]
+            self.centre[i] = _least_squares(design, y)
+            off = (y - design @ self.centre[i]).abs()
+            self.width[i] = _least_squares(design, off)
+            # A parabola may come near 0 or below, where few cells are.
+            self.least[i] = LEAST_WIDTH * off.mean().clamp_min(1e-6)
+            kept = self._standardised(values, level)[usable, i].sort().values
+            if len(kept) > size:
+                kept = kept[torch.linspace(0, len(kept) - 1, size).round().long()]
+            self.known[i, : len(kept)] = kept
+
+    def forward(
+        self, values: Float[Tensor, "cell score"], level: Float[Tensor, "cell score"]
+    ) -> Float[Tensor, "cell score"]:
+        """Return the share of good cells that score as low or lower, above 0; NaN if unknown."""
+        n_known = self.known.isfinite().sum(-1, keepdim=True)
+        found = self._standardised(values, level).nan_to_num(nan=0.0).T.contiguous()
+        rank = torch.minimum(torch.searchsorted(self.known, found, right=True), n_known)
+        p = ((rank + 1) / (n_known + 1)).T
+        return torch.where(self.is_fitted & values.isfinite(), p, torch.nan)
+
+    def _standardised(self, values: Tensor, level: Tensor) -> Tensor:
+        design = self._design(level)
+        centre, width = ((design * part).sum(-1) for part in (self.centre, self.width))
+        return (values - centre) / torch.maximum(width, self.least)
+
+    def _design(self, level: Tensor) -> Tensor:
+        """Return powers of the covariate; outside the reference cells' range, of its end."""
+        low, high = self.span.unbind(-1)
+        x = level.clamp(low, high) - (low + high) / 2
+        return torch.stack([torch.ones_like(x), x, x.square()], dim=-1)
+
+
+def _least_squares(design: Tensor, y: Tensor) -> Tensor:
+    # On the processor: its solver copes with covariates that do not vary.
+    solved = torch.linalg.lstsq(design.double().cpu(), y.double().cpu()[:, None], driver="gelsd")
+    solution: Tensor = solved.solution[:, 0].to(y)
+    return solution
+
+
+def log_bayes_factor(p: Float[Tensor, "*any"]) -> Float[Tensor, "*any"]:
+    """Bound -e p log(p) on the Bayes factor for "nothing unusual" that a p-value gives, as a log.
+
+    At most 0; 0 for p above 1/e and where p is unknown. Sellke, Bayarri and Berger (2001),
+    The American Statistician 55.
+    """
+    p = p.clamp(1e-12, 1.0)
+    bound = 1 + p.log() + (-p.log()).clamp_min(1e-12).log()
+    return torch.where(p < math.exp(-1), bound, 0.0)
