@@ -22,6 +22,7 @@ from hzau_omics.model.fields import LAYOUT_KEY, layout_of
 from hzau_omics.model.persistence import registry_of
 from hzau_omics.model.recipe import Recipe
 from hzau_omics.model.registration import RegisteredModel
+from hzau_omics.model.reliability import calibrate_judge, make_corruptor
 from hzau_omics.model.session import InferenceSession, check_choice, check_patterns
 from hzau_omics.model.training.config import TrainingPlanConfig, default_max_epochs
 from hzau_omics.model.training.data import MosaicDataModule
@@ -222,6 +223,7 @@ class TrainableModel(RegisteredModel):
             self.modality_weights_ = prepare_network(
                 self.module, store, split.train, self.modality_weights, seed
             )
+        corruptor = make_corruptor(store, split.train, plan_config.corruption, seed)
         data = MosaicDataModule(store, split, batch_size, seed, device_memory_gb=device_memory_gb)
         plan = TrainingPlan(
             self.module,
@@ -230,6 +232,7 @@ class TrainableModel(RegisteredModel):
             n_steps=run.max_epochs * -(-len(split.train) // batch_size),
             seed=seed,
             precision=precision,
+            corruptor=corruptor,
         )
         self.module.train()
         try:
@@ -250,6 +253,7 @@ class TrainableModel(RegisteredModel):
             )
             raise DataContractError(msg) from result.failure
         self.calibration_ = calibrate(self.module, store, split.validation, seed)
+        calibrate_judge(self.module, store, split.validation, corruptor, seed)
 
     def _training_store(self) -> CellStore:
         if self._store is None:

@@ -1,6 +1,6 @@
 """The results every model gives: embeddings, imputations, scores, and the way back to MuData."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, get_args, overload
 
@@ -13,7 +13,14 @@ from numpy.typing import ArrayLike, NDArray
 
 from hzau_omics.data import CellStore, DiskStore
 from hzau_omics.errors import ConfigError
-from hzau_omics.model import export, latent, likelihood_scores, predictive, sampling
+from hzau_omics.model import (
+    export,
+    latent,
+    likelihood_scores,
+    predictive,
+    reliability,
+    sampling,
+)
 from hzau_omics.model.base import TrainableModel
 from hzau_omics.model.likelihood_scores import Proposal, Target
 from hzau_omics.model.predictive import PredictiveConfig
@@ -431,6 +438,52 @@ class MultimodalModel(TrainableModel):
             session, given=names, target=target, proposal=proposal, n_samples=n_samples, seed=seed
         )
 
+    def get_agreement(
+        self,
+        mdata: Cells = None,
+        *,
+        kind: Literal["score", "pvalue"] = "score",
+        indices: ArrayLike | None = None,
+        batch_size: int | None = None,
+    ) -> pd.DataFrame:
+        """Return how little the modalities of each cell agree, for each pair of them.
+
+        The score is minus the log of the integral of q(z | x_1) q(z | x_2) / p(z), in nats: the log
+        ratio of "two independent cells" to "one cell". It is high after a swap of samples, for a
+        mislabelled cell or a doublet, and where one measurement has failed. Which of the two is
+        wrong, one cell alone cannot tell (:meth:`get_reliability` looks at each).
+
+        Parameters
+        ----------
+        kind
+            ``"score"``, or ``"pvalue"``: the share of validation cells, whose modalities belong
+            together, that score as high or higher. Of good cells 5 % have a p-value below 0.05: of
+            many cells, correct for their number.
+        mdata, indices, batch_size
+            As in :meth:`get_latent_representation`.
+
+        Returns
+        -------
+        Data frame (cells, pairs), columns such as ``"rna|adt"``; NaN where a cell lacks one.
+
+        Raises
+        ------
+        ConfigError
+            `kind` is unknown, the model has one modality only or never infers from one alone, or
+            p-values are asked for and the model has no validation cells to compare with.
+
+        Examples
+        --------
+        >>> import hzau_omics as ho
+        >>> mdata = ho.data.simulate(n_obs=80, seed=0)
+        >>> ho.model.HZAUVAE.setup_mudata(mdata, {"rna": "nb", "adt": "nb"})
+        >>> model = ho.model.HZAUVAE(mdata, n_latent=5, n_hidden=16)
+        >>> model.train(max_epochs=2, seed=0, enable_progress_bar=False, accelerator="cpu")
+        >>> list(model.get_agreement().columns)
+        ['rna|adt']
+        """
+        return reliability.agreement(self._session(mdata, indices, batch_size), kind=kind)
+
     @overload
     def sample(self, n_samples: int, modality: str, **kwargs: object) -> AnnData: ...
 
@@ -570,20 +623,25 @@ class MultimodalModel(TrainableModel):
         Returns
         -------
         AnnData without features: ``obs`` as in the MuData, plus ``modalities`` (what each cell has,
-        such as ``"rna+adt"``), ``obsm["X_hzau"]`` and ``obsm["hzau_gate"]`` where the model has a
-        gate.
+        such as ``"rna+adt"``), and what :meth:`annotate` writes.
         """
         store = self._session(mdata, None, batch_size).store
         source = self.adata if mdata is None else mdata
         obs = export.obs_of(store, source if isinstance(source, MuData) else None)
-        return export.to_anndata(obs, store, self._annotations(mdata, batch_size))
+        annotations = self._annotations(mdata, batch_size)
+        for key, column in self._columns(annotations).items():
+            obs[key] = column
+        return export.to_anndata(obs, store, annotations)
 
     def annotate(self, mdata: Cells = None, *, batch_size: int | None = None) -> None:
-        """Write embedding and gate weights into ``obsm`` of a MuData and of each modality.
+        """Write what is known of each cell into ``obsm`` of a MuData and of each modality.
 
         This is the one method that changes a MuData, at the user's request: it sets
-        ``obsm["X_hzau"]`` and ``obsm["hzau_gate"]`` and touches nothing else. A store on disk gets
-        them in its ``obsm`` too, some cells at a time.
+        ``obsm["X_hzau"]``, the latents. HZAU-VAE adds gate weights, ``obsm["hzau_gate"]``, and, if
+        it has seen failed measurements in training, ``obsm["hzau_reliability"]`` and, in ``obs`` of
+        the MuData, ``"hzau_suspicious"``: the modalities of a cell that are more likely failed than
+        not, such as ``"rna"``, empty for most cells. A store on disk gets what goes into ``obsm``,
+        some cells at a time.
 
         Parameters
         ----------
@@ -603,7 +661,11 @@ class MultimodalModel(TrainableModel):
         target = self.adata if source is None else source
         if target is None:
             self._training_store_for_results()
-        export.annotate(target, self._annotations(mdata, batch_size))
+        annotations = self._annotations(mdata, batch_size)
+        export.annotate(target, annotations)
+        if isinstance(target, MuData):
+            for key, column in self._columns(annotations).items():
+                target.obs[key] = column
 
     def _annotations(
         self, mdata: Cells, batch_size: int | None, indices: ArrayLike | None = None
@@ -611,6 +673,10 @@ class MultimodalModel(TrainableModel):
         """Return what goes into ``obsm``."""
         latents = self.get_latent_representation(mdata, indices=indices, batch_size=batch_size)
         return {self.LATENT_KEY: latents}
+
+    def _columns(self, annotations: Mapping[str, Any]) -> dict[str, list[str]]:
+        """Return what follows from annotations and goes into ``obs``."""
+        return {}
 
     def _check_library_size(self, modality: str, library_size: float) -> None:
         layout = self.layout.modality(modality)

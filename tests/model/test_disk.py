@@ -106,7 +106,7 @@ def test_annotations_are_written_beside_the_cells(model, path, monkeypatch):
     monkeypatch.setattr(export, "CELLS_HELD", 70)
     model.annotate()
     store = ho.data.open_store(path)
-    assert list(store.obsm) == ["X_hzau", "hzau_gate"]
+    assert list(store.obsm) == ["X_hzau", "hzau_gate", "hzau_reliability"]
     # Other minibatches, hence other rounding.
     np.testing.assert_allclose(store.obsm["X_hzau"], model.get_latent_representation(), atol=1e-5)
     expected = model.get_gate_weights()

@@ -29,11 +29,16 @@ def test_annotate_touches_nothing_else_and_survives_a_file(mdata, fit, fingerpri
     after = fingerprint(mdata)
     new = {key for key in after if after[key] != before.get(key)}
     places = ("", "rna", "adt")
-    assert new == {f"{p} obsm {key}" for p in places for key in ("X_hzau", "hzau_gate")}
+    keys = ("X_hzau", "hzau_gate", "hzau_reliability")
+    assert new == {f"{p} obsm {key}" for p in places for key in keys} | {" obs"}
+    del mdata.obs["hzau_suspicious"]
+    assert fingerprint(mdata)[" obs"] == before[" obs"]
+    model.annotate()
     mdata.write(tmp_path / "x.h5mu")
     back = mudata.read_h5mu(tmp_path / "x.h5mu")
     np.testing.assert_array_equal(back["adt"].obsm["X_hzau"], mdata["adt"].obsm["X_hzau"])
     np.testing.assert_allclose(back.obsm["hzau_gate"], mdata.obsm["hzau_gate"])
+    assert back.obs["hzau_suspicious"].tolist() == mdata.obs["hzau_suspicious"].tolist()
 
 
 def test_annotate_data_whose_modality_is_empty(model, query):
