@@ -41,12 +41,15 @@ class DemoResults:
         Randomised probability integral transforms of their measured protein.
     gate
         Gate weights of all cells, inferred from what was measured of them, text left out.
+    reliability
+        Reliability of all measurements.
     """
 
     metrics: dict[str, Any]
     imputed: AnnData
     pit: NDArray[np.floating[Any]]
     gate: pd.DataFrame
+    reliability: pd.DataFrame
 
 
 def evaluate(model: "HZAUVAE", data: DemoData, seed: int) -> DemoResults:
@@ -55,6 +58,7 @@ def evaluate(model: "HZAUVAE", data: DemoData, seed: int) -> DemoResults:
     measured = _dense(data.hidden_protein)
     pit = _pit(model, data, seed)
     gate = model.get_gate_weights(given=["rna", "adt"])
+    reliability = model.get_reliability()
     metrics = {
         "cells": {
             "total": int(data.mdata.n_obs),
@@ -71,13 +75,14 @@ def evaluate(model: "HZAUVAE", data: DemoData, seed: int) -> DemoResults:
         },
         "label_accuracy_without_text": _label_accuracy(model, data),
         "gate_weight_per_label": _gate_per_label(gate, data.mdata.obs["cell_type"]),
+        "suspicious_measurements": (reliability < model.SUSPICIOUS).sum().to_dict(),
         "training": {
             "epochs": model.n_epochs_trained_,
             "best_epoch": model.best_epoch_,
             "modality_weights": model.modality_weights_,
         },
     }
-    return DemoResults(metrics, imputed, pit, gate)
+    return DemoResults(metrics, imputed, pit, gate, reliability)
 
 
 def _dense(adata: AnnData) -> NDArray[np.float64]:

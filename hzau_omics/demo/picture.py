@@ -57,6 +57,7 @@ def report_content(
         data=_data(cells),
         embedding=_embedding(cells),
         gate=_gate(results, cells),
+        reliability=_reliability(results, cells),
         training=Section(
             pictures=[
                 Picture(
@@ -121,6 +122,16 @@ def _gate(results: DemoResults, cells: AnnData) -> Section:
                 alt="UMAP coloured by the gate weight of each modality",
                 caption="Grey cells lack the modality.",
             ),
+        ]
+    )
+
+
+def _reliability(results: DemoResults, cells: AnnData) -> Section:
+    fig, ax = plt.subplots(figsize=(7, 4))
+    pl.reliability(results.reliability, cells.obs["cell_type"], ax=ax)
+    return Section(
+        pictures=[
+            Picture(image=fig, alt="Share of suspicious measurements per cell type and modality")
         ]
     )
 

@@ -1,4 +1,4 @@
-"""Bars and boxes of gate weights, and counts of modality patterns."""
+"""Bars and boxes of gate weights, suspicious measurements, and counts of modality patterns."""
 
 from typing import Any, Literal
 
@@ -8,14 +8,16 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Patch
 
 from hzau_omics.errors import ConfigError, DataContractError
-from hzau_omics.pl.style import TEXT, TITLE, legend_beside, levels, new_axes, palette, text_colour
+from hzau_omics.pl.groups import split_by_group
+from hzau_omics.pl.style import TEXT, TITLE, legend_beside, new_axes, palette, text_colour
+from hzau_omics.pl.ternary import draw_triangle
 
 
 def gate(
     weights: pd.DataFrame,
     groups: Any = None,
     *,
-    kind: Literal["bar", "box"] = "bar",
+    kind: Literal["bar", "box", "ternary"] = "bar",
     ax: Axes | None = None,
 ) -> Axes:
     """Draw gate weights per group of cells.
@@ -31,18 +33,19 @@ def gate(
         anything else by position. None draws all cells as one group.
     kind
         ``"bar"``: the mean weights, stacked to 1. ``"box"``: the spread over cells, without the
-        zeros of absent modalities.
+        zeros of absent modalities. ``"ternary"``: each cell in a triangle of three modalities, the
+        closer to a corner the larger that modality's weight.
     ax
         Axes to draw into; a new figure by default.
 
     Returns
     -------
-    Axes with one row per group, labelled with its number of cells.
+    Axes with one row per group, labelled with its number of cells; or the triangle.
 
     Raises
     ------
     ConfigError
-        If ``kind`` is unknown.
+        If ``kind`` is unknown, or ternary of other than three modalities.
     DataContractError
         If ``weights`` are outside [0, 1] or empty, or ``groups`` does not cover the cells.
 
@@ -53,11 +56,16 @@ def gate(
     >>> [label.get_text() for label in ax.get_yticklabels()]
     ['B  (n = 1)', 'T  (n = 1)']
     """
-    draw = {"bar": _draw_bars, "box": _draw_boxes}.get(kind)
+    draw = {"bar": _draw_bars, "box": _draw_boxes, "ternary": draw_triangle}.get(kind)
     if draw is None:
-        msg = f"kind must be 'bar' or 'box'. Got {kind!r}."
+        msg = f"kind must be 'bar', 'box' or 'ternary'. Got {kind!r}."
         raise ConfigError(msg)
-    parts = _split(weights, groups)
+    _check_shares(weights, what="weights", source="get_gate_weights", absent=False)
+    parts = split_by_group(weights, groups)
+    if kind == "ternary":
+        axes = new_axes(ax, size=(6.0, 4.2))
+        draw_triangle(axes, parts, list(map(str, weights.columns)))
+        return axes
     row_height = 0.32 if kind == "bar" else 0.16 * weights.shape[1] + 0.2
     axes = new_axes(ax, size=(7.5, 1.1 + row_height * len(parts)))
     draw(axes, parts, list(map(str, weights.columns)))
@@ -68,6 +76,66 @@ def gate(
     colours = palette(weights.shape[1])
     patches = [Patch(color=c, label=str(m)) for m, c in zip(weights.columns, colours, strict=True)]
     legend_beside(axes, patches, title="modality")
+    return axes
+
+
+def reliability(
+    values: pd.DataFrame,
+    groups: Any = None,
+    *,
+    threshold: float = 0.5,
+    ax: Axes | None = None,
+) -> Axes:
+    """Draw which share of the measurements of each group of cells is suspicious.
+
+    Parameters
+    ----------
+    values
+        Reliability, cells x modalities in [0, 1], 1 = to be trusted, NaN where absent.
+    groups
+        As in :func:`gate`.
+    threshold
+        A measurement is suspicious below this reliability: at 0.5 it is more likely failed than
+        not.
+    ax
+        Axes to draw into; a new figure by default.
+
+    Returns
+    -------
+    Axes with one row per group and a bar per modality, labelled with the number of suspicious
+    measurements. A type all of whose cells look odd to the model is suspicious without having
+    failed: look at large shares of small groups with care.
+
+    Raises
+    ------
+    DataContractError
+        If ``values`` are outside [0, 1] or empty, or ``groups`` does not cover the cells.
+
+    Examples
+    --------
+    >>> values = pd.DataFrame({"rna": [0.1, 0.9], "adt": [float("nan"), 0.8]}, index=["c1", "c2"])
+    >>> ax = reliability(values)
+    >>> ax.get_xlabel()
+    'share of measurements with reliability below 0.5'
+    """
+    _check_shares(values, what="values", source="get_reliability", absent=True)
+    parts = split_by_group(values, groups)
+    names = list(map(str, values.columns))
+    axes = new_axes(ax, size=(7.5, 1.1 + (0.16 * len(names) + 0.2) * len(parts)))
+    height = 0.8 / len(names)
+    for j, colour in enumerate(palette(len(names))):
+        columns = [part.iloc[:, j].dropna() for part in parts.values()]
+        low = [int((column < threshold).sum()) for column in columns]
+        shares = [n / max(len(column), 1) for n, column in zip(low, columns, strict=True)]
+        places = np.arange(len(parts)) - 0.4 + height * (j + 0.5)
+        bars = axes.barh(places, shares, color=colour, height=0.9 * height, label=names[j])
+        axes.bar_label(bars, [f"{n:,}" if n else "" for n in low], padding=3, fontsize=TEXT - 1)
+    axes.set_yticks(range(len(parts)), [f"{k}  (n = {len(v):,})" for k, v in parts.items()])
+    axes.set_ylim(len(parts) - 0.4, -0.6)
+    axes.margins(x=0.12)
+    axes.set_xlim(left=0)
+    axes.set_xlabel(f"share of measurements with reliability below {threshold:g}", fontsize=TEXT)
+    legend_beside(axes, title="modality")
     return axes
 
 
@@ -148,36 +216,15 @@ def pattern_counts(present: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     return axes
 
 
-def _split(weights: pd.DataFrame, groups: Any) -> dict[str, pd.DataFrame]:
-    values = weights.to_numpy(np.float64)
-    if values.size == 0 or not ((values >= 0) & (values <= 1 + 1e-6)).all():
+def _check_shares(values: pd.DataFrame, *, what: str, source: str, absent: bool) -> None:
+    x = values.to_numpy(np.float64)
+    inside = ((x >= 0) & (x <= 1 + 1e-6)) | (np.isnan(x) & absent)
+    if x.size == 0 or not inside.all():
         msg = (
-            "weights must be a table of cells x modalities with values in [0, 1]. Got shape "
-            f"{values.shape}. Pass the output of get_gate_weights."
+            f"{what} must be a table of cells x modalities with values in [0, 1]. Got shape "
+            f"{x.shape}. Pass the output of {source}."
         )
         raise DataContractError(msg)
-    if groups is None:
-        return {"all cells": weights}
-    if isinstance(groups, pd.Series):
-        unknown = weights.index.difference(groups.index)
-        if len(unknown) or not groups.index.is_unique:
-            msg = (
-                "groups must give one label for each cell of weights. Got a Series that lacks "
-                f"{len(unknown)} of {len(weights)} cells (first: {list(unknown[:3])}) or repeats "
-                "some. Use the obs column of the same object."
-            )
-            raise DataContractError(msg)
-        groups = groups.loc[weights.index]
-    elif len(groups) != len(weights):
-        msg = (
-            f"groups must give one label for each cell of weights. Got {len(groups)} labels for "
-            f"{len(weights)} cells. Select the same cells in both."
-        )
-        raise DataContractError(msg)
-    found = levels(groups)
-    parts = {name: weights[found.codes == i] for i, name in enumerate(found.names)}
-    missing = weights[found.codes < 0]
-    return {**parts, "no label": missing} if len(missing) else parts
 
 
 def _draw_bars(ax: Axes, parts: dict[str, pd.DataFrame], names: list[str]) -> None:

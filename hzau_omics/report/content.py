@@ -86,6 +86,8 @@ class ReportContent:
         UMAPs by cell type, batch and modality pattern.
     gate
         Gate weights per cell type.
+    reliability
+        Suspicious measurements per cell type.
     training
         Training curves.
     imputation
@@ -108,6 +110,7 @@ class ReportContent:
     data: Section | None = None
     embedding: Section | None = None
     gate: Section | None = None
+    reliability: Section | None = None
     training: Section | None = None
     imputation: Section | None = None
     calibration: Section | None = None

@@ -36,6 +36,13 @@ SECTIONS = {
         "cell rests on this modality alone, 0 = it does not use it. The weights of a cell sum "
         "to 1.",
     ),
+    "reliability": Heading(
+        "Which measurements look failed",
+        "Reliability is the probability that a measurement can be trusted, judged from what "
+        "failed measurements look like and from whether a cell's modalities bear each other out. "
+        "Bars count measurements that are more likely failed than not. Whether a rare cell state "
+        "or a failure is behind it, look at the cells to see.",
+    ),
     "training": Heading(
         "Training",
         "Of losses, lower is better. Training has converged where the curves are flat; a "

@@ -78,7 +78,7 @@ def test_more_than_twenty_groups_all_have_their_row(weights: pd.DataFrame) -> No
 
 
 def test_gate_refuses(weights: pd.DataFrame, groups: pd.Series) -> None:
-    with pytest.raises(ConfigError, match="kind must be 'bar' or 'box'. Got 'violin'"):  # noqa: RUF043
+    with pytest.raises(ConfigError, match="kind must be 'bar', 'box' or 'ternary'. Got 'violin'"):  # noqa: RUF043
         pl.gate(weights, groups, kind="violin")
     with pytest.raises(DataContractError, match=r"lacks 5 of 40 cells \(first: \['c0'"):
         pl.gate(weights, groups.iloc[5:])
@@ -117,3 +117,35 @@ def test_pattern_bars_are_the_counts() -> None:
 def test_patterns_refuse_what_is_not_boolean(present: pd.DataFrame) -> None:
     with pytest.raises(DataContractError, match="present must be a boolean table"):
         pl.pattern_counts(present)
+
+
+def test_corners_of_the_triangle_are_modalities() -> None:
+    weights = pd.DataFrame(np.eye(3), columns=["rna", "adt", "text"])
+    ax = pl.gate(weights, ["a", "a", "b"], kind="ternary")
+    drawn = np.concatenate([part.get_offsets() for part in ax.collections])
+    corners = {t.get_text(): t.xy for t in ax.texts}
+    np.testing.assert_allclose(drawn, [corners[name] for name in weights], atol=1e-9)
+    middle = pl.gate(pd.DataFrame(np.full((1, 3), 1 / 3)), kind="ternary")
+    np.testing.assert_allclose(
+        middle.collections[0].get_offsets()[0], np.mean(list(corners.values()), axis=0)
+    )
+    assert [t.get_text() for t in ax.get_legend().get_texts()] == ["a  (n = 2)", "b  (n = 1)"]
+
+
+def test_a_triangle_needs_three_modalities(weights: pd.DataFrame) -> None:
+    two = weights[["rna", "adt"]]
+    with pytest.raises(ConfigError, match=r"three modalities. Got 2: rna, adt"):
+        pl.gate(two, kind="ternary")
+
+
+def test_suspicious_measurements_are_counted_by_group() -> None:
+    values = pd.DataFrame(
+        {"rna": [0.1, 0.9, 0.2, 0.9], "adt": [np.nan, 0.8, 0.7, 0.4]}, index=list("abcd")
+    )
+    ax = pl.reliability(values, ["B", "B", "T", "T"])
+    np.testing.assert_allclose(bars_of(ax), [[0.5, 0.5], [0.0, 0.5]])
+    assert [t.get_text() for t in ax.texts] == ["1", "1", "", "1"]
+    strict = pl.reliability(values, threshold=0.85)
+    np.testing.assert_allclose(bars_of(strict).ravel(), [0.5, 1.0])
+    with pytest.raises(DataContractError, match=r"values must be a table .* get_reliability"):
+        pl.reliability(values * 2)
