@@ -11,17 +11,13 @@ trained system leaves a file, so that a run that was interrupted goes on where i
 """
 
 import argparse
-import json
 import logging
 import sys
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
-
-import numpy as np
 
 from benchmarks._command import run_command
+from benchmarks._parts import arrays_of, result_of
 from benchmarks._report import environment, markdown, run_name, set_threads, write_run
 from benchmarks._table1_paper import DATASETS
 from benchmarks._table1_run import OPTIMISERS, SYSTEMS, Part, run
@@ -87,9 +83,8 @@ def benchmark(args: argparse.Namespace, command: Sequence[str]) -> list[Path]:
     for noisy in ("lightning.pytorch", "lightning.fabric"):
         logging.getLogger(noisy).setLevel(logging.ERROR)
     set_threads(args.threads)
-    args.parts.mkdir(parents=True, exist_ok=True)
     parts = parts_of(args)
-    results = [_result(part, args.parts) for part in parts]
+    results = [result_of(part, args.parts, run) for part in parts]
     tables = {"": table_of(results), "quality": quality_of(results)}
     for table in tables.values():
         print(markdown(table, digits=2), end="\n\n")
@@ -102,23 +97,6 @@ def benchmark(args: argparse.Namespace, command: Sequence[str]) -> list[Path]:
     return [*write_run(args.out, name, tables, record), *_draw(parts, args, name)]
 
 
-def _result(part: Part, folder: Path) -> dict[str, Any]:
-    """Train a system, or read what an earlier run found."""
-    path = folder / f"{part.name}.json"
-    if not path.is_file():
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            found, images = run(part)
-        np.savez_compressed(path.with_suffix(".npz"), allow_pickle=False, **images)
-        # Whole or not at all: an interrupted run resumes from what is there.
-        partial = path.with_suffix(".part")
-        partial.write_text(json.dumps(found), encoding="utf-8")
-        partial.replace(path)
-        _logger.info("%s: %.0f s", part.name, found["train_s"])
-    result: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return result
-
-
 def _draw(parts: Sequence[Part], args: argparse.Namespace, name: str) -> list[Path]:
     """Draw prior and conditional samples of every system, one picture per data set."""
     import matplotlib.pyplot as plt
@@ -129,12 +107,9 @@ def _draw(parts: Sequence[Part], args: argparse.Namespace, name: str) -> list[Pa
     for dataset in dict.fromkeys(part.dataset for part in parts):
         sets = {}
         for part in parts:
-            path = args.parts / f"{part.name}.npz"
-            if (part.dataset, part.seed) == (dataset, 0) and path.is_file():
-                with np.load(path) as images:
-                    sets |= {
-                        f"{part.system}: {kind}": images[kind].astype(float) for kind in images
-                    }
+            if (part.dataset, part.seed) == (dataset, 0):
+                images = arrays_of(part, args.parts)
+                sets |= {f"{part.system}: {kind}": x.astype(float) for kind, x in images.items()}
         if sets:
             figure = pl.samples(sets, ncols=4)
             path = args.out / f"{name}.{dataset}.png"

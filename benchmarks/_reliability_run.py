@@ -1,0 +1,254 @@
+"""One system on one data set: train it, make held-out measurements fail, and see what it says."""
+
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from mudata import MuData
+from sklearn.neighbors import KNeighborsClassifier
+
+from benchmarks._corruptions import KINDS, Values, kinds_for
+from benchmarks._metrics import auroc
+from benchmarks._reliability_data import Task, dense, read_task, with_values
+from benchmarks._reliability_peers import totalvi_failures, wnn_failures
+from hzau_omics import model as models
+from hzau_omics.data import MosaicStore
+from hzau_omics.errors import ConfigError
+from hzau_omics.metrics import interval_coverage, mean_feature_pearson
+
+SYSTEMS: Mapping[str, tuple[str, Mapping[str, Any], Mapping[str, Any]]] = {
+    "HZAUVAE": ("HZAUVAE", {}, {}),
+    "HZAUVAE, clean": ("HZAUVAE", {}, {"corruption": 0.0}),
+    "uniform": ("HZAUVAE", {"pool": "uniform"}, {}),
+    "uniform, clean": ("HZAUVAE", {"pool": "uniform"}, {"corruption": 0.0}),
+    "global": ("HZAUVAE", {"pool": "global"}, {}),
+    "global, clean": ("HZAUVAE", {"pool": "global"}, {"corruption": 0.0}),
+    "MVAE": ("MVAE", {}, {"corruption": 0.1, "marginal_targets": "all", "kl_weight": 0.5}),
+    "MVAE, clean": ("MVAE", {}, {"marginal_targets": "all", "kl_weight": 0.5}),
+    "MMVAE, clean": ("MMVAE", {}, {"kl_weight": 0.5}),
+}
+"""Class, its options and those of training; "clean" is without failures in training. The products
+of experts get HZAU-VAE's targets and KL weight, so that what differs is the pool."""
+
+PEERS = ("WNN", "totalVI")
+"""Seurat's modality weights as muon computes them (needs muon), and scvi-tools' model of CITE-seq,
+whose latent is compared; for data sets of RNA and protein."""
+
+NEIGHBOURS = 15
+N_SAMPLES = 5
+
+
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    """One system on one data set.
+
+    Attributes
+    ----------
+    dataset, system, seed
+        What is trained.
+    epochs, n_cells
+        How long (0 for the default), and on how many cells at most.
+    failures
+        Whether measurements are made to fail; else the model is asked about clean cells only.
+    """
+
+    dataset: str
+    system: str
+    seed: int
+    epochs: int
+    n_cells: int
+    failures: bool = True
+
+    @property
+    def name(self) -> str:
+        """File name of the result, without suffix."""
+        *values, failures = asdict(self).values()
+        name = "_".join(str(value).replace(", ", "-") for value in values)
+        return name if failures else f"{name}_clean"
+
+
+def run(part: Part) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """Train and evaluate; give figures, and arrays of held-out cells to compare between seeds."""
+    task = read_task(part.dataset, part.n_cells)
+    if part.system in PEERS:
+        return _peer(part, task), {}
+    name, options, training = SYSTEMS[part.system]
+    cls = getattr(models, name)
+    cls.setup_mudata(task.train, dict(task.modalities), batch_key=task.batch_key)
+    model = cls(task.train, **options)
+    start = time.perf_counter()
+    model.train(
+        part.epochs or None, seed=part.seed, enable_progress_bar=False, plan_kwargs=dict(training)
+    )
+    found: dict[str, Any] = {**asdict(part), "train_s": time.perf_counter() - start}
+    found["epochs"] = len(model.history["train_loss"])
+    judge = _Judge(model, task)
+    found["clean"] = judge.clean_figures()
+    found["rows"] = judge.failures() if part.failures else []
+    found["agreement"] = judge.agreements() if part.failures else {}
+    return found, judge.good.arrays()
+
+
+def _peer(part: Part, task: Task) -> dict[str, Any]:
+    start = time.perf_counter()
+    if part.system == "WNN":
+        clean, rows = wnn_failures(task, part.seed)
+    else:
+        clean, rows = totalvi_failures(task, part.seed, part.epochs or None)
+    seconds = time.perf_counter() - start
+    return {**asdict(part), "train_s": seconds, "clean": clean, "rows": rows, "agreement": {}}
+
+
+@dataclass(frozen=True)
+class _Scores:
+    """What a model says of some cells; frames (cell, modality), higher = more to be trusted."""
+
+    latent: np.ndarray
+    nll: np.ndarray
+    by_kind: Mapping[str, pd.DataFrame]
+    agreement: np.ndarray | None
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        return {kind: frame.to_numpy() for kind, frame in self.by_kind.items()}
+
+
+class _Judge:
+    """A trained model, and the held-out cells as they are."""
+
+    def __init__(self, model: Any, task: Task) -> None:
+        self.model, self.task = model, task
+        self.names = list(task.modalities)
+        self.clean = MosaicStore(task.test, model.layout)
+        self.values = {name: dense(task.test, name) for name in self.names}
+        self.donors = {name: task.donors(name) for name in self.names}
+        labels = task.labels(task.train)
+        embedded = model.get_latent_representation()
+        self.neighbours = KNeighborsClassifier(NEIGHBOURS).fit(
+            embedded[labels != ""], labels[labels != ""]
+        )
+        self.labels = task.labels(task.test)
+        self.good = self.scores(task.test)
+
+    def scores(self, mdata: MuData) -> _Scores:
+        """Ask the model about cells, the clean counts of which are known."""
+        model = self.model
+        by_kind = {}
+        if isinstance(model, models.HZAUVAE):
+            with suppress(ConfigError):
+                by_kind["reliability"] = model.get_reliability(mdata)
+            by_kind["gate"] = model.get_gate_weights(mdata)
+            by_kind["precision"] = model.get_gate_weights(mdata, kind="precision")
+        x = {name: dense(mdata, name) for name in self.names}
+        by_kind["total counts"] = pd.DataFrame({n: np.log1p(x[n].sum(1)) for n in self.names})
+        by_kind["distance to mean profile"] = pd.DataFrame(
+            {n: _distance(x[n], self.donors[n].profile) for n in self.names}
+        )
+        agreement = None
+        with suppress(ConfigError):
+            agreement = -model.get_agreement(mdata).to_numpy()[:, 0]
+        return _Scores(model.get_latent_representation(mdata), self._nll(mdata), by_kind, agreement)
+
+    def _nll(self, mdata: MuData) -> np.ndarray:
+        """Negative log likelihood of the clean values (modality,), in nats per cell."""
+        network = self.model.module
+        seen = MosaicStore(mdata, self.model.layout)
+        cells = np.arange(seen.n_cells)
+        total = np.zeros(len(self.names))
+        torch.manual_seed(0)
+        pairs = zip(*(s.minibatches(cells, 256) for s in (seen, self.clean)), strict=True)
+        with torch.inference_mode():
+            for batch, wanted in pairs:
+                q = network.infer(network.encode(batch), batch.present).q
+                for _ in range(N_SAMPLES):
+                    total -= network.log_likelihoods(q.sample(), wanted).sum(0).numpy()
+        return total / N_SAMPLES / len(cells)
+
+    def clean_figures(self) -> dict[str, float]:
+        """Say how good the model is on held-out cells as they are."""
+        found = {"accuracy": self._accuracy(self.good)}
+        found |= {f"nll_{n}": float(v) for n, v in zip(self.names, self.good.nll, strict=True)}
+        for name, other in zip(self.names, self.names[::-1], strict=True):
+            if self.task.modalities[name] != "nb":
+                continue
+            imputed = self.model.impute(name, self.task.test, given=other, n_samples=50, seed=0)
+            log1p = np.asarray(imputed.layers["log1p_mean"])
+            found[f"pearson_{name}"] = mean_feature_pearson(log1p, np.log1p(self.values[name]))
+            pit = self.model.get_pit(name, self.task.test, given=other, n_samples=50, seed=0)
+            for level in (0.5, 0.8, 0.9, 0.95):
+                covered = interval_coverage(pit.to_numpy(), level).overall
+                found[f"coverage{100 * level:.0f}_{name}"] = float(covered)
+        return found
+
+    def failures(self) -> list[dict[str, Any]]:
+        """Let one modality of all held-out cells fail, in each way and at each strength."""
+        rows = []
+        for name in self.names:
+            for kind in kinds_for(self.values[name], self.donors[name]):
+                for strength in KINDS[kind][1]:
+                    spoilt = self._spoilt(name, kind, strength)
+                    row = {"modality": name, "kind": kind, "strength": strength}
+                    rows.append(row | self._compared(self.scores(spoilt), name))
+        return rows
+
+    def _spoilt(self, name: str, kind: str, strength: float) -> MuData:
+        rng = np.random.default_rng(2)
+        x = KINDS[kind][0](self.values[name], strength, self.donors[name], rng)
+        return with_values(self.task.test, name, x)
+
+    def _compared(self, bad: _Scores, name: str) -> dict[str, Any]:
+        found: dict[str, Any] = {
+            f"auroc {kind}": auroc(self.good.by_kind[kind][name], frame[name])
+            for kind, frame in bad.by_kind.items()
+        }
+        across = self._across(name)
+        if "reliability" in bad.by_kind:
+            frame = bad.by_kind["reliability"]
+            found["auroc across types"] = auroc(
+                self.good.by_kind["reliability"][name], frame[name][across]
+            )
+            found["reliability"] = float(frame[name].mean())
+        if bad.agreement is not None:
+            found["auroc agreement"] = auroc(self.good.agreement, bad.agreement)
+            found["auroc agreement across types"] = auroc(
+                self.good.agreement, bad.agreement[across]
+            )
+        found["accuracy"] = self._accuracy(bad)
+        found |= {f"nll_{n}": float(v) for n, v in zip(self.names, bad.nll, strict=True)}
+        return found
+
+    def agreements(self) -> dict[str, float]:
+        """Find doublets, both modalities of which are mixed with the same other cell's."""
+        if self.good.agreement is None:
+            return {}
+        spoilt = self.task.test
+        for name in self.names:
+            if kinds_for(self.values[name], self.donors[name]) == ["another_category"]:
+                return {}
+            rng = np.random.default_rng(2)
+            x = KINDS["mixed"][0](self.values[name], 0.5, self.donors[name], rng)
+            spoilt = with_values(spoilt, name, x)
+        bad = -self.model.get_agreement(spoilt).to_numpy()[:, 0]
+        return {
+            "doublets": auroc(self.good.agreement, bad),
+            "doublets across types": auroc(self.good.agreement, bad[self._across(self.names[0])]),
+        }
+
+    def _across(self, name: str) -> np.ndarray:
+        """Return the cells whose partner is of another type."""
+        partner = self.labels[self.donors[name].partner]
+        return (self.labels != partner) & (self.labels != "") & (partner != "")
+
+    def _accuracy(self, scores: _Scores) -> float:
+        known = self.labels != ""
+        return float((self.neighbours.predict(scores.latent[known]) == self.labels[known]).mean())
+
+
+def _distance(x: Values, profile: Values) -> np.ndarray:
+    """Return 1 - the cosine of each cell with a profile."""
+    norm = np.linalg.norm(x, axis=1) * np.linalg.norm(profile)
+    return 1 - x @ profile / np.maximum(norm, 1e-12)

@@ -1,0 +1,81 @@
+"""Failed measurements in the benchmark, and its short setting."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings, strategies as st
+
+from benchmarks import reliability
+from benchmarks._corruptions import KINDS, Donors, kinds_for
+from benchmarks._metrics import auroc
+
+
+def donors(x):
+    profile = x.mean(0)
+    other = np.broadcast_to(profile[::-1], x.shape)
+    return Donors(profile=profile, other_profile=other, partner=np.arange(len(x))[::-1])
+
+
+def counts(seed=0, n=60):
+    rng = np.random.default_rng(seed)
+    return rng.poisson(rng.gamma(1, 8, (1, 12)), (n, 12)).astype(np.float32)
+
+
+@settings(max_examples=20, deadline=None)
+@given(strength=st.floats(0, 1), seed=st.integers(0, 100))
+def test_failures_are_what_they_are_called(strength, seed):
+    x = counts(seed)
+    rng = np.random.default_rng(seed)
+    found = {kind: KINDS[kind][0](x, strength, donors(x), rng) for kind in kinds_for(x, donors(x))}
+    for kind, values in found.items():
+        assert values.shape == x.shape
+        assert values.dtype == np.float32
+        assert (values == values.round()).all(), kind
+        assert (values >= 0).all(), kind
+    assert (found["thinned"] <= x).all()
+    assert found["thinned"].sum() == pytest.approx((1 - strength) * x.sum(), rel=0.1, abs=30)
+    assert found["ambient"].sum() == pytest.approx(x.sum(), rel=0.1)
+    lost = (found["zeroed"] == 0) & (x > 0)
+    assert (lost.any(0).sum()) <= round(strength * 12)
+    np.testing.assert_array_equal(found["swapped"], x[::-1])
+
+
+def test_no_strength_changes_nothing():
+    x = counts()
+    for kind in ("ambient", "thinned", "mixed", "zeroed", "foreign_ambient"):
+        found = KINDS[kind][0](x, 0.0, donors(x), np.random.default_rng(0))
+        np.testing.assert_array_equal(found, x)
+
+
+def test_binary_values_stay_binary_and_categories_change():
+    rng = np.random.default_rng(0)
+    x = (rng.random((40, 15)) < 0.3).astype(np.float32)
+    for kind in kinds_for(x, donors(x)):
+        found = KINDS[kind][0](x, 0.5, donors(x), rng)
+        assert set(np.unique(found)) <= {0.0, 1.0}, kind
+    labels = np.eye(4, dtype=np.float32)[rng.integers(0, 4, 50)]
+    assert kinds_for(labels, donors(labels)) == ["another_category"]
+    other = KINDS["another_category"][0](labels, 1.0, donors(labels), rng)
+    assert (other.sum(1) == 1).all()
+    assert (other.argmax(1) != labels.argmax(1)).all()
+
+
+def test_auroc_is_high_where_good_measurements_score_high():
+    assert auroc([3, 4], [1, 2]) == 1
+    assert auroc([1, 2], [3, 4]) == 0
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_the_short_setting_asks_every_kind_of_system(data_file, tmp_path, capsys, monkeypatch):
+    data_file("citeseq_bmmc_neurips2021_starter.h5mu")
+    words = ["--dataset", "bmmc", "--quick", "--parts", str(tmp_path / "parts")]
+    for system in ("HZAUVAE", "uniform, clean", "MVAE"):
+        words += ["--system", system]
+    words += ["--out", str(tmp_path / "out"), "--threads", "1"]
+    assert reliability.main(words) == 0
+    text = capsys.readouterr().out
+    for system in ("HZAUVAE", "uniform, clean", "MVAE"):
+        for kind in ("ambient", "thinned", "mixed", "zeroed", "foreign_ambient", "swapped"):
+            assert f"| bmmc | {system} | rna | {kind} |" in text
+    monkeypatch.setattr(reliability, "run", None)
+    assert reliability.main(words) == 0
+    assert len(list((tmp_path / "out").glob("*.png"))) >= 1
