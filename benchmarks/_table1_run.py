@@ -79,7 +79,8 @@ def run(part: Part) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         part.epochs or None, batch_size=100 if task.is_image else 128, seed=part.seed,
         enable_progress_bar=False, early_stopping=False, train_size=1.0 if as_paper else 0.9,
         plan_kwargs={
-            "kl_weight": 1.0, **task.training, **training, **(PAPER_OPTIMISER if as_paper else {})
+            "kl_weight": 1.0, "corruption": 0.0, **task.training, **training,
+            **(PAPER_OPTIMISER if as_paper else {}),
         },
     )  # fmt: skip
     found: dict[str, Any] = {**asdict(part), "train_s": time.perf_counter() - start}

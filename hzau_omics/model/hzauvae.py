@@ -24,7 +24,10 @@ class HZAUVAE(System):
     Each subset S of modalities has an expert q_S(z | x_S); a gate that sees hidden features and the
     presence mask weighs the experts that a cell can use, and the posterior is their weighted
     geometric mean (Theorem 10-2). Training reconstructs everything that a cell has from the joint
-    posterior and from each modality alone, so that any part can be imputed from any other.
+    posterior and from each modality alone, so that any part can be imputed from any other. Of a
+    tenth of the cells it sees one modality as a failed measurement would give it, and still has to
+    reconstruct the clean values: so the gate learns whom to trust (``plan_kwargs={"corruption":
+    0.1}``; with another pool the experts learn to stand failures).
 
     Parameters
     ----------
