@@ -48,16 +48,25 @@ class Task:
             of_train, of_test = (
                 part.obs[self.batch_key].astype(str).to_numpy() for part in (self.train, self.test)
             )
-            names = sorted(set(of_train))
+            names = np.unique(of_train)
             means = np.stack([train[of_train == name].mean(0) for name in names])
-            here = np.array([names.index(name) for name in of_test])
-            shift = np.random.default_rng(0).integers(1, len(names), len(here))
-            other = means[(here + shift) % len(names)]
+            if len(names) > 1:
+                rng = np.random.default_rng(0)
+                others = [rng.choice(np.flatnonzero(names != name)) for name in of_test]
+                other = means[others]
         return Donors(
             profile=train.mean(0),
             other_profile=other,
-            partner=np.random.default_rng(1).permutation(len(test)),
+            partner=_derangement(len(test)),
         )
+
+
+def _derangement(n: int) -> np.ndarray:
+    """Return another position for each."""
+    order = np.random.default_rng(1).permutation(n)
+    partner = np.empty(n, dtype=np.int64)
+    partner[order] = np.roll(order, 1)
+    return partner
 
 
 def dense(mdata: MuData, modality: str) -> Values:

@@ -160,12 +160,14 @@ class _Judge:
         cells = np.arange(seen.n_cells)
         total = np.zeros(len(self.names))
         torch.manual_seed(0)
+        device = next(network.parameters()).device
         pairs = zip(*(s.minibatches(cells, 256) for s in (seen, self.clean)), strict=True)
         with torch.inference_mode():
             for batch, wanted in pairs:
-                q = network.infer(network.encode(batch), batch.present).q
+                here, there = batch.to(device), wanted.to(device)
+                q = network.infer(network.encode(here), here.present).q
                 for _ in range(N_SAMPLES):
-                    total -= network.log_likelihoods(q.sample(), wanted).sum(0).numpy()
+                    total -= network.log_likelihoods(q.sample(), there).sum(0).cpu().numpy()
         return total / N_SAMPLES / len(cells)
 
     def clean_figures(self) -> dict[str, float]:

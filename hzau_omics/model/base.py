@@ -22,7 +22,7 @@ from hzau_omics.model.fields import LAYOUT_KEY, layout_of
 from hzau_omics.model.persistence import registry_of
 from hzau_omics.model.recipe import Recipe
 from hzau_omics.model.registration import RegisteredModel
-from hzau_omics.model.reliability import calibrate_judge, make_corruptor
+from hzau_omics.model.reliability import calibrate_judge, make_corruptor, teach_judge
 from hzau_omics.model.session import InferenceSession, check_choice, check_patterns
 from hzau_omics.model.training.config import TrainingPlanConfig, default_max_epochs
 from hzau_omics.model.training.data import MosaicDataModule
@@ -224,15 +224,19 @@ class TrainableModel(RegisteredModel):
                 self.module, store, split.train, self.modality_weights, seed
             )
         corruptor = make_corruptor(store, split.train, plan_config.corruption, seed)
+        n_steps = run.max_epochs * -(-len(split.train) // batch_size)
+        self.module.judge.reset()
+        if plan_config.corruption:
+            teach_judge(self.module, store, split.train, corruptor, seed=seed, n_steps=n_steps)
         data = MosaicDataModule(store, split, batch_size, seed, device_memory_gb=device_memory_gb)
         plan = TrainingPlan(
             self.module,
             plan_config,
             modality_weights=torch.tensor([self.modality_weights_[m] for m in self.layout.names]),
-            n_steps=run.max_epochs * -(-len(split.train) // batch_size),
+            n_steps=n_steps,
             seed=seed,
             precision=precision,
-            corruptor=corruptor,
+            corruptor=corruptor if plan_config.corruption else None,
         )
         self.module.train()
         try:

@@ -5,7 +5,7 @@ by what a failed measurement would give; what is to be reconstructed stays clean
 """
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import torch
@@ -68,10 +68,13 @@ def thinned_values(x: Values, kept: Kept, profile: Values) -> Values:
 
 
 def another_category(x: Values, kept: Kept, profile: Values) -> Values:
-    """Replace a share of the rows by a category drawn from a profile of frequencies."""
-    drawn = torch.multinomial(profile.clamp_min(1e-9), 1)
-    other = torch.zeros_like(x).scatter_(-1, drawn, 1.0)
-    return torch.where(torch.rand_like(kept) < kept, x, other)
+    """Replace every row by another category, drawn from a profile of frequencies.
+
+    One value cannot fail by halves: `kept` does not matter.
+    """
+    # A single category has no other.
+    drawn = torch.multinomial((profile * (1 - x)).clamp_min(1e-9), 1)
+    return torch.zeros_like(x).scatter_(-1, drawn, 1.0)
 
 
 def towards_mean(x: Values, kept: Kept, profile: Values) -> Values:
@@ -111,15 +114,12 @@ class Corrupted:
         Position of each one's corrupted modality, in the processor's memory.
     failed
         Whether it is corrupted so much that it counts as failed, in the processor's memory.
-    weight
-        How much each counts, so that failures are as frequent as if every step had some.
     """
 
     batch: Minibatch
     cells: Int[Tensor, " row"]
     modality: Int[Tensor, " row"]
     failed: Bool[Tensor, " row"]
-    weight: float
 
 
 class Corruptor:
@@ -164,16 +164,17 @@ class Corruptor:
     def __call__(self, batch: Minibatch) -> Corrupted | None:
         """Corrupt some cells of a minibatch; None if none were drawn."""
         present = batch.present_on_host
-        drawn = (torch.rand(len(present)) < self.share) & present.any(-1)
+        # Where nothing else is at hand, there is nobody to turn to.
+        drawn = (torch.rand(len(present)) < self.share) & (present.sum(-1) > 1)
         cells = drawn.nonzero().squeeze(-1)
         if not len(cells):
             return None
         modality = torch.multinomial(present[cells].float(), 1).squeeze(-1)
         return self._corrupt(batch, cells, modality, failed_only=False)
 
-    def fail(self, batch: Minibatch, modality: int) -> Minibatch:
-        """Return all cells with a failed measurement of one modality, which they have."""
-        cells = torch.arange(len(batch))
+    def fail(self, batch: Minibatch, modality: int, cells: Tensor | None = None) -> Minibatch:
+        """Return all cells, or some, with a failed measurement of one modality that they have."""
+        cells = torch.arange(len(batch)) if cells is None else cells
         which = torch.full_like(cells, modality)
         return self._corrupt(batch, cells, which, failed_only=True).batch
 
@@ -201,11 +202,11 @@ class Corruptor:
                 profile = self.profiles[m].to(x.device)[code[where]]
                 if chosen is not thin:
                     profile = self._some_mixed(batch, m, profile)
+                    profile = profile * _measured(batch, name, index[where])
+                    profile = _as_shares(profile) if damages.counts else profile
                 share = kept[rows].to(x.device).unsqueeze(-1)
                 values[name] = x.index_copy(0, where, damage(x[where], share, profile))
-        return Corrupted(
-            batch.take(cells, values=values), cells, modality, kept <= limit, 1 / self.every
-        )
+        return Corrupted(batch.take(cells, values=values), cells, modality, kept <= limit)
 
     def _some_mixed(self, batch: Minibatch, m: int, profile: Values) -> Values:
         """Replace half of the profiles by random mixtures of a few cells each."""
@@ -231,29 +232,23 @@ def _dense_rows(batch: Minibatch, name: str, cells: Tensor, index: Tensor) -> Va
     return batch.x[name][index] if sparse is None else sparse.take(cells).dense()
 
 
+def _measured(batch: Minibatch, name: str, index: Tensor) -> Tensor | float:
+    """Return which features of some cells were measured, or 1 where all were."""
+    mask = batch.feature_mask.get(name)
+    return 1.0 if mask is None else mask[index].float()
+
+
 def _as_shares(profile: Float[Tensor, "row feature"]) -> Float[Tensor, "row feature"]:
     return profile / profile.sum(-1, keepdim=True).clamp_min(1e-12)
 
 
-def mean_profiles(
-    batches: Sequence[Minibatch], names: Sequence[str], n_batches: int
-) -> dict[str, Float[Tensor, "batch feature"]]:
-    """Return the mean of every feature by batch; where a batch has no cell, that of all.
+def mean_profile(batch: Minibatch, name: str, n_batches: int) -> Float[Tensor, "batch feature"]:
+    """Return the mean of every feature of a modality by batch, of cells that have it.
 
-    Parameters
-    ----------
-    batches
-        Cells that have the modality, one minibatch per modality.
-    names
-        The modalities.
-    n_batches
-        Number of batches.
+    Where a batch has no cell, the mean of all takes its place.
     """
-    found = {}
-    for batch, name in zip(batches, names, strict=True):
-        x = batch.x[name]
-        total = x.new_zeros(n_batches, x.shape[1]).index_add_(0, batch.batch, x)
-        count = torch.bincount(batch.batch, minlength=n_batches).unsqueeze(1)
-        overall = x.mean(0) if len(x) else x.new_zeros(x.shape[1])
-        found[name] = torch.where(count > 0, total / count.clamp_min(1), overall)
-    return found
+    x = batch.x[name]
+    total = x.new_zeros(n_batches, x.shape[1]).index_add_(0, batch.batch, x)
+    count = torch.bincount(batch.batch, minlength=n_batches).unsqueeze(1)
+    overall = x.mean(0) if len(x) else x.new_zeros(x.shape[1])
+    return torch.where(count > 0, total / count.clamp_min(1), overall)

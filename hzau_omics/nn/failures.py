@@ -5,17 +5,12 @@ from typing import NamedTuple
 
 import torch
 from jaxtyping import Bool, Float
-from torch import Tensor, nn
+from torch import Tensor
 
 from hzau_omics.minibatch import Minibatch
 from hzau_omics.nn.corruption import Corrupted, Corruptor
 from hzau_omics.nn.gaussian import DiagonalGaussian
 from hzau_omics.nn.network import Encoded, MultimodalVAE
-from hzau_omics.nn.reliability import reliability_loss
-
-LOSS_WEIGHT = 10.0
-"""Of the cross-entropy of the judgement of reliability, whose weights are its own: it matters only
-beside the largest norm of a gradient."""
 
 
 class WithFailures(NamedTuple):
@@ -25,21 +20,17 @@ class WithFailures(NamedTuple):
     ----------
     pooled
         Posteriors (subset, cell, latent), the first subset being all that a cell has.
-    loss
-        Of the judgement of reliability, per cell.
     intact
         1 for cells that were shown as they are, 0 for the others; in the processor's memory.
     """
 
     pooled: DiagonalGaussian
-    loss: Float[Tensor, ""]
     intact: Float[Tensor, " cell"]
 
 
 def with_failures(
     network: MultimodalVAE,
     batch: Minibatch,
-    encoded: Encoded,
     pooled: DiagonalGaussian,
     *,
     corruptor: Corruptor | None,
@@ -47,36 +38,19 @@ def with_failures(
 ) -> WithFailures:
     """Replace the joint posterior of some cells by what is inferred from failed measurements.
 
-    With a gate, only it and the judgement of reliability learn from these: encoders that learned to
-    stand failures would be the worse for clean cells. `subset` is what joint posteriors are
-    inferred from, in the processor's memory; without `corruptor` nothing fails.
+    With a gate, encoders and experts do not learn from these, but it and the decoders: encoders
+    that learned to stand failures would be the worse for clean cells. `subset` is what joint
+    posteriors are inferred from, in the processor's memory; without `corruptor` nothing fails.
     """
-    loss = torch.zeros((), device=batch.present.device)
     intact = torch.ones(len(batch))
-    if encoded.reliability is not None:
-        # A gradient for every parameter in every step, as several processes need it.
-        loss = loss + 0 * torch.stack([p.sum() for p in network.judge.parameters()]).sum()
-    if corruptor is None:
-        return WithFailures(pooled, loss, intact)
-    if encoded.reliability is not None:
-        every = torch.ones_like(batch.present)
-        loss = loss + reliability_loss(encoded.reliability, every, batch.present)
-    corrupted = corruptor(batch)
-    if corrupted is not None:
-        again = network.encode(corrupted.batch)
-        if again.reliability is not None:
-            loss = loss + _loss_of_failed(again.reliability, corrupted)
-            again = again.without_gradient()
-        pooled = _replaced(network, again, pooled, corrupted, subset)
-        intact[corrupted.cells] = 0
-    return WithFailures(pooled, LOSS_WEIGHT * loss / len(batch), intact)
-
-
-def _loss_of_failed(logit: Float[Tensor, "row modality"], corrupted: Corrupted) -> Tensor:
-    # Between clean and failed there is no truth to learn.
-    of = nn.functional.one_hot(corrupted.modality, logit.shape[1]).bool()
-    failed = (of & corrupted.failed.unsqueeze(-1)).to(logit.device, non_blocking=True)
-    return corrupted.weight * reliability_loss(logit, torch.zeros_like(failed), failed)
+    corrupted = None if corruptor is None else corruptor(batch)
+    if corrupted is None:
+        return WithFailures(pooled, intact)
+    again = network.encode(corrupted.batch)
+    if again.reliability is not None:
+        again = again.without_gradient()
+    intact[corrupted.cells] = 0
+    return WithFailures(_replaced(network, again, pooled, corrupted, subset), intact)
 
 
 def _replaced(

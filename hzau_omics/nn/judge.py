@@ -35,9 +35,9 @@ class LogOddsScale(nn.Module):
 class Judge(nn.Module):
     """How far each measurement can be trusted.
 
-    A head per modality learns it from failures made in training; the gate listens to these. After
-    training, what cells' own measurements say comes in for other kinds of failure: whether the
-    model can explain a measurement, and whether another modality bears it out.
+    A head per modality learns it from made failures; the gate listens to these. After training,
+    what cells' own measurements say comes in for other kinds of failure: whether the model can
+    explain a measurement, and whether another modality bears it out.
     """
 
     def __init__(
@@ -48,11 +48,15 @@ class Judge(nn.Module):
         self.heads = nn.ModuleList(
             ReliabilityHead(n, n_covariates, dropout=dropout) for n in n_features if learns
         )
+        # They are taught before the network is trained, and judge alike all along.
+        self.heads.requires_grad_(requires_grad=False)
         self.pairs = pairs_of(n_modalities)
         self.fit, self.shape, self.support = (Tails(n_modalities) for _ in range(3))
         self.agreement = Tails(len(self.pairs))
         self.learned_scale, self.scale = (LogOddsScale(n_modalities) for _ in range(2))
+        self.is_taught: Tensor
         self.is_trained: Tensor
+        self.register_buffer("is_taught", torch.zeros((), dtype=torch.bool))
         self.register_buffer("is_trained", torch.zeros((), dtype=torch.bool))
 
     @property
@@ -70,11 +74,23 @@ class Judge(nn.Module):
             [head(x, covariates) for head, x in zip(self.heads, inputs, strict=True)], dim=-1
         )
 
+    def of_modality(
+        self,
+        modality: int,
+        x: Tensor | SparseEntries,
+        covariates: Float[Tensor, "cell covariate"],
+    ) -> Float[Tensor, " cell"]:
+        """Return the same of one modality."""
+        found: Tensor = self.heads[modality](x, covariates)
+        return found
+
     def reset(self) -> None:
-        """Forget the calibration of log odds, before it is made anew."""
-        self.learned_scale.reset()
-        self.scale.reset()
-        self.is_trained.fill_(True)  # noqa: FBT003
+        """Forget all that was learned of validation cells: they will score otherwise."""
+        for scale in (self.learned_scale, self.scale):
+            scale.reset()
+        for tails in (self.fit, self.shape, self.support, self.agreement):
+            tails.reset()
+        self.is_trained.fill_(False)  # noqa: FBT003
 
     def learn_tails(self, evidence: Evidence) -> None:
         """Take the scores of good cells as reference."""

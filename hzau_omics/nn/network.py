@@ -1,7 +1,6 @@
 """The multimodal VAE: encoders, experts, pool and decoders put together."""
 
 from collections.abc import Sequence
-from contextlib import nullcontext
 from typing import NamedTuple, cast
 
 import torch
@@ -175,17 +174,14 @@ class MultimodalVAE(nn.Module):
         expert = self.family.subsets.index(self.config.condition)
         return DiagonalGaussian(*(part[:, expert] for part in encoded.experts))
 
-    def encode(self, batch: Minibatch, *, judging: bool = True) -> Encoded:
-        """Return hidden features and all experts of each cell.
-
-        Without `judging` the heads of reliability get no gradient.
-        """
+    def encode(self, batch: Minibatch) -> Encoded:
+        """Return hidden features and all experts of each cell."""
         covariates = self.covariates(batch)
         inputs = self._encoder_inputs(batch)
         hidden = [encoder(x, covariates) for encoder, x in zip(self.encoders, inputs, strict=True)]
         reliability = None
         if self.judge.learns:
-            with nullcontext() if judging else torch.no_grad():
+            with torch.no_grad():
                 reliability = self.judge(inputs, covariates)
         return Encoded(hidden, self.experts(hidden), reliability)
 
@@ -193,6 +189,11 @@ class MultimodalVAE(nn.Module):
         """Return the log odds that each measurement can be trusted, as learned in training."""
         found: Tensor = self.judge(self._encoder_inputs(batch), self.covariates(batch))
         return found
+
+    def judged_one(self, batch: Minibatch, modality: int) -> Float[Tensor, " cell"]:
+        """Return the same of one modality."""
+        x = self._encoder_input(modality, batch)
+        return self.judge.of_modality(modality, x, self.covariates(batch))
 
     def _encoder_inputs(self, batch: Minibatch) -> list[Tensor | SparseEntries]:
         return [self._encoder_input(i, batch) for i in range(len(self.modalities))]

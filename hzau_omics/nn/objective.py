@@ -277,10 +277,10 @@ def sub_sampled_objective(
         Choice of subsets.
     corruptor
         Draws failed measurements for some of the cells: their joint term is inferred from these,
-        and reconstructs the clean values. With a gate, only it and the judgement of reliability
+        and reconstructs the clean values. With a gate, encoders and experts do not
         learn from them.
     """
-    encoded = network.encode(batch, judging=corruptor is not None)
+    encoded = network.encode(batch)
     device = batch.present.device
     on_device = partial(torch.Tensor.to, device=device, non_blocking=True)
     present = batch.present_on_host
@@ -288,10 +288,9 @@ def sub_sampled_objective(
     chosen, term, cell = map(on_device, (drawn.chosen, drawn.term, drawn.cell))
     pooled = network.infer_term(encoded, on_device(drawn.subsets)).q
     # What is said of clean cells, and asked of their posteriors, leaves out those that fail.
-    pooled, of_judgement, intact = with_failures(
+    pooled, intact = with_failures(
         network,
         batch,
-        encoded,
         pooled,
         corruptor=corruptor if drawn.has_joint else None,
         subset=drawn.subsets[0],
@@ -341,7 +340,7 @@ def sub_sampled_objective(
     n_terms = len(batch) if config.is_mean else len(term)
     counted = on_device((drawn.reported * intact).flatten()[drawn.chosen])
     return ObjectiveTerms(
-        loss=total.sum() / max(n_terms, 1) + of_judgement,
+        loss=total.sum() / max(n_terms, 1),
         kl=(counted * kl.detach()).sum(),
         log_prob=torch.stack(log_prob),
         n_cells=int(intact.sum()),

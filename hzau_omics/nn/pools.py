@@ -5,11 +5,13 @@ A pool is asked for two things: the posterior that the model reports for what a 
 only for mixtures, whose terms are their components.
 """
 
+import math
 from typing import NamedTuple, cast, override
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
+from torch.nn.functional import softplus
 
 from hzau_omics.nn.fusion import (
     consensus_of_experts,
@@ -21,8 +23,11 @@ from hzau_omics.nn.fusion import (
 )
 from hzau_omics.nn.gate import Gate
 from hzau_omics.nn.gaussian import LOGVAR_RANGE, DiagonalGaussian
-from hzau_omics.nn.reliability import START
+from hzau_omics.nn.reliability import PRIOR_FAILED
 from hzau_omics.nn.subsets import SubsetFamily, available_experts
+
+HEED = 1 / math.log(2)
+"""So that reliability counts to the power of 1 before training."""
 
 NARROWER_THAN_PRIOR = (LOGVAR_RANGE[0], -0.01)
 """Log-variances of experts whose product is divided by priors (MVAE-Q): precisions above 1."""
@@ -79,17 +84,9 @@ class Pool(nn.Module):
         shape = (*present.shape[:-1], len(self.membership))
         return torch.zeros(shape, device=present.device)
 
-    def _log_reliability(
-        self, reliability: Float[Tensor, "cell modality"]
-    ) -> Float[Tensor, "cell expert"]:
-        """Return the log probability that all measurements an expert reads can be trusted.
-
-        What they are worth is learned from known failures, not from the ELBO.
-        """
-        start = nn.functional.logsigmoid(reliability.new_tensor(START))
-        # Relative to where it starts, so that training begins with the uniform pool.
-        each = nn.functional.logsigmoid(reliability.detach()) - start
-        return each @ self.membership.to(each.dtype).T
+    def trust(self, reliability: Float[Tensor, "cell modality"]) -> Float[Tensor, "cell expert"]:
+        """Return what log odds of reliability add to the logits."""
+        return torch.zeros(len(reliability), len(self.membership), device=reliability.device)
 
     def combine(
         self,
@@ -111,7 +108,7 @@ class Pool(nn.Module):
         available = self.available(present)
         logits = self.logits(hidden, present)
         if reliability is not None and self.weighs_reliability:
-            logits = logits + self._log_reliability(reliability)
+            logits = logits + self.trust(reliability)
         log_weights = masked_log_softmax(logits, available)
         return Posterior(self.combine(experts, log_weights, available), log_weights, available)
 
@@ -134,7 +131,7 @@ class GatedPool(Pool):
     """Weighted geometric mean with a gate's weights per cell (HZAU-VAE, equation 10-10).
 
     The weight of an expert is proportional to what the gate says times the probability that all its
-    measurements can be trusted.
+    measurements can be trusted, each to a power that is learned.
     """
 
     weighs_reliability = True
@@ -142,6 +139,13 @@ class GatedPool(Pool):
     def __init__(self, family: SubsetFamily, n_hidden: list[int]) -> None:
         super().__init__(family, n_hidden)
         self.gate = Gate(n_hidden, len(family))
+        self.heed = nn.Parameter(torch.zeros(len(n_hidden)))
+
+    @override
+    def trust(self, reliability: Tensor) -> Tensor:
+        # Relative to where heads start, so that training begins with the uniform pool.
+        each = nn.functional.logsigmoid(reliability) - math.log(1 - PRIOR_FAILED)
+        return (HEED * softplus(self.heed) * each) @ self.membership.to(each.dtype).T
 
     @override
     def logits(self, hidden: list[Tensor], present: Tensor) -> Tensor:

@@ -1,15 +1,18 @@
 """How far a measurement can be trusted, judged from the measurement alone."""
 
-import torch
-from jaxtyping import Bool, Float
+import math
+
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from hzau_omics.minibatch import SparseEntries
 from hzau_omics.nn.layers import HiddenStack
 
 N_HIDDEN = 64
-START = 2.0
-"""Log odds before training: a measurement is trusted."""
+PRIOR_FAILED = 0.1
+"""Share of failed measurements that log odds and probabilities suppose."""
+
+PRIOR_LOG_ODDS = math.log((1 - PRIOR_FAILED) / PRIOR_FAILED)
 
 
 class ReliabilityHead(nn.Module):
@@ -25,7 +28,7 @@ class ReliabilityHead(nn.Module):
         self.finish = nn.Sequential(nn.Linear(N_HIDDEN, N_HIDDEN), nn.SiLU())
         self.out = nn.Linear(N_HIDDEN, 1)
         nn.init.zeros_(self.out.weight)
-        nn.init.constant_(self.out.bias, START)
+        nn.init.constant_(self.out.bias, PRIOR_LOG_ODDS)
 
     def forward(
         self,
@@ -41,12 +44,12 @@ class ReliabilityHead(nn.Module):
 
 
 def reliability_loss(
-    logit: Float[Tensor, "cell modality"],
-    target: Bool[Tensor, "cell modality"],
-    counted: Bool[Tensor, "cell modality"],
+    good: Float[Tensor, " good"], failed: Float[Tensor, " failed"]
 ) -> Float[Tensor, ""]:
-    """Sum of the cross-entropy, in nats, over measurements that are known to be good or bad."""
-    every = nn.functional.binary_cross_entropy_with_logits(
-        logit, target.to(logit.dtype), reduction="none"
-    )
-    return torch.where(counted, every, 0.0).sum()
+    """Cross-entropy in nats of the log odds of good and of failed measurements, half and half.
+
+    Log odds suppose fewer failures than that; the prior is taken out.
+    """
+    right = nn.functional.logsigmoid(good - PRIOR_LOG_ODDS).mean()
+    wrong = nn.functional.logsigmoid(PRIOR_LOG_ODDS - failed).mean()
+    return -0.5 * (right + wrong)

@@ -38,10 +38,14 @@ class Tails(nn.Module):
         """Which scores have reference cells."""
         return self.known[:, 0].isfinite()
 
+    def reset(self) -> None:
+        """Forget the reference cells."""
+        self.known.fill_(torch.inf)
+
     def fit(self, values: Float[Tensor, "cell score"], level: Float[Tensor, "cell score"]) -> None:
         """Learn from reference cells; a score that fewer than 50 of them have tells nothing."""
         size = self.known.shape[1]
-        self.known.fill_(torch.inf)
+        self.reset()
         for i in range(values.shape[1]):
             usable = values[:, i].isfinite()
             if int(usable.sum()) < FEWEST:

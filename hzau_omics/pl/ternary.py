@@ -33,6 +33,8 @@ def draw_triangle(ax: Axes, parts: dict[str, pd.DataFrame], names: list[str]) ->
         for corner in range(N_CORNERS):
             ends = share * CORNERS[corner] + (1 - share) * np.delete(CORNERS, corner, axis=0)
             ax.plot(*ends.T, color="0.85", linewidth=0.6, zorder=0)
+    # Cells that have none of the modalities have no place.
+    parts = {name: part[part.sum(axis=1) > 0] for name, part in parts.items()}
     n_cells = sum(map(len, parts.values()))
     colours = palette(len(parts))
     for part, colour in zip(parts.values(), colours, strict=True):

@@ -33,7 +33,6 @@ def judge():
         made.learn_tails(Evidence(*(ramp.expand_as(column) for column in found)))
         # The covariate of the ramp would explain the scores.
         made.learn_tails(Evidence(found.level, *(ramp.expand_as(column) for column in found[1:])))
-        made.reset()
         return made
 
     return make

@@ -1,10 +1,12 @@
 """The judgement of reliability: where it starts, how it is weighed, what it learns from."""
 
+import math
+
 import pytest
 import torch
 
 from hzau_omics.minibatch import SparseEntries
-from hzau_omics.nn.reliability import START, ReliabilityHead, reliability_loss
+from hzau_omics.nn.reliability import ReliabilityHead, reliability_loss
 
 
 def test_the_judgement_is_the_same_of_sparse_and_dense_values():
@@ -18,19 +20,16 @@ def test_the_judgement_is_the_same_of_sparse_and_dense_values():
 def test_it_starts_with_trust():
     head = ReliabilityHead(4, 0).eval()
     logit = head(torch.randn(3, 4), torch.zeros(3, 0))
-    torch.testing.assert_close(logit, torch.full((3,), START))
+    torch.testing.assert_close(logit, torch.full((3,), math.log(9)))
 
 
-def test_the_loss_counts_known_measurements_only():
-    logit = torch.tensor([[2.0, -1.0], [0.0, torch.nan]])
-    target = torch.tensor([[True, False], [True, True]])
-    counted = torch.tensor([[True, True], [False, False]])
-    logit.requires_grad_()
-    loss = reliability_loss(logit.nan_to_num(), target, counted)
-    expected = -torch.tensor([2.0, 1.0]).sigmoid().log().sum()
-    assert loss.item() == pytest.approx(expected.item())
-    loss.backward()
-    assert not logit.grad[1].any()
+def test_the_loss_is_that_of_as_many_failures_as_good_measurements():
+    good, failed = torch.tensor([3.0, 1.0, 2.0]), torch.tensor([-1.0])
+    # Log odds suppose that a tenth has failed.
+    p_good, p_failed = (torch.sigmoid(x - math.log(9)) for x in (good, failed))
+    expected = -(p_good.log().mean() + (1 - p_failed).log().mean()) / 2
+    assert reliability_loss(good, failed).item() == pytest.approx(expected.item())
+    assert reliability_loss(good + 1, failed - 1) < reliability_loss(good, failed)
 
 
 def test_experts_of_what_cannot_be_trusted_lose_their_weight(make_network, make_batch):

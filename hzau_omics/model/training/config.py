@@ -79,6 +79,13 @@ class TrainingPlanConfig:
             )
             raise ConfigError(msg)
 
+        if self.corruption and self.objective.is_mean:
+            msg = (
+                "corruption needs the posterior of all that a cell has, which terms="
+                f"{self.objective.terms!r} does not infer. Leave corruption out."
+            )
+            raise ConfigError(msg)
+
     @classmethod
     def of(cls, options: Mapping[str, Any] | None, *, mosaic: bool = False) -> "TrainingPlanConfig":
         """Build the options from a flat mapping; the objective's options may stand beside others.
