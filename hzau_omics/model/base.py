@@ -225,7 +225,6 @@ class TrainableModel(RegisteredModel):
             )
         corruptor = make_corruptor(store, split.train, plan_config.corruption, seed)
         n_steps = run.max_epochs * -(-len(split.train) // batch_size)
-        self.module.judge.reset()
         if plan_config.corruption:
             teach_judge(self.module, store, split.train, corruptor, seed=seed, n_steps=n_steps)
         data = MosaicDataModule(store, split, batch_size, seed, device_memory_gb=device_memory_gb)
@@ -245,6 +244,8 @@ class TrainableModel(RegisteredModel):
             self.module.eval()
         # Lightning leaves the weights on the processor.
         self.module.to(result.device)
+        # What it knew of validation cells was another network's.
+        self.module.judge.reset()
         # A resumed run counts its epochs from the beginning of the run that it goes on with.
         offset = self.n_epochs_trained_ if resume_from is None else 0
         self._keep(result.history, split, offset)
