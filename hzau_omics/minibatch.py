@@ -231,24 +231,38 @@ class Minibatch:
         """Return the number of cells."""
         return int(self.present.shape[0])
 
-    def take(self, cells: Tensor, *, values: Mapping[str, Tensor] | None = None) -> "Minibatch":
-        """Return some cells, given by position on the processor, with dense values.
-
-        `values` are put in place of theirs.
-        """
+    def take(self, cells: Tensor) -> "Minibatch":
+        """Return some cells, given by position on the processor."""
         index = cells.to(self.present.device, non_blocking=True)
+        sparse = {name: entries.take(cells) for name, entries in self.sparse.items()}
+        dense = {name: self.x[name][index] for name in self.x if name not in sparse}
         return replace(
             self,
-            x={name: self.x[name][index] for name in self.x} if values is None else values,
+            x=Values(self.x, dense, sparse),
             present=self.present[index],
             batch=self.batch[index],
             categorical=self.categorical[index],
             continuous=self.continuous[index],
             feature_mask={name: mask[index] for name, mask in self.feature_mask.items()},
             rows=None if self.rows is None else self.rows[index],
-            sparse={},
+            sparse=sparse,
             known_present=None if self.known_present is None else self.known_present[cells],
         )
+
+    def with_values(self, values: Mapping[str, Tensor]) -> "Minibatch":
+        """Return the same cells with other dense values of some modalities.
+
+        What was held as entries is so again, but for a device's: to count its entries would be to
+        wait for it.
+        """
+        kept = {name: entries for name, entries in self.sparse.items() if name not in values}
+        again = {
+            name: SparseEntries.of(x)
+            for name, x in values.items()
+            if name in self.sparse and x.device.type == "cpu"
+        }
+        dense = {name: self.x[name] for name in self.x if name not in self.sparse}
+        return replace(self, x=Values(self.x, {**dense, **values}, kept), sparse={**kept, **again})
 
     def to(self, target: device | str) -> "Minibatch":
         """Return the same minibatch on another device."""

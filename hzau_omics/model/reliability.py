@@ -1,7 +1,9 @@
 """How far measurements can be trusted and whether they agree: calibrated after training."""
 
 import logging
+import math
 from collections.abc import Iterable, Iterator
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -16,12 +18,12 @@ from hzau_omics.minibatch import Minibatch
 from hzau_omics.model.session import InferenceSession, check_choice, evaluating
 from hzau_omics.nn.corruption import Corruptor, mean_profile
 from hzau_omics.nn.evidence import Evidence, pairs_of
-from hzau_omics.nn.judge import LogOddsScale
+from hzau_omics.nn.judge import LogOdds
 from hzau_omics.nn.network import MultimodalVAE
-from hzau_omics.nn.reliability import PRIOR_FAILED, PRIOR_LOG_ODDS, reliability_loss
+from hzau_omics.nn.reliability import PRIOR_FAILED, reliability_loss
 from hzau_omics.nn.scoring import gather_evidence, pair_agreement
 
-MIN_CELLS, MAX_CELLS = 50, 1000
+MIN_CELLS, MAX_CELLS = 25, 1000
 PROFILE_CELLS = 2000
 BATCH_SIZE = 256
 TEACHING_STEPS, TEACHING_CELLS, TEACHING_RATE = 600, 128, 3e-3
@@ -29,6 +31,8 @@ PENALTY = 100.0
 
 logger = logging.getLogger(__name__)
 AGREEMENT_KINDS = ("score", "pvalue")
+
+type _Signs = NDArray[np.float64]
 
 
 def make_corruptor(
@@ -91,7 +95,7 @@ def _teaching_loss(network: MultimodalVAE, batch: Minibatch, corruptor: Corrupto
     for m in range(len(network.modalities)):
         rows = batch.present_on_host[:, m].nonzero().squeeze(-1)
         if len(rows):
-            failed = network.judged_one(corruptor.fail(batch, m, rows), m)
+            failed = network.judged_one(corruptor.fail(batch, m, rows).batch, m)
             losses.append(reliability_loss(good[rows.to(good.device), m], failed))
     return torch.stack(losses).sum() if losses else None
 
@@ -105,13 +109,14 @@ def calibrate_judge(
 ) -> None:
     """Learn from validation cells how good ones score, and make log odds those of probabilities.
 
-    Platt scaling (logistic regression of failed or not on the log odds) of validation cells and of
-    the same cells with failed measurements, weighted as if a tenth had failed: first what the heads
-    have learned, then with all other evidence. A modality that fewer than 50 cells have keeps its
-    log odds.
+    Logistic regression of failed or not, over validation cells and the same cells with failed
+    measurements, weighted as if a tenth had failed: first, for each kind of failure, on what the
+    heads have learned and how foreign a measurement looks, then on this with all other evidence
+    (Platt scaling). A modality that fewer than 25 cells have keeps its log odds.
     """
     judge = network.judge
     judge.reset()
+    judge.profiles.learn(corruptor.profiles)
     chosen = np.sort(np.random.default_rng(seed).permutation(cells)[:MAX_CELLS])
     if not len(chosen):
         return
@@ -121,24 +126,26 @@ def calibrate_judge(
         judge.learn_tails(evidence)
         if not judge.is_taught:
             return
-        failures = {}
+        failures: dict[int, _Failed] = {}
         for m, name in enumerate(network.modalities):
             having = chosen[store.present[chosen, m]]
             if len(having) >= MIN_CELLS:
-                spoilt = (corruptor.fail(batch, m) for batch in _minibatches(store, having))
-                failures[m] = _judged(network, spoilt)
+                failures[m] = _failed(network, _minibatches(store, having), corruptor, m)
             else:
                 logger.warning(
                     "Reliability of %s is not calibrated: %d validation cells have it, and %d are "
                     "needed.", name, len(having), MIN_CELLS,
                 )  # fmt: skip
-        for m, (bad, _) in failures.items():
-            _platt(judge.learned_scale, m, learned[:, m], bad[:, m])
+        good = judge.signs(learned, evidence)
+        for m, found in failures.items():
+            bad = judge.signs(found.learned, found.evidence)
+            _fit_odds(judge.learned_odds, m, good[:, m], bad[:, m], found.thinned)
         # What is learned of one modality also counts for the others' log odds.
-        good = judge.log_odds(learned, evidence)
-        scaled = {m: judge.log_odds(*found)[:, m] for m, found in failures.items()}
-        for m, bad in scaled.items():
-            _platt(judge.scale, m, good[:, m], bad)
+        good = judge.log_odds(learned, evidence).unsqueeze(-1)
+        scores = {m: judge.log_odds(found.learned, found.evidence) for m, found in failures.items()}
+        for m, score in scores.items():
+            bad = score[:, m].unsqueeze(-1)
+            _fit_odds(judge.odds, m, good[:, m], bad, torch.zeros(len(bad), dtype=torch.bool))
         judge.is_trained.fill_(True)  # noqa: FBT003
 
 
@@ -160,21 +167,61 @@ def _judged(network: MultimodalVAE, batches: Iterable[Minibatch]) -> tuple[Tenso
     return torch.cat(learned), Evidence(*(torch.cat(part) for part in zip(*found, strict=True)))
 
 
-def _platt(scale: LogOddsScale, modality: int, good: Tensor, bad: Tensor) -> None:
-    """Set shift and scale such that log odds are those of a tenth having failed."""
-    good, bad = (logit[logit.isfinite()].cpu() for logit in (good, bad))
-    sizes = [len(good), len(bad)]
-    weight = np.repeat([1 - PRIOR_FAILED, PRIOR_FAILED * len(good) / len(bad)], sizes)
-    fitted = LogisticRegression(C=PENALTY).fit(
-        torch.cat([good, bad])[:, None].numpy(),
-        np.repeat([1, 0], sizes),
-        sample_weight=weight,
-    )
-    slope, intercept = float(fitted.coef_[0, 0]), float(fitted.intercept_[0])
-    if slope <= 0:
-        # Log odds that rise with failures tell nothing: what is left is the prior.
-        slope, intercept = 0.0, PRIOR_LOG_ODDS
-    scale.scale[modality], scale.shift[modality] = slope, intercept
+class _Failed(NamedTuple):
+    """What is known of cells with failed measurements of one modality, and how these failed."""
+
+    learned: Tensor
+    evidence: Evidence
+    thinned: Tensor
+
+
+def _failed(
+    network: MultimodalVAE, batches: Iterable[Minibatch], corruptor: Corruptor, modality: int
+) -> _Failed:
+    spoilt = [corruptor.fail(batch, modality) for batch in batches]
+    learned, evidence = _judged(network, (found.batch for found in spoilt))
+    return _Failed(learned, evidence, torch.cat([found.thinned for found in spoilt]))
+
+
+def _fit_odds(odds: LogOdds, modality: int, good: Tensor, bad: Tensor, kind: Tensor) -> None:
+    """Weigh signs (cell, sign) such that log odds are those of a tenth having failed.
+
+    `kind` (bad cell) tells kinds of failures apart, each of which has weights of its own.
+    """
+    good, bad = good.cpu(), bad.cpu()
+    good = good[good[:, 0].isfinite()]
+    typical = good.nanmedian(0).values.nan_to_num(nan=0.0)
+    good, bad = (torch.where(x.isnan(), typical, x).double() for x in (good, bad))
+    odds.typical[modality] = typical
+    odds.bias[modality] = torch.inf
+    for k in range(odds.bias.shape[1]):
+        failed = bad[kind == k].numpy()
+        if not len(failed):
+            continue
+        share = PRIOR_FAILED * len(failed) / len(bad)
+        weight, bias = _logistic(good.numpy(), failed, share)
+        odds.weight[modality, k] = torch.from_numpy(weight)
+        odds.bias[modality, k] = bias
+
+
+def _logistic(good: _Signs, bad: _Signs, prior: float) -> tuple[_Signs, float]:
+    """Return weights and bias of the log odds of good against bad, bad ones having a prior."""
+    x = np.concatenate([good, bad])
+    failed = np.repeat([False, True], [len(good), len(bad)])
+    weight = np.where(failed, prior * len(good) / len(bad), 1 - PRIOR_FAILED)
+    coefficient, intercept = np.zeros(x.shape[1]), math.log((1 - PRIOR_FAILED) / prior)
+    spread = x.std(0)
+    used = np.flatnonzero(spread > 0)
+    while used.size:
+        scaled = x[:, used] / spread[used]
+        fitted = LogisticRegression(C=PENALTY).fit(scaled, ~failed, sample_weight=weight)
+        if (fitted.coef_[0] > 0).all():
+            coefficient[used] = fitted.coef_[0] / spread[used]
+            intercept = float(fitted.intercept_[0])
+            break
+        # A sign that rises with failures tells nothing; without any, what is left is the prior.
+        used = used[fitted.coef_[0] > 0]
+    return coefficient, intercept
 
 
 def reliability(session: InferenceSession) -> pd.DataFrame:
@@ -209,10 +256,13 @@ def agreement(session: InferenceSession, *, kind: str) -> pd.DataFrame:
     if not pairs:
         msg = f"Agreement needs two modalities. This model has {names[0]} only."
         raise ConfigError(msg)
-    values = np.full((len(session), len(pairs)), np.nan, np.float32)
+    values, p_values = np.full((2, len(session), len(pairs)), np.nan, np.float32)
     with evaluating(network):
         for rows, batch in session.minibatches():
-            values[rows] = pair_agreement(network, batch).cpu().numpy()
+            found = pair_agreement(network, batch)
+            values[rows] = found.cpu().numpy()
+            p = network.judge.agreement_p_value(found, batch.batch)
+            p_values[rows] = p.cpu().numpy()
     columns = [f"{names[a]}|{names[b]}" for a, b in pairs]
     both = [session.store.present[session.cells][:, pair].all(-1).any() for pair in pairs]
     if any(both) and np.isnan(values).all():
@@ -226,10 +276,8 @@ def agreement(session: InferenceSession, *, kind: str) -> pd.DataFrame:
         return pd.DataFrame(-values, index=session.obs_names, columns=columns)
     if not network.judge.agreement.is_fitted.any():
         msg = (
-            "p-values compare with validation cells that have both modalities, at least 50. This "
+            "p-values compare with validation cells that have both modalities, at least 25. This "
             "model has none. Train with train_size < 1, or take kind='score'."
         )
         raise ConfigError(msg)
-    with torch.inference_mode():
-        p = network.judge.agreement_p_value(torch.from_numpy(values).to(session.device))
-    return pd.DataFrame(p.cpu().numpy(), index=session.obs_names, columns=columns)
+    return pd.DataFrame(p_values, index=session.obs_names, columns=columns)

@@ -17,8 +17,10 @@ from hzau_omics.minibatch import Minibatch
 
 Values = Float[Tensor, "row feature"]
 Kept = Float[Tensor, "row 1"]
-Damage = Callable[[Values, Kept, Values], Values]
+Ambient = Callable[[Values, Kept, Values], Values]
 """Values, the share of them that is kept, and the means of what comes in their place."""
+
+Thinning = Callable[[Values, Kept], Values]
 
 FAILED_AMBIENT, FAILED_THINNED = 0.5, 0.1
 """A measurement counts as failed if at most this share of it is its own (ambient), or at most this
@@ -36,14 +38,23 @@ DONORS, FEWEST_DONORS = 32, 2
 """Cells of a minibatch that ambient profiles may be mixed from, and the fewest for one."""
 
 
-def _some_of(x: Values, kept: Kept) -> Values:
-    """Keep each count with a probability."""
+def _where_positive(change: Callable[[Tensor, Tensor], Tensor], x: Values, kept: Kept) -> Values:
+    """Change what is above 0, given the share that is kept; 0 stays 0."""
     share = kept.expand_as(x)
     if x.device.type != "cpu":
-        return torch.binomial(x, share)
-    # Most counts are 0, and a draw takes long on a processor.
+        return torch.where(x > 0, change(x, share), 0.0)
+    # Most values are 0, and a draw takes long on a processor.
     where = x > 0
-    return torch.zeros_like(x).masked_scatter_(where, torch.binomial(x[where], share[where]))
+    return torch.zeros_like(x).masked_scatter_(where, change(x[where], share[where]))
+
+
+def _some_of(x: Values, kept: Kept) -> Values:
+    """Keep each count with a probability."""
+    return _where_positive(torch.binomial, x, kept)
+
+
+def _kept_or_0(value: Tensor, share: Tensor) -> Tensor:
+    return torch.where(torch.rand_like(value) < share, value, 0.0)
 
 
 def ambient_counts(x: Values, kept: Kept, profile: Values) -> Values:
@@ -51,20 +62,23 @@ def ambient_counts(x: Values, kept: Kept, profile: Values) -> Values:
     return _some_of(x, kept) + torch.poisson((1 - kept) * x.sum(-1, keepdim=True) * profile)
 
 
-def thinned_counts(x: Values, kept: Kept, profile: Values) -> Values:
+def thinned_counts(x: Values, kept: Kept) -> Values:
     """Keep each count with a probability."""
     return _some_of(x, kept)
 
 
 def ambient_values(x: Values, kept: Kept, profile: Values) -> Values:
     """Replace a share of values in [0, 1] by 0 or 1, drawn with a profile of means."""
-    drawn = torch.bernoulli(profile.clamp(0, 1))
-    return torch.where(torch.rand_like(x) < kept, x, drawn)
+    # Where nothing was, it does not matter whether a 0 is kept.
+    own = _where_positive(_kept_or_0, x, kept)
+    lost = torch.where((x > 0) & (own == 0), 1.0, 1 - kept)
+    drawn = (torch.rand_like(x) < lost * profile).float()
+    return torch.where(own > 0, own, drawn)
 
 
-def thinned_values(x: Values, kept: Kept, profile: Values) -> Values:
+def thinned_values(x: Values, kept: Kept) -> Values:
     """Keep each value with a probability, and put 0 elsewhere."""
-    return torch.where(torch.rand_like(x) < kept, x, 0.0)
+    return _where_positive(_kept_or_0, x, kept)
 
 
 def another_category(x: Values, kept: Kept, profile: Values) -> Values:
@@ -86,8 +100,8 @@ def towards_mean(x: Values, kept: Kept, profile: Values) -> Values:
 class Damages:
     """What happens to a kind of values when a measurement fails."""
 
-    ambient: Damage
-    thinned: Damage | None = None
+    ambient: Ambient
+    thinned: Thinning | None = None
     counts: bool = False
 
 
@@ -112,6 +126,8 @@ class Corrupted:
         Their positions in the minibatch that they come from, in the processor's memory.
     modality
         Position of each one's corrupted modality, in the processor's memory.
+    thinned
+        Whether counts are lost, instead of being ambient, in the processor's memory.
     failed
         Whether it is corrupted so much that it counts as failed, in the processor's memory.
     """
@@ -119,6 +135,7 @@ class Corrupted:
     batch: Minibatch
     cells: Int[Tensor, " row"]
     modality: Int[Tensor, " row"]
+    thinned: Bool[Tensor, " row"]
     failed: Bool[Tensor, " row"]
 
 
@@ -172,11 +189,11 @@ class Corruptor:
         modality = torch.multinomial(present[cells].float(), 1).squeeze(-1)
         return self._corrupt(batch, cells, modality, failed_only=False)
 
-    def fail(self, batch: Minibatch, modality: int, cells: Tensor | None = None) -> Minibatch:
-        """Return all cells, or some, with a failed measurement of one modality that they have."""
+    def fail(self, batch: Minibatch, modality: int, cells: Tensor | None = None) -> Corrupted:
+        """Let one modality of all cells, or of some that have it, fail."""
         cells = torch.arange(len(batch)) if cells is None else cells
         which = torch.full_like(cells, modality)
-        return self._corrupt(batch, cells, which, failed_only=True).batch
+        return self._corrupt(batch, cells, which, failed_only=True)
 
     def _corrupt(
         self, batch: Minibatch, cells: Tensor, modality: Tensor, *, failed_only: bool
@@ -190,23 +207,31 @@ class Corruptor:
             most = limit
         log_kept = math.log(LEAST_KEPT) * u + most.log() * (1 - u)
         kept = torch.where(thin, log_kept.exp(), most * u)
-        index = cells.to(batch.present.device)
-        code = batch.batch[index]
-        values = {name: _dense_rows(batch, name, cells, index) for name in self.names}
-        for m, (name, damages) in enumerate(zip(self.names, self.damages, strict=True)):
-            for damage, chosen in ((damages.ambient, ~thin), (damages.thinned, thin)):
-                rows = ((modality == m) & chosen).nonzero().squeeze(-1)
-                if damage is None or not len(rows):
-                    continue
-                x, where = values[name], rows.to(index.device)
-                profile = self.profiles[m].to(x.device)[code[where]]
-                if chosen is not thin:
-                    profile = self._some_mixed(batch, m, profile)
-                    profile = profile * _measured(batch, name, index[where])
-                    profile = _as_shares(profile) if damages.counts else profile
-                share = kept[rows].to(x.device).unsqueeze(-1)
-                values[name] = x.index_copy(0, where, damage(x[where], share, profile))
-        return Corrupted(batch.take(cells, values=values), cells, modality, kept <= limit)
+        values: dict[str, Values] = {}
+        for m in range(len(self.names)):
+            if not (modality == m).any():
+                continue
+            x = values[self.names[m]] = _dense_rows(batch, self.names[m], cells)
+            for thinned in (False, True):
+                rows = ((modality == m) & (thin == thinned)).nonzero().squeeze(-1)
+                if len(rows):
+                    where, share = rows.to(x.device), kept[rows].to(x.device).unsqueeze(-1)
+                    failed = self._damaged(x[where], share, batch, m, cells[rows], thinned=thinned)
+                    x.index_copy_(0, where, failed)
+        spoilt = batch.take(cells).with_values(values)
+        return Corrupted(spoilt, cells, modality, thin, kept <= limit)
+
+    def _damaged(
+        self, x: Values, kept: Kept, batch: Minibatch, m: int, cells: Tensor, *, thinned: bool
+    ) -> Values:
+        """Return failed measurements in place of some cells'."""
+        damages = self.damages[m]
+        if thinned and damages.thinned is not None:
+            return damages.thinned(x, kept)
+        index = cells.to(x.device)
+        profile = self._some_mixed(batch, m, self.profiles[m].to(x.device)[batch.batch[index]])
+        profile = profile * _measured(batch, self.names[m], index)
+        return damages.ambient(x, kept, _as_shares(profile) if damages.counts else profile)
 
     def _some_mixed(self, batch: Minibatch, m: int, profile: Values) -> Values:
         """Replace half of the profiles by random mixtures of a few cells each."""
@@ -214,22 +239,24 @@ class Corruptor:
         donors = having[torch.randperm(len(having))[:DONORS]]
         if len(donors) < FEWEST_DONORS:
             return profile
-        x = _dense_rows(batch, self.names[m], donors, donors.to(profile.device))
+        x = _dense_rows(batch, self.names[m], donors)
         if self.damages[m].counts:
             x = _as_shares(x)
-        n_rows = len(profile)
+        chosen = (torch.rand(len(profile)) < 0.5).nonzero().squeeze(-1)
+        n_rows = len(chosen)
         n_donors = torch.randint(FEWEST_DONORS, len(donors) + 1, (n_rows, 1))
         rank = torch.rand(n_rows, len(donors)).argsort(-1)
         weight = torch.where(rank < n_donors, torch.rand(n_rows, len(donors)), 0.0)
         weight = weight / weight.sum(-1, keepdim=True).clamp_min(1e-6)
-        of_batch = (torch.rand(n_rows, 1) < 0.5).to(profile.device)
-        return torch.where(of_batch, profile, weight.to(profile.device) @ x)
+        return profile.index_copy(0, chosen.to(profile.device), weight.to(profile.device) @ x)
 
 
-def _dense_rows(batch: Minibatch, name: str, cells: Tensor, index: Tensor) -> Values:
-    """Return the values of some cells, without making all others dense."""
+def _dense_rows(batch: Minibatch, name: str, cells: Tensor) -> Values:
+    """Return a copy of the values of some cells, without making all others dense."""
     sparse = batch.sparse.get(name)
-    return batch.x[name][index] if sparse is None else sparse.take(cells).dense()
+    if sparse is not None:
+        return sparse.take(cells).dense()
+    return batch.x[name][cells.to(batch.present.device)]
 
 
 def _measured(batch: Minibatch, name: str, index: Tensor) -> Tensor | float:

@@ -3,7 +3,7 @@
 from itertools import combinations
 from typing import NamedTuple
 
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 
@@ -21,16 +21,29 @@ class Evidence(NamedTuple):
     support
         Log likelihood given the posterior mean of the other modality that explains it best, less
         `fit`, in nats.
+    purity
+        1 minus the share of a measurement that came from its batch's mean profile, as the posterior
+        of all that the cell has expects it.
+    ratio
+        Log ratio of what that posterior expects to the mean profile, mean over counts, in nats.
+    foreign_purity
+        As `purity`, of the posterior mean of the other modality that bears it out best.
     agreement
         Log agreement of each pair of modalities' posteriors, in nats; pairs as
         :func:`pairs_of` lists them.
+    batch
+        Batch of each cell.
     """
 
     level: Float[Tensor, "cell modality"]
     fit: Float[Tensor, "cell modality"]
     shape: Float[Tensor, "cell modality"]
     support: Float[Tensor, "cell modality"]
+    purity: Float[Tensor, "cell modality"]
+    ratio: Float[Tensor, "cell modality"]
+    foreign_purity: Float[Tensor, "cell modality"]
     agreement: Float[Tensor, "cell pair"]
+    batch: Int[Tensor, " cell"]
 
 
 def pairs_of(n_modalities: int) -> list[tuple[int, int]]:

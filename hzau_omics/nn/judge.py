@@ -1,47 +1,73 @@
 """The probability that a measurement can be trusted: what was learned, and what looks unusual."""
 
 from collections.abc import Sequence
+from typing import cast
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from hzau_omics.minibatch import SparseEntries
+from hzau_omics.nn.admixture import ForeignProfiles
 from hzau_omics.nn.evidence import Evidence, pairs_of
 from hzau_omics.nn.reliability import ReliabilityHead
 from hzau_omics.nn.tails import Tails, log_bayes_factor
 
+ALONE = ("fit", "shape")
+TOGETHER = ("support", "foreign_purity")
+"""Scores of which unusual ones count: of a measurement itself, and beside other modalities."""
 
-class LogOddsScale(nn.Module):
-    """Shift and scale of each modality's log odds, so that they are those of a probability."""
 
-    def __init__(self, n_modalities: int) -> None:
+class LogOdds(nn.Module):
+    """Log odds that measurements are good, against some kinds of failure.
+
+    Those against each kind are a weighted sum of signs; the odds of having failed are the sum over
+    kinds. At first the log odds are the first sign.
+    """
+
+    def __init__(self, n_modalities: int, n_signs: int, n_kinds: int = 1) -> None:
         super().__init__()
-        self.shift: Tensor
-        self.scale: Tensor
-        self.register_buffer("shift", torch.zeros(n_modalities))
-        self.register_buffer("scale", torch.ones(n_modalities))
+        self.bias: Tensor
+        self.weight: Tensor
+        self.typical: Tensor
+        self.register_buffer("bias", torch.zeros(n_modalities, n_kinds))
+        self.register_buffer("weight", torch.zeros(n_modalities, n_kinds, n_signs))
+        self.register_buffer("typical", torch.zeros(n_modalities, n_signs))
+        self.reset()
 
     def reset(self) -> None:
-        """Change nothing from now on."""
-        self.shift.zero_()
-        self.scale.fill_(1.0)
+        """Take the first sign as it is."""
+        self.bias.fill_(torch.inf)
+        self.bias[:, 0] = 0.0
+        self.weight.zero_()
+        self.weight[:, 0, 0] = 1.0
+        self.typical.zero_()
 
-    def forward(self, logit: Float[Tensor, "cell modality"]) -> Float[Tensor, "cell modality"]:
-        """Return log odds."""
-        return self.scale * logit + self.shift
+    def forward(self, signs: Float[Tensor, "cell modality sign"]) -> Float[Tensor, "cell modality"]:
+        """Return log odds; NaN without the first sign, while others count as typical then."""
+        known = torch.where(signs.isnan(), self.typical, signs)
+        against = (self.weight * known.unsqueeze(-2)).sum(-1) + self.bias
+        found = -torch.logsumexp(-against, dim=-1)
+        return torch.where(signs[..., 0].isnan(), torch.nan, found)
 
 
 class Judge(nn.Module):
     """How far each measurement can be trusted.
 
     A head per modality learns it from made failures; the gate listens to these. After training,
-    what cells' own measurements say comes in for other kinds of failure: whether the model can
-    explain a measurement, and whether another modality bears it out.
+    how much of a measurement looks foreign comes in, and, for other kinds of failure, what cells'
+    own measurements say: whether the model can explain one, and whether another modality bears it
+    out.
     """
 
     def __init__(
-        self, n_features: Sequence[int], n_covariates: int, *, dropout: float, learns: bool
+        self,
+        n_features: Sequence[int],
+        n_covariates: int,
+        *,
+        n_batches: int = 1,
+        dropout: float,
+        learns: bool,
     ) -> None:
         super().__init__()
         n_modalities = len(n_features)
@@ -51,9 +77,12 @@ class Judge(nn.Module):
         # They are taught before the network is trained, and judge alike all along.
         self.heads.requires_grad_(requires_grad=False)
         self.pairs = pairs_of(n_modalities)
-        self.fit, self.shape, self.support = (Tails(n_modalities) for _ in range(3))
-        self.agreement = Tails(len(self.pairs))
-        self.learned_scale, self.scale = (LogOddsScale(n_modalities) for _ in range(2))
+        self.profiles = ForeignProfiles(n_features, n_batches)
+        self.tails = nn.ModuleDict(
+            {name: Tails(n_modalities, n_batches) for name in (*ALONE, *TOGETHER)}
+        )
+        self.agreement = Tails(len(self.pairs), n_batches)
+        self.learned_odds, self.odds = LogOdds(n_modalities, 3, 2), LogOdds(n_modalities, 1)
         self.is_taught: Tensor
         self.is_trained: Tensor
         self.register_buffer("is_taught", torch.zeros((), dtype=torch.bool))
@@ -86,24 +115,33 @@ class Judge(nn.Module):
 
     def reset(self) -> None:
         """Forget all that was learned of validation cells: they will score otherwise."""
-        for scale in (self.learned_scale, self.scale):
-            scale.reset()
-        for tails in (self.fit, self.shape, self.support, self.agreement):
-            tails.reset()
+        for odds in (self.learned_odds, self.odds):
+            odds.reset()
+        for tails in (*self.tails.values(), self.agreement):
+            cast("Tails", tails).reset()
         self.is_trained.fill_(False)  # noqa: FBT003
 
     def learn_tails(self, evidence: Evidence) -> None:
         """Take the scores of good cells as reference."""
-        for tails, values in self._scores(evidence):
-            tails.fit(values, evidence.level)
-        self.agreement.fit(evidence.agreement, torch.zeros_like(evidence.agreement))
+        for name, tails in self.tails.items():
+            values = getattr(evidence, name)
+            cast("Tails", tails).fit(values, evidence.level, evidence.batch)
+        level = torch.zeros_like(evidence.agreement)
+        self.agreement.fit(evidence.agreement, level, evidence.batch)
 
     def agreement_p_value(
-        self, agreement: Float[Tensor, "cell pair"]
+        self, agreement: Float[Tensor, "cell pair"], batch: Int[Tensor, " cell"]
     ) -> Float[Tensor, "cell pair"]:
         """Return the share of good cells whose modalities agree as little or less."""
-        found: Tensor = self.agreement(agreement, torch.zeros_like(agreement))
+        found: Tensor = self.agreement(agreement, torch.zeros_like(agreement), batch)
         return found
+
+    @staticmethod
+    def signs(
+        learned: Float[Tensor, "cell modality"], evidence: Evidence
+    ) -> Float[Tensor, "cell modality sign"]:
+        """Return what tells known kinds of failure: the heads' log odds, and what looks foreign."""
+        return torch.stack([learned, evidence.purity, evidence.ratio], dim=-1)
 
     def log_odds(
         self, learned: Float[Tensor, "cell modality"], evidence: Evidence
@@ -114,23 +152,25 @@ class Judge(nn.Module):
         measurement out counts only as far as one of them can be trusted itself: where all others
         have failed, it is no surprise.
         """
-        alone = self.learned_scale(learned)
-        for tails, values in self._scores(evidence)[:2]:
-            alone = alone + log_bayes_factor(tails(values, evidence.level))
-        borne_out = log_bayes_factor(self.support(evidence.support, evidence.level))
-        borne_out = borne_out + self._best_agreement(evidence)
+        alone: Tensor = self.learned_odds(self.signs(learned, evidence))
+        for name in ALONE:
+            alone = alone + self._unusual(name, evidence)
+        borne_out = self._best_agreement(evidence)
+        for name in TOGETHER:
+            borne_out = borne_out + self._unusual(name, evidence)
         failed = self._others_failed(alone, ~evidence.level.isnan())
         together = (failed + (1 - failed) * borne_out.exp()).log()
-        found: Tensor = self.scale(alone + together)
+        found: Tensor = self.odds((alone + together).unsqueeze(-1))
         return found
 
-    def _scores(self, evidence: Evidence) -> list[tuple[Tails, Tensor]]:
-        scores = (evidence.fit, evidence.shape, evidence.support)
-        return list(zip((self.fit, self.shape, self.support), scores, strict=True))
+    def _unusual(self, name: str, evidence: Evidence) -> Float[Tensor, "cell modality"]:
+        """Return the log Bayes factor of a score."""
+        p = self.tails[name](getattr(evidence, name), evidence.level, evidence.batch)
+        return log_bayes_factor(p)
 
     def _best_agreement(self, evidence: Evidence) -> Float[Tensor, "cell modality"]:
         """Return the log Bayes factor of the partner that agrees best with each modality."""
-        every = log_bayes_factor(self.agreement_p_value(evidence.agreement))
+        every = log_bayes_factor(self.agreement_p_value(evidence.agreement, evidence.batch))
         known = ~evidence.agreement.isnan()
         best = torch.full_like(evidence.level, -torch.inf)
         for i, pair in enumerate(self.pairs):

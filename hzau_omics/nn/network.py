@@ -11,6 +11,7 @@ from hzau_omics.minibatch import Minibatch, Observed, SparseEntries
 from hzau_omics.nn.config import NetworkConfig
 from hzau_omics.nn.decoder import ModalityDecoder, log_of_total
 from hzau_omics.nn.expert import SubsetExperts
+from hzau_omics.nn.explained import Explained
 from hzau_omics.nn.gaussian import DiagonalGaussian
 from hzau_omics.nn.judge import Judge
 from hzau_omics.nn.layers import HiddenStack
@@ -52,24 +53,6 @@ class Reconstruction(NamedTuple):
     library_log_prob: Float[Tensor, " cell"]
 
 
-class Explained(NamedTuple):
-    """How well a latent explains one modality of some rows of a minibatch.
-
-    Attributes
-    ----------
-    level
-        Log of the total of the absolute values plus 1.
-    log_prob
-        Log likelihood, in nats per cell.
-    correlation
-        Over measured features, of values and predicted means, as an encoder would read them.
-    """
-
-    level: Float[Tensor, " cell"]
-    log_prob: Float[Tensor, " cell"]
-    correlation: Float[Tensor, " cell"]
-
-
 class MultimodalVAE(nn.Module):
     """Modality encoders, subset experts, a pool (HZAU-VAE: a gate's, 10-10) and decoders."""
 
@@ -106,6 +89,7 @@ class MultimodalVAE(nn.Module):
         self.judge = Judge(
             [m.n_features for m in config.modalities],
             config.n_covariates,
+            n_batches=config.n_batches,
             dropout=config.dropout,
             learns=make_pool.weighs_reliability,
         )
@@ -251,15 +235,12 @@ class MultimodalVAE(nn.Module):
         batch: Minibatch,
         cells: Int[Tensor, " row"],
         modality: int,
+        *,
+        seen: Bool[Tensor, " row"] | None = None,
     ) -> Explained:
         """Say how well `z` explains one modality of the cells `cells`, all of which have it."""
-        decoder, decoded = self._decoded(z, batch, cells, modality, seen=None)
-        likelihood, observed = decoder.likelihood, decoded.observed
-        log_prob = likelihood.cell_log_prob(decoded.hidden, decoded.context, observed)
-        mean = likelihood.mean(likelihood(decoded.hidden, decoded.context))
-        values, predicted = (likelihood.encoder_input(v) for v in (observed.dense, mean))
-        level = observed.dense.abs().sum(-1).log1p()
-        return Explained(level, log_prob, _correlation(values, predicted, observed.mask))
+        decoder, decoded = self._decoded(z, batch, cells, modality, seen=seen)
+        return Explained(decoder, decoded.hidden, decoded.context, decoded.observed)
 
     def _decoded(
         self, z: Tensor, batch: Minibatch, cells: Tensor, modality: int, *, seen: Tensor | None
@@ -311,16 +292,3 @@ class _Decoded(NamedTuple):
     context: DecoderContext
     observed: Observed
     library_log_prob: Tensor
-
-
-def _correlation(
-    a: Float[Tensor, "cell feature"],
-    b: Float[Tensor, "cell feature"],
-    mask: Bool[Tensor, "cell feature"] | None,
-) -> Float[Tensor, " cell"]:
-    """Pearson correlation over measured features; 0 where one of both does not vary."""
-    counted = torch.ones_like(a) if mask is None else mask.to(a.dtype)
-    n = counted.sum(-1, keepdim=True).clamp_min(1)
-    a, b = (counted * (x - (counted * x).sum(-1, keepdim=True) / n) for x in (a, b))
-    norm: Tensor = a.norm(dim=-1) * b.norm(dim=-1)
-    return torch.where(norm > 0, (a * b).sum(-1) / norm.clamp_min(1e-12), 0.0)

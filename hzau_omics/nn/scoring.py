@@ -1,5 +1,7 @@
 """Scoring measurements: what they say of each other, and whether the model can explain them."""
 
+from typing import NamedTuple
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -28,32 +30,53 @@ def pair_agreement(network: MultimodalVAE, batch: Minibatch) -> Float[Tensor, "c
     return _pair_agreement(*single_posteriors(network, batch, network.encode(batch)))
 
 
+class _Posteriors(NamedTuple):
+    """Posterior means of cells: of all modalities (cell, latent), and of each alone.
+
+    `known` (modality, cell) says which cells have the latter.
+    """
+
+    joint: Tensor
+    alone: Tensor
+    known: Tensor
+
+
 def gather_evidence(network: MultimodalVAE, batch: Minibatch) -> Evidence:
     """Score the measurements of a minibatch."""
-    q, known = single_posteriors(network, batch, network.encode(batch))
-    each = [_scores(network, batch, q, known, m) for m in range(len(network.modalities))]
-    level, fit, shape, support = torch.stack(each, dim=-1)
-    return Evidence(level, fit, shape, support, _pair_agreement(q, known))
+    encoded = network.encode(batch)
+    q, known = single_posteriors(network, batch, encoded)
+    joint = network.infer(encoded, batch.present).q.mean
+    z = _Posteriors(joint, q.mean, known)
+    scores = [_scores(network, batch, z, m) for m in range(len(network.modalities))]
+    level, fit, shape, support, purity, ratio, foreign = torch.stack(scores, dim=-1)
+    agreement = _pair_agreement(q, known)
+    return Evidence(level, fit, shape, support, purity, ratio, foreign, agreement, batch.batch)
 
 
 def _scores(
-    network: MultimodalVAE, batch: Minibatch, q: DiagonalGaussian, known: Tensor, m: int
-) -> Float[Tensor, "4 cell"]:
-    """Return level, fit, shape and support of one modality's measurements."""
-    scores = q.mean.new_full((4, len(batch)), torch.nan)
+    network: MultimodalVAE, batch: Minibatch, z: _Posteriors, m: int
+) -> Float[Tensor, "7 cell"]:
+    """Return the scores of one modality's measurements, as :class:`Evidence` lists them."""
+    scores = z.joint.new_full((7, len(batch)), torch.nan)
     rows = batch.present_on_host[:, m].nonzero().squeeze(-1)
     if m not in network.config.generated or not len(rows):
         return scores
-    index = rows.to(q.mean.device)
-    own = network.explained(q.mean[m, index], batch, rows, m)
-    best = torch.full_like(own.log_prob, torch.nan)
+    index = rows.to(z.joint.device)
+    own = network.explained(z.alone[m, index], batch, rows, m)
+    together = network.explained(z.joint[index], batch, rows, m)
+    best, purity = torch.full((2, len(index)), torch.nan, device=index.device)
+    profiles = network.judge.profiles
     unseen = torch.zeros_like(index, dtype=torch.bool)
-    for other in range(len(known)):
-        if other != m and bool(known[other, index].any()):
-            found = network.reconstruct(q.mean[other, index], batch, rows, m, seen=unseen).log_prob
-            best = torch.where(known[other, index], torch.fmax(best, found), best)
-    found = torch.stack([own.level, own.log_prob, own.correlation, best - own.log_prob])
-    scores[:, index] = torch.where(known[m, index], found, torch.nan)
+    for other in range(len(z.known)):
+        here = z.known[other, index]
+        if other != m and bool(here.any()):
+            by = network.explained(z.alone[other, index], batch, rows, m, seen=unseen)
+            best = torch.where(here, torch.fmax(best, by.log_prob), best)
+            purity = torch.where(here, torch.fmax(purity, by.admixture(profiles, m).purity), purity)
+    foreign = together.admixture(profiles, m)
+    support = best - own.log_prob
+    found = [own.level, own.log_prob, own.correlation, support, *foreign, purity]
+    scores[:, index] = torch.where(z.known[m, index], torch.stack(found), torch.nan)
     return scores
 
 

@@ -3,34 +3,37 @@
 import math
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-MOST_KEPT, FEWEST = 1000, 50
+MOST_KEPT, FEWEST = 1000, 25
 LEAST_WIDTH = 0.25
 MEMORY = 200_000
 """Reference values of all scores together, at most: with very many scores each keeps fewer."""
 
 
 class Tails(nn.Module):
-    """Lower tail probabilities of some scores, given a covariate of each.
+    """Lower tail probabilities of some scores, given a covariate of each and the cell's batch.
 
     What a score should be depends on how much was measured: its mean and spread are quadratic
-    functions of the covariate, and what remains is compared with the reference cells'.
+    functions of the covariate, the mean is another in each batch (other batches may have measured
+    other features), and what remains is compared with the reference cells'.
     """
 
-    def __init__(self, n_scores: int) -> None:
+    def __init__(self, n_scores: int, n_batches: int = 1) -> None:
         super().__init__()
         size = max(FEWEST, min(MOST_KEPT, MEMORY // max(n_scores, 1)))
         self.span: Tensor
         self.centre: Tensor
         self.width: Tensor
         self.least: Tensor
+        self.shift: Tensor
         self.known: Tensor
         self.register_buffer("span", torch.zeros(n_scores, 2))
         self.register_buffer("centre", torch.zeros(n_scores, 3))
         self.register_buffer("width", torch.zeros(n_scores, 3))
         self.register_buffer("least", torch.ones(n_scores))
+        self.register_buffer("shift", torch.zeros(n_batches, n_scores))
         self.register_buffer("known", torch.full((n_scores, size), torch.inf))
 
     @property
@@ -42,8 +45,13 @@ class Tails(nn.Module):
         """Forget the reference cells."""
         self.known.fill_(torch.inf)
 
-    def fit(self, values: Float[Tensor, "cell score"], level: Float[Tensor, "cell score"]) -> None:
-        """Learn from reference cells; a score that fewer than 50 of them have tells nothing."""
+    def fit(
+        self,
+        values: Float[Tensor, "cell score"],
+        level: Float[Tensor, "cell score"],
+        batch: Int[Tensor, " cell"],
+    ) -> None:
+        """Learn from reference cells; a score that fewer than 25 of them have tells nothing."""
         size = self.known.shape[1]
         self.reset()
         for i in range(values.shape[1]):
@@ -54,29 +62,44 @@ class Tails(nn.Module):
             self.span[i] = torch.stack([x.min(), x.max()])
             design = self._design(level)[usable, i]
             self.centre[i] = _least_squares(design, y)
-            off = (y - design @ self.centre[i]).abs()
+            residual = y - design @ self.centre[i]
+            self.shift[:, i] = self._batch_means(residual, batch[usable])
+            off = (residual - self.shift[batch[usable], i]).abs()
             self.width[i] = _least_squares(design, off)
             # A parabola may come near 0 or below, where few cells are.
             self.least[i] = LEAST_WIDTH * off.mean().clamp_min(1e-6)
-            kept = self._standardised(values, level)[usable, i].sort().values
+            kept = self._standardised(values, level, batch)[usable, i].sort().values
             if len(kept) > size:
                 kept = kept[torch.linspace(0, len(kept) - 1, size).round().long()]
             self.known[i, : len(kept)] = kept
 
     def forward(
-        self, values: Float[Tensor, "cell score"], level: Float[Tensor, "cell score"]
+        self,
+        values: Float[Tensor, "cell score"],
+        level: Float[Tensor, "cell score"],
+        batch: Int[Tensor, " cell"],
     ) -> Float[Tensor, "cell score"]:
         """Return the share of good cells that score as low or lower, above 0; NaN if unknown."""
         n_known = self.known.isfinite().sum(-1, keepdim=True)
-        found = self._standardised(values, level).nan_to_num(nan=0.0).T.contiguous()
+        found = self._standardised(values, level, batch).nan_to_num(nan=0.0).T.contiguous()
         rank = torch.minimum(torch.searchsorted(self.known, found, right=True), n_known)
         p = ((rank + 1) / (n_known + 1)).T
         return torch.where(self.is_fitted & values.isfinite(), p, torch.nan)
 
-    def _standardised(self, values: Tensor, level: Tensor) -> Tensor:
+    def _batch_means(self, residual: Tensor, batch: Tensor) -> Tensor:
+        """Return the mean of each batch, nearer to 0 the fewer cells it has (empirical Bayes)."""
+        n_batches = len(self.shift)
+        n = torch.bincount(batch, minlength=n_batches)
+        mean = residual.new_zeros(n_batches).index_add_(0, batch, residual) / n.clamp_min(1)
+        within = (residual - mean[batch]).square().mean()
+        by_chance = within * ((n > 0).sum() - 1) / len(residual)
+        between = ((n * mean.square()).sum() / len(residual) - by_chance).clamp_min(0)
+        return mean * n * between / (n * between + within).clamp_min(1e-12)
+
+    def _standardised(self, values: Tensor, level: Tensor, batch: Tensor) -> Tensor:
         design = self._design(level)
         centre, width = ((design * part).sum(-1) for part in (self.centre, self.width))
-        return (values - centre) / torch.maximum(width, self.least)
+        return (values - centre - self.shift[batch]) / torch.maximum(width, self.least)
 
     def _design(self, level: Tensor) -> Tensor:
         """Return powers of the covariate; outside the reference cells' range, of its end."""

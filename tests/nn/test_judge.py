@@ -8,10 +8,11 @@ import torch
 from hzau_omics.nn.agreement import log_agreement
 from hzau_omics.nn.evidence import Evidence
 from hzau_omics.nn.gaussian import DiagonalGaussian
-from hzau_omics.nn.judge import Judge
+from hzau_omics.nn.judge import Judge, LogOdds
 from hzau_omics.nn.scoring import gather_evidence, pair_agreement
 
 GOOD, ODD = 3.0, -3.0
+SCORES = ("fit", "shape", "support", "foreign_purity", "agreement")
 
 
 def evidence(n_cells=1, n_modalities=2, **columns):
@@ -19,6 +20,7 @@ def evidence(n_cells=1, n_modalities=2, **columns):
     n_pairs = n_modalities * (n_modalities - 1) // 2
     typical = {name: torch.full((n_cells, n_modalities), GOOD) for name in Evidence._fields}
     typical["agreement"] = torch.full((n_cells, n_pairs), GOOD)
+    typical["batch"] = torch.zeros(n_cells, dtype=torch.long)
     return Evidence(**{**typical, **columns})
 
 
@@ -30,9 +32,9 @@ def judge():
         made = Judge([4] * n_modalities, 0, dropout=0.0, learns=True)
         ramp = torch.linspace(0, GOOD, 500)[:, None]
         found = evidence(500, n_modalities)
-        made.learn_tails(Evidence(*(ramp.expand_as(column) for column in found)))
-        # The covariate of the ramp would explain the scores.
-        made.learn_tails(Evidence(found.level, *(ramp.expand_as(column) for column in found[1:])))
+        # A covariate that varies would explain the scores.
+        scores = {name: ramp.expand_as(getattr(found, name)) for name in SCORES}
+        made.learn_tails(found._replace(**scores))
         return made
 
     return make
@@ -81,7 +83,8 @@ def test_one_partner_that_agrees_is_enough(judge):
 
 def test_without_a_partner_there_is_nothing_to_agree_with(judge):
     nan = math.nan
-    lone = Evidence(*(torch.tensor([[GOOD, nan]]) for _ in range(4)), torch.tensor([[nan]]))
+    columns = (torch.tensor([[GOOD, nan]]) for _ in range(7))
+    lone = Evidence(*columns, torch.tensor([[nan]]), torch.zeros(1, dtype=torch.long))
     found = odds(judge(), [2.0, nan], lone)
     assert found[0] == pytest.approx(2.0)
     assert found[1].isnan()
@@ -138,3 +141,23 @@ def test_a_measurement_that_another_modality_explains_as_well_is_supported(
         cells = torch.arange(len(batch))
         explained = network.reconstruct(other, batch, cells, 0, seen=unseen).log_prob
     torch.testing.assert_close(found.support[:, 0], explained - found.fit[:, 0])
+
+
+def test_log_odds_are_those_against_any_kind_of_failure():
+    odds = LogOdds(1, 2, 2)
+    signs = torch.tensor([[[0.5, 2.0]], [[math.nan, 2.0]], [[0.5, math.nan]]])
+    torch.testing.assert_close(odds(signs)[[0, 2], 0], torch.tensor([0.5, 0.5]))
+    assert odds(signs)[1].isnan().all()
+    odds.bias[:] = torch.tensor([[1.0, -1.0]])
+    odds.weight[:] = torch.tensor([[[1.0, 2.0], [0.5, 0.0]]])
+    odds.typical[:] = torch.tensor([[0.0, -3.0]])
+    found = odds(signs)[[0, 2], 0]
+    for value, against in zip(found, [(5.5, -0.75), (-4.5, -0.75)], strict=True):
+        failed = sum(math.exp(-each) for each in against)
+        assert value.item() == pytest.approx(-math.log(failed), rel=1e-5)
+
+
+def test_what_looks_foreign_beside_another_modality_is_doubted(judge):
+    found = odds(judge(), [3.0, 3.0], evidence(foreign_purity=torch.tensor([[ODD, GOOD]])))
+    assert found[0] < 1.0
+    assert found[1] == pytest.approx(3.0)

@@ -64,6 +64,8 @@ class Likelihood(nn.Module):
     independent_features = False
     keeps_zeros = True
     """Whether encoder inputs are made entry by entry, and those of zeros are 0."""
+    adds_up = True
+    """Whether values are amounts, of which every feature has a share."""
 
     def __init__(self, n_hidden: int, n_covariates: int, n_features: int, n_batches: int) -> None:
         super().__init__()

@@ -16,6 +16,7 @@ class Normal(Likelihood):
     """Real values, such as embeddings, standardised by the training cells' mean and deviation."""
 
     keeps_zeros = False
+    adds_up = False
 
     def __init__(self, n_hidden: int, n_covariates: int, n_features: int, n_batches: int) -> None:
         super().__init__(n_hidden, n_covariates, n_features, n_batches)
