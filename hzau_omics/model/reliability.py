@@ -16,7 +16,7 @@ from hzau_omics.data import CellStore
 from hzau_omics.errors import ConfigError
 from hzau_omics.minibatch import Minibatch
 from hzau_omics.model.session import InferenceSession, check_choice, evaluating
-from hzau_omics.nn.corruption import Corruptor, mean_profile
+from hzau_omics.nn.corruption import Corruptor, MeanProfile
 from hzau_omics.nn.evidence import Evidence, pairs_of
 from hzau_omics.nn.judge import LogOdds
 from hzau_omics.nn.network import MultimodalVAE
@@ -24,7 +24,7 @@ from hzau_omics.nn.reliability import PRIOR_FAILED, reliability_loss
 from hzau_omics.nn.scoring import gather_evidence, pair_agreement
 
 MIN_CELLS, MAX_CELLS = 25, 1000
-PROFILE_CELLS = 2000
+PROFILE_CELLS = 20_000
 BATCH_SIZE = 256
 TEACHING_STEPS, TEACHING_CELLS, TEACHING_RATE = 600, 128, 3e-3
 PENALTY = 100.0
@@ -43,8 +43,12 @@ def make_corruptor(
     profiles = {}
     for m, name in enumerate(store.layout.names):
         having = cells[store.present[cells, m]]
-        batch = store.minibatch(np.sort(rng.permutation(having)[:PROFILE_CELLS]))
-        profiles[name] = mean_profile(batch, name, store.layout.n_batches)
+        profile = MeanProfile(store.layout.n_batches, store.layout.modalities[m].n_features)
+        for batch in store.minibatches(
+            np.sort(rng.permutation(having)[:PROFILE_CELLS]), BATCH_SIZE
+        ):
+            profile.add(batch, name)
+        profiles[name] = profile.mean()
     likelihoods = {m.name: m.spec.likelihood for m in store.layout.modalities}
     return Corruptor(share, likelihoods, profiles)
 

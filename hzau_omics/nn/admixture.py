@@ -10,7 +10,8 @@ from torch import Tensor, nn
 from hzau_omics.minibatch import SparseEntries
 
 BISECTIONS = 12
-LEAST = 1e-9
+LEAST = 1e-7
+"""Least share of a feature that can be told from none."""
 
 
 class Admixture(NamedTuple):

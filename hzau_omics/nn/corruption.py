@@ -13,7 +13,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from hzau_omics.errors import ConfigError
-from hzau_omics.minibatch import Minibatch
+from hzau_omics.minibatch import Minibatch, SparseEntries
 
 Values = Float[Tensor, "row feature"]
 Kept = Float[Tensor, "row 1"]
@@ -269,13 +269,31 @@ def _as_shares(profile: Float[Tensor, "row feature"]) -> Float[Tensor, "row feat
     return profile / profile.sum(-1, keepdim=True).clamp_min(1e-12)
 
 
-def mean_profile(batch: Minibatch, name: str, n_batches: int) -> Float[Tensor, "batch feature"]:
-    """Return the mean of every feature of a modality by batch, of cells that have it.
+class MeanProfile:
+    """Mean of every feature of a modality by batch, of minibatches of cells that have it.
 
-    Where a batch has no cell, the mean of all takes its place.
+    A batch's mean is drawn towards that of all cells, as much as if it had one count more per
+    feature from there: few cells say little of features that are seldom seen.
     """
-    x = batch.x[name]
-    total = x.new_zeros(n_batches, x.shape[1]).index_add_(0, batch.batch, x)
-    count = torch.bincount(batch.batch, minlength=n_batches).unsqueeze(1)
-    overall = x.mean(0) if len(x) else x.new_zeros(x.shape[1])
-    return torch.where(count > 0, total / count.clamp_min(1), overall)
+
+    def __init__(self, n_batches: int, n_features: int) -> None:
+        self._total = torch.zeros(n_batches, n_features)
+        self._count = torch.zeros(n_batches)
+        self._amount = 0.0
+
+    def add(self, batch: Minibatch, name: str) -> None:
+        """Count more cells in."""
+        entries = batch.sparse.get(name)
+        entries = SparseEntries.of(batch.x[name]) if entries is None else entries
+        where = batch.batch[entries.row], entries.feature
+        self._total.index_put_(where, entries.value, accumulate=True)
+        self._count += torch.bincount(batch.batch, minlength=len(self._count))
+        self._amount += float(entries.value.abs().sum())
+
+    def mean(self) -> Float[Tensor, "batch feature"]:
+        """Return the means; 0 without any cell."""
+        n_cells = self._count.sum().clamp_min(1)
+        overall = self._total.sum(0) / n_cells
+        extra = self._total.shape[1] * n_cells / max(self._amount, 1.0)
+        count = self._count.unsqueeze(1)
+        return (self._total + extra * overall) / (count + extra)

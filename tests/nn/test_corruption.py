@@ -8,9 +8,15 @@ from hypothesis import given, settings, strategies as st
 from hzau_omics.errors import ConfigError
 from hzau_omics.minibatch import SparseEntries
 from hzau_omics.nn import corruption
-from hzau_omics.nn.corruption import DAMAGES, Corruptor, mean_profile
+from hzau_omics.nn.corruption import DAMAGES, Corruptor, MeanProfile
 from hzau_omics.nn.likelihoods import LIKELIHOODS
 from hzau_omics.nn.objective import ObjectiveConfig, sub_sampled_objective
+
+
+def mean_profile(batch, name, n_batches):
+    profile = MeanProfile(n_batches, batch.x[name].shape[1])
+    profile.add(batch, name)
+    return profile.mean()
 
 
 @pytest.fixture
@@ -140,14 +146,25 @@ def test_no_cell_fails_at_a_share_of_0_and_bad_shares_are_refused(make_corruptor
         make_corruptor("nb", share=1.0)
 
 
-def test_profiles_are_means_by_batch(make_network, make_batch):
+@pytest.mark.parametrize("sparse", [False, True])
+def test_profiles_are_means_by_batch_drawn_towards_that_of_all(make_network, make_batch, sparse):
     network = make_network("nb", n_batches=3)
     batch = make_batch(network)
     batch.batch[:] = torch.arange(12) % 2
-    found = mean_profile(batch, "m0", 3)
+    if sparse:
+        batch.sparse = {"m0": SparseEntries.of(batch.x["m0"])}
+    profile = MeanProfile(3, batch.x["m0"].shape[1])
+    for part in (torch.arange(5), torch.arange(5, 12)):
+        profile.add(batch.take(part), "m0")
+    x = batch.x["m0"].numpy()
     for code in range(2):
-        torch.testing.assert_close(found[code], batch.x["m0"][batch.batch == code].mean(0))
-    torch.testing.assert_close(found[2], batch.x["m0"].mean(0))
+        rows = x[batch.batch.numpy() == code]
+        # One count more per feature, as all cells have them.
+        expected = rows.sum(0) + x.shape[1] * x.sum(0) / x.sum()
+        expected /= len(rows) + x.shape[1] * len(x) / x.sum()
+        np.testing.assert_allclose(profile.mean()[code], expected, rtol=1e-5)
+    np.testing.assert_allclose(profile.mean()[2], x.mean(0), rtol=1e-5)
+    assert not MeanProfile(2, 3).mean().any()
 
 
 def gradients(network, batch, corruptor):
