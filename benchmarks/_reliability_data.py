@@ -10,6 +10,7 @@ from scipy import sparse
 
 from benchmarks._corruptions import Donors, Values
 from benchmarks._data import find_file, held_out
+from benchmarks._table1_data import read_task as read_described
 from hzau_omics.data import image_mudata
 
 UNKNOWN = ("unknown", "Mis")
@@ -121,6 +122,14 @@ def _fashion(n_cells: int) -> Task:
     )
 
 
+def _described(n_cells: int) -> Task:
+    """Give RNA and the Cell Ontology's definition of the type, for types that it has."""
+    found = read_described("pbmc10k-text", n_cells, n_cells)
+    return Task(
+        train=found.train, test=found.test, modalities=found.modalities, label_key="cell_type"
+    )
+
+
 READERS: dict[str, Callable[[int], Task]] = {
     "pbmc10k": _cells("citeseq_pbmc10k_totalvi.h5mu", {"rna": "nb", "prot": "nb"}, "cell_type"),
     "snareseq": _cells(
@@ -133,4 +142,5 @@ READERS: dict[str, Callable[[int], Task]] = {
         "citeseq_bmmc_neurips2021_starter.h5mu", {"rna": "nb", "prot": "nb"}, "cell_type", "batch"
     ),
     "fashionmnist": _fashion,
+    "pbmc10k-text": _described,
 }

@@ -14,12 +14,19 @@ from sklearn.neighbors import KNeighborsClassifier
 
 from benchmarks._corruptions import KINDS, Values, kinds_for
 from benchmarks._metrics import auroc
+from benchmarks._reliability_calibration import (
+    calibration_error,
+    coverages,
+    depth_correlation,
+    imputed_coverage,
+    latent_coverage,
+)
 from benchmarks._reliability_data import Task, dense, read_task, with_values
 from benchmarks._reliability_peers import totalvi_failures, wnn_failures
 from hzau_omics import model as models
 from hzau_omics.data import MosaicStore
 from hzau_omics.errors import ConfigError
-from hzau_omics.metrics import interval_coverage, mean_feature_pearson
+from hzau_omics.metrics import mean_feature_pearson
 
 SYSTEMS: Mapping[str, tuple[str, Mapping[str, Any], Mapping[str, Any]]] = {
     "HZAUVAE": ("HZAUVAE", {}, {}),
@@ -38,6 +45,11 @@ of experts get HZAU-VAE's targets and KL weight, so that what differs is the poo
 PEERS = ("WNN", "totalVI")
 """Seurat's modality weights as muon computes them (needs muon), and scvi-tools' model of CITE-seq,
 whose latent is compared; for data sets of RNA and protein."""
+
+FAILED = (("ambient", 0.5), ("ambient", 0.7), ("ambient", 1.0), ("thinned", 0.9), ("thinned", 0.97))
+"""Failures of the kinds and strengths that a reliability is the probability of."""
+
+CALIBRATED = (("ambient", 0.5), ("thinned", 0.9), ("swapped", 1.0))
 
 NEIGHBOURS = 15
 N_SAMPLES = 5
@@ -91,7 +103,8 @@ def run(part: Part) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     found["clean"] = judge.clean_figures()
     found["rows"] = judge.failures() if part.failures else []
     found["agreement"] = judge.agreements() if part.failures else {}
-    return found, judge.good.arrays()
+    found["calibration"] = judge.calibration() if part.failures else []
+    return found, {**judge.good.arrays(), "labels": judge.labels.astype(str)}
 
 
 def _peer(part: Part, task: Task) -> dict[str, Any]:
@@ -153,8 +166,11 @@ class _Judge:
             agreement = -model.get_agreement(mdata).to_numpy()[:, 0]
         return _Scores(model.get_latent_representation(mdata), self._nll(mdata), by_kind, agreement)
 
-    def _nll(self, mdata: MuData) -> np.ndarray:
-        """Negative log likelihood of the clean values (modality,), in nats per cell."""
+    def _nll(self, mdata: MuData, given: int | None = None) -> np.ndarray:
+        """Negative log likelihood of the clean values (modality,), in nats per cell.
+
+        Inferred from all modalities, or from one; NaN where a system does not infer from it.
+        """
         network = self.model.module
         seen = MosaicStore(mdata, self.model.layout)
         cells = np.arange(seen.n_cells)
@@ -165,7 +181,13 @@ class _Judge:
         with torch.inference_mode():
             for batch, wanted in pairs:
                 here, there = batch.to(device), wanted.to(device)
-                q = network.infer(network.encode(here), here.present).q
+                present = here.present
+                if given is not None:
+                    present = present & (torch.arange(len(self.names), device=device) == given)
+                found = network.infer(network.encode(here), present)
+                if not found.available.any(-1).all():
+                    return np.full(len(self.names), np.nan)
+                q = found.q
                 for _ in range(N_SAMPLES):
                     total -= network.log_likelihoods(q.sample(), there).sum(0).cpu().numpy()
         return total / N_SAMPLES / len(cells)
@@ -174,6 +196,10 @@ class _Judge:
         """Say how good the model is on held-out cells as they are."""
         found = {"accuracy": self._accuracy(self.good)}
         found |= {f"nll_{n}": float(v) for n, v in zip(self.names, self.good.nll, strict=True)}
+        for i, name in enumerate(self.names):
+            alone = self._nll(self.task.test, given=i)[i]
+            found[f"nll_{name}_alone"] = float(alone)
+        found |= self._depth()
         for name, other in zip(self.names, self.names[::-1], strict=True):
             if self.task.modalities[name] != "nb":
                 continue
@@ -181,20 +207,53 @@ class _Judge:
             log1p = np.asarray(imputed.layers["log1p_mean"])
             found[f"pearson_{name}"] = mean_feature_pearson(log1p, np.log1p(self.values[name]))
             pit = self.model.get_pit(name, self.task.test, given=other, n_samples=50, seed=0)
-            for level in (0.5, 0.8, 0.9, 0.95):
-                covered = interval_coverage(pit.to_numpy(), level).overall
-                found[f"coverage{100 * level:.0f}_{name}"] = float(covered)
+            found |= {f"{level}_{name}": value for level, value in coverages(pit).items()}
         return found
+
+    def _depth(self) -> dict[str, float]:
+        """Say whether a modality weighs more in cells of which it has more counts."""
+        found = {}
+        if "gate" in self.good.by_kind:
+            for name in self.names:
+                weight, total = (self.good.by_kind[k][name] for k in ("gate", "total counts"))
+                both = depth_correlation(weight.to_numpy(), total.to_numpy(), self.labels)
+                found[f"depth_{name}"], found[f"depth_{name}_in_type"] = both
+        return found
+
+    def calibration(self) -> list[dict[str, Any]]:
+        """Say what intervals cover, and how well calibrated reliabilities are."""
+        spoilt = {
+            (name, kind): self._spoilt(name, kind, strength)
+            for name in self.names
+            for kind, strength in CALIBRATED
+            if kind in kinds_for(self.values[name], self.donors[name])
+        }
+        rows = imputed_coverage(self.model, self.task, spoilt)
+        return [*rows, *latent_coverage(self.model, self.task)]
 
     def failures(self) -> list[dict[str, Any]]:
         """Let one modality of all held-out cells fail, in each way and at each strength."""
         rows = []
         for name in self.names:
+            failed = []
             for kind in kinds_for(self.values[name], self.donors[name]):
                 for strength in KINDS[kind][1]:
                     spoilt = self._spoilt(name, kind, strength)
                     row = {"modality": name, "kind": kind, "strength": strength}
-                    rows.append(row | self._compared(self.scores(spoilt), name))
+                    scores = self.scores(spoilt)
+                    rows.append(row | self._compared(scores, name))
+                    if (kind, strength) in FAILED and "reliability" in scores.by_kind:
+                        failed.append(scores.by_kind["reliability"][name].to_numpy())
+            if failed:
+                good = self.good.by_kind["reliability"][name].to_numpy()
+                rows.append(
+                    {
+                        "modality": name,
+                        "kind": "calibration error",
+                        "strength": 0.0,
+                        "reliability": calibration_error(good, failed),
+                    }
+                )
         return rows
 
     def _spoilt(self, name: str, kind: str, strength: float) -> MuData:

@@ -95,6 +95,19 @@ def clean_table(results: Sequence[dict[str, Any]]) -> pd.DataFrame:
     return table.reset_index()
 
 
+def calibration_table(results: Sequence[dict[str, Any]]) -> pd.DataFrame:
+    """Return what intervals cover of imputed values and of latents, mean over seeds."""
+    keys = ["dataset", "system", "target", "given", "of"]
+    rows = [
+        {"dataset": r["dataset"], "system": r["system"]} | row
+        for r in results
+        for row in r.get("calibration", [])
+    ]
+    if not rows:
+        return pd.DataFrame(columns=keys)
+    return pd.DataFrame(rows).groupby(keys, sort=False).mean().reset_index()
+
+
 def stability_table(parts: Sequence[Part], folder: Path) -> pd.DataFrame:
     """Return the rank correlation between seeds over cells, mean over pairs of seeds."""
     rows = []
@@ -125,9 +138,10 @@ def benchmark(args: argparse.Namespace, command: Sequence[str]) -> list[Path]:
     tables = {
         "": failures_table(results),
         "clean": clean_table(results),
+        "calibration": calibration_table(results),
         "stability": stability_table(parts, args.parts),
     }
-    for table in (_shown(tables[""]), tables["clean"], tables["stability"]):
+    for table in (_shown(tables[""]), *list(tables.values())[1:]):
         print(markdown(table), end="\n\n")
     record = {
         "benchmark": "reliability",
@@ -141,7 +155,9 @@ def benchmark(args: argparse.Namespace, command: Sequence[str]) -> list[Path]:
 
 def _shown(failures: pd.DataFrame) -> pd.DataFrame:
     """Return what fits on a screen: failures of the strengths that goals are set for."""
-    strength = failures["kind"].map({"thinned": 0.9, "swapped": 1.0, "another_category": 1.0})
+    strength = failures["kind"].map(
+        {"thinned": 0.9, "swapped": 1.0, "another_category": 1.0, "calibration error": 0.0}
+    )
     return failures[failures["strength"] == strength.fillna(0.5)]
 
 
