@@ -12,7 +12,7 @@ stopped. ``--quick`` is a trial.
 import argparse
 import logging
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -23,11 +23,11 @@ from scipy.stats import spearmanr
 from benchmarks._command import run_command
 from benchmarks._parts import arrays_of, result_of
 from benchmarks._reliability_data import READERS
+from benchmarks._reliability_figures import draw_curves, draw_depth
 from benchmarks._reliability_run import PEERS, SYSTEMS, Part, run
 from benchmarks._report import environment, markdown, run_name, set_threads, write_run
 
 QUICK = {"epochs": 2, "n_cells": 400}
-AUROC = "auroc "
 MEASURES = ("reliability", "gate", "precision")
 
 
@@ -149,8 +149,8 @@ def benchmark(args: argparse.Namespace, command: Sequence[str]) -> list[Path]:
         "runs": results,
     }
     name = run_name("reliability", *(args.dataset or ["pbmc10k"]))
-    picture = _draw(tables[""], args.out / f"{name}.png")
-    return [*write_run(args.out, name, tables, record), *picture]
+    pictures = _pictures(tables, parts, args.parts, args.out / name)
+    return [*write_run(args.out, name, tables, record), *pictures]
 
 
 def _shown(failures: pd.DataFrame) -> pd.DataFrame:
@@ -161,30 +161,18 @@ def _shown(failures: pd.DataFrame) -> pd.DataFrame:
     return failures[failures["strength"] == strength.fillna(0.5)]
 
 
-def _draw(failures: pd.DataFrame, path: Path) -> list[Path]:
-    """Draw AUROC over strength of what HZAU-VAE and trivial scores say."""
-    import matplotlib.pyplot as plt
-
-    ours = failures[failures["system"] == "HZAUVAE"]
-    curves = ours[ours["kind"].isin(["ambient", "thinned"])]
-    panels = list(curves.groupby(["dataset", "modality", "kind"], sort=False))
-    if not panels:
-        return []
-    figure, axes = plt.subplots(
-        1, len(panels), figsize=(3 * len(panels), 3), sharey=True, squeeze=False
-    )
-    scores = [c for c in curves if c.startswith(AUROC) and c != "auroc across types"]
-    for ax, ((dataset, modality, kind), rows) in zip(axes[0], panels, strict=True):
-        for score in scores:
-            ax.plot(rows["strength"], rows[score], marker=".", label=score.removeprefix(AUROC))
-        ax.axhline(0.5, color="0.7", lw=0.8)
-        ax.set(title=f"{dataset}: {modality}, {kind}", xlabel="share lost or replaced")
-    axes[0, 0].set_ylabel("AUROC")
-    axes[0, -1].legend(fontsize=6)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=90, bbox_inches="tight")
-    plt.close(figure)
-    return [path]
+def _pictures(
+    tables: Mapping[str, pd.DataFrame], parts: Sequence[Part], folder: Path, stem: Path
+) -> list[Path]:
+    """Draw AUROC over strength, and gate weights over depth in a run of HZAU-VAE per data set."""
+    failures = tables[""]
+    found = draw_curves(failures, stem.with_suffix(".png"))
+    ours = {part.dataset: part for part in reversed(parts) if part.system == "HZAUVAE"}
+    for dataset, part in ours.items():
+        rows = failures[failures["dataset"] == dataset]
+        path = stem.with_name(f"{stem.name}.{dataset}.depth.png")
+        found += draw_depth(arrays_of(part, folder), list(rows["modality"].unique()), path)
+    return found
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -19,10 +19,10 @@ from hzau_omics.model import persistence
 from hzau_omics.model.balancing import prepare_network
 from hzau_omics.model.calibration import calibrate
 from hzau_omics.model.fields import LAYOUT_KEY, layout_of
+from hzau_omics.model.judging import calibrate_judge, make_corruptor, teach_judge
 from hzau_omics.model.persistence import registry_of
 from hzau_omics.model.recipe import Recipe
 from hzau_omics.model.registration import RegisteredModel
-from hzau_omics.model.reliability import calibrate_judge, make_corruptor, teach_judge
 from hzau_omics.model.session import InferenceSession, check_choice, check_patterns
 from hzau_omics.model.training.config import TrainingPlanConfig, default_max_epochs
 from hzau_omics.model.training.data import MosaicDataModule

@@ -1,231 +1,16 @@
-"""How far measurements can be trusted and whether they agree: calibrated after training."""
-
-import logging
-import math
-from collections.abc import Iterable, Iterator
-from typing import NamedTuple
+"""How far measurements can be trusted and whether they agree, as a trained model judges it."""
 
 import numpy as np
 import pandas as pd
 import torch
-from numpy.typing import NDArray
-from sklearn.linear_model import LogisticRegression
-from torch import Tensor
 
-from hzau_omics.data import CellStore
 from hzau_omics.errors import ConfigError
-from hzau_omics.minibatch import Minibatch
+from hzau_omics.model.judging import judged
 from hzau_omics.model.session import InferenceSession, check_choice, evaluating
-from hzau_omics.nn.corruption import Corruptor, MeanProfile
-from hzau_omics.nn.evidence import Evidence, pairs_of
-from hzau_omics.nn.judge import LogOdds
-from hzau_omics.nn.network import MultimodalVAE
-from hzau_omics.nn.reliability import PRIOR_FAILED, reliability_loss
-from hzau_omics.nn.scoring import gather_evidence, pair_agreement
+from hzau_omics.nn.evidence import pairs_of
+from hzau_omics.nn.scoring import pair_agreement
 
-MIN_CELLS, MAX_CELLS = 25, 1000
-PROFILE_CELLS = 20_000
-BATCH_SIZE = 256
-TEACHING_STEPS, TEACHING_CELLS, TEACHING_RATE = 600, 128, 3e-3
-PENALTY = 100.0
-
-logger = logging.getLogger(__name__)
 AGREEMENT_KINDS = ("score", "pvalue")
-
-type _Signs = NDArray[np.float64]
-
-
-def make_corruptor(
-    store: CellStore, cells: NDArray[np.int64], share: float, seed: int
-) -> Corruptor:
-    """Return what draws failed measurements like those of the cells."""
-    rng = np.random.default_rng(seed)
-    profiles = {}
-    for m, name in enumerate(store.layout.names):
-        having = cells[store.present[cells, m]]
-        profile = MeanProfile(store.layout.n_batches, store.layout.modalities[m].n_features)
-        for batch in store.minibatches(
-            np.sort(rng.permutation(having)[:PROFILE_CELLS]), BATCH_SIZE
-        ):
-            profile.add(batch, name)
-        profiles[name] = profile.mean()
-    likelihoods = {m.name: m.spec.likelihood for m in store.layout.modalities}
-    return Corruptor(share, likelihoods, profiles)
-
-
-def teach_judge(
-    network: MultimodalVAE,
-    store: CellStore,
-    cells: NDArray[np.int64],
-    corruptor: Corruptor,
-    *,
-    seed: int,
-    n_steps: int,
-) -> None:
-    """Teach the heads of reliability what failed measurements look like, before all else.
-
-    In each of at most 600 steps they see 128 training cells as they are, and with each modality
-    failed. They judge measurements, not latents: nothing of the network is needed for that, and the
-    gate can rely on them from its first step on. Heads that have been taught are left alone.
-    """
-    judge = network.judge
-    if not judge.learns or judge.is_taught:
-        return
-    rng = np.random.default_rng(seed)
-    device = judge.is_taught.device
-    judge.heads.requires_grad_(requires_grad=True)
-    judge.train()
-    steps = min(TEACHING_STEPS, n_steps)
-    optimizer = torch.optim.AdamW(judge.heads.parameters(), lr=TEACHING_RATE)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
-        for _ in range(steps):
-            chosen = rng.choice(cells, min(TEACHING_CELLS, len(cells)), replace=False)
-            batch = store.minibatch(np.sort(chosen)).to(device)
-            loss = _teaching_loss(network, batch, corruptor)
-            if loss is not None:
-                optimizer.zero_grad()
-                loss.backward()  # type: ignore[no-untyped-call]
-                optimizer.step()
-            schedule.step()
-    judge.heads.requires_grad_(requires_grad=False)
-    judge.is_taught.fill_(True)  # noqa: FBT003
-
-
-def _teaching_loss(network: MultimodalVAE, batch: Minibatch, corruptor: Corruptor) -> Tensor | None:
-    good = network.judged(batch)
-    losses = []
-    for m in range(len(network.modalities)):
-        rows = batch.present_on_host[:, m].nonzero().squeeze(-1)
-        if len(rows):
-            failed = network.judged_one(corruptor.fail(batch, m, rows).batch, m)
-            losses.append(reliability_loss(good[rows.to(good.device), m], failed))
-    return torch.stack(losses).sum() if losses else None
-
-
-def calibrate_judge(
-    network: MultimodalVAE,
-    store: CellStore,
-    cells: NDArray[np.int64],
-    corruptor: Corruptor,
-    seed: int,
-) -> None:
-    """Learn from validation cells how good ones score, and make log odds those of probabilities.
-
-    Logistic regression of failed or not, over validation cells and the same cells with failed
-    measurements, weighted as if a tenth had failed: first, for each kind of failure, on what the
-    heads have learned and how foreign a measurement looks, then on this with all other evidence
-    (Platt scaling). A modality that fewer than 25 cells have keeps its log odds.
-    """
-    judge = network.judge
-    judge.reset()
-    judge.profiles.learn(corruptor.profiles)
-    chosen = np.sort(np.random.default_rng(seed).permutation(cells)[:MAX_CELLS])
-    if not len(chosen):
-        return
-    with torch.random.fork_rng(), evaluating(network):
-        torch.manual_seed(seed)
-        learned, evidence = _judged(network, _minibatches(store, chosen))
-        judge.learn_tails(evidence)
-        if not judge.is_taught:
-            return
-        failures: dict[int, _Failed] = {}
-        for m, name in enumerate(network.modalities):
-            having = chosen[store.present[chosen, m]]
-            if len(having) >= MIN_CELLS:
-                failures[m] = _failed(network, _minibatches(store, having), corruptor, m)
-            else:
-                logger.warning(
-                    "Reliability of %s is not calibrated: %d validation cells have it, and %d are "
-                    "needed.", name, len(having), MIN_CELLS,
-                )  # fmt: skip
-        good = judge.signs(learned, evidence)
-        for m, found in failures.items():
-            bad = judge.signs(found.learned, found.evidence)
-            _fit_odds(judge.learned_odds, m, good[:, m], bad[:, m], found.thinned)
-        # What is learned of one modality also counts for the others' log odds.
-        good = judge.log_odds(learned, evidence).unsqueeze(-1)
-        scores = {m: judge.log_odds(found.learned, found.evidence) for m, found in failures.items()}
-        for m, score in scores.items():
-            bad = score[:, m].unsqueeze(-1)
-            _fit_odds(judge.odds, m, good[:, m], bad, torch.zeros(len(bad), dtype=torch.bool))
-        judge.is_trained.fill_(True)  # noqa: FBT003
-
-
-def _minibatches(store: CellStore, cells: NDArray[np.int64]) -> Iterator[Minibatch]:
-    return store.minibatches(cells, BATCH_SIZE)
-
-
-def _judged(network: MultimodalVAE, batches: Iterable[Minibatch]) -> tuple[Tensor, Evidence]:
-    """Return what the heads say (NaN without, and where absent), and all evidence."""
-    device = network.judge.is_trained.device
-    learned, found = [], []
-    for batch in batches:
-        here = batch.to(device)
-        found.append(gather_evidence(network, here))
-        logit = torch.full(here.present.shape, torch.nan, device=device)
-        if network.judge.learns:
-            logit = torch.where(here.present, network.judged(here), logit)
-        learned.append(logit)
-    return torch.cat(learned), Evidence(*(torch.cat(part) for part in zip(*found, strict=True)))
-
-
-class _Failed(NamedTuple):
-    """What is known of cells with failed measurements of one modality, and how these failed."""
-
-    learned: Tensor
-    evidence: Evidence
-    thinned: Tensor
-
-
-def _failed(
-    network: MultimodalVAE, batches: Iterable[Minibatch], corruptor: Corruptor, modality: int
-) -> _Failed:
-    spoilt = [corruptor.fail(batch, modality) for batch in batches]
-    learned, evidence = _judged(network, (found.batch for found in spoilt))
-    return _Failed(learned, evidence, torch.cat([found.thinned for found in spoilt]))
-
-
-def _fit_odds(odds: LogOdds, modality: int, good: Tensor, bad: Tensor, kind: Tensor) -> None:
-    """Weigh signs (cell, sign) such that log odds are those of a tenth having failed.
-
-    `kind` (bad cell) tells kinds of failures apart, each of which has weights of its own.
-    """
-    good, bad = good.cpu(), bad.cpu()
-    good = good[good[:, 0].isfinite()]
-    typical = good.nanmedian(0).values.nan_to_num(nan=0.0)
-    good, bad = (torch.where(x.isnan(), typical, x).double() for x in (good, bad))
-    odds.typical[modality] = typical
-    odds.bias[modality] = torch.inf
-    for k in range(odds.bias.shape[1]):
-        failed = bad[kind == k].numpy()
-        if not len(failed):
-            continue
-        share = PRIOR_FAILED * len(failed) / len(bad)
-        weight, bias = _logistic(good.numpy(), failed, share)
-        odds.weight[modality, k] = torch.from_numpy(weight)
-        odds.bias[modality, k] = bias
-
-
-def _logistic(good: _Signs, bad: _Signs, prior: float) -> tuple[_Signs, float]:
-    """Return weights and bias of the log odds of good against bad, bad ones having a prior."""
-    x = np.concatenate([good, bad])
-    failed = np.repeat([False, True], [len(good), len(bad)])
-    weight = np.where(failed, prior * len(good) / len(bad), 1 - PRIOR_FAILED)
-    coefficient, intercept = np.zeros(x.shape[1]), math.log((1 - PRIOR_FAILED) / prior)
-    spread = x.std(0)
-    used = np.flatnonzero(spread > 0)
-    while used.size:
-        scaled = x[:, used] / spread[used]
-        fitted = LogisticRegression(C=PENALTY).fit(scaled, ~failed, sample_weight=weight)
-        if (fitted.coef_[0] > 0).all():
-            coefficient[used] = fitted.coef_[0] / spread[used]
-            intercept = float(fitted.intercept_[0])
-            break
-        # A sign that rises with failures tells nothing; without any, what is left is the prior.
-        used = used[fitted.coef_[0] > 0]
-    return coefficient, intercept
 
 
 def reliability(session: InferenceSession) -> pd.DataFrame:
@@ -246,7 +31,7 @@ def reliability(session: InferenceSession) -> pd.DataFrame:
     values = np.full((len(session), len(network.modalities)), np.nan, np.float32)
     with evaluating(network):
         for rows, batch in session.minibatches():
-            learned, evidence = _judged(network, [batch])
+            learned, evidence = judged(network, [batch])
             values[rows] = torch.sigmoid(network.judge.log_odds(learned, evidence)).cpu().numpy()
     return pd.DataFrame(values, index=session.obs_names, columns=list(network.modalities))
 

@@ -82,7 +82,7 @@ def admixture(
     --------
     >>> counts = SparseEntries.of(torch.tensor([[8.0, 8.0], [1.0, 3.0]]))
     >>> own, foreign = torch.tensor([1.0, 0.0, 1.0, 0.0]), torch.tensor([0.0, 1.0, 0.0, 1.0])
-    >>> admixture(counts, own, foreign).purity
+    >>> admixture(counts, own, foreign).purity.round(decimals=2)
     tensor([0.5000, 0.2500])
     """
     own, other = (share.clamp_min(LEAST) for share in (expected, foreign))
