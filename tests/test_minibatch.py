@@ -46,6 +46,29 @@ def test_observed_values_agree_in_every_form(sparse, masked, cells):
         assert observed.entries is None
 
 
+@pytest.mark.parametrize("sparse", [False, True])
+@pytest.mark.parametrize("cells", [[2, 0, 2], [1], []], ids=str)
+def test_some_cells_keep_the_form_and_values_that_they_had(sparse, cells):
+    mask = torch.tensor([[True, False, True], [True, True, True], [False, False, True]])
+    batch = batch_of(sparse=sparse, mask=mask)
+    taken = batch.take(torch.tensor(cells, dtype=torch.long))
+    assert torch.equal(taken.x["a"], X[cells])
+    assert torch.equal(taken.feature_mask["a"], mask[cells])
+    assert list(taken.sparse) == (["a"] if sparse else [])
+    assert len(taken) == len(cells)
+
+
+@pytest.mark.parametrize("sparse", [False, True])
+def test_other_values_take_the_place_and_leave_the_batch_as_it_was(sparse):
+    batch = batch_of(sparse=sparse)
+    changed = batch.with_values({"a": X.flip(0)})
+    assert torch.equal(changed.x["a"], X.flip(0))
+    assert torch.equal(batch.x["a"], X)
+    assert list(changed.sparse) == (["a"] if sparse else [])
+    if sparse:
+        assert torch.equal(changed.sparse["a"].dense(), X.flip(0))
+
+
 def test_entries_in_order_are_not_copied():
     batch = batch_of(sparse=True)
     assert batch.observed("a", torch.arange(3)).entries is batch.sparse["a"]

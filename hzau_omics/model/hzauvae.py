@@ -23,8 +23,11 @@ class HZAUVAE(System):
 
     Each subset S of modalities has an expert q_S(z | x_S); a gate that sees hidden features and the
     presence mask weighs the experts that a cell can use, and the posterior is their weighted
-    geometric mean (Theorem 10-2). Training reconstructs everything that a cell has from the joint
-    posterior and from each modality alone, so that any part can be imputed from any other. Of a
+    geometric mean (Theorem 10-2). The expert of several modalities starts from what the single ones
+    have seen together, and learns to correct it. Training reconstructs everything that a cell has
+    from the joint posterior, from each modality alone and from an expert of several alone, so that
+    any part can be imputed from any other; ``plan_kwargs={"distillation": 0.5}`` keeps what is
+    inferred from a part as wide as it has to be to hold what is inferred from all. Of a
     tenth of the cells it sees one modality as a failed measurement would give it, and still has to
     reconstruct the clean values: so the gate learns whom to trust (``plan_kwargs={"corruption":
     0.1}``; with another pool the experts learn to stand failures).
@@ -71,7 +74,9 @@ class HZAUVAE(System):
     SUSPICIOUS_KEY = "hzau_suspicious"
     SUSPICIOUS = 0.5
     """Reliability below which a measurement is more likely failed than not."""
-    recipe = Recipe(aligned=True, training={"corruption": 0.1})
+    recipe = Recipe(
+        aligned=True, training={"corruption": 0.1, "distillation": 0.5, "expert_terms": True}
+    )
 
     def __init__(
         self,

@@ -4,6 +4,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from hzau_omics.nn.fusion import evidence_of_experts
 from hzau_omics.nn.gaussian import LOGVAR_RANGE, DiagonalGaussian, soft_bound
 from hzau_omics.nn.layers import HiddenStack
 from hzau_omics.nn.subsets import SubsetFamily
@@ -13,7 +14,9 @@ class SubsetExperts(nn.Module):
     """All experts q_S(z | x_S) of a family, on top of shared modality encoders.
 
     The expert of one modality reads that modality's hidden features; the expert of several reads
-    their concatenation through a layer of its own.
+    their concatenation through a layer of its own. With `corrects`, this layer only corrects what
+    the single experts have seen together (:func:`~hzau_omics.nn.fusion.evidence_of_experts`), from
+    which it starts: an expert of several modalities is then no worse informed than those of each.
     """
 
     def __init__(
@@ -24,9 +27,11 @@ class SubsetExperts(nn.Module):
         *,
         dropout: float,
         logvar_range: tuple[float, float] = LOGVAR_RANGE,
+        corrects: bool = False,
     ) -> None:
         super().__init__()
         self.logvar_range = logvar_range
+        self.corrects = corrects
         index = {name: i for i, name in enumerate(family.modalities)}
         self.members = [[index[m] for m in subset] for subset in family.subsets]
         width = max(n_hidden)
@@ -38,22 +43,47 @@ class SubsetExperts(nn.Module):
             )
             for member in self.members
         )
-        self.heads = nn.ModuleList(
+        heads = [
             nn.Linear(n_hidden[member[0]] if len(member) == 1 else width, 2 * n_latent)
             for member in self.members
-        )
+        ]
+        if corrects:
+            for member, head in zip(self.members, heads, strict=True):
+                if len(member) > 1:
+                    nn.init.zeros_(head.weight)
+                    nn.init.zeros_(head.bias)
+        self.heads = nn.ModuleList(heads)
 
     def forward(self, hidden: list[Float[Tensor, "cell _"]]) -> DiagonalGaussian:
         """Return means and log-variances of shape (cell, expert, latent).
 
         Rows of experts that a cell cannot use are finite and meaningless.
         """
-        experts = []
-        for member, trunk, head in zip(self.members, self.trunks, self.heads, strict=True):
-            if len(member) == 1:
-                experts.append(head(hidden[member[0]]))
-            else:
-                joined = torch.cat([hidden[i] for i in member], dim=-1)
-                experts.append(head(trunk(joined, joined[:, :0])))
-        mean, logvar = torch.stack(experts, dim=1).float().chunk(2, dim=-1)
-        return DiagonalGaussian(mean, soft_bound(logvar, *self.logvar_range))
+        said = [self._said(s, hidden) for s in range(len(self.members))]
+        if self.corrects:
+            alone = {m[0]: self._bounded(said[s]) for s, m in enumerate(self.members) if not m[1:]}
+            said = [
+                q if len(m) == 1 else _corrected([alone[i] for i in m], q)
+                for m, q in zip(self.members, said, strict=True)
+            ]
+        mean, logvar = (torch.stack(part, dim=1) for part in zip(*said, strict=True))
+        return self._bounded(DiagonalGaussian(mean, logvar))
+
+    def _bounded(self, q: DiagonalGaussian) -> DiagonalGaussian:
+        return DiagonalGaussian(q.mean, soft_bound(q.logvar, *self.logvar_range))
+
+    def _said(self, expert: int, hidden: list[Tensor]) -> DiagonalGaussian:
+        member = self.members[expert]
+        features = hidden[member[0]]
+        if len(member) > 1:
+            joined = torch.cat([hidden[i] for i in member], dim=-1)
+            features = self.trunks[expert](joined, joined[:, :0])
+        mean, logvar = self.heads[expert](features).float().chunk(2, dim=-1)
+        return DiagonalGaussian(mean, logvar)
+
+
+def _corrected(alone: list[DiagonalGaussian], correction: DiagonalGaussian) -> DiagonalGaussian:
+    seen = evidence_of_experts(
+        DiagonalGaussian(*(torch.stack(part, dim=-2) for part in zip(*alone, strict=True)))
+    )
+    return DiagonalGaussian(seen.mean + correction.mean, seen.logvar + correction.logvar)

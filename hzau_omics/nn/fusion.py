@@ -112,6 +112,24 @@ def quotient_of_experts(
     return DiagonalGaussian(weighted / precision, -precision.log())
 
 
+def evidence_of_experts(
+    experts: DiagonalGaussian,
+) -> DiagonalGaussian:
+    """Add up what single experts have seen: the posterior if modalities are independent given z.
+
+    It is their product over all priors but one, as :func:`quotient_of_experts` gives it. Precision
+    beyond the prior's is what an expert has seen; one that is wider than the prior has seen none.
+
+    Parameters
+    ----------
+    experts
+        Means and log-variances of shape (cell, expert, latent), all of them available.
+    """
+    precision = (-experts.logvar.float()).exp()
+    total = 1 + (precision - 1).clamp_min(0).sum(-2)
+    return DiagonalGaussian((precision * experts.mean.float()).sum(-2) / total, -total.log())
+
+
 def consensus_of_experts(
     experts: DiagonalGaussian,
     available: Bool[Tensor, "*subset cell expert"],

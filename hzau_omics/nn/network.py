@@ -84,6 +84,7 @@ class MultimodalVAE(nn.Module):
             config.n_latent,
             dropout=config.encoder_dropout,
             logvar_range=make_pool.logvar_range,
+            corrects=make_pool.builds_on_singles,
         )
         self.pool = make_pool(self.family, widths)
         self.judge = Judge(

@@ -20,7 +20,7 @@ from hzau_omics.nn.corruption import Corruptor
 from hzau_omics.nn.failures import with_failures
 from hzau_omics.nn.gaussian import DiagonalGaussian, kl_divergence, kl_from
 from hzau_omics.nn.network import Encoded, MultimodalVAE
-from hzau_omics.nn.subsets import SubsetFamily
+from hzau_omics.nn.subsets import SubsetFamily, available_experts
 
 Terms = Literal["joint+singles", "joint", "singles", "subsets"]
 
@@ -55,6 +55,10 @@ class ObjectiveConfig:
     distillation
         Weight of KL(stop-gradient(q) || q_S), which keeps subset posteriors as wide as they
         have to be to contain the full one.
+    expert_terms
+        Whether each cell has one term more, inferred by the expert of several of its modalities,
+        drawn at random: in a pool alone, such an expert need not be good by itself, and a pool is
+        no sharper than its sharpest expert.
     wide_decodings
         In training, ``"one"`` decodes a modality of at least 500 features from one of the cell's
         terms, drawn at random and weighted by their number, which leaves the expected gradient as
@@ -68,6 +72,7 @@ class ObjectiveConfig:
     modality_dropout: float = 0.0
     alignment: float = 0.0
     distillation: float = 0.0
+    expert_terms: bool = False
     wide_decodings: Literal["one", "all"] = "one"
 
     def __post_init__(self) -> None:
@@ -91,11 +96,12 @@ class ObjectiveConfig:
             if getattr(self, name) < 0:
                 msg = f"{name} must not be negative. Received {getattr(self, name)}."
                 raise ConfigError(msg)
-        for name in ("modality_dropout", "alignment", "distillation", "singles_to_joint"):
+        of_joint = ("modality_dropout", "alignment", "distillation", "singles_to_joint")
+        for name in (*of_joint, "expert_terms"):
             if self.is_mean and getattr(self, name) > 0:
                 msg = (
                     f"{name} needs the posterior of all that a cell has, which terms="
-                    f"{self.terms!r} does not infer. Leave {name} out."
+                    f"{self.terms!r} does not infer. Set {name} to 0."
                 )
                 raise ConfigError(msg)
 
@@ -216,6 +222,8 @@ class _Terms(NamedTuple):
         there is one, else they are averaged.
     has_joint
         Whether the first term is the joint one.
+    expert
+        The expert that alone infers each cell's last term (cell); None where all are pooled.
     """
 
     subsets: Bool[Tensor, "subset cell modality"]
@@ -227,11 +235,27 @@ class _Terms(NamedTuple):
     share: Float[Tensor, " cell"]
     reported: Float[Tensor, "subset cell"]
     has_joint: bool
+    expert: Int[Tensor, " cell"] | None
+
+    @property
+    def pooled(self) -> Bool[Tensor, "subset cell modality"]:
+        """Subsets that are inferred from by the pool."""
+        return self.subsets if self.expert is None else self.subsets[:-1]
 
 
-def _draw_terms(present: Bool[Tensor, "cell modality"], config: ObjectiveConfig) -> _Terms:
+def _draw_terms(
+    present: Bool[Tensor, "cell modality"],
+    config: ObjectiveConfig,
+    membership: Bool[Tensor, "expert modality"],
+) -> _Terms:
     subsets = torch.stack(draw_subsets(present, config))
     new = _is_new_term(subsets)
+    expert = None
+    if config.expert_terms:
+        usable = available_experts(membership, present) & (membership.sum(-1) > 1)
+        expert = torch.rand(usable.shape).masked_fill(~usable, -1.0).argmax(-1)
+        subsets = torch.cat([subsets, membership[expert].unsqueeze(0) & present])
+        new = torch.cat([new, usable.any(-1).unsqueeze(0)])
     chosen = new.flatten().nonzero().squeeze(-1)
     share = torch.ones(len(present))
     reported = torch.zeros(new.shape)
@@ -249,6 +273,7 @@ def _draw_terms(present: Bool[Tensor, "cell modality"], config: ObjectiveConfig)
         share=share,
         reported=reported,
         has_joint=not config.is_mean,
+        expert=expert,
     )
 
 
@@ -284,9 +309,9 @@ def sub_sampled_objective(
     device = batch.present.device
     on_device = partial(torch.Tensor.to, device=device, non_blocking=True)
     present = batch.present_on_host
-    drawn = _draw_terms(present, config)
+    drawn = _draw_terms(present, config, network.family.membership())
     chosen, term, cell = map(on_device, (drawn.chosen, drawn.term, drawn.cell))
-    pooled = network.infer_term(encoded, on_device(drawn.subsets)).q
+    pooled = network.infer_term(encoded, on_device(drawn.pooled)).q
     # What is said of clean cells, and asked of their posteriors, leaves out those that fail.
     pooled, intact = with_failures(
         network,
@@ -295,6 +320,8 @@ def sub_sampled_objective(
         corruptor=corruptor if drawn.has_joint else None,
         subset=drawn.subsets[0],
     )
+    if drawn.expert is not None:
+        pooled = _with_expert(pooled, encoded, on_device(drawn.expert))
     is_intact = on_device(intact)
     q = DiagonalGaussian(*(part.flatten(0, 1).index_select(0, chosen) for part in pooled))
     prior = network.prior(encoded)
@@ -347,6 +374,15 @@ def sub_sampled_objective(
         n_terms=n_terms,
         n_present=(batch.present & (is_intact > 0).unsqueeze(-1)).sum(0),
     )
+
+
+def _with_expert(
+    pooled: DiagonalGaussian, encoded: Encoded, expert: Int[Tensor, " cell"]
+) -> DiagonalGaussian:
+    """Put one expert of each cell behind the pooled posteriors (subset, cell, latent)."""
+    cell = torch.arange(len(expert), device=expert.device)
+    parts = zip(pooled, encoded.experts, strict=True)
+    return DiagonalGaussian(*(torch.cat([p, e[cell, expert].unsqueeze(0)]) for p, e in parts))
 
 
 def _to_singles(

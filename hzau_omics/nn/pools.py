@@ -63,6 +63,8 @@ class Pool(nn.Module):
     logvar_range = LOGVAR_RANGE
     weighs_reliability = False
     """Whether experts count less the less their measurements can be trusted."""
+    builds_on_singles = False
+    """Whether the expert of several modalities starts from what the single ones have seen."""
 
     def __init__(self, family: SubsetFamily, n_hidden: list[int]) -> None:
         super().__init__()
@@ -123,12 +125,21 @@ class Pool(nn.Module):
         return cast("Posterior", self(hidden, experts, present, reliability))
 
 
-class UniformPool(Pool):
-    """Weighted geometric mean with equal weights: what the gate starts from."""
+class LogLinearPool(Pool):
+    """Weighted geometric mean, the precision of which never exceeds the sharpest expert's.
+
+    So the expert of all that a cell has needs to be as sharp as all of it allows.
+    """
+
+    builds_on_singles = True
 
 
-class GatedPool(Pool):
-    """Weighted geometric mean with a gate's weights per cell (HZAU-VAE, equation 10-10).
+class UniformPool(LogLinearPool):
+    """Equal weights: what the gate starts from."""
+
+
+class GatedPool(LogLinearPool):
+    """A gate's weights per cell (HZAU-VAE, equation 10-10).
 
     The weight of an expert is proportional to what the gate says times the probability that all its
     measurements can be trusted, each to a power that is learned.
@@ -153,8 +164,8 @@ class GatedPool(Pool):
         return out
 
 
-class GlobalPool(Pool):
-    """Weighted geometric mean with weights that all cells share: a gate that sees no cell."""
+class GlobalPool(LogLinearPool):
+    """Weights that all cells share: a gate that sees no cell."""
 
     def __init__(self, family: SubsetFamily, n_hidden: list[int]) -> None:
         super().__init__(family, n_hidden)

@@ -1,12 +1,19 @@
 """Failed measurements in the benchmark, and its short setting."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings, strategies as st
 
 from benchmarks import reliability
 from benchmarks._corruptions import KINDS, Donors, kinds_for
 from benchmarks._metrics import auroc
+from benchmarks._reliability_calibration import (
+    calibration_error,
+    coverages,
+    depth_correlation,
+)
+from benchmarks._reliability_figures import draw_curves, draw_depth
 
 
 def donors(x):
@@ -62,6 +69,56 @@ def test_binary_values_stay_binary_and_categories_change():
 def test_auroc_is_high_where_good_measurements_score_high():
     assert auroc([3, 4], [1, 2]) == 1
     assert auroc([1, 2], [3, 4]) == 0
+
+
+def test_intervals_hold_what_they_say_where_values_are_drawn_from_the_model():
+    uniform = np.random.default_rng(0).random((2000, 20))
+    for level, found in coverages(uniform).items():
+        assert found == pytest.approx(int(level.removeprefix("coverage")) / 100, abs=0.01)
+    too_sharp = np.where(uniform < 0.5, uniform / 2, 1 - (1 - uniform) / 2)
+    assert coverages(too_sharp)["coverage90"] < 0.85
+
+
+def test_probabilities_that_come_true_are_calibrated():
+    rng = np.random.default_rng(0)
+    trust = rng.beta(4, 0.45, 200_000)
+    good = rng.random(len(trust)) < trust
+    share = 1 - good.mean()
+    assert share == pytest.approx(0.1, abs=0.005)
+    assert calibration_error(trust[good], [trust[~good]]) < 0.01
+    over_confident = trust**0.2
+    assert calibration_error(over_confident[good], [over_confident[~good]]) > 0.03
+
+
+def test_weights_within_types_are_not_those_between_types():
+    rng = np.random.default_rng(0)
+    total = np.r_[rng.normal(0, 1, 200), rng.normal(10, 1, 200)]
+    weight = np.r_[-total[:200], 30 - total[200:]]
+    labels = np.repeat(["a", "b"], 200)
+    overall, within = depth_correlation(weight, total, labels)
+    assert overall > 0.4
+    assert within == pytest.approx(-1)
+
+
+def test_pictures_are_drawn_where_there_is_something_to_draw(tmp_path):
+    rng = np.random.default_rng(0)
+    arrays = {
+        "gate": rng.random((300, 2)),
+        "total counts": rng.normal(6, 1, (300, 2)),
+        "labels": np.repeat(["a", "b", ""], 100),
+    }
+    path = tmp_path / "depth.png"
+    assert draw_depth(arrays, ["rna", "prot"], path) == [path]
+    assert path.stat().st_size > 5000
+    assert draw_depth({}, ["rna"], path) == []
+    rows = [
+        {"dataset": "d", "system": "HZAUVAE", "modality": "rna", "kind": "ambient", "strength": s}
+        | {"auroc reliability": 0.5 + s / 2}
+        for s in (0.1, 0.5, 1.0)
+    ]
+    curves = tmp_path / "curves.png"
+    assert draw_curves(pd.DataFrame(rows), curves) == [curves]
+    assert draw_curves(pd.DataFrame(rows).assign(system="MVAE"), curves) == []
 
 
 @pytest.mark.filterwarnings("ignore")

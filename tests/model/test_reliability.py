@@ -6,7 +6,7 @@ from sklearn.metrics import roc_auc_score
 
 import hzau_omics as ho
 from hzau_omics.errors import ConfigError
-from hzau_omics.model import HZAUVAE
+from hzau_omics.model import HZAUVAE, judging
 
 DESIGN = {"n_features": {"rna": 60, "adt": 20}, "missing": {"adt": 0.2}}
 
@@ -137,3 +137,16 @@ def test_without_failures_in_training_nothing_is_judged(mdata, fit):
         uniform.get_reliability()
     with pytest.raises(ConfigError, match=r"corruption must be in \[0, 1\)"):
         fit(mdata, plan_kwargs={"corruption": 1.0})
+
+
+@pytest.mark.parametrize("n_cells", [5, 100, 101, 1000])
+def test_profiles_are_of_runs_of_cells_none_of_them_twice(n_cells, monkeypatch):
+    monkeypatch.setattr(judging, "PROFILE_CELLS", 100)
+    cells = np.arange(n_cells) * 3
+    found = judging._some_runs(cells, np.random.default_rng(0))
+    assert len(found) == len(set(found)) >= min(n_cells, 100 - judging.RUN)
+    assert len(found) <= 100
+    assert set(found) <= set(cells)
+    assert (np.diff(found) > 0).all()
+    if n_cells > 100:
+        assert (np.diff(found) == 3).mean() >= 1 - 1 / judging.RUN

@@ -3,16 +3,26 @@ import torch
 from torch.testing import assert_close
 
 from hzau_omics.nn.expert import SubsetExperts
-from hzau_omics.nn.gaussian import LOGVAR_RANGE, soft_bound
+from hzau_omics.nn.fusion import evidence_of_experts
+from hzau_omics.nn.gaussian import LOGVAR_RANGE, DiagonalGaussian, soft_bound
 from hzau_omics.nn.subsets import SubsetFamily
 
 WIDTHS = [4, 6, 5]
 
 
-@pytest.fixture
-def experts() -> SubsetExperts:
+def make_experts(*, corrects: bool) -> SubsetExperts:
     torch.manual_seed(0)
-    return SubsetExperts(SubsetFamily.default(["a", "b", "c"]), WIDTHS, 2, dropout=0.0)
+    family = SubsetFamily.default(["a", "b", "c"])
+    return SubsetExperts(family, WIDTHS, 2, dropout=0.0, corrects=corrects)
+
+
+@pytest.fixture(params=[False, True], ids=["by themselves", "corrects"])
+def experts(request) -> SubsetExperts:
+    found = make_experts(corrects=request.param)
+    for head in found.heads:
+        # As after some steps: corrections start at zero.
+        torch.nn.init.normal_(head.weight, std=0.3)
+    return found
 
 
 def hidden_features(n_cells: int = 3) -> list[torch.Tensor]:
@@ -37,6 +47,16 @@ def test_experts_come_in_the_order_of_the_family(experts):
     alone = experts.heads[1](hidden_features()[1])
     assert_close(found.mean[:, 1], alone[:, :2])
     assert_close(found.logvar[:, 1], soft_bound(alone[:, 2:], *LOGVAR_RANGE))
+
+
+def test_experts_of_several_start_from_what_the_single_ones_have_seen():
+    experts = make_experts(corrects=True)
+    found = experts(hidden_features())
+    for s, member in enumerate(experts.members):
+        seen = evidence_of_experts(DiagonalGaussian(*(part[:, member] for part in found)))
+        assert_close(found.mean[:, s], seen.mean if len(member) > 1 else found.mean[:, s])
+        if len(member) > 1:
+            assert_close(found.logvar[:, s], soft_bound(seen.logvar, *LOGVAR_RANGE))
 
 
 def test_a_cell_does_not_depend_on_the_others(experts):

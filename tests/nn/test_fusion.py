@@ -6,7 +6,13 @@ import torch
 from hypothesis import given, settings, strategies as st
 from torch.testing import assert_close
 
-from hzau_omics.nn.fusion import log_linear_pool, masked_log_softmax, product_of_experts
+from hzau_omics.nn.fusion import (
+    evidence_of_experts,
+    log_linear_pool,
+    masked_log_softmax,
+    product_of_experts,
+    quotient_of_experts,
+)
 from hzau_omics.nn.gaussian import DiagonalGaussian, standard_normal_like
 
 SEEDS = st.integers(0, 10**6)
@@ -90,6 +96,31 @@ def test_both_match_the_normalised_product_of_densities():
     assert_close(ours, pool, atol=2e-5, rtol=1e-4)
     ours = on_a_grid(product_of_experts(experts, available), grid).exp()
     assert_close(ours, product, atol=2e-5, rtol=1e-4)
+
+
+def test_evidence_is_the_exact_posterior_where_modalities_are_independent_given_z():
+    torch.manual_seed(0)
+    noise = torch.tensor([0.5, 2.0, 0.1])
+    x = torch.randn(7, 1) + noise.sqrt() * torch.randn(7, 3)
+    # z ~ N(0, 1), x_m | z ~ N(z, noise_m).
+    single = DiagonalGaussian(
+        (x / (1 + noise)).unsqueeze(-1), (noise / (1 + noise)).log().expand(7, 3).unsqueeze(-1)
+    )
+    precision = 1 + (1 / noise).sum()
+    found = evidence_of_experts(single)
+    assert_close(found.mean.squeeze(-1), (x / noise).sum(-1) / precision)
+    assert_close(found.variance.squeeze(-1), (1 / precision).expand(7))
+    everything = torch.ones(7, 3, dtype=torch.bool)
+    for ours, theirs in zip(found, quotient_of_experts(single, everything), strict=True):
+        assert_close(ours, theirs)
+
+
+def test_an_expert_wider_than_the_prior_has_seen_nothing():
+    mean = torch.tensor([[[2.0], [0.0]]])
+    wide = DiagonalGaussian(mean, torch.tensor([[[-1.0], [3.0]]]))
+    found = evidence_of_experts(wide)
+    assert_close(found.logvar, torch.tensor([[-1.0]]))
+    assert_close(found.mean, torch.tensor([[2.0]]))
 
 
 @few

@@ -18,6 +18,7 @@ from hzau_omics.nn.objective import (
     random_subset,
     sub_sampled_objective,
 )
+from hzau_omics.nn.subsets import SubsetFamily
 
 PLAIN = ObjectiveConfig(n_random_subsets=0)
 few = settings(deadline=None, max_examples=25)
@@ -65,19 +66,26 @@ def posterior_from(network, cell: Minibatch, subset: set[int]) -> DiagonalGaussi
 def by_hand(network, batch, *, weights, kl_weight, own: bool, pull: dict, seed: int = 5):
     """Sum term by term and cell by cell, each cell alone in its minibatch."""
     terms = terms_of(batch)
+    n_pooled = len(terms)
     torch.manual_seed(seed)
+    if pull.get("expert_terms"):
+        # Of two modalities, one expert sees several: which one is drawn is sure.
+        torch.rand(len(batch), 3)
+        terms += [(cell, has) for cell, has in terms[: len(batch)] if len(has) == 2]
     noise = torch.randn(len(terms), network.config.n_latent)
     total = torch.zeros(())
-    for (index, subset), epsilon in zip(terms, noise, strict=True):
+    for i, ((index, subset), epsilon) in enumerate(zip(terms, noise, strict=True)):
         cell = one_cell(batch, index)
         has = set(cell.present[0].nonzero().flatten().tolist())
         q = posterior_from(network, cell, subset)
+        if i >= n_pooled:
+            q = DiagonalGaussian(*(part[:, 2] for part in network.encode(cell).experts))
         z = q.mean + q.variance.sqrt() * epsilon
         total = total + kl_weight * kl_to_prior(q)[0]
         for m in subset if own else has:
             found = network.reconstruct(z, cell, torch.tensor([0]), m)
             total = total - weights[m] * (found.log_prob + found.library_log_prob)[0]
-        if subset != has:
+        if subset != has or i >= n_pooled:
             full = posterior_from(network, cell, has)
             total = total + pull.get("distillation", 0) * kl_divergence(full, q)[0]
             total = total + pull.get("alignment", 0) * ((full.mean - q.mean) ** 2).sum()
@@ -86,10 +94,20 @@ def by_hand(network, batch, *, weights, kl_weight, own: bool, pull: dict, seed: 
 
 @pytest.mark.parametrize("targets", ["all", "own"])
 @pytest.mark.parametrize("pull", [{}, {"distillation": 0.3}, {"alignment": 2.0}], ids=str)
-@pytest.mark.parametrize("likelihoods", [("nb", "bernoulli"), ("nb", "poisson", "normal")])
-def test_loss_is_the_sum_of_its_terms(make_network, make_batch, targets, pull, likelihoods):
+@pytest.mark.parametrize(
+    ("likelihoods", "more"),
+    [
+        (("nb", "bernoulli"), {}),
+        (("nb", "bernoulli"), {"expert_terms": True}),
+        (("nb", "poisson", "normal"), {}),
+    ],
+)
+def test_loss_is_the_sum_of_its_terms(make_network, make_batch, targets, pull, likelihoods, more):
     network = make_network(*likelihoods, n_batches=2)
     batch = make_batch(network)
+    pull = pull | more
+    for head in network.experts.heads:
+        torch.nn.init.normal_(head.weight, std=0.3)
     options = {"weights": torch.tensor([1.0, 4.0, 7.0])[: len(likelihoods)], "kl_weight": 0.4}
     config = ObjectiveConfig(n_random_subsets=0, marginal_targets=targets, **pull)
     expected = by_hand(network, batch, own=targets == "own", pull=pull, **options)
@@ -231,6 +249,31 @@ def test_subsets_are_of_what_a_cell_has_and_the_joint_one_is_never_empty(present
         assert random.any(-1).all()
     if n > 1:
         assert torch.equal(torch.stack(subsets[1 : n + 1]).any(0), present)
+
+
+@few
+@given(presences(), st.integers(0, 10**6))
+def test_an_expert_term_is_of_an_expert_that_a_cell_can_use(present, seed):
+    torch.manual_seed(seed)
+    names = [str(i) for i in range(present.shape[1])]
+    membership = SubsetFamily.default(names).membership()
+    config = ObjectiveConfig(expert_terms=True)
+    drawn = objective._draw_terms(present, config, membership)
+    assert torch.equal(drawn.new[-1], present.sum(-1) > 1)
+    seen = membership[drawn.expert][drawn.new[-1]]
+    assert (seen.sum(-1) > 1).all()
+    assert not (seen & ~present[drawn.new[-1]]).any()
+    assert torch.equal(drawn.subsets[-1][drawn.new[-1]], seen)
+    assert not drawn.reported[-1].any()
+
+
+def test_each_expert_of_several_modalities_is_drawn_as_often():
+    torch.manual_seed(0)
+    membership = SubsetFamily.default(["a", "b", "c"]).membership()
+    present = torch.ones(8000, 3, dtype=torch.bool)
+    drawn = objective._draw_terms(present, ObjectiveConfig(expert_terms=True), membership)
+    share = torch.bincount(drawn.expert, minlength=7) / 8000
+    assert_close(share, torch.tensor([0, 0, 0, 0.25, 0.25, 0.25, 0.25]), atol=0.02, rtol=0)
 
 
 @few

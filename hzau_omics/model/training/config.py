@@ -82,7 +82,7 @@ class TrainingPlanConfig:
         if self.corruption and self.objective.is_mean:
             msg = (
                 "corruption needs the posterior of all that a cell has, which terms="
-                f"{self.objective.terms!r} does not infer. Leave corruption out."
+                f"{self.objective.terms!r} does not infer. Set corruption to 0."
             )
             raise ConfigError(msg)
 
