@@ -43,11 +43,14 @@ def draw_depth(arrays: Mapping[str, np.ndarray], names: list[str], path: Path) -
     if not names or not {"gate", "total counts", "labels"} <= set(arrays):
         return []
     import matplotlib.pyplot as plt
+    from matplotlib.ticker import LogLocator, NullFormatter
 
     labels = arrays["labels"]
     kinds, sizes = np.unique(labels[labels != ""], return_counts=True)
     kinds = kinds[sizes >= FEWEST_CELLS]
-    figure, axes = plt.subplots(1, len(names), figsize=(4 * len(names), 3.2), squeeze=False)
+    figure, axes = plt.subplots(
+        1, len(names), figsize=(4 * len(names), 3.2), squeeze=False, layout="constrained"
+    )
     for m, (ax, name) in enumerate(zip(axes[0], names, strict=True)):
         total, weight = arrays["total counts"][:, m], arrays["gate"][:, m]
         for kind in kinds:
@@ -65,6 +68,9 @@ def draw_depth(arrays: Mapping[str, np.ndarray], names: list[str], path: Path) -
             (line,) = ax.plot(x, middle, marker=".", label=kind)
             ax.fill_between(x, low, high, color=line.get_color(), alpha=0.15, lw=0)
         ax.set(xscale="log", xlabel=f"total of {name}", ylabel=f"gate weight of {name}")
+        ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        ax.xaxis.set_major_formatter("{x:g}")
+        ax.xaxis.set_minor_formatter(NullFormatter())
     axes[0, -1].legend(fontsize=6, loc="center left", bbox_to_anchor=(1, 0.5))
     return _saved(figure, path)
 

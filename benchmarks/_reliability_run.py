@@ -224,9 +224,11 @@ class _Judge:
         """Say how well most of a modality's counts tell the others, alone and with the rest.
 
         What is inferred from the very counts that it is judged by looks best where a posterior is
-        too sharp. A fifth of the counts, drawn binomially, are as held out as counts can be.
+        too sharp. A fifth of the counts, drawn binomially, are as held out as counts can be. Means
+        have to follow the total for that: panels of few features have none.
         """
-        if self.task.modalities[name] != "nb":
+        decoder = self.model.module.decoder(modality)
+        if self.task.modalities[name] != "nb" or not decoder.library_is_observed:
             return {}
         x = self.values[name]
         some = np.random.default_rng(3).binomial(x.astype(int), 1 - HELD_OUT).astype(np.float32)
