@@ -53,6 +53,9 @@ class SubsetExperts(nn.Module):
                     nn.init.zeros_(head.weight)
                     nn.init.zeros_(head.bias)
         self.heads = nn.ModuleList(heads)
+        self.single = [self.members.index([i]) for i in range(len(n_hidden))] if corrects else []
+        self.membership: Tensor
+        self.register_buffer("membership", family.membership(), persistent=False)
 
     def forward(self, hidden: list[Float[Tensor, "cell _"]]) -> DiagonalGaussian:
         """Return means and log-variances of shape (cell, expert, latent).
@@ -60,30 +63,23 @@ class SubsetExperts(nn.Module):
         Rows of experts that a cell cannot use are finite and meaningless.
         """
         said = [self._said(s, hidden) for s in range(len(self.members))]
+        mean, logvar = torch.stack(said, dim=1).float().chunk(2, dim=-1)
         if self.corrects:
-            alone = {m[0]: self._bounded(said[s]) for s, m in enumerate(self.members) if not m[1:]}
-            said = [
-                q if len(m) == 1 else _corrected([alone[i] for i in m], q)
-                for m, q in zip(self.members, said, strict=True)
-            ]
-        mean, logvar = (torch.stack(part, dim=1) for part in zip(*said, strict=True))
-        return self._bounded(DiagonalGaussian(mean, logvar))
+            alone = DiagonalGaussian(mean[:, self.single], self._bounded(logvar[:, self.single]))
+            seen = evidence_of_experts(alone, self.membership)
+            several = self.membership.sum(-1, keepdim=True) > 1
+            mean = mean + torch.where(several, seen.mean, 0.0)
+            logvar = logvar + torch.where(several, seen.logvar, 0.0)
+        return DiagonalGaussian(mean, self._bounded(logvar))
 
-    def _bounded(self, q: DiagonalGaussian) -> DiagonalGaussian:
-        return DiagonalGaussian(q.mean, soft_bound(q.logvar, *self.logvar_range))
-
-    def _said(self, expert: int, hidden: list[Tensor]) -> DiagonalGaussian:
+    def _said(self, expert: int, hidden: list[Tensor]) -> Tensor:
         member = self.members[expert]
         features = hidden[member[0]]
         if len(member) > 1:
             joined = torch.cat([hidden[i] for i in member], dim=-1)
             features = self.trunks[expert](joined, joined[:, :0])
-        mean, logvar = self.heads[expert](features).float().chunk(2, dim=-1)
-        return DiagonalGaussian(mean, logvar)
+        found: Tensor = self.heads[expert](features)
+        return found
 
-
-def _corrected(alone: list[DiagonalGaussian], correction: DiagonalGaussian) -> DiagonalGaussian:
-    seen = evidence_of_experts(
-        DiagonalGaussian(*(torch.stack(part, dim=-2) for part in zip(*alone, strict=True)))
-    )
-    return DiagonalGaussian(seen.mean + correction.mean, seen.logvar + correction.logvar)
+    def _bounded(self, logvar: Tensor) -> Tensor:
+        return soft_bound(logvar, *self.logvar_range)

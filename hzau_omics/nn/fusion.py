@@ -113,9 +113,9 @@ def quotient_of_experts(
 
 
 def evidence_of_experts(
-    experts: DiagonalGaussian,
+    experts: DiagonalGaussian, members: Bool[Tensor, "subset expert"]
 ) -> DiagonalGaussian:
-    """Add up what single experts have seen: the posterior if modalities are independent given z.
+    """Add up what some experts have seen: the posterior if modalities are independent given z.
 
     It is their product over all priors but one, as :func:`quotient_of_experts` gives it. Precision
     beyond the prior's is what an expert has seen; one that is wider than the prior has seen none.
@@ -123,11 +123,23 @@ def evidence_of_experts(
     Parameters
     ----------
     experts
-        Means and log-variances of shape (cell, expert, latent), all of them available.
+        Means and log-variances of shape (cell, expert, latent).
+    members
+        Which experts count in each subset.
+
+    Returns
+    -------
+    The posterior from each subset, of shape (cell, subset, latent).
     """
     precision = (-experts.logvar.float()).exp()
-    total = 1 + (precision - 1).clamp_min(0).sum(-2)
-    return DiagonalGaussian((precision * experts.mean.float()).sum(-2) / total, -total.log())
+    seen = (precision - 1).clamp_min(0)
+    weighted = precision * experts.mean.float()
+    total, mean = torch.ones_like(seen[:, :1]), torch.zeros_like(seen[:, :1])
+    # One by one: a product with `members` would lose digits under autocast.
+    for e, counts in enumerate(members.T.unsqueeze(-1)):
+        total = total + counts * seen[:, e : e + 1]
+        mean = mean + counts * weighted[:, e : e + 1]
+    return DiagonalGaussian(mean / total, -total.log())
 
 
 def consensus_of_experts(

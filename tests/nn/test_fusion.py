@@ -107,20 +107,22 @@ def test_evidence_is_the_exact_posterior_where_modalities_are_independent_given_
         (x / (1 + noise)).unsqueeze(-1), (noise / (1 + noise)).log().expand(7, 3).unsqueeze(-1)
     )
     precision = 1 + (1 / noise).sum()
-    found = evidence_of_experts(single)
-    assert_close(found.mean.squeeze(-1), (x / noise).sum(-1) / precision)
-    assert_close(found.variance.squeeze(-1), (1 / precision).expand(7))
-    everything = torch.ones(7, 3, dtype=torch.bool)
-    for ours, theirs in zip(found, quotient_of_experts(single, everything), strict=True):
-        assert_close(ours, theirs)
+    members = torch.tensor([[True, True, True], [True, False, True], [False, True, False]])
+    found = evidence_of_experts(single, members)
+    assert_close(found.mean[:, 0, 0], (x / noise).sum(-1) / precision)
+    assert_close(found.variance[:, 0, 0], (1 / precision).expand(7))
+    for s, subset in enumerate(members):
+        expected = quotient_of_experts(single, subset.expand(7, -1))
+        for ours, theirs in zip(found, expected, strict=True):
+            assert_close(ours[:, s], theirs)
 
 
 def test_an_expert_wider_than_the_prior_has_seen_nothing():
     mean = torch.tensor([[[2.0], [0.0]]])
     wide = DiagonalGaussian(mean, torch.tensor([[[-1.0], [3.0]]]))
-    found = evidence_of_experts(wide)
-    assert_close(found.logvar, torch.tensor([[-1.0]]))
-    assert_close(found.mean, torch.tensor([[2.0]]))
+    found = evidence_of_experts(wide, torch.tensor([[True, True]]))
+    assert_close(found.logvar, torch.tensor([[[-1.0]]]))
+    assert_close(found.mean, torch.tensor([[[2.0]]]))
 
 
 @few
