@@ -29,8 +29,8 @@ class HZAUVAE(System):
     any part can be imputed from any other; ``plan_kwargs={"distillation": 0.5}`` keeps what is
     inferred from a part as wide as it has to be to hold what is inferred from all. Of a
     tenth of the cells it sees one modality as a failed measurement would give it, and still has to
-    reconstruct the clean values: so the gate learns whom to trust (``plan_kwargs={"corruption":
-    0.1}``; with another pool the experts learn to stand failures).
+    reconstruct the clean values: so the gate learns whom to trust, and experts to keep what a
+    failed measurement still tells (``plan_kwargs={"corruption": 0.1}``).
 
     Parameters
     ----------

@@ -38,17 +38,15 @@ def with_failures(
 ) -> WithFailures:
     """Replace the joint posterior of some cells by what is inferred from failed measurements.
 
-    With a gate, encoders and experts do not learn from these, but it and the decoders: encoders
-    that learned to stand failures would be the worse for clean cells. `subset` is what joint
-    posteriors are inferred from, in the processor's memory; without `corruptor` nothing fails.
+    All learn from these, in the joint term alone: the gate whom to trust, and experts to keep what
+    a failed measurement still tells. `subset` is what joint posteriors are inferred from, in the
+    processor's memory; without `corruptor` nothing fails.
     """
     intact = torch.ones(len(batch))
     corrupted = None if corruptor is None else corruptor(batch)
     if corrupted is None:
         return WithFailures(pooled, intact)
     again = network.encode(corrupted.batch)
-    if again.reliability is not None:
-        again = again.without_gradient()
     intact[corrupted.cells] = 0
     return WithFailures(_replaced(network, again, pooled, corrupted, subset), intact)
 

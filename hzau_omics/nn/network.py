@@ -40,11 +40,6 @@ class Encoded(NamedTuple):
     experts: DiagonalGaussian
     reliability: Float[Tensor, "cell modality"] | None = None
 
-    def without_gradient(self) -> "Encoded":
-        """Return the same for a gate to learn from, and nothing else."""
-        experts = DiagonalGaussian(*(part.detach() for part in self.experts))
-        return self._replace(hidden=[h.detach() for h in self.hidden], experts=experts)
-
 
 class Reconstruction(NamedTuple):
     """Log likelihood of one modality for some rows of a minibatch, in nats per cell."""

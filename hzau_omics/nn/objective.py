@@ -302,8 +302,7 @@ def sub_sampled_objective(
         Choice of subsets.
     corruptor
         Draws failed measurements for some of the cells: their joint term is inferred from these,
-        and reconstructs the clean values. With a gate, encoders and experts do not
-        learn from them.
+        and reconstructs the clean values.
     """
     encoded = network.encode(batch)
     device = batch.present.device

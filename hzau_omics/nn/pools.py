@@ -26,8 +26,9 @@ from hzau_omics.nn.gaussian import LOGVAR_RANGE, DiagonalGaussian
 from hzau_omics.nn.reliability import PRIOR_FAILED
 from hzau_omics.nn.subsets import SubsetFamily, available_experts
 
-HEED = 1 / math.log(2)
-"""So that reliability counts to the power of 1 before training."""
+HEED = 0.2 / math.log(2)
+"""So that reliability counts to the power of 0.2 before training: with a higher one, an expert that
+is not trusted has too little weight to learn how much of a failed measurement can be used."""
 
 NARROWER_THAN_PRIOR = (LOGVAR_RANGE[0], -0.01)
 """Log-variances of experts whose product is divided by priors (MVAE-Q): precisions above 1."""
