@@ -28,6 +28,7 @@ from hzau_omics.data.presence import (
     row_map,
 )
 from hzau_omics.data.spec import ModalitySpec, resolve_specs
+from hzau_omics.data.text import text_record
 from hzau_omics.data.validate import check_values
 from hzau_omics.errors import ConfigError, DataContractError
 
@@ -170,4 +171,11 @@ def _modality_layout(
             name=name,
             batch=batch,
         )
-    return ModalityLayout(name=name, spec=spec, var_names=var_names, panel=panel, measured=measured)
+    return ModalityLayout(
+        name=name,
+        spec=spec,
+        var_names=var_names,
+        panel=panel,
+        measured=measured,
+        text=text_record(adata),
+    )

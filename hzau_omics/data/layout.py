@@ -84,6 +84,8 @@ class ModalityLayout:
         that has the modality measured all of them.
     measured
         Boolean array (batch): whether any training cell of the batch has the modality.
+    text
+        How texts become values of it, as plain values; None where it was not made of text.
     """
 
     name: str
@@ -91,6 +93,7 @@ class ModalityLayout:
     var_names: tuple[str, ...]
     panel: NDArray[np.bool_] | None
     measured: NDArray[np.bool_]
+    text: Mapping[str, Any] | None = None
 
     @property
     def n_features(self) -> int:
@@ -118,6 +121,7 @@ class ModalityLayout:
             "var_names": list(self.var_names),
             "panel": None if self.panel is None else self.panel.tolist(),
             "measured": self.measured.tolist(),
+            "text": self.text,
         }
 
     @classmethod
@@ -130,6 +134,8 @@ class ModalityLayout:
             var_names=tuple(record["var_names"]),
             panel=None if panel is None else np.asarray(panel, dtype=bool),
             measured=np.asarray(record["measured"], dtype=bool),
+            # Layouts from before texts could be asked for have no such entry.
+            text=record.get("text"),
         )
 
 

@@ -24,6 +24,7 @@ from hzau_omics.model.persistence import registry_of
 from hzau_omics.model.recipe import Recipe
 from hzau_omics.model.registration import RegisteredModel
 from hzau_omics.model.session import InferenceSession, check_choice, check_patterns
+from hzau_omics.model.text import calibrate_texts
 from hzau_omics.model.training.config import TrainingPlanConfig, default_max_epochs
 from hzau_omics.model.training.data import MosaicDataModule
 from hzau_omics.model.training.plan import Precision, TrainingPlan
@@ -259,6 +260,7 @@ class TrainableModel(RegisteredModel):
             raise DataContractError(msg) from result.failure
         self.calibration_ = calibrate(self.module, store, split.validation, seed)
         calibrate_judge(self.module, store, split.validation, corruptor, seed)
+        self.text_temperature_ = calibrate_texts(self.module, store, split.validation, seed)
 
     def _training_store(self) -> CellStore:
         if self._store is None:

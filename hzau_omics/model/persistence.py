@@ -59,6 +59,7 @@ def _manifest(model: "TrainableModel") -> dict[str, Any]:
         "n_epochs_trained": model.n_epochs_trained_,
         "best_epoch": model.best_epoch_,
         "modality_weights": getattr(model, "modality_weights_", None),
+        "text_temperature": getattr(model, "text_temperature_", None),
         "n_cells": int(model.summary_stats["n_cells"]),
         "history": history_to_dict(model.history_),
     }
@@ -176,6 +177,8 @@ def _restore(model: "TrainableModel", manifest: dict[str, Any], folder: Path) ->
     model.best_epoch_ = int(manifest.get("best_epoch", -1))
     if manifest.get("modality_weights") is not None:
         model.modality_weights_ = {k: float(v) for k, v in manifest["modality_weights"].items()}
+    if manifest.get("text_temperature") is not None:
+        model.text_temperature_ = {k: float(v) for k, v in manifest["text_temperature"].items()}
     with _naming(folder / SPLITS):
         splits = {name: cells.numpy() for name, cells in load_file(folder / SPLITS).items()}
     # Row numbers mean something only for the very cells that the model was trained on.

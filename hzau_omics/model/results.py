@@ -25,6 +25,7 @@ from hzau_omics.model.base import TrainableModel
 from hzau_omics.model.likelihood_scores import Proposal, Target
 from hzau_omics.model.predictive import PredictiveConfig
 from hzau_omics.model.session import check_choice, check_count, check_given
+from hzau_omics.model.text import Texts, cells_of_texts, find_text_modality, text_list
 
 type Cells = MuData | CellStore | None
 
@@ -548,8 +549,9 @@ class MultimodalModel(TrainableModel):
     def generate(
         self,
         modality: str,
-        given: MuData | CellStore,
+        given: MuData | CellStore | None = None,
         *,
+        text: Texts | None = None,
         conditions: str | Sequence[str] | None = None,
         n_samples: int = 1,
         give_mean: bool = False,
@@ -566,6 +568,10 @@ class MultimodalModel(TrainableModel):
         given
             Cells to infer from, with the registered batch and covariates. Cells that have labels
             only give cells with these labels.
+        text
+            In place of `given`: a text, or several, that the new cells are drawn from. Without
+            `transform_batch` they take turns as cells of the batches that measured `modality`;
+            covariates are the first category, or the mean.
         conditions
             Modalities of them to infer from; None for all but `modality`.
         n_samples
@@ -580,16 +586,16 @@ class MultimodalModel(TrainableModel):
         Returns
         -------
         AnnData of shape (cells x n_samples, features) in the data's units, draws of a cell one
-        after another; ``obs["cell"]`` says of which, and ``obsm`` has the latents. Features of a
-        draw belong together, unlike those of :meth:`impute`, which averages.
+        after another; ``obs["cell"]`` says of which cell or text, and ``obsm`` has the latents.
+        Features of a draw belong together, unlike those of :meth:`impute`, which averages.
 
         Raises
         ------
         DataContractError
-            A modality is unknown, or a cell has nothing to infer from.
+            A modality is unknown, a cell has nothing to infer from, or a text is not understood.
         ConfigError
-            The system does not generate the modality, has no posterior of the conditions, or
-            `n_samples` is out of range.
+            Neither or both of `given` and `text` are given; the system does not generate the
+            modality, has no posterior of the conditions, or `n_samples` is out of range.
 
         Examples
         --------
@@ -600,8 +606,17 @@ class MultimodalModel(TrainableModel):
         >>> model.generate("adt", mdata[:3], n_samples=4, seed=0).shape
         (12, 30)
         """
+        if (given is None) == (text is None):
+            msg = "generate takes either cells, given=, or words, text=. Give one of them."
+            raise ConfigError(msg)
         names = check_given(self.layout, conditions)
-        if names is None:
+        if text is not None:
+            found = find_text_modality(self.layout)
+            self._check_generated(modality)
+            batches = self._turns(modality, transform_batch)
+            given = cells_of_texts(self.layout, found, text_list(text), batches[0])
+            names, transform_batch = (found.name,), batches
+        elif names is None:
             names = tuple(name for name in self.layout.names if name != modality)
         config = self._predictive(modality, names or None, n_samples, transform_batch, seed)
         if not names:
@@ -611,6 +626,7 @@ class MultimodalModel(TrainableModel):
                 "MVAE."
             )
             raise ConfigError(msg)
+        assert given is not None
         return sampling.sample_posterior(
             self._session(given, None, batch_size),
             config,
@@ -677,6 +693,13 @@ class MultimodalModel(TrainableModel):
     def _columns(self, annotations: Mapping[str, Any]) -> dict[str, list[str]]:
         """Return what follows from annotations and goes into ``obs``."""
         return {}
+
+    def _turns(self, modality: str, transform_batch: str | Sequence[str] | None) -> Sequence[str]:
+        """Return the batches that cells without one take turns as."""
+        if transform_batch is not None:
+            return (transform_batch,) if isinstance(transform_batch, str) else transform_batch
+        measured = self.layout.modality(modality).measured
+        return [self.layout.batch.categories[i] for i in np.flatnonzero(measured)]
 
     def _check_library_size(self, modality: str, library_size: float) -> None:
         layout = self.layout.modality(modality)

@@ -10,10 +10,10 @@ from mudata import MuData
 from hzau_omics.data import DiskStore
 from hzau_omics.data.messages import did_you_mean
 from hzau_omics.errors import ConfigError
-from hzau_omics.model.results import MultimodalModel
+from hzau_omics.model.text_results import TextModel
 
 
-class System(MultimodalModel):
+class System(TextModel):
     """A multimodal VAE after a recipe.
 
     Parameters

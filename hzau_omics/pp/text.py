@@ -1,6 +1,5 @@
-"""Free text as a modality: which words occur in the text of a cell."""
+"""Free text as a modality: words, sentence embeddings or terms of the cells that have text."""
 
-import re
 import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -10,26 +9,36 @@ import pandas as pd
 from anndata import AnnData
 from mudata import MuData
 from scipy import sparse
-from sklearn.feature_extraction.text import CountVectorizer
 
+from hzau_omics.data.text import UNS_KEY
 from hzau_omics.errors import ConfigError, DataContractError, HzauWarning
 from hzau_omics.pp.column import find_column, strings
 from hzau_omics.pp.modality import check_addable, insert_modality
+from hzau_omics.text import (
+    TOKEN_PATTERN,
+    BagOfWords,
+    Ontology,
+    SentenceEncoder,
+    TermEncoder,
+    TextEncoder,
+    encoder_from_record,
+)
+from hzau_omics.text.bag import Weighting
+from hzau_omics.text.sentences import Embed
 
-TOKEN_PATTERN = r"(?u)\b\w+(?:-\w{1,3}\b)*(?:\+|-(?!\w))?"
-"""Words of one letter or more; ``cd4+``, ``cd3-``, ``hla-dr`` and ``pd-1`` stay whole, ``b-cell``
-and ``cd8-positive`` are split."""
-
-UNS_KEY = "text"
+MOST_TEXTS = 1000
+"""Distinct texts that are stored, the most frequent ones: what cells are described by."""
 
 type Vocabulary = AnnData | Mapping[str, Any] | Sequence[str]
 
 
-def add_text_modality(
+def add_text_modality(  # noqa: PLR0913 - the settings of a bag of words
     mdata: MuData,
     column: str,
     *,
     name: str = "text",
+    encoder: str | Embed | TextEncoder | None = None,
+    weighting: Weighting = "binary",
     max_features: int | None = None,
     min_df: float = 1,
     ngram_range: tuple[int, int] = (1, 1),
@@ -37,13 +46,20 @@ def add_text_modality(
     token_pattern: str = TOKEN_PATTERN,
     vocabulary: Vocabulary | None = None,
 ) -> None:
-    """Add a bag of words of a text column as a modality, for the likelihood ``bernoulli``.
+    """Add a text column as a modality: its words, or vectors of a language model.
 
-    The modality holds 1 where a word occurs in the cell's text and 0 elsewhere (sparse float32,
-    cells with text x words), words in lower case as ``var_names``. A cell without text (missing,
-    empty or blank) lacks the modality; so does, with a warning, one whose text holds no word of
-    the vocabulary. Nothing else in `mdata` changes. The settings and the vocabulary are stored in
-    ``mdata[name].uns["text"]`` as plain values.
+    By default the modality holds 1 where a word occurs in the cell's text and 0 elsewhere (sparse
+    float32, cells with text x words; likelihood ``bernoulli``), words in lower case as
+    ``var_names``. With an `encoder` of sentences it holds vectors (likelihood ``normal``), whose
+    length is the square root of the number of dimensions.
+
+    A cell without text (missing, empty or blank) lacks the modality; so does, with a warning, one
+    of whose text the encoder understands nothing. Nothing else in `mdata` changes. What it takes
+    to encode queries in the same way is stored in ``mdata[name].uns["text"]`` as plain values,
+    with the most frequent 1,000 distinct texts.
+
+    A bag of words knows nothing of words that no text has, not even synonyms: for these take
+    sentence embeddings, or :func:`add_ontology_modality`.
 
     Parameters
     ----------
@@ -53,6 +69,14 @@ def add_text_modality(
         Column of strings in ``mdata.obs``, or in the ``obs`` of a modality.
     name
         Name of the new modality.
+    encoder
+        None for words; the name or folder of a model for sentence-transformers (needs the extra
+        ``text``; of texts in other languages than English, take a multilingual one); a callable
+        from a list of strings to an array (text, dimension); or a `hzau_omics.text.TextEncoder`.
+        Models read only the first some hundred words of a text.
+    weighting
+        ``"binary"``, ``"count"`` (likelihood ``multinomial``) or ``"tfidf"`` (likelihood
+        ``bernoulli``; see :class:`~hzau_omics.text.BagOfWords`).
     max_features
         Keep only this many words, the most frequent ones; None keeps all.
     min_df
@@ -64,16 +88,17 @@ def add_text_modality(
         Words to leave out: ``"english"``, a list, or None for none.
     token_pattern
         Regular expression of a word. The default keeps marker names (``cd8``, ``cd4+``, ``hla-dr``)
-        and single letters (``t``, ``b``).
+        and single letters (``t``, ``b``). Chinese and Japanese are split into pairs of characters.
     vocabulary
-        Encode with these words instead of learning them, in this order: a text modality made before
-        or its ``uns`` (whose settings then replace `ngram_range`, `stop_words` and
-        `token_pattern`), or a list of words. `max_features` and `min_df` do not apply.
+        Encode as before instead of learning words: a text modality or its ``uns`` (whose settings,
+        and whose kind of encoder, then apply), or a list of words. `max_features` and `min_df` do
+        not apply.
 
     Raises
     ------
     ConfigError
-        If `name` is taken, or a setting is out of range.
+        If `name` is taken, a setting is out of range, settings of words are given with an
+        `encoder`, or sentence-transformers is not installed.
     DataContractError
         If there is no such column, a value is not a string, no cell has text, or no word is left.
 
@@ -86,145 +111,199 @@ def add_text_modality(
     (785, True)
     """
     check_addable(mdata, name)
-    settings = {
+    settings: dict[str, Any] = {
+        "weighting": weighting,
         "ngram_range": ngram_range,
-        "stop_words": stop_words,
+        "stop_words": stop_words if isinstance(stop_words, str | None) else tuple(stop_words),
         "token_pattern": token_pattern,
     }
-    words = None
+    given = _given_encoder(encoder, vocabulary, settings)
+    texts = _texts(mdata, column)
+    try:
+        chosen = given or BagOfWords.fit(
+            texts.dropna().to_list(), max_features=max_features, min_df=min_df, **settings
+        )
+    except DataContractError as error:
+        msg = f"The column {column!r}: {error}"
+        raise DataContractError(msg) from error
+    _insert(mdata, texts, chosen, column, name)
+
+
+def add_ontology_modality(
+    mdata: MuData,
+    column: str,
+    *,
+    name: str = "ontology",
+    ontology: Ontology | None = None,
+    encoder: str | Embed | None = None,
+    top: int = 5,
+    vocabulary: AnnData | Mapping[str, Any] | None = None,
+) -> None:
+    """Add a column of annotations as terms of an ontology, for the likelihood ``bernoulli``.
+
+    A label, an identifier or a free text stands for a term of the Cell Ontology, or for the few
+    terms that it is most like; the modality holds their weights, which sum to 1, and those of all
+    their ancestors (float32, cells with text x terms, names as ``var_names``). So a query may use
+    any name or description that the ontology has, whether a text of the training data has it or
+    not, and types share what is above them. See :class:`~hzau_omics.text.TermEncoder`;
+    ``uns["text"]["read_as"]`` of the modality says what each of ``uns["text"]["texts"]`` was taken
+    for: look at it.
+
+    Cells without text lack the modality; so do, with a warning, those whose text is not understood.
+
+    Parameters
+    ----------
+    mdata
+        The data; the modality is added to it.
+    column
+        Column of strings in ``mdata.obs``, or in the ``obs`` of a modality.
+    name
+        Name of the new modality.
+    ontology
+        The ontology; None for the Cell Ontology (needs the extra ``text``).
+    encoder
+        A model for sentence-transformers, or a callable, that helps to find the terms of free
+        texts; None goes by words only. It reads the whole ontology once: a minute or two.
+    top
+        Most terms that a text stands for.
+    vocabulary
+        Encode as before: an ontology modality or its ``uns``.
+
+    Raises
+    ------
+    ConfigError
+        If `name` is taken, or a package is not installed.
+    DataContractError
+        If there is no such column, a value is not a string, no cell has text, or no text is
+        understood.
+
+    Examples
+    --------
+    >>> from hzau_omics.data.registry import load
+    >>> mdata = load("pbmc_mosaic")
+    >>> mdata.obs["cell"] = mdata.obs["cell_type"].map({"B": "B cell", "NK": "NK cells"})
+    >>> add_ontology_modality(mdata, "cell")
+    >>> stored = mdata["ontology"].uns["text"]
+    >>> list(zip(stored["texts"], stored["read_as"]))
+    [('NK cells', 'natural killer cell'), ('B cell', 'B cell')]
+    """
+    check_addable(mdata, name)
+    texts = _texts(mdata, column)
     if vocabulary is not None:
-        words, settings = _reuse(vocabulary, settings)
-    _check_settings(settings, max_features, min_df)
+        chosen = encoder_from_record(_record(vocabulary), encoder)
+        if not isinstance(chosen, TermEncoder):
+            msg = "vocabulary is a modality made by add_ontology_modality, or its uns."
+            raise ConfigError(msg)
+    else:
+        sentences = None if encoder is None else SentenceEncoder(encoder)
+        chosen = TermEncoder.fit(texts.dropna(), ontology, sentences=sentences, top=top)
+    adata = _insert(mdata, texts, chosen, column, name)
+    adata.var["term"] = list(chosen.terms)
+    stored = adata.uns[UNS_KEY]
+    stored["read_as"] = ["; ".join(chosen.read_as(text)) for text in stored["texts"]]
+
+
+def _texts(mdata: MuData, column: str) -> pd.Series:
+    """Return the text of every cell, None where it has none."""
     texts = strings(find_column(mdata, column), column)
-    has_text = texts.notna().to_numpy()
-    if not has_text.any():
+    if not texts.notna().any():
         msg = (
             f"At least one cell needs text. All {mdata.n_obs} values of the column {column!r} are "
             "missing, empty or blank."
         )
         raise DataContractError(msg)
-    bag, words = _encode(texts[has_text], column, words, settings, (max_features, min_df))
-    known = np.asarray(bag.sum(axis=1)).ravel() > 0
-    _warn_unknown(column, int((~known).sum()))
-    present = has_text.copy()
-    present[has_text] = known
-    adata = insert_modality(mdata, name, bag[known], present, words)
-    adata.uns[UNS_KEY] = _plain(column, words, settings)
+    return texts
 
 
-def _reuse(vocabulary: Vocabulary, settings: dict[str, Any]) -> tuple[list[str], dict[str, Any]]:
-    """Take words, and the settings that made them, from a modality, its ``uns`` or a list."""
+def _given_encoder(
+    encoder: str | Embed | TextEncoder | None,
+    vocabulary: Vocabulary | None,
+    settings: dict[str, Any],
+) -> TextEncoder | None:
+    """Return the encoder that the arguments name; None where words are to be learned."""
+    if encoder is None:
+        return None if vocabulary is None else _encoder_of(vocabulary, settings)
+    if vocabulary is not None:
+        return encoder_from_record(_record(vocabulary), encoder)
+    if settings != _DEFAULTS:
+        changed = [key for key, value in settings.items() if value != _DEFAULTS[key]]
+        msg = f"An encoder makes its own features: leave {', '.join(changed)} out."
+        raise ConfigError(msg)
+    if hasattr(encoder, "encode") and hasattr(encoder, "record"):
+        return encoder  # type: ignore[return-value]
+    return SentenceEncoder(encoder)  # type: ignore[arg-type]
+
+
+_DEFAULTS = {
+    "weighting": "binary",
+    "ngram_range": (1, 1),
+    "stop_words": "english",
+    "token_pattern": TOKEN_PATTERN,
+}
+
+
+def _encoder_of(vocabulary: Vocabulary, settings: dict[str, Any]) -> TextEncoder:
+    if isinstance(vocabulary, AnnData | Mapping):
+        return encoder_from_record(_record(vocabulary))
+    words = () if isinstance(vocabulary, str) else tuple(str(word) for word in vocabulary)
+    return BagOfWords(features=words, **settings)
+
+
+def _record(vocabulary: Any) -> Mapping[str, Any]:
+    """Return what is stored of an encoder in a modality or in its ``uns``."""
     stored: Any = vocabulary.uns if isinstance(vocabulary, AnnData) else vocabulary
     if isinstance(stored, Mapping):
         stored = stored.get(UNS_KEY, stored)
-        if not isinstance(stored, Mapping) or "vocabulary" not in stored:
-            msg = (
-                "vocabulary is a modality made by add_text_modality, its uns, or a list of words. "
-                f"Got a {type(vocabulary).__name__} without a stored vocabulary."
-            )
-            raise ConfigError(msg)
-        # Lists come back from a file as arrays.
-        settings = {
-            "ngram_range": tuple(int(n) for n in stored["ngram_range"]),
-            "stop_words": _stop_words(stored["stop_words"]),
-            "token_pattern": str(stored["token_pattern"]),
-        }
-        stored = stored["vocabulary"]
-    words = [] if isinstance(stored, str) else [str(word) for word in stored]
-    if not words or len(set(words)) < len(words):
-        msg = f"vocabulary needs at least one word, and each word once. Got {vocabulary!r}."
-        raise ConfigError(msg)
-    return words, settings
-
-
-def _stop_words(stored: Any) -> str | list[str] | None:
-    return stored if isinstance(stored, str) else [str(word) for word in stored] or None
-
-
-def _plain(column: str, words: list[str], settings: dict[str, Any]) -> dict[str, Any]:
-    stop_words = settings["stop_words"]
-    return {
-        "column": column,
-        "vocabulary": words,
-        "ngram_range": list(settings["ngram_range"]),
-        "stop_words": stop_words if isinstance(stop_words, str) else list(stop_words or []),
-        "token_pattern": settings["token_pattern"],
-    }
-
-
-def _check_settings(settings: dict[str, Any], max_features: int | None, min_df: float) -> None:
-    if max_features is not None and (not isinstance(max_features, int) or max_features < 1):
-        msg = f"max_features is an integer of at least 1, or None. Got {max_features!r}."
-        raise ConfigError(msg)
-    count = isinstance(min_df, int) and not isinstance(min_df, bool) and min_df >= 1
-    if not count and not (isinstance(min_df, float) and 0 <= min_df <= 1):
-        msg = f"min_df is an integer of at least 1, or a float from 0 to 1. Got {min_df!r}."
-        raise ConfigError(msg)
-    ngrams = settings["ngram_range"]
-    if (
-        not isinstance(ngrams, Sequence)
-        or len(ngrams) != 2
-        or not all(isinstance(n, int) for n in ngrams)
-        or not 1 <= ngrams[0] <= ngrams[1]
-    ):
-        msg = f"ngram_range is a pair of integers, 1 <= smallest <= largest. Got {ngrams!r}."
-        raise ConfigError(msg)
-    stop_words = settings["stop_words"]
-    if isinstance(stop_words, str) and stop_words != "english":
-        msg = f"stop_words is 'english', a list of words, or None. Got {stop_words!r}."
-        raise ConfigError(msg)
-    try:
-        groups = re.compile(settings["token_pattern"]).groups
-    except (re.error, TypeError) as error:
-        msg = f"token_pattern is a regular expression. Got {settings['token_pattern']!r}: {error}."
-        raise ConfigError(msg) from error
-    if groups > 1:
-        msg = f"token_pattern has at most one capturing group. Got {settings['token_pattern']!r}."
-        raise ConfigError(msg)
-
-
-def _encode(
-    texts: pd.Series,
-    column: str,
-    words: list[str] | None,
-    settings: dict[str, Any],
-    limits: tuple[int | None, float],
-) -> tuple[sparse.csr_matrix, list[str]]:
-    """Encode the texts, learning the words where none are given."""
-    stop_words = settings["stop_words"]
-    vectorizer = CountVectorizer(
-        binary=True,
-        dtype=np.float32,
-        vocabulary=words,
-        ngram_range=tuple(settings["ngram_range"]),
-        stop_words=stop_words if isinstance(stop_words, str | None) else list(stop_words),
-        token_pattern=settings["token_pattern"],
-        max_features=limits[0],
-        min_df=limits[1],
+        if isinstance(stored, Mapping) and ({"vocabulary", "kind"} & set(stored)):
+            return stored
+    msg = (
+        "vocabulary is a modality made by add_text_modality, its uns, or a list of words. "
+        f"Got a {type(vocabulary).__name__} without a stored vocabulary."
     )
-    try:
-        bag = vectorizer.transform(texts) if words is not None else vectorizer.fit_transform(texts)
-    except ValueError as error:
+    raise ConfigError(msg)
+
+
+def _insert(
+    mdata: MuData, texts: pd.Series, encoder: TextEncoder, column: str, name: str
+) -> AnnData:
+    """Add the vectors of the texts that the encoder understands."""
+    has_text = texts.notna().to_numpy()
+    own = texts[has_text]
+    distinct = own.value_counts()
+    # A text that many cells share is read once.
+    vectors = sparse.csr_matrix(encoder.encode(list(distinct.index)))
+    understood = np.asarray(np.abs(vectors).sum(axis=1)).ravel() > 0
+    if not understood.any():
         msg = (
-            f"No word is left of the column {column!r}: {error} "
-            "Lower min_df, shorten stop_words, or change token_pattern."
-        )
-        raise DataContractError(msg) from error
-    bag = sparse.csr_matrix(bag)
-    if words is not None and not bag.nnz:
-        msg = (
-            f"None of the {len(texts)} texts of the column {column!r} holds a word of the "
-            "vocabulary given. Check that it belongs to this kind of text."
+            f"None of the {len(own)} texts of the column {column!r} holds a word of the vocabulary "
+            f"given, such as {distinct.index[0][:80]!r}. Check that it belongs to this kind of "
+            "text."
         )
         raise DataContractError(msg)
-    return bag, [str(word) for word in vectorizer.get_feature_names_out()]
-
-
-def _warn_unknown(column: str, n_cells: int) -> None:
-    if n_cells:
-        warnings.warn(
-            f"{n_cells} cells have text in {column!r} but none of the words of the vocabulary: "
-            "they are treated as cells without text.",
-            HzauWarning,
-            stacklevel=3,
+    row = distinct.index.get_indexer(pd.Index(own))
+    known = understood[row]
+    if not known.all():
+        lost = distinct.index[~understood]
+        _warn(
+            f"{int((~known).sum())} cells have text in {column!r} but none of the words of the "
+            f"vocabulary, such as {lost[0][:80]!r} ({len(lost)} distinct texts): they are treated "
+            "as cells without text."
         )
+    if len(distinct) == 1 and len(own) > 1:
+        _warn(
+            f"All {len(own)} texts of {column!r} are the same, {distinct.index[0][:80]!r}: such a "
+            "modality cannot tell cells apart."
+        )
+    values: Any = vectors[row[known]]
+    if encoder.likelihood == "normal":
+        values = values.toarray()
+    present = has_text.copy()
+    present[has_text] = known
+    adata = insert_modality(mdata, name, values, present, list(encoder.features))
+    stored = distinct.index[understood][:MOST_TEXTS]
+    adata.uns[UNS_KEY] = {"column": column, "texts": list(stored), **encoder.record()}
+    return adata
+
+
+def _warn(message: str) -> None:
+    warnings.warn(message, HzauWarning, stacklevel=4)

@@ -79,7 +79,12 @@ def test_written_and_read_back(mosaic, tmp_path):
 def test_unknown_name_of_the_package():
     with pytest.raises(AttributeError, match=r"hzau_omics\.pp attribute nothing"):
         _ = pp.nothing
-    assert set(dir(pp)) == {"add_annotation_modality", "add_text_modality", "embed_modality"}
+    assert set(dir(pp)) == {
+        "add_annotation_modality",
+        "add_ontology_modality",
+        "add_text_modality",
+        "embed_modality",
+    }
 
 
 def test_graphs_stay_out_of_the_update(mosaic, monkeypatch):

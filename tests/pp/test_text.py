@@ -15,7 +15,7 @@ from scipy import sparse
 from hzau_omics import pp
 from hzau_omics.data.registry import load
 from hzau_omics.errors import ConfigError, DataContractError, HzauWarning
-from hzau_omics.pp.text import TOKEN_PATTERN
+from hzau_omics.text import TOKEN_PATTERN
 
 TEXTS = [
     "CD8 T cell",
@@ -96,13 +96,13 @@ def test_categorical_and_string_dtypes_are_text_too(mosaic):
 
 
 def test_column_of_a_modality(mosaic):
-    mosaic["adt"].obs["note"] = "T cell"
+    mosaic["adt"].obs["note"] = ["T cell", *["B cell"] * (mosaic["adt"].n_obs - 1)]
     pp.add_text_modality(mosaic, "note")
     assert set(mosaic["text"].obs_names) == set(mosaic["adt"].obs_names)
     assert list(mosaic["text"].obs_names) == [
         c for c in mosaic.obs_names if c in mosaic["adt"].obs_names
     ]
-    mosaic["rna"].obs["note"] = "B cell"
+    mosaic["rna"].obs["note"] = ["B cell", *["T cell"] * (mosaic["rna"].n_obs - 1)]
     with pytest.raises(ConfigError, match=r"several modalities.*'rna:note', 'adt:note'"):
         pp.add_text_modality(mosaic, "note", name="again")
     pp.add_text_modality(mosaic, "rna:note", name="again")
@@ -224,8 +224,8 @@ def test_wrong_options_are_refused_and_nothing_is_added(mosaic, options, match):
     ("texts", "options", "match"),
     [
         ([None, "", " ", np.nan, *[None] * 5], {}, r"All 9 values of the column 'description'"),
-        (["of the"] * 9, {}, r"No word is left of the column 'description'"),
-        (["T cell"] * 9, {"min_df": 10}, r"No word is left of the column 'description'"),
+        (["of the"] * 9, {}, r"The column 'description': No word is left"),
+        (["T cell"] * 9, {"min_df": 10}, r"The column 'description': No word is left"),
         (["T cell"] * 9, {"vocabulary": ["cd8"]}, r"None of the 9 texts.* holds a word"),
     ],
 )

@@ -1,0 +1,5 @@
+"""Text as vectors: bags of words, sentence embeddings, and terms of an ontology."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,0 +1,51 @@
+"""Words of a text, such that what biologists write survives, in English and in Chinese."""
+
+import re
+import unicodedata
+from collections.abc import Iterator
+
+TOKEN_PATTERN = r"(?u)\b\w+(?:-\w{1,3}\b)*(?:\+|-(?!\w))?"
+"""Words of one letter or more; ``cd4+``, ``cd3-``, ``hla-dr`` and ``pd-1`` stay whole, ``b-cell``
+and ``cd8-positive`` are split."""
+
+# Chinese and Japanese write no spaces: ideographs and kana.
+_UNSPACED = re.compile(r"[぀-ヿ㐀-䶿一-鿿豈-﫿]+")
+
+
+def words(text: str, pattern: str = TOKEN_PATTERN) -> list[str]:
+    """Return the words of a text in lower case, in order.
+
+    Where no spaces are written (Chinese, Japanese), successive pairs of characters stand for
+    words, as is usual for search without a dictionary; a single character stands for itself. Wide
+    forms of Latin letters and digits are read as the usual ones.
+
+    Parameters
+    ----------
+    text
+        The text.
+    pattern
+        Regular expression of a word.
+
+    Examples
+    --------
+    >>> words("CD4+ T cells, HLA-DR high; CD8-positive")
+    ['cd4+', 't', 'cells', 'hla-dr', 'high', 'cd8', 'positive']
+    >>> words("CD8阳性细胞")
+    ['cd8', '阳性', '性细', '细胞']
+    """
+    plain = unicodedata.normalize("NFKC", text).lower()
+    spaced = _UNSPACED.sub(lambda run: f" {run.group()} ", plain)
+    found = (_whole(match) for match in re.finditer(pattern, spaced))
+    return [word for token in found for word in _parts(token)]
+
+
+def _whole(match: re.Match[str]) -> str:
+    """Return what a pattern's group captures, else all that it matches."""
+    return match.group(1) if match.re.groups else match.group()
+
+
+def _parts(token: str) -> Iterator[str]:
+    if not _UNSPACED.fullmatch(token) or len(token) == 1:
+        yield token
+        return
+    yield from (token[i : i + 2] for i in range(len(token) - 1))
