@@ -45,7 +45,8 @@ def make_corruptor(
             profile.add(batch, name)
         profiles[name] = profile.mean()
     likelihoods = {m.name: m.spec.likelihood for m in store.layout.modalities}
-    return Corruptor(share, likelihoods, profiles)
+    texts = [m.name for m in store.layout.modalities if m.text is not None]
+    return Corruptor(share, likelihoods, profiles, texts=texts)
 
 
 def _some_runs(cells: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.int64]:

@@ -79,7 +79,8 @@ class TextModel(MultimodalModel):
         >>> import hzau_omics as ho
         >>> mdata = ho.data.load("pbmc_mosaic")
         >>> ho.pp.add_text_modality(mdata, "description")
-        >>> ho.model.HZAUVAE.setup_mudata(mdata, {"rna": "nb", "text": "bernoulli"})
+        >>> spec = {"rna": "nb", "adt": "nb", "text": "bernoulli"}
+        >>> ho.model.HZAUVAE.setup_mudata(mdata, spec)
         >>> model = ho.model.HZAUVAE(mdata, n_latent=5, n_hidden=16)
         >>> list(model.query_text("B cell").columns)
         ['score']
@@ -132,9 +133,10 @@ class TextModel(MultimodalModel):
         >>> import hzau_omics as ho
         >>> mdata = ho.data.load("pbmc_mosaic")
         >>> ho.pp.add_text_modality(mdata, "description")
-        >>> ho.model.HZAUVAE.setup_mudata(mdata, {"rna": "nb", "text": "bernoulli"})
+        >>> spec = {"rna": "nb", "adt": "nb", "text": "bernoulli"}
+        >>> ho.model.HZAUVAE.setup_mudata(mdata, spec)
         >>> model = ho.model.HZAUVAE(mdata, n_latent=5, n_hidden=16)
-        >>> model.get_text_probabilities(["B cell", "NK cell"], indices=[0]).shape
+        >>> model.get_text_probabilities(["B lineage", "T cell"], indices=[0]).shape
         (1, 2)
         """
         found = self._text(modality, encoder)
@@ -194,7 +196,8 @@ class TextModel(MultimodalModel):
         >>> import hzau_omics as ho
         >>> mdata = ho.data.load("pbmc_mosaic")
         >>> ho.pp.add_text_modality(mdata, "description")
-        >>> ho.model.HZAUVAE.setup_mudata(mdata, {"rna": "nb", "text": "bernoulli"})
+        >>> spec = {"rna": "nb", "adt": "nb", "text": "bernoulli"}
+        >>> ho.model.HZAUVAE.setup_mudata(mdata, spec)
         >>> model = ho.model.HZAUVAE(mdata, n_latent=5, n_hidden=16)
         >>> model.describe([0, 1], top=3).shape
         (6, 3)

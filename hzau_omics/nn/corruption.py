@@ -5,7 +5,7 @@ by what a failed measurement would give; what is to be reconstructed stays clean
 """
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
 import torch
@@ -91,6 +91,11 @@ def another_category(x: Values, kept: Kept, profile: Values) -> Values:
     return torch.zeros_like(x).scatter_(-1, drawn, 1.0)
 
 
+def another_text(x: Values, kept: Kept, other: Values) -> Values:
+    """Replace every row by another cell's: a text fails by being about something else."""
+    return other
+
+
 def towards_mean(x: Values, kept: Kept, profile: Values) -> Values:
     """Move real values towards a profile of means."""
     return kept * x + (1 - kept) * profile
@@ -98,20 +103,44 @@ def towards_mean(x: Values, kept: Kept, profile: Values) -> Values:
 
 @dataclass(frozen=True)
 class Damages:
-    """What happens to a kind of values when a measurement fails."""
+    """What happens to a kind of values when a measurement fails.
+
+    Attributes
+    ----------
+    ambient
+        What comes from elsewhere.
+    thinned
+        What is lost; None where nothing can be.
+    counts
+        Whether profiles are shares of counts.
+    whole
+        Whether `ambient` leaves nothing, however much is to be kept.
+    swaps
+        Whether it takes another cell's values in place of a profile's.
+    """
 
     ambient: Ambient
     thinned: Thinning | None = None
     counts: bool = False
+    whole: bool = False
+    swaps: bool = False
 
 
 _COUNTS = Damages(ambient_counts, thinned_counts, counts=True)
 DAMAGES: Mapping[str, Damages] = {
     **dict.fromkeys(("nb", "zinb", "poisson", "nb_mixture", "multinomial"), _COUNTS),
     "bernoulli": Damages(ambient_values, thinned_values),
-    "categorical": Damages(another_category),
+    "categorical": Damages(another_category, whole=True),
     "normal": Damages(towards_mean),
 }
+
+
+def damages_of(likelihood: str, *, is_text: bool = False) -> Damages:
+    """Return what happens to a modality's values; a text is also swapped for another cell's."""
+    damages = DAMAGES[likelihood]
+    if not is_text:
+        return damages
+    return Damages(another_text, damages.thinned, whole=True, swaps=True)
 
 
 @dataclass(frozen=True)
@@ -153,6 +182,8 @@ class Corruptor:
         Likelihood of each modality by name, in registered order.
     profiles
         Mean of each feature by batch (batch, feature), of the same modalities.
+    texts
+        Names of those that are made of text.
 
     Raises
     ------
@@ -165,6 +196,8 @@ class Corruptor:
         share: float,
         likelihoods: Mapping[str, str],
         profiles: Mapping[str, Float[Tensor, "batch feature"]],
+        *,
+        texts: Collection[str] = (),
     ) -> None:
         if not 0 <= share < 1:
             msg = f"corruption must be in [0, 1). Received {share}."
@@ -172,7 +205,10 @@ class Corruptor:
         self.every = min(MOST_SPARSE, int(1 / share)) if share else 1
         self.share = share * self.every
         self.names = tuple(likelihoods)
-        self.damages = [DAMAGES[name] for name in likelihoods.values()]
+        self.damages = [
+            damages_of(likelihood, is_text=name in texts)
+            for name, likelihood in likelihoods.items()
+        ]
         self.profiles = [
             _as_shares(profiles[name]) if damages.counts else profiles[name]
             for name, damages in zip(self.names, self.damages, strict=True)
@@ -207,6 +243,8 @@ class Corruptor:
             most = limit
         log_kept = math.log(LEAST_KEPT) * u + most.log() * (1 - u)
         kept = torch.where(thin, log_kept.exp(), most * u)
+        whole = torch.tensor([d.whole for d in self.damages])[modality] & ~thin
+        kept = torch.where(whole, 0.0, kept)
         values: dict[str, Values] = {}
         for m in range(len(self.names)):
             if not (modality == m).any():
@@ -228,15 +266,28 @@ class Corruptor:
         damages = self.damages[m]
         if thinned and damages.thinned is not None:
             return damages.thinned(x, kept)
+        if damages.swaps:
+            return damages.ambient(x, kept, self._of_others(batch, m, x))
         index = cells.to(x.device)
         profile = self._some_mixed(batch, m, self.profiles[m].to(x.device)[batch.batch[index]])
         profile = profile * _measured(batch, self.names[m], index)
         return damages.ambient(x, kept, _as_shares(profile) if damages.counts else profile)
 
+    def _of_others(self, batch: Minibatch, m: int, x: Values) -> Values:
+        """Return values of other cells of the minibatch, different ones where there are any."""
+        donors = _dense_rows(batch, self.names[m], self._donors(batch, m))
+        differs = (torch.cdist(x, donors) > 1e-6).float()
+        return donors[torch.multinomial(differs + 1e-6, 1).squeeze(-1)]
+
+    @staticmethod
+    def _donors(batch: Minibatch, m: int) -> Tensor:
+        """Return some cells that have a modality."""
+        having = batch.present_on_host[:, m].nonzero().squeeze(-1)
+        return having[torch.randperm(len(having))[:DONORS]]
+
     def _some_mixed(self, batch: Minibatch, m: int, profile: Values) -> Values:
         """Replace half of the profiles by random mixtures of a few cells each."""
-        having = batch.present_on_host[:, m].nonzero().squeeze(-1)
-        donors = having[torch.randperm(len(having))[:DONORS]]
+        donors = self._donors(batch, m)
         if len(donors) < FEWEST_DONORS:
             return profile
         x = _dense_rows(batch, self.names[m], donors)
