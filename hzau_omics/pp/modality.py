@@ -21,7 +21,7 @@ def check_addable(mdata: MuData, name: str) -> None:
     TypeError
         If `mdata` is not a MuData or `name` not a string.
     ConfigError
-        If the name is empty or taken.
+        If the name is empty, or taken by a modality or in ``obsm``.
     DataContractError
         If `mdata` is a view, shares features instead of cells, has duplicated cell names, or its
         modalities changed since its last update.
@@ -39,7 +39,18 @@ def check_addable(mdata: MuData, name: str) -> None:
             "del mdata.mod[name]; mdata.update()."
         )
         raise ConfigError(msg)
+    if name in mdata.obsm and not _is_mask(mdata.obsm[name]):
+        msg = (
+            f"A MuData keeps in obsm[{name!r}] which cells have the modality {name!r}, and there "
+            "is something else of that name. Choose another name for the modality, or rename that."
+        )
+        raise ConfigError(msg)
     _check_state(mdata)
+
+
+def _is_mask(values: object) -> bool:
+    """Whether this is which cells have a modality: what MuData leaves when one is removed."""
+    return isinstance(values, np.ndarray) and values.dtype == bool and values.size == len(values)
 
 
 def _check_state(mdata: MuData) -> None:
@@ -66,6 +77,14 @@ def _check_state(mdata: MuData) -> None:
                 "updated, so its cells no longer match. Call mdata.update() first."
             )
             raise DataContractError(msg)
+
+
+def _forget(mdata: MuData, name: str) -> None:
+    """Remove what MuData keeps of a removed modality: it would not map a new one of its name."""
+    if name in mdata.obsm:
+        del mdata.obsm[name]
+    for digests in ("_obshash", "_varhash"):
+        getattr(mdata, digests, {}).pop(name, None)
 
 
 def insert_modality(
@@ -109,6 +128,7 @@ def insert_modality(
     pairwise = dict(mdata.obsp)
     for key in pairwise:
         del mdata.obsp[key]
+    _forget(mdata, name)
     try:
         mdata.mod[name] = adata
         with warnings.catch_warnings():

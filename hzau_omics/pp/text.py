@@ -301,7 +301,11 @@ def _insert(
     present[has_text] = known
     adata = insert_modality(mdata, name, values, present, list(encoder.features))
     stored = distinct.index[understood][:MOST_TEXTS]
-    adata.uns[UNS_KEY] = {"column": column, "texts": list(stored), **encoder.record()}
+    adata.uns[UNS_KEY] = {
+        "column": column,
+        "texts": [str(text) for text in stored],
+        **encoder.record(),
+    }
     return adata
 
 

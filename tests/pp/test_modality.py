@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from hzau_omics import pp
-from hzau_omics.errors import DataContractError
+from hzau_omics.errors import ConfigError, DataContractError
 
 
 def add(mdata, **options):
@@ -100,3 +100,22 @@ def test_graphs_stay_out_of_the_update(mosaic, monkeypatch):
     add(mosaic)
     assert seen == [[]]
     assert list(mosaic.obsp) == ["graph"]
+
+
+def test_a_removed_modality_can_be_added_again(mosaic):
+    mosaic.obs["label"] = ["T"] * 4 + [None] * (mosaic.n_obs - 4)
+    pp.add_annotation_modality(mosaic, "label", name="again")
+    del mosaic.mod["again"]
+    mosaic.update()
+    mosaic.obs["label"] = [None] * 5 + ["B"] * (mosaic.n_obs - 5)
+    pp.add_annotation_modality(mosaic, "label", name="again")
+    expected = np.array([False] * 5 + [True] * (mosaic.n_obs - 5))
+    np.testing.assert_array_equal(np.asarray(mosaic.obsmap["again"]).ravel() > 0, expected)
+
+
+def test_an_embedding_of_the_same_name_is_not_overwritten(mosaic):
+    mosaic.obs["label"] = "T"
+    mosaic.obsm["label"] = np.ones((mosaic.n_obs, 2))
+    with pytest.raises(ConfigError, match=r"something else of that name. Choose another name"):
+        pp.add_annotation_modality(mosaic, "label", name="label")
+    np.testing.assert_array_equal(mosaic.obsm["label"], 1)
