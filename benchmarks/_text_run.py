@@ -245,12 +245,20 @@ class Judge:
         truth = self.labels[known]
         names = shares.columns.to_numpy()
         order = names[np.argsort(-shares.to_numpy()[known], axis=1, kind="stable")]
-        kinds = {"all": self.task.labels, "held out": list(self.held_out)}
+        held_out = list(self.held_out)
+        among_them = np.array([[x for x in row if x in held_out] for row in order])
+        # A type never described hardly ever wins against described ones: also among themselves.
+        kinds = {
+            "all": (self.task.labels, order),
+            "held out": (held_out, order),
+            "held out, among themselves": (held_out if len(held_out) > 1 else [], among_them),
+        }
         rows = []
-        for which, labels in kinds.items():
+        for which, (labels, order) in kinds.items():
             of = np.isin(truth, labels)
             if not labels or not of.any():
                 continue
+            judged = of if order is among_them else np.ones(len(of), dtype=bool)
             rows.append(
                 {
                     "method": method,
@@ -258,12 +266,16 @@ class Judge:
                     "types": which,
                     "macro F1": float(
                         f1_score(
-                            truth, order[:, 0], labels=labels, average="macro", zero_division=0
+                            truth[judged],
+                            order[judged, 0],
+                            labels=labels,
+                            average="macro",
+                            zero_division=0,
                         )
                     ),
                     "top-1": float((order[of, 0] == truth[of]).mean()),
                     "top-3": float((order[of, :3] == truth[of, None]).any(axis=1).mean()),
-                    "chance": 1 / len(names),
+                    "chance": 1 / order.shape[1],
                 }
             )
         return rows

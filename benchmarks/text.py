@@ -115,7 +115,7 @@ def annotation_table(results: Sequence[dict[str, Any]]) -> pd.DataFrame:
         {key: r[key] for key in ("dataset", "encoder", "variant")} | row
         for r in results
         for row in r.get("annotation", [])
-        if (row["types"] == "held out") == (r["round"] >= 0)
+        if (row["types"] != "all") == (r["round"] >= 0)
     ]
     keys = ["dataset", "encoder", "variant", "method", "kind", "types"]
     return pd.DataFrame(rows).groupby(keys, sort=False).mean().reset_index()
