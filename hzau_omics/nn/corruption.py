@@ -276,7 +276,9 @@ class Corruptor:
     def _of_others(self, batch: Minibatch, m: int, x: Values) -> Values:
         """Return values of other cells of the minibatch, different ones where there are any."""
         donors = _dense_rows(batch, self.names[m], self._donors(batch, m))
-        differs = (torch.cdist(x, donors) > 1e-6).float()
+        # Differences, not products: equal rows must be at a distance of exactly 0.
+        apart = torch.cdist(x, donors, compute_mode="donot_use_mm_for_euclid_dist")
+        differs = (apart > 0).float()
         return donors[torch.multinomial(differs + 1e-6, 1).squeeze(-1)]
 
     @staticmethod

@@ -216,3 +216,45 @@ def test_reports_leave_out_what_was_inferred_from_failures(make_corruptor):
     assert found.n_cells == int(rest.sum()) == clean.n_cells
     torch.testing.assert_close(found.n_present, clean.n_present)
     torch.testing.assert_close(found.kl, clean.kl)
+
+
+def text_corruptor(make_network, make_batch, likelihood="bernoulli"):
+    network = make_network("nb", likelihood)
+    batch = make_batch(network, n_cells=60)
+    names = network.modalities
+    profiles = {n: mean_profile(batch, n, network.config.n_batches) for n in names}
+    kinds = {m.name: m.likelihood for m in network.config.modalities}
+    return batch, names, Corruptor(0.5, kinds, profiles, texts=[names[1]])
+
+
+@pytest.mark.parametrize("likelihood", ["bernoulli", "normal", "categorical"])
+def test_a_text_fails_by_being_another_cells(make_network, make_batch, likelihood):
+    torch.manual_seed(0)
+    batch, names, corruptor = text_corruptor(make_network, make_batch, likelihood)
+    cells = batch.present_on_host[:, 1].nonzero().squeeze(-1)
+    own = batch.x[names[1]][cells]
+    every = {tuple(row.tolist()) for row in own}
+    found = corruptor.fail(batch, 1, cells)
+    assert found.failed.all()
+    rows = found.batch.x[names[1]][~found.thinned]
+    assert len(rows) > 5
+    assert {tuple(row.tolist()) for row in rows} <= every
+    assert (rows != own[~found.thinned]).any(1).all()
+    # Only where values can be lost are some texts thinned instead.
+    assert found.thinned.any() == (likelihood == "bernoulli")
+
+
+def test_a_text_that_all_cells_share_has_no_other(make_network, make_batch):
+    batch, names, corruptor = text_corruptor(make_network, make_batch)
+    batch.x[names[1]][:] = 1.0
+    cells = batch.present_on_host[:, 1].nonzero().squeeze(-1)
+    found = corruptor.fail(batch, 1, cells)
+    assert (found.batch.x[names[1]][~found.thinned] == 1).all()
+
+
+def test_a_category_that_fails_fails_whole(make_corruptor):
+    torch.manual_seed(0)
+    _, batch, corruptor = make_corruptor("nb", "categorical")
+    found = corruptor(batch)
+    assert found.failed[found.modality == 1].all()
+    assert not found.failed[found.modality == 0].all()
