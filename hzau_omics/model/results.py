@@ -573,7 +573,8 @@ class MultimodalModel(TrainableModel):
             `transform_batch` they take turns as cells of the batches that measured `modality`;
             covariates are the first category, or the mean.
         conditions
-            Modalities of them to infer from; None for all but `modality`.
+            Modalities of them to infer from; None for all but `modality`. With `text`, the text
+            modality; None for the only one.
         n_samples
             New cells for each of them.
         give_mean
@@ -611,7 +612,10 @@ class MultimodalModel(TrainableModel):
             raise ConfigError(msg)
         names = check_given(self.layout, conditions)
         if text is not None:
-            found = find_text_modality(self.layout)
+            if names is not None and len(names) > 1:
+                msg = f"A text is read by one modality. Received conditions={conditions!r}."
+                raise ConfigError(msg)
+            found = find_text_modality(self.layout, None if names is None else names[0])
             self._check_generated(modality)
             batches = self._turns(modality, transform_batch)
             given = cells_of_texts(self.layout, found, text_list(text), batches[0])

@@ -100,6 +100,9 @@ class TextModality:
         own = expected_values(session, config)
         values = np.zeros((len(own), len(self.encoder.features)), np.float32)
         values[:, self.columns] = own
+        if self.encoder.likelihood == "multinomial":
+            # Shares of the words: how many words a cell's own text has must not matter.
+            values /= values.sum(axis=1, keepdims=True)
         return values
 
 
@@ -130,7 +133,11 @@ def find_text_modality(
             msg = (
                 f"{'Several modalities have' if having else 'No modality has'} text"
                 f" ({listed(having or layout.names)}). "
-                + ("Name one: modality=..." if having else "Add one: pp.add_text_modality.")
+                + (
+                    "Name one: modality=..., or conditions=... of generate."
+                    if having
+                    else "Add one: pp.add_text_modality."
+                )
             )
             raise ConfigError(msg)
         modality = having[0]
@@ -275,8 +282,10 @@ def describe(
     """Return the words or terms that say most of each cell, best first."""
     expected = text.expected(session, config)[:, text.columns]
     names = np.array(text.encoder.features)[text.columns]
-    frequency = np.array(getattr(text.encoder, "frequency", ()) or np.full(len(names), np.nan))
-    typical = frequency[text.columns] if len(frequency) > len(names) else frequency
+    unknown = np.full(len(text.encoder.features), np.nan)
+    typical = np.array(getattr(text.encoder, "frequency", ()) or unknown)[text.columns]
+    if text.encoder.likelihood == "multinomial":
+        typical /= typical.sum()
     known = np.where(np.isfinite(typical), typical, expected.mean(axis=0))
     p = expected.clip(1e-6, 1)
     # What a word adds to the divergence of the cell from the typical one.

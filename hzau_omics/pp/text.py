@@ -117,15 +117,17 @@ def add_text_modality(  # noqa: PLR0913 - the settings of a bag of words
         "stop_words": stop_words if isinstance(stop_words, str | None) else tuple(stop_words),
         "token_pattern": token_pattern,
     }
-    given = _given_encoder(encoder, vocabulary, settings)
+    limits: dict[str, Any] = {"max_features": max_features, "min_df": min_df}
+    given = _given_encoder(encoder, vocabulary, settings, limits)
     texts = _texts(mdata, column)
+    said = texts.dropna().to_list()
     try:
-        chosen = given or BagOfWords.fit(
-            texts.dropna().to_list(), max_features=max_features, min_df=min_df, **settings
-        )
+        chosen = given or BagOfWords.fit(said, **limits, **settings)
     except DataContractError as error:
         msg = f"The column {column!r}: {error}"
         raise DataContractError(msg) from error
+    if isinstance(chosen, BagOfWords) and not isinstance(vocabulary, AnnData | Mapping | None):
+        chosen = chosen.counted(said)
     _insert(mdata, texts, chosen, column, name)
 
 
@@ -219,14 +221,15 @@ def _given_encoder(
     encoder: str | Embed | TextEncoder | None,
     vocabulary: Vocabulary | None,
     settings: dict[str, Any],
+    limits: dict[str, Any],
 ) -> TextEncoder | None:
     """Return the encoder that the arguments name; None where words are to be learned."""
     if encoder is None:
         return None if vocabulary is None else _encoder_of(vocabulary, settings)
     if vocabulary is not None:
         return encoder_from_record(_record(vocabulary), encoder)
-    if settings != _DEFAULTS:
-        changed = [key for key, value in settings.items() if value != _DEFAULTS[key]]
+    changed = [key for key, value in (settings | limits).items() if value != _DEFAULTS[key]]
+    if changed:
         msg = f"An encoder makes its own features: leave {', '.join(changed)} out."
         raise ConfigError(msg)
     if hasattr(encoder, "encode") and hasattr(encoder, "record"):
@@ -239,6 +242,8 @@ _DEFAULTS = {
     "ngram_range": (1, 1),
     "stop_words": "english",
     "token_pattern": TOKEN_PATTERN,
+    "max_features": None,
+    "min_df": 1,
 }
 
 

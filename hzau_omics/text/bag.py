@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Literal, get_args
 
@@ -32,7 +32,7 @@ class BagOfWords:
     features
         The vocabulary: words, or successive words joined by spaces.
     frequency
-        Share of the texts it was learned from that hold each word; empty if it was given.
+        Share of the texts it was learned from that hold each word; empty if these are not known.
     weighting
         ``"binary"`` (1 where a word occurs; likelihood ``bernoulli``), ``"count"`` (likelihood
         ``multinomial``), or ``"tfidf"`` (1 + log of the count, times the log of how rare the word
@@ -122,9 +122,14 @@ class BagOfWords:
             raise DataContractError(msg) from error
         return cls(
             features=tuple(str(word) for word in vectorizer.get_feature_names_out()),
-            frequency=tuple((counts > 0).mean(axis=0).A1.round(6).tolist()),
+            frequency=_shares(counts),
             **settings,
         )
+
+    def counted(self, texts: Sequence[str]) -> "BagOfWords":
+        """Return the same words with their frequency in some texts."""
+        counts = self._vectorizer(vocabulary=list(self.features)).transform(texts)
+        return replace(self, frequency=_shares(sparse.csr_matrix(counts)))
 
     @property
     def likelihood(self) -> str:
@@ -213,6 +218,11 @@ class BagOfWords:
             "dtype": np.float32,
         }
         return CountVectorizer(**(chosen | options))
+
+
+def _shares(counts: Sparse) -> tuple[float, ...]:
+    """Return the share of texts that hold each word."""
+    return tuple((counts > 0).mean(axis=0).A1.round(6).tolist())
 
 
 def _check_limits(max_features: int | None, min_df: float) -> None:

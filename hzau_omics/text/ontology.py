@@ -1,7 +1,6 @@
 """Ontologies: terms with names, definitions and ancestors, and the search for what a text means."""
 
 import re
-import unicodedata
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
@@ -15,12 +14,12 @@ from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS, TfidfVectorizer
 from hzau_omics.data.messages import did_you_mean
 from hzau_omics.errors import ConfigError, DataContractError
 from hzau_omics.text.encoder import Vectors
-from hzau_omics.text.tokens import words
+from hzau_omics.text.tokens import plain, words
 
 CELL_ONTOLOGY = "CL"
 
 # A marker is letters and then a digit: CD14, CCR2, PD1.
-_MARKER = r"\b([a-z]+[a-z]*\d[a-z0-9]*)"
+_MARKER = r"\b([a-z]+\d[a-z0-9]*)"
 _LEVELS = (
     (re.compile(_MARKER + r"(?:\+{1,3}|[- ](?:positive|pos|high|hi|bright)\b)"), r"\1 \1_high "),
     (re.compile(_MARKER + r"[- ](?:low|lo|dim)\b"), r"\1 \1_low "),
@@ -265,12 +264,12 @@ def search_words(text: str) -> list[str]:
     >>> search_words("CD14-high monocytes")
     ['cd14', 'cd14_high', 'monocyte', 'cd14 cd14_high', 'cd14_high monocyte']
     """
-    plain = unicodedata.normalize("NFKC", text).lower().translate(_GREEK)
+    leveled = plain(text).translate(_GREEK)
     for pattern, spelled in _LEVELS:
-        plain = pattern.sub(spelled, plain)
+        leveled = pattern.sub(spelled, leveled)
     found = [
         _singular(word)
-        for word in words(plain, r"(?u)\w+")
+        for word in words(leveled, r"(?u)\w+")
         # "A" is a stop word of one letter, and the name of a kind of cell.
         if len(word) == 1 or word not in ENGLISH_STOP_WORDS
     ]

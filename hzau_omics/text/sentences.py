@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import count
 from typing import Any
 
 import numpy as np
@@ -65,17 +66,14 @@ class SentenceEncoder:
             )
             raise ConfigError(msg)
         if not isinstance(self.model, str):
-            _SEEN[self.name] = self.model
+            _remember(self.model)
         if self.n_dimensions is None:
             object.__setattr__(self, "n_dimensions", self._embed(["cell"]).shape[1])
 
     @property
     def name(self) -> str:
         """Name of the model or of the callable."""
-        if isinstance(self.model, str):
-            return self.model
-        of = type(self.model) if not hasattr(self.model, "__qualname__") else self.model
-        return f"{of.__module__}.{of.__qualname__}"
+        return self.model if isinstance(self.model, str) else _remember(self.model)
 
     @property
     def features(self) -> tuple[str, ...]:
@@ -141,6 +139,15 @@ class SentenceEncoder:
     def from_record(cls, record: Mapping[str, Any], model: object = None) -> "SentenceEncoder":
         """Rebuild the encoder; a callable must be given, or have been used in this session."""
         return cls(find_model(record, model), int(record["n_dimensions"]))
+
+
+def _remember(model: Embed) -> str:
+    """Return a callable's name in this session; a second one of the same name gets a number."""
+    of = model if hasattr(model, "__qualname__") else type(model)
+    own = f"{of.__module__}.{of.__qualname__}"
+    names = (own if i == 1 else f"{own} ({i})" for i in count(1))
+    # Methods of the same object are equal, not identical.
+    return next(name for name in names if _SEEN.setdefault(name, model) == model)
 
 
 def find_model(record: Mapping[str, Any], given: object = None) -> str | Embed:

@@ -11,13 +11,27 @@ and ``cd8-positive`` are split."""
 # Chinese and Japanese write no spaces: ideographs and kana.
 _UNSPACED = re.compile(r"[぀-ヿ㐀-䶿一-鿿豈-﫿]+")
 
+# Minus signs, also raised ones, and hyphens that NFKC leaves apart from the one on keyboards.
+_HYPHENS = str.maketrans(dict.fromkeys("\u2010\u2011\u2212", "-"))
+
+
+def plain(text: str) -> str:
+    """Return a text in lower case, with wide and raised forms, minus signs and hyphens as usual.
+
+    Examples
+    --------
+    >>> plain("CD3⁻ CD8⁺")
+    'cd3- cd8+'
+    """
+    return unicodedata.normalize("NFKC", text).translate(_HYPHENS).lower()
+
 
 def words(text: str, pattern: str = TOKEN_PATTERN) -> list[str]:
     """Return the words of a text in lower case, in order.
 
     Where no spaces are written (Chinese, Japanese), successive pairs of characters stand for
     words, as is usual for search without a dictionary; a single character stands for itself. Wide
-    forms of Latin letters and digits are read as the usual ones.
+    and raised forms of letters, digits and signs are read as the usual ones.
 
     Parameters
     ----------
@@ -33,14 +47,13 @@ def words(text: str, pattern: str = TOKEN_PATTERN) -> list[str]:
     >>> words("CD8阳性细胞")
     ['cd8', '阳性', '性细', '细胞']
     """
-    plain = unicodedata.normalize("NFKC", text).lower()
-    spaced = _UNSPACED.sub(lambda run: f" {run.group()} ", plain)
+    spaced = _UNSPACED.sub(lambda run: f" {run.group()} ", plain(text))
     found = (_whole(match) for match in re.finditer(pattern, spaced))
-    return [word for token in found for word in _parts(token)]
+    return [word for token in found if token for word in _parts(token)]
 
 
-def _whole(match: re.Match[str]) -> str:
-    """Return what a pattern's group captures, else all that it matches."""
+def _whole(match: re.Match[str]) -> str | None:
+    """Return what a pattern's group captures, all that it matches where it has no group."""
     return match.group(1) if match.re.groups else match.group()
 
 

@@ -2,6 +2,7 @@
 
 import json
 import re
+import time
 import warnings
 
 import anndata
@@ -15,7 +16,7 @@ from scipy import sparse
 from hzau_omics import pp
 from hzau_omics.data.registry import load
 from hzau_omics.errors import ConfigError, DataContractError, HzauWarning
-from hzau_omics.text import TOKEN_PATTERN
+from hzau_omics.text import TOKEN_PATTERN, BagOfWords
 
 TEXTS = [
     "CD8 T cell",
@@ -248,3 +249,102 @@ def test_unknown_column_lists_columns_and_suggests(mosaic):
     mosaic.obs["description"] = "T cell"
     with pytest.raises(DataContractError, match=r"'descripton'.*'rna:depth'.*mean 'description'"):
         pp.add_text_modality(mosaic, "descripton")
+
+
+def count_letters(texts):
+    return np.array(
+        [[text.lower().count(x) for x in "abcdefghijklmnopqrstuvwxyz"] for text in texts]
+    )
+
+
+@pytest.mark.parametrize("weighting", ["binary", "count", "tfidf"])
+def test_weightings_hold_the_same_words_with_other_weights(mosaic, weighting):
+    texts = ["T cell T cell", "B cell", *["NK cell"] * 7]
+    text = add_texts(mosaic, texts, weighting=weighting)
+    assert list(text.var_names) == ["b", "cell", "nk", "t"]
+    row = text.X.toarray()[0]
+    if weighting == "tfidf":
+        rare, common = (1 + np.log(2)) * (1 + np.log(9)), 1 + np.log(2)
+        expected = np.array([0, common, 0, rare]) / np.hypot(rare, common)
+        np.testing.assert_allclose(row, expected, rtol=1e-5)
+    else:
+        times = 2 if weighting == "count" else 1
+        np.testing.assert_array_equal(row, [0, times, 0, times])
+    assert text.X.dtype == np.float32
+    assert text.uns["text"]["weighting"] == weighting
+
+
+def test_how_rare_words_of_a_list_are_is_counted(mosaic):
+    texts = ["T cell", "B cell", *["NK cell"] * 7]
+    learned = add_texts(mosaic, texts, weighting="tfidf")
+    pp.add_text_modality(
+        mosaic, "description", name="list", weighting="tfidf", vocabulary=list(learned.var_names)
+    )
+    np.testing.assert_array_equal(mosaic["list"].X.toarray(), learned.X.toarray())
+    assert mosaic["list"].uns["text"]["frequency"] == learned.uns["text"]["frequency"]
+
+
+def test_a_callable_makes_vectors_of_the_length_of_the_root_of_their_dimensions(mosaic):
+    text = add_texts(mosaic, encoder=count_letters)
+    has = [t for t in TEXTS if isinstance(t, str) and t.strip()]
+    counts = count_letters(has)
+    expected = counts / np.linalg.norm(counts, axis=1, keepdims=True) * np.sqrt(26)
+    np.testing.assert_allclose(text.X, expected, rtol=1e-5)
+    assert isinstance(text.X, np.ndarray)
+    assert text.X.dtype == np.float32
+    assert list(text.var_names) == [f"dimension_{i}" for i in range(26)]
+
+
+def test_a_text_that_a_callable_makes_nothing_of_counts_as_without_text(mosaic):
+    with pytest.warns(HzauWarning, match=r"1 cells have text in 'description' but none of the"):
+        text = add_texts(mosaic, ["123", *["B cell"] * 4, *["T cell"] * 4], encoder=count_letters)
+    assert list(text.obs_names) == list(mosaic.obs_names[1:])
+
+
+def test_an_encoder_may_be_given_ready_made(mosaic):
+    bag = BagOfWords.fit(["T cell", "B cell", "NK"], weighting="count")
+    text = add_texts(mosaic, ["B B cell", *["NK cell"] * 8], encoder=bag)
+    assert tuple(text.var_names) == bag.features
+    assert text.X.toarray()[0].max() == 2
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("weighting", "count"),
+        ("ngram_range", (1, 2)),
+        ("stop_words", None),
+        ("token_pattern", r"\w+"),
+        ("max_features", 5),
+        ("min_df", 2),
+    ],
+)
+def test_settings_of_words_are_refused_beside_an_encoder(mosaic, option, value):
+    with pytest.raises(ConfigError, match=rf"its own features: leave {option} out"):
+        add_texts(mosaic, encoder=count_letters, **{option: value})
+    assert list(mosaic.mod) == ["rna", "adt"]
+
+
+@pytest.mark.parametrize(
+    ("returned", "match"),
+    [
+        (lambda texts: np.full((len(texts), 3), np.nan), "NaN or infinity"),
+        (lambda texts: np.ones(len(texts)), "one vector for each text"),
+        (lambda texts: [["a"]], "did not return numbers"),
+    ],
+)
+def test_what_a_callable_returns_is_checked(mosaic, returned, match):
+    with pytest.raises(DataContractError, match=match):
+        add_texts(mosaic, encoder=returned)
+    assert list(mosaic.mod) == ["rna", "adt"]
+
+
+def test_one_described_cell_is_not_warned_of(mosaic):
+    assert add_texts(mosaic, ["T cell", *[None] * 8]).n_obs == 1
+
+
+def test_a_word_of_a_megabyte_is_read_in_seconds(mosaic):
+    start = time.perf_counter()
+    text = add_texts(mosaic, ["acgt" * 250_000, *["B cell"] * 8])
+    assert time.perf_counter() - start < 20
+    assert words_of(text, mosaic.obs_names[0]) == {"acgt" * 250_000}

@@ -1,0 +1,69 @@
+"""Callables of the same name: each keeps its own texts."""
+
+import json
+
+import numpy as np
+import pytest
+from sklearn.feature_extraction.text import HashingVectorizer
+
+from hzau_omics.text import Ontology, SentenceEncoder, Term, TermEncoder, encoder_from_record
+
+
+class Reader:
+    """A model of language, of which there may be several."""
+
+    def __init__(self, seed):
+        self.vectorizer = HashingVectorizer(n_features=8, alternate_sign=False)
+        self.turn = np.random.default_rng(seed).normal(size=(8, 8))
+
+    def encode(self, texts):
+        return self.vectorizer.transform(texts).toarray() @ self.turn
+
+    __call__ = encode
+
+
+def make_closure(seed):
+    reader = Reader(seed)
+    return lambda texts: reader.encode(texts)
+
+
+MAKERS = {
+    "objects": Reader,
+    "methods": lambda seed: Reader(seed).encode,
+    "closures": make_closure,
+}
+
+
+@pytest.mark.parametrize("kind", MAKERS)
+def test_each_record_finds_its_own_callable(kind):
+    encoders = [SentenceEncoder(MAKERS[kind](seed)) for seed in range(3)]
+    records = [json.loads(json.dumps(encoder.record())) for encoder in encoders]
+    assert len({record["model"] for record in records}) == 3
+    for encoder, record in zip(encoders, records, strict=True):
+        again = encoder_from_record(record)
+        np.testing.assert_array_equal(again.encode(["B cell"]), encoder.encode(["B cell"]))
+
+
+def test_the_same_callable_keeps_its_name():
+    reader = Reader(7)
+    assert SentenceEncoder(reader.encode).name == SentenceEncoder(reader.encode).name
+    assert SentenceEncoder(reader).record() == SentenceEncoder(reader).record()
+
+
+def test_terms_are_found_by_their_own_callable():
+    ontology = Ontology([Term("C:1", "B cell"), Term("C:2", "T cell")], name="of callables")
+
+    def knows(word):
+        return lambda texts: np.array([[1.0 * (word in t or t == "B cell"), 0.01] for t in texts])
+
+    first, second = (
+        TermEncoder.fit(["B cell"], ontology, sentences=SentenceEncoder(knows(word)))
+        for word in ("plasma", "pre")
+    )
+    assert first.similarity(first.encode(["plasma"]), first.encode(["B cell"])) == 0
+    found = [
+        [term.id for term, _ in encoder.found(text)[:1]]
+        for encoder in (first, second)
+        for text in ("plasma", "pre")
+    ]
+    assert found == [["C:1"], [], [], ["C:1"]]
