@@ -11,8 +11,8 @@ and ``cd8-positive`` are split."""
 # Chinese and Japanese write no spaces: ideographs and kana.
 _UNSPACED = re.compile(r"[぀-ヿ㐀-䶿一-鿿豈-﫿]+")
 
-# Minus signs, also raised ones, and hyphens that NFKC leaves apart from the one on keyboards.
-_HYPHENS = str.maketrans(dict.fromkeys("\u2010\u2011\u2212", "-"))
+# Hyphens and minus signs that NFKC leaves apart from the one on keyboards; raised, it ends a word.
+_HYPHENS = str.maketrans(dict.fromkeys("\u2010\u2011\u2212", "-") | {"\u207b": "- "})
 
 
 def plain(text: str) -> str:
@@ -20,10 +20,10 @@ def plain(text: str) -> str:
 
     Examples
     --------
-    >>> plain("CD3⁻ CD8⁺")
+    >>> plain("CD3⁻CD8⁺")
     'cd3- cd8+'
     """
-    return unicodedata.normalize("NFKC", text).translate(_HYPHENS).lower()
+    return unicodedata.normalize("NFKC", text.translate(_HYPHENS)).translate(_HYPHENS).lower()
 
 
 def words(text: str, pattern: str = TOKEN_PATTERN) -> list[str]:

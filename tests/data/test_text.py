@@ -9,7 +9,7 @@ import pytest
 from anndata import AnnData
 
 from hzau_omics import pp
-from hzau_omics.data import MosaicStore, DataLayout, build_layout
+from hzau_omics.data import DataLayout, MosaicStore, build_layout
 from hzau_omics.data.text import text_record
 from hzau_omics.text import Ontology, Term, encoder_from_record
 from hzau_omics.text.encoder import dense
