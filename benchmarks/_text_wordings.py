@@ -179,7 +179,7 @@ PARAPHRASES: Mapping[str, Mapping[str, Paraphrases]] = {
         ),
         "Sst": Paraphrases(
             "CL:4023017",
-            ("somatostatin interneurons", "SOM neurons"),
+            ("somatostatin interneurons", "SST neurons"),
             ("inhibitory neurons that target distal dendrites",),
         ),
         "CGE": Paraphrases(

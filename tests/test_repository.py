@@ -95,6 +95,14 @@ def test_data_knows_neither_networks_nor_training() -> None:
     assert offending_imports(PACKAGE / "data", outside) == []
 
 
+def test_text_knows_strings_and_arrays_only() -> None:
+    outside = (
+        "scvi", "lightning", "torch", "anndata", "mudata", "hzau_omics.model", "hzau_omics.nn",
+        "hzau_omics.pp",
+    )  # fmt: skip
+    assert offending_imports(PACKAGE / "text", outside) == []
+
+
 def test_only_model_inherits_from_scvi() -> None:
     found = offending_imports(PACKAGE, ("scvi",))
     assert [line for line in found if not line.startswith("hzau_omics/model/")] == []

@@ -10,12 +10,12 @@
 # %% [markdown]
 # # Cells in words: describe some, ask for others
 #
-# We look at 1,600 blood cells, write down what a tenth of them are, each in our own words, and train
-# a model of RNA, protein and text. Then we ask for cells in words that nobody wrote, have cells
-# described, draw cells from a text, and see what the model makes of texts that are wrong.
+# We look at 1,600 blood cells, write down what a tenth of them are, each in our own words, and
+# train a model of RNA, protein and text. Then we ask for cells in words that nobody wrote, have
+# cells described, draw cells from a text, and see what the model makes of texts that are wrong.
 #
-# This needs `pip install 'hzau-omics[text]'` for the Cell Ontology. Everything runs offline, in about
-# a minute on two processor cores.
+# This needs `pip install 'hzau-omics[text]'` for the Cell Ontology. Everything runs offline, in
+# about a minute on two processor cores.
 
 # %%
 import matplotlib.pyplot as plt
@@ -62,9 +62,10 @@ notes = mdata.obs.loc[described, "note"].tolist()
 ho.text.BagOfWords.fit(notes).unknown("leukocytes that kill infected cells")
 
 # %% [markdown]
-# Here we take `ho.pp.add_ontology_modality`. It looks every text up in the Cell Ontology, and writes
-# down the term and everything that it is a kind of. A later question may use any name or description
-# that the ontology has. Look at what the notes were taken for; this is where mistakes would enter.
+# Here we take `ho.pp.add_ontology_modality`. It looks every text up in the Cell Ontology, and
+# writes down the term and everything that it is a kind of. A later question may use any name or
+# description that the ontology has. Look at what the notes were taken for; this is where mistakes
+# would enter.
 
 # %%
 ho.pp.add_ontology_modality(mdata, "note", name="text")

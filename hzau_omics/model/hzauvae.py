@@ -143,14 +143,15 @@ class HZAUVAE(System):
 
         The probability that a measurement is clean, as against one of which at least half is
         ambient (counts of other cells) or at most a tenth of the counts is left, where a tenth of
-        the measurements have failed in one of these ways. Two things tell: what a small network
+        the measurements have failed in one of these ways (a text or a label: that it is another
+        cell's, or that a tenth of its words is left). Two things tell: what a small network
         has learned from failures made in training, and the share of the measurement that most
         likely came from the mean profile of its batch, instead of from what the model expects of
         the cell. Both are calibrated on validation cells. For other kinds of failure it is lowered
         by signs that are rare among validation cells: the model explains a measurement badly
         (likelihood, and correlation with its reconstruction), and no other modality of the cell
         bears it out, although it can be trusted. Where two good measurements are not of one cell
-        (:meth:`get_agreement`), both are lowered: which one is wrong cannot be told.
+        (:meth:`get_agreement`), reliability may stay high: which one is wrong cannot be told.
 
         Parameters
         ----------

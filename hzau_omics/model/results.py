@@ -618,7 +618,10 @@ class MultimodalModel(TrainableModel):
             found = find_text_modality(self.layout, None if names is None else names[0])
             self._check_generated(modality)
             batches = self._turns(modality, transform_batch)
-            given = cells_of_texts(self.layout, found, text_list(text), batches[0])
+            # Encoders know the batch: texts are read as of one that has some.
+            having = self._turns(found.name, None)
+            read_as = next((batch for batch in batches if batch in having), having[0])
+            given = cells_of_texts(self.layout, found, text_list(text), read_as)
             names, transform_batch = (found.name,), batches
         elif names is None:
             names = tuple(name for name in self.layout.names if name != modality)
