@@ -28,7 +28,7 @@ COVERAGE_MIN := 90
 export UV_HTTP_TIMEOUT ?= 300
 # One thread per process: the matrices of the tests are too small to gain from more.
 TEST_ENV := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 MPLBACKEND=Agg
-PYTEST = $(TEST_ENV) $(BIN)/python -m pytest -q -rs -n $(PYTEST_WORKERS) --dist loadfile
+PYTEST = $(TEST_ENV) $(BIN)/python -m pytest -q -rs -n $(PYTEST_WORKERS) --dist loadfile --no-loadscope-reorder
 
 .PHONY: help setup demo test test-all lint clean
 

@@ -32,7 +32,14 @@ CLAIMS = {"01_first_steps": first_steps, "02_cells_in_words": cells_in_words}
 
 
 @pytest.mark.tutorial
-@pytest.mark.parametrize("path", TUTORIALS, ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "path",
+    [
+        # The fast tier runs the first one only: each takes a minute or two.
+        pytest.param(path, id=path.stem, marks=[pytest.mark.slow] if number else [])
+        for number, path in enumerate(TUTORIALS)
+    ],
+)
 def test_tutorial_runs(path, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("MPLBACKEND", "Agg")
