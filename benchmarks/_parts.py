@@ -9,6 +9,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from benchmarks._report import commit
+
 _logger = logging.getLogger("benchmarks")
 
 type Found = tuple[dict[str, Any], Mapping[str, np.ndarray]]
@@ -36,7 +38,7 @@ def result_of[P: Named](part: P, folder: Path, run: Callable[[P], Found]) -> dic
         np.savez_compressed(path.with_suffix(".npz"), allow_pickle=False, **arrays)
         # Whole or not at all: an interrupted run resumes from what is there.
         partial = path.with_suffix(".part")
-        partial.write_text(json.dumps(found), encoding="utf-8")
+        partial.write_text(json.dumps({**found, "commit": commit()}), encoding="utf-8")
         partial.replace(path)
         _logger.info("%s: %.0f s", part.name, found["train_s"])
     result: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))

@@ -100,17 +100,32 @@ def calibration_error(good: np.ndarray, bad: Sequence[np.ndarray]) -> float:
 
     `bad` are those of measurements that have failed, each kind counting the same.
     """
-    values = np.concatenate([good, *bad])
-    truth = np.repeat([1.0, 0.0], [len(good), sum(map(len, bad))])
-    shares = [np.full(len(good), (1 - PRIOR) / len(good))]
-    shares += [np.full(len(part), PRIOR / len(bad) / len(part)) for part in bad]
-    weight = np.concatenate(shares)
+    values, truth, weight = _weighted(good, bad)
     which = np.digitize(values, BINS[1:-1])
     error = 0.0
     for b in np.unique(which):
         chosen = which == b
         error += abs((weight[chosen] * (values[chosen] - truth[chosen])).sum())
     return float(error)
+
+
+def brier_score(good: np.ndarray, bad: Sequence[np.ndarray]) -> float:
+    """Return the mean squared error of reliabilities of the same measurements.
+
+    Lower is better; saying 0.9 of each has 0.09, and its calibration error is 0.
+    """
+    values, truth, weight = _weighted(good, bad)
+    return float((weight * (values - truth) ** 2).sum())
+
+
+def _weighted(
+    good: np.ndarray, bad: Sequence[np.ndarray]
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return reliabilities, whether they are of good measurements, and how much each counts."""
+    truth = np.repeat([1.0, 0.0], [len(good), sum(map(len, bad))])
+    shares = [np.full(len(good), (1 - PRIOR) / len(good))]
+    shares += [np.full(len(part), PRIOR / len(bad) / len(part)) for part in bad]
+    return np.concatenate([good, *bad]), truth, np.concatenate(shares)
 
 
 def depth_correlation(

@@ -41,8 +41,10 @@ def totalvi_failures(
     scvi.settings.seed = seed
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        cells = _as_anndata(task.train, rna, protein)
-        scvi.model.TOTALVI.setup_anndata(cells, protein_expression_obsm_key="protein")
+        cells = _as_anndata(task.train, rna, protein, task.batch_key)
+        scvi.model.TOTALVI.setup_anndata(
+            cells, protein_expression_obsm_key="protein", batch_key=task.batch_key
+        )
         model = scvi.model.TOTALVI(cells)
         model.train(max_epochs=max_epochs, enable_progress_bar=False)
         known = labels != ""
@@ -54,7 +56,9 @@ def totalvi_failures(
         truth = task.labels(mdata)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            latent = model.get_latent_representation(_as_anndata(mdata, rna, protein))
+            latent = model.get_latent_representation(
+                _as_anndata(mdata, rna, protein, task.batch_key)
+            )
         return float((neighbours.predict(latent) == truth)[truth != ""].mean())
 
     def compare(spoilt: MuData, name: str) -> dict[str, float]:
@@ -76,11 +80,11 @@ def _failures(
     return rows
 
 
-def _as_anndata(mdata: MuData, rna: str, protein: str) -> AnnData:
+def _as_anndata(mdata: MuData, rna: str, protein: str, batch_key: str | None) -> AnnData:
     names: Sequence[str] = list(mdata[protein].var_names)
     return AnnData(
         dense(mdata, rna),
-        obs=pd.DataFrame(index=mdata.obs_names),
+        obs=mdata.obs[[] if batch_key is None else [batch_key]].copy(),
         var=pd.DataFrame(index=mdata[rna].var_names),
         obsm={"protein": pd.DataFrame(dense(mdata, protein), mdata.obs_names, names)},
     )

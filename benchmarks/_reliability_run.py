@@ -15,6 +15,7 @@ from sklearn.neighbors import KNeighborsClassifier
 from benchmarks._corruptions import KINDS, Values, kinds_for
 from benchmarks._metrics import auroc
 from benchmarks._reliability_calibration import (
+    brier_score,
     calibration_error,
     coverages,
     depth_correlation,
@@ -54,6 +55,7 @@ CALIBRATED = (("ambient", 0.5), ("thinned", 0.9), ("swapped", 1.0))
 HELD_OUT = 0.2
 """Share of counts that are held out to see whether another modality helps to tell them."""
 
+P_VALUES = (0.05, 0.01)
 NEIGHBOURS = 15
 N_SAMPLES = 5
 
@@ -128,6 +130,7 @@ class _Scores:
     nll: np.ndarray
     by_kind: Mapping[str, pd.DataFrame]
     agreement: np.ndarray | None
+    p_value: np.ndarray | None
 
     def arrays(self) -> dict[str, np.ndarray]:
         return {kind: frame.to_numpy() for kind, frame in self.by_kind.items()}
@@ -164,10 +167,12 @@ class _Judge:
         by_kind["distance to mean profile"] = pd.DataFrame(
             {n: _distance(x[n], self.donors[n].profile) for n in self.names}
         )
-        agreement = None
+        agreement = p_value = None
         with suppress(ConfigError):
             agreement = -model.get_agreement(mdata).to_numpy()[:, 0]
-        return _Scores(model.get_latent_representation(mdata), self._nll(mdata), by_kind, agreement)
+            p_value = model.get_agreement(mdata, kind="pvalue").to_numpy()[:, 0]
+        latent = model.get_latent_representation(mdata)
+        return _Scores(latent, self._nll(mdata), by_kind, agreement, p_value)
 
     def _nll(
         self, mdata: MuData, given: int | None = None, wanted_of: MuData | None = None
@@ -210,6 +215,9 @@ class _Judge:
             found[f"nll_{name}_alone"] = float(alone)
             found |= self._held_out_counts(i, name)
         found |= self._depth()
+        if self.good.p_value is not None:
+            # Of good cells as many as the limit says should be below it.
+            found |= {f"p<{p}": float((self.good.p_value < p).mean()) for p in P_VALUES}
         for name, other in zip(self.names, self.names[::-1], strict=True):
             if self.task.modalities[name] != "nb":
                 continue
@@ -275,14 +283,12 @@ class _Judge:
                         failed.append(scores.by_kind["reliability"][name].to_numpy())
             if failed:
                 good = self.good.by_kind["reliability"][name].to_numpy()
-                rows.append(
-                    {
-                        "modality": name,
-                        "kind": "calibration error",
-                        "strength": 0.0,
-                        "reliability": calibration_error(good, failed),
-                    }
-                )
+                of_all = {"calibration error": calibration_error, "Brier score": brier_score}
+                base = {"modality": name, "strength": 0.0}
+                rows += [
+                    {**base, "kind": kind, "reliability": measure(good, failed)}
+                    for kind, measure in of_all.items()
+                ]
         return rows
 
     def _spoilt(self, name: str, kind: str, strength: float) -> MuData:
@@ -307,6 +313,8 @@ class _Judge:
             found["auroc agreement across types"] = auroc(
                 self.good.agreement, bad.agreement[across]
             )
+        if bad.p_value is not None:
+            found |= {f"p<{p}": float((bad.p_value < p).mean()) for p in P_VALUES}
         found["accuracy"] = self._accuracy(bad)
         found |= {f"nll_{n}": float(v) for n, v in zip(self.names, bad.nll, strict=True)}
         return found

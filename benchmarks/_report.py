@@ -4,6 +4,7 @@ import json
 import os
 import platform
 import re
+import subprocess
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from importlib import metadata
@@ -26,6 +27,7 @@ def environment(*, command: Sequence[str], threads: int | None) -> dict[str, Any
     return {
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "command": " ".join(command),
+        "commit": commit(),
         "python": platform.python_version(),
         "platform": platform.platform(),
         "device": device,
@@ -33,6 +35,20 @@ def environment(*, command: Sequence[str], threads: int | None) -> dict[str, Any
         "threads": threads if threads is not None else torch.get_num_threads(),
         "versions": {p: v for p in PACKAGES if (v := _version(p)) is not None},
     }
+
+
+def commit() -> str | None:
+    """Return the commit that this code is of, "+" if it was changed since; None if unknown."""
+
+    def ask(*question: str) -> str:
+        words = ["git", "-C", str(Path(__file__).resolve().parent), *question]
+        return subprocess.run(words, capture_output=True, text=True, check=True).stdout.strip()
+
+    try:
+        changed = "+" if ask("status", "--porcelain", "-uno") else ""
+        return ask("rev-parse", "--short=12", "HEAD") + changed
+    except (OSError, subprocess.CalledProcessError):
+        return None
 
 
 def _version(package: str) -> str | None:

@@ -28,6 +28,7 @@ from benchmarks._reliability_run import PEERS, SYSTEMS, Part, run
 from benchmarks._report import environment, markdown, run_name, set_threads, write_run
 
 QUICK = {"epochs": 2, "n_cells": 400}
+WHOLE, OF_ALL = ("swapped", "another_category"), ("calibration error", "Brier score")
 MEASURES = ("reliability", "gate", "precision")
 
 
@@ -71,7 +72,11 @@ def failures_table(results: Sequence[dict[str, Any]]) -> pd.DataFrame:
     ]
     if not rows:
         return pd.DataFrame(columns=keys)
-    return pd.DataFrame(rows).groupby(keys, sort=False).mean().reset_index()
+    groups = pd.DataFrame(rows).groupby(keys, sort=False)
+    table = groups.mean()
+    if "auroc reliability" in table:
+        table["sd auroc reliability"] = groups["auroc reliability"].std(ddof=1)
+    return table.reset_index()
 
 
 def clean_table(results: Sequence[dict[str, Any]]) -> pd.DataFrame:
@@ -156,7 +161,7 @@ def benchmark(args: argparse.Namespace, command: Sequence[str]) -> list[Path]:
 def _shown(failures: pd.DataFrame) -> pd.DataFrame:
     """Return what fits on a screen: failures of the strengths that goals are set for."""
     strength = failures["kind"].map(
-        {"thinned": 0.9, "swapped": 1.0, "another_category": 1.0, "calibration error": 0.0}
+        {"thinned": 0.9, **dict.fromkeys(WHOLE, 1.0), **dict.fromkeys(OF_ALL, 0.0)}
     )
     return failures[failures["strength"] == strength.fillna(0.5)]
 

@@ -9,6 +9,7 @@ from benchmarks import reliability
 from benchmarks._corruptions import KINDS, Donors, kinds_for
 from benchmarks._metrics import auroc
 from benchmarks._reliability_calibration import (
+    brier_score,
     calibration_error,
     coverages,
     depth_correlation,
@@ -88,6 +89,10 @@ def test_probabilities_that_come_true_are_calibrated():
     assert calibration_error(trust[good], [trust[~good]]) < 0.01
     over_confident = trust**0.2
     assert calibration_error(over_confident[good], [over_confident[~good]]) > 0.03
+    constant = np.full(len(trust), 0.9)
+    assert brier_score(constant[good], [constant[~good]]) == pytest.approx(0.09)
+    assert brier_score(trust[good], [trust[~good]]) < 0.08
+    assert brier_score(good[good] * 1.0, [good[~good] * 1.0]) == 0
 
 
 def test_weights_within_types_are_not_those_between_types():
