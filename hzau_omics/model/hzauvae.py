@@ -74,6 +74,10 @@ class HZAUVAE(System):
     SUSPICIOUS_KEY = "hzau_suspicious"
     SUSPICIOUS = 0.5
     """Reliability below which a measurement is more likely failed than not."""
+    AGREEMENT_KEY = "hzau_agreement"
+    DISAGREEING_KEY = "hzau_disagreeing"
+    DISAGREEING = 0.01
+    """Share of good cells whose modalities agree as little or less, and which are listed."""
     recipe = Recipe(
         aligned=True, training={"corruption": 0.1, "distillation": 0.5, "expert_terms": True}
     )
@@ -189,16 +193,24 @@ class HZAUVAE(System):
             found[self.RELIABILITY_KEY] = self.get_reliability(
                 mdata, indices=indices, batch_size=batch_size
             )
+        if self.module.judge.agreement.is_fitted.any():
+            found[self.AGREEMENT_KEY] = self.get_agreement(
+                mdata, kind="pvalue", indices=indices, batch_size=batch_size
+            )
         return found
 
     @override
     def _columns(self, annotations: Mapping[str, Any]) -> dict[str, list[str]]:
-        if self.RELIABILITY_KEY not in annotations:
-            return {}
-        doubtful = annotations[self.RELIABILITY_KEY] < self.SUSPICIOUS
-        return {
-            self.SUSPICIOUS_KEY: ["+".join(doubtful.columns[row]) for row in doubtful.to_numpy()]
+        limits = {
+            self.SUSPICIOUS_KEY: (self.RELIABILITY_KEY, self.SUSPICIOUS),
+            self.DISAGREEING_KEY: (self.AGREEMENT_KEY, self.DISAGREEING),
         }
+        found = {}
+        for column, (key, limit) in limits.items():
+            if key in annotations:
+                low = annotations[key] < limit
+                found[column] = ["+".join(low.columns[row]) for row in low.to_numpy()]
+        return found
 
     @property
     def judges_reliability(self) -> bool:

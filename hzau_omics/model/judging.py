@@ -21,7 +21,7 @@ from hzau_omics.nn.network import MultimodalVAE
 from hzau_omics.nn.reliability import PRIOR_FAILED, reliability_loss
 from hzau_omics.nn.scoring import gather_evidence
 
-MIN_CELLS, MAX_CELLS = 25, 1000
+MIN_CELLS, MAX_CELLS, MAX_REFERENCE = 25, 1000, 10_000
 PROFILE_CELLS, RUN = 10_000, 16
 BATCH_SIZE = 256
 TEACHING_STEPS, TEACHING_CELLS, TEACHING_RATE = 600, 128, 3e-3
@@ -71,20 +71,23 @@ def teach_judge(
 
     In each of at most 600 steps they see 128 training cells as they are, and with each modality
     failed. They judge measurements, not latents: nothing of the network is needed for that, and the
-    gate can rely on them from its first step on. Heads that have been taught are left alone.
+    gate can rely on them from its first step on. Where a call was too short for all steps, the next
+    one goes on; heads that have had them all are left alone.
     """
     judge = network.judge
-    if not judge.learns or judge.is_taught:
+    taught = int(judge.steps_taught)
+    steps = min(TEACHING_STEPS - taught, n_steps)
+    if not judge.learns or steps <= 0:
         return
-    rng = np.random.default_rng(seed)
-    device = judge.is_taught.device
+    rng = np.random.default_rng([seed, taught])
+    device = judge.steps_taught.device
     judge.heads.requires_grad_(requires_grad=True)
-    judge.train()
-    steps = min(TEACHING_STEPS, n_steps)
+    was_training = judge.heads.training
+    judge.heads.train()
     optimizer = torch.optim.AdamW(judge.heads.parameters(), lr=TEACHING_RATE)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
     with torch.random.fork_rng():
-        torch.manual_seed(seed)
+        torch.manual_seed(seed + taught)
         for _ in range(steps):
             chosen = rng.choice(cells, min(TEACHING_CELLS, len(cells)), replace=False)
             batch = store.minibatch(np.sort(chosen)).to(device)
@@ -95,17 +98,18 @@ def teach_judge(
                 optimizer.step()
             schedule.step()
     judge.heads.requires_grad_(requires_grad=False)
-    judge.is_taught.fill_(True)  # noqa: FBT003
+    judge.heads.train(was_training)
+    judge.steps_taught += steps
 
 
 def _teaching_loss(network: MultimodalVAE, batch: Minibatch, corruptor: Corruptor) -> Tensor | None:
-    good = network.judged(batch)
     losses = []
     for m in range(len(network.modalities)):
         rows = batch.present_on_host[:, m].nonzero().squeeze(-1)
         if len(rows):
-            failed = network.judged_one(corruptor.fail(batch, m, rows).batch, m)
-            losses.append(reliability_loss(good[rows.to(good.device), m], failed))
+            good = network.judged(batch, m)
+            failed = network.judged(corruptor.fail(batch, m, rows).batch, m)
+            losses.append(reliability_loss(good[rows.to(good.device)], failed))
     return torch.stack(losses).sum() if losses else None
 
 
@@ -120,18 +124,20 @@ def calibrate_judge(
 
     Logistic regression of failed or not, over validation cells and the same cells with failed
     measurements, weighted as if a tenth had failed: first, for each kind of failure, on what the
-    heads have learned and how foreign a measurement looks, then on this with all other evidence
-    (Platt scaling). A modality that fewer than 25 cells have keeps its log odds.
+    heads have learned, how foreign a measurement looks and how much was measured, then on this with
+    all other evidence (Platt scaling). At most 1,000 cells are made to fail, and at most 10,000
+    tell how good ones score. A modality that fewer than 25 cells have keeps its log odds.
     """
     judge = network.judge
     judge.reset()
     judge.profiles.learn(corruptor.profiles)
-    chosen = np.sort(np.random.default_rng(seed).permutation(cells)[:MAX_CELLS])
+    drawn = np.random.default_rng(seed).permutation(cells)[:MAX_REFERENCE]
+    reference, chosen = np.sort(drawn), np.sort(drawn[:MAX_CELLS])
     if not len(chosen):
         return
     with torch.random.fork_rng(), evaluating(network):
         torch.manual_seed(seed)
-        learned, evidence = judged(network, _minibatches(store, chosen))
+        evidence = _gathered(network, _minibatches(store, reference))
         judge.learn_tails(evidence)
         if not judge.is_taught:
             return
@@ -145,13 +151,16 @@ def calibrate_judge(
                     "Reliability of %s is not calibrated: %d validation cells have it, and %d are "
                     "needed.", name, len(having), MIN_CELLS,
                 )  # fmt: skip
-        good = judge.signs(learned, evidence)
+        # Good cells beside the same ones after failures.
+        same = torch.from_numpy(np.isin(reference, chosen)).to(evidence.batch.device)
+        evidence = Evidence(*(part[same] for part in evidence))
+        good = judge.signs(evidence)
         for m, found in failures.items():
-            bad = judge.signs(found.learned, found.evidence)
+            bad = judge.signs(found.evidence)
             _fit_odds(judge.learned_odds, m, good[:, m], bad[:, m], found.thinned)
         # What is learned of one modality also counts for the others' log odds.
-        good = judge.log_odds(learned, evidence).unsqueeze(-1)
-        scores = {m: judge.log_odds(found.learned, found.evidence) for m, found in failures.items()}
+        good = judge.log_odds(evidence).unsqueeze(-1)
+        scores = {m: judge.log_odds(found.evidence) for m, found in failures.items()}
         for m, score in scores.items():
             bad = score[:, m].unsqueeze(-1)
             _fit_odds(judge.odds, m, good[:, m], bad, torch.zeros(len(bad), dtype=torch.bool))
@@ -162,24 +171,15 @@ def _minibatches(store: CellStore, cells: NDArray[np.int64]) -> Iterator[Minibat
     return store.minibatches(cells, BATCH_SIZE)
 
 
-def judged(network: MultimodalVAE, batches: Iterable[Minibatch]) -> tuple[Tensor, Evidence]:
-    """Return what the heads say (NaN without, and where absent), and all evidence."""
+def _gathered(network: MultimodalVAE, batches: Iterable[Minibatch]) -> Evidence:
     device = network.judge.is_trained.device
-    learned, found = [], []
-    for batch in batches:
-        here = batch.to(device)
-        found.append(gather_evidence(network, here))
-        logit = torch.full(here.present.shape, torch.nan, device=device)
-        if network.judge.learns:
-            logit = torch.where(here.present, network.judged(here), logit)
-        learned.append(logit)
-    return torch.cat(learned), Evidence(*(torch.cat(part) for part in zip(*found, strict=True)))
+    found = [gather_evidence(network, batch.to(device)) for batch in batches]
+    return Evidence(*(torch.cat(part) for part in zip(*found, strict=True)))
 
 
 class _Failed(NamedTuple):
     """What is known of cells with failed measurements of one modality, and how these failed."""
 
-    learned: Tensor
     evidence: Evidence
     thinned: Tensor
 
@@ -188,8 +188,8 @@ def _failed(
     network: MultimodalVAE, batches: Iterable[Minibatch], corruptor: Corruptor, modality: int
 ) -> _Failed:
     spoilt = [corruptor.fail(batch, modality) for batch in batches]
-    learned, evidence = judged(network, (found.batch for found in spoilt))
-    return _Failed(learned, evidence, torch.cat([found.thinned for found in spoilt]))
+    evidence = _gathered(network, (found.batch for found in spoilt))
+    return _Failed(evidence, torch.cat([found.thinned for found in spoilt]))
 
 
 def _fit_odds(odds: LogOdds, modality: int, good: Tensor, bad: Tensor, kind: Tensor) -> None:

@@ -22,7 +22,7 @@ from hzau_omics.processes import is_first_process
 if TYPE_CHECKING:
     from hzau_omics.model.base import TrainableModel
 
-FORMAT = 6
+FORMAT = 7
 MANIFEST = "manifest.json"
 WEIGHTS = "weights.safetensors"
 SPLITS = "splits.safetensors"

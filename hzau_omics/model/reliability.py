@@ -5,10 +5,9 @@ import pandas as pd
 import torch
 
 from hzau_omics.errors import ConfigError
-from hzau_omics.model.judging import judged
 from hzau_omics.model.session import InferenceSession, check_choice, evaluating
 from hzau_omics.nn.evidence import pairs_of
-from hzau_omics.nn.scoring import pair_agreement
+from hzau_omics.nn.scoring import gather_evidence, pair_agreement
 
 AGREEMENT_KINDS = ("score", "pvalue")
 
@@ -23,16 +22,18 @@ def reliability(session: InferenceSession) -> pd.DataFrame:
         )
         raise ConfigError(msg)
     if not network.judge.is_trained:
-        msg = (
-            "This model has seen no failed measurements, and cannot judge any. Train it with "
-            "plan_kwargs={'corruption': 0.1} (the default), and with validation cells."
+        lack = (
+            "validation cells to calibrate it with: train with train_size < 1"
+            if network.judge.is_taught
+            else "failed measurements: train with plan_kwargs={'corruption': 0.1} (the default)"
         )
+        msg = f"Reliability cannot be judged. This model has seen no {lack}."
         raise ConfigError(msg)
     values = np.full((len(session), len(network.modalities)), np.nan, np.float32)
     with evaluating(network):
         for rows, batch in session.minibatches():
-            learned, evidence = judged(network, [batch])
-            values[rows] = torch.sigmoid(network.judge.log_odds(learned, evidence)).cpu().numpy()
+            log_odds = network.judge.log_odds(gather_evidence(network, batch))
+            values[rows] = torch.sigmoid(log_odds).cpu().numpy()
     return pd.DataFrame(values, index=session.obs_names, columns=list(network.modalities))
 
 

@@ -458,8 +458,10 @@ class MultimodalModel(TrainableModel):
         ----------
         kind
             ``"score"``, or ``"pvalue"``: the share of validation cells, whose modalities belong
-            together, that score as high or higher. Of good cells 5 % have a p-value below 0.05: of
-            many cells, correct for their number.
+            together, that score as high or higher. Of good held-out cells 5 % have a p-value below
+            0.05; of training cells fewer, as the model has learned to make theirs agree. Of many
+            cells, correct for their number, and note that n validation cells (of which 10,000 at
+            most are kept) give no p-value below 1 / (n + 1).
         mdata, indices, batch_size
             As in :meth:`get_latent_representation`.
 
@@ -663,8 +665,10 @@ class MultimodalModel(TrainableModel):
         ``obsm["X_hzau"]``, the latents. HZAU-VAE adds gate weights, ``obsm["hzau_gate"]``, and, if
         it has seen failed measurements in training, ``obsm["hzau_reliability"]`` and, in ``obs`` of
         the MuData, ``"hzau_suspicious"``: the modalities of a cell that are more likely failed than
-        not, such as ``"rna"``, empty for most cells. A store on disk gets what goes into ``obsm``,
-        some cells at a time.
+        not, such as ``"rna"``, empty for most cells. It also adds p-values of
+        :meth:`get_agreement`, ``obsm["hzau_agreement"]``, and ``obs["hzau_disagreeing"]``: the
+        pairs that agree as little as fewer than 1 in 100 good cells' do, such as
+        ``"rna|protein"``. A store on disk gets what goes into ``obsm``, some cells at a time.
 
         Parameters
         ----------

@@ -3,7 +3,7 @@
 from jaxtyping import Float
 from torch import Tensor
 
-from hzau_omics.nn.gaussian import DiagonalGaussian
+from hzau_omics.nn.gaussian import DiagonalGaussian, informed
 
 
 def log_agreement(a: DiagonalGaussian, b: DiagonalGaussian) -> Float[Tensor, "*cell"]:
@@ -11,12 +11,14 @@ def log_agreement(a: DiagonalGaussian, b: DiagonalGaussian) -> Float[Tensor, "*c
 
     It is the log ratio of "both are of one cell", whose latent is drawn once from the prior
     N(0, I), to "each is of a cell of its own". Latents of which a posterior is wider than the prior
-    count as if it was as wide: they say nothing.
+    count as the prior: they say nothing.
     """
-    precisions = [(-q.logvar).exp().clamp_min(1.0) for q in (a, b)]
+    precisions = [(-q.logvar).exp() for q in (a, b)]
+    means = [q.mean * informed(precision) for q, precision in zip((a, b), precisions, strict=True)]
+    precisions = [precision.clamp_min(1.0) for precision in precisions]
     # The product of both over the prior has their precisions' sum less the prior's, 1.
     total = precisions[0] + precisions[1] - 1
-    weighted = precisions[0] * a.mean + precisions[1] * b.mean
-    squares = precisions[0] * a.mean.square() + precisions[1] * b.mean.square()
+    weighted = precisions[0] * means[0] + precisions[1] * means[1]
+    squares = precisions[0] * means[0].square() + precisions[1] * means[1].square()
     scale = precisions[0].log() + precisions[1].log() - total.log()
     return 0.5 * (scale - squares + weighted.square() / total).sum(-1)

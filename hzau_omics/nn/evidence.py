@@ -12,6 +12,8 @@ class Evidence(NamedTuple):
 
     Attributes
     ----------
+    learned
+        Log odds that the measurement can be trusted, as the heads of reliability have learned it.
     level
         Log of a measurement's total (of absolute values) plus 1.
     fit
@@ -35,6 +37,7 @@ class Evidence(NamedTuple):
         Batch of each cell.
     """
 
+    learned: Float[Tensor, "cell modality"]
     level: Float[Tensor, "cell modality"]
     fit: Float[Tensor, "cell modality"]
     shape: Float[Tensor, "cell modality"]

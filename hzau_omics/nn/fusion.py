@@ -5,7 +5,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from hzau_omics.errors import ConfigError
-from hzau_omics.nn.gaussian import DiagonalGaussian
+from hzau_omics.nn.gaussian import DiagonalGaussian, informed
 
 # Finite, because a softmax over -inf has NaN gradients; exp() of it is exactly 0 in float32.
 UNAVAILABLE = -1e4
@@ -118,7 +118,8 @@ def evidence_of_experts(
     """Add up what some experts have seen: the posterior if modalities are independent given z.
 
     It is their product over all priors but one, as :func:`quotient_of_experts` gives it. Precision
-    beyond the prior's is what an expert has seen; one that is wider than the prior has seen none.
+    beyond the prior's is what an expert has seen; one that is wider than the prior has seen none,
+    and its mean counts nothing either.
 
     Parameters
     ----------
@@ -133,7 +134,7 @@ def evidence_of_experts(
     """
     precision = (-experts.logvar.float()).exp()
     seen = (precision - 1).clamp_min(0)
-    weighted = precision * experts.mean.float()
+    weighted = precision * experts.mean.float() * informed(precision)
     total, mean = torch.ones_like(seen[:, :1]), torch.zeros_like(seen[:, :1])
     # One by one: a product with `members` would lose digits under autocast.
     for e, counts in enumerate(members.T.unsqueeze(-1)):

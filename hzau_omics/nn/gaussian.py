@@ -11,6 +11,9 @@ from torch.nn.functional import softplus
 LOG_2PI = math.log(2 * math.pi)
 LOGVAR_RANGE = (-10.0, 5.0)
 
+NARROWER = 0.01
+"""Precision beyond the prior's from which on a posterior knows something."""
+
 
 class DiagonalGaussian(NamedTuple):
     """Mean and log-variance, both with the latents on the last axis."""
@@ -37,6 +40,14 @@ class DiagonalGaussian(NamedTuple):
         """Log density of `z` in nats, summed over latents."""
         standardised = (z - self.mean).square() * (-self.logvar).exp()
         return -0.5 * (standardised + self.logvar + LOG_2PI).sum(-1)
+
+
+def informed(precision: Tensor) -> Tensor:
+    """Return 1 where a posterior is narrower than the prior N(0, 1), else 0, without a jump.
+
+    It rises from 0 to 1 between precisions of 1 and 1.01.
+    """
+    return ((precision - 1) / NARROWER).clamp(0, 1)
 
 
 def standard_normal_like(mean: Float[Tensor, "*cell latent"]) -> DiagonalGaussian:

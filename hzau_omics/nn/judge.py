@@ -82,10 +82,10 @@ class Judge(nn.Module):
             {name: Tails(n_modalities, n_batches) for name in (*ALONE, *TOGETHER)}
         )
         self.agreement = Tails(len(self.pairs), n_batches)
-        self.learned_odds, self.odds = LogOdds(n_modalities, 3, 2), LogOdds(n_modalities, 1)
-        self.is_taught: Tensor
+        self.learned_odds, self.odds = LogOdds(n_modalities, 4, 2), LogOdds(n_modalities, 1)
+        self.steps_taught: Tensor
         self.is_trained: Tensor
-        self.register_buffer("is_taught", torch.zeros((), dtype=torch.bool))
+        self.register_buffer("steps_taught", torch.zeros((), dtype=torch.long))
         self.register_buffer("is_trained", torch.zeros((), dtype=torch.bool))
 
     @property
@@ -93,15 +93,26 @@ class Judge(nn.Module):
         """Whether it has heads that training can teach."""
         return len(self.heads) > 0
 
+    @property
+    def is_taught(self) -> bool:
+        """Whether heads have learned anything."""
+        return bool(self.steps_taught > 0)
+
     def forward(
         self,
         inputs: Sequence[Tensor | SparseEntries],
         covariates: Float[Tensor, "cell covariate"],
     ) -> Float[Tensor, "cell modality"]:
-        """Return the log odds that the heads have learned, of encoder inputs."""
-        return torch.stack(
-            [head(x, covariates) for head, x in zip(self.heads, inputs, strict=True)], dim=-1
-        )
+        """Return the log odds that the heads have learned, of encoder inputs.
+
+        They drop nothing out, nor learn: the gate is to hear in training what it always will.
+        """
+        was_training = self.heads.training
+        self.heads.eval()
+        with torch.no_grad():
+            every = [head(x, covariates) for head, x in zip(self.heads, inputs, strict=True)]
+        self.heads.train(was_training)
+        return torch.stack(every, dim=-1)
 
     def of_modality(
         self,
@@ -109,7 +120,7 @@ class Judge(nn.Module):
         x: Tensor | SparseEntries,
         covariates: Float[Tensor, "cell covariate"],
     ) -> Float[Tensor, " cell"]:
-        """Return the same of one modality."""
+        """Return the same of one modality, as it is to be learned."""
         found: Tensor = self.heads[modality](x, covariates)
         return found
 
@@ -137,22 +148,24 @@ class Judge(nn.Module):
         return found
 
     @staticmethod
-    def signs(
-        learned: Float[Tensor, "cell modality"], evidence: Evidence
-    ) -> Float[Tensor, "cell modality sign"]:
-        """Return what tells known kinds of failure: the heads' log odds, and what looks foreign."""
-        return torch.stack([learned, evidence.purity, evidence.ratio], dim=-1)
+    def signs(evidence: Evidence) -> Float[Tensor, "cell modality sign"]:
+        """Return what tells known kinds of failure.
 
-    def log_odds(
-        self, learned: Float[Tensor, "cell modality"], evidence: Evidence
-    ) -> Float[Tensor, "cell modality"]:
+        The heads' log odds, what looks foreign, and how much was measured: where depths vary
+        little, nothing tells what was lost better than this.
+        """
+        return torch.stack(
+            [evidence.learned, evidence.purity, evidence.ratio, evidence.level], dim=-1
+        )
+
+    def log_odds(self, evidence: Evidence) -> Float[Tensor, "cell modality"]:
         """Return the log odds that measurements can be trusted, from all that is known.
 
         Each unusual score counts by the bound on its Bayes factor. That no other modality bears a
         measurement out counts only as far as one of them can be trusted itself: where all others
         have failed, it is no surprise.
         """
-        alone: Tensor = self.learned_odds(self.signs(learned, evidence))
+        alone: Tensor = self.learned_odds(self.signs(evidence))
         for name in ALONE:
             alone = alone + self._unusual(name, evidence)
         borne_out = self._best_agreement(evidence)

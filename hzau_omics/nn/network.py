@@ -161,17 +161,11 @@ class MultimodalVAE(nn.Module):
         hidden = [encoder(x, covariates) for encoder, x in zip(self.encoders, inputs, strict=True)]
         reliability = None
         if self.judge.learns:
-            with torch.no_grad():
-                reliability = self.judge(inputs, covariates)
+            reliability = self.judge(inputs, covariates)
         return Encoded(hidden, self.experts(hidden), reliability)
 
-    def judged(self, batch: Minibatch) -> Float[Tensor, "cell modality"]:
-        """Return the log odds that each measurement can be trusted, as learned in training."""
-        found: Tensor = self.judge(self._encoder_inputs(batch), self.covariates(batch))
-        return found
-
-    def judged_one(self, batch: Minibatch, modality: int) -> Float[Tensor, " cell"]:
-        """Return the same of one modality."""
+    def judged(self, batch: Minibatch, modality: int) -> Float[Tensor, " cell"]:
+        """Return the log odds that measurements can be trusted, for heads to learn them."""
         x = self._encoder_input(modality, batch)
         return self.judge.of_modality(modality, x, self.covariates(batch))
 

@@ -50,7 +50,12 @@ def gather_evidence(network: MultimodalVAE, batch: Minibatch) -> Evidence:
     scores = [_scores(network, batch, z, m) for m in range(len(network.modalities))]
     level, fit, shape, support, purity, ratio, foreign = torch.stack(scores, dim=-1)
     agreement = _pair_agreement(q, known)
-    return Evidence(level, fit, shape, support, purity, ratio, foreign, agreement, batch.batch)
+    learned = torch.full_like(level, torch.nan)
+    if encoded.reliability is not None:
+        learned = torch.where(batch.present, encoded.reliability, learned)
+    return Evidence(
+        learned, level, fit, shape, support, purity, ratio, foreign, agreement, batch.batch
+    )
 
 
 def _scores(

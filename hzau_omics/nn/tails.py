@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-MOST_KEPT, FEWEST = 1000, 25
+MOST_KEPT, FEWEST = 10_000, 25
 LEAST_WIDTH = 0.25
 MEMORY = 200_000
 """Reference values of all scores together, at most: with very many scores each keeps fewer."""

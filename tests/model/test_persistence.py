@@ -199,7 +199,7 @@ def test_foreign_and_missing_folders_are_refused(tmp_path, folder):
     ("values", "message"),
     [
         ({"model": "MVAE"}, "holds a MVAE, not a HZAUVAE"),
-        ({"format": 99}, "has format 99; this version reads format 6"),
+        ({"format": 99}, "has format 99; this version reads format 7"),
         ({"n_cells": None}, r"lacks \['n_cells'\]"),
         ({"layout": {}}, "data layout has format 1"),
         ({"init_params": {"n_latent": 9, "n_hidden": 16}}, "does not fit the manifest"),

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import torch
 from sklearn.metrics import roc_auc_score
 
 import hzau_omics as ho
@@ -123,7 +124,14 @@ def test_annotations_hold_reliability_and_suspicious_cells(trained):
     expected = ["+".join(n for n in found.columns if row[n] < 0.5) for _, row in found.iterrows()]
     assert names.tolist() == expected
     assert (names == "").mean() > 0.8
-    assert trained.to_anndata(mdata).obs["hzau_suspicious"].tolist() == expected
+    exported = trained.to_anndata(mdata)
+    assert exported.obs["hzau_suspicious"].tolist() == expected
+    p = mdata.obsm["hzau_agreement"]
+    np.testing.assert_array_equal(p, trained.get_agreement(mdata, kind="pvalue"))
+    pairs = [p.columns[0] if value < 0.01 else "" for value in p.iloc[:, 0]]
+    assert mdata.obs["hzau_disagreeing"].tolist() == pairs
+    assert exported.obs["hzau_disagreeing"].tolist() == pairs
+    assert exported.obsm["hzau_agreement"].shape == p.shape
 
 
 def test_without_failures_in_training_nothing_is_judged(mdata, fit):
@@ -132,6 +140,10 @@ def test_without_failures_in_training_nothing_is_judged(mdata, fit):
         model.get_reliability()
     model.annotate()
     assert "hzau_reliability" not in mdata.obsm
+    every = fit(mdata, train_size=1.0)
+    with pytest.raises(ConfigError, match="no validation cells to calibrate it"):
+        every.get_reliability()
+    every.annotate()
     uniform = fit(mdata, options={"pool": "uniform"})
     with pytest.raises(ConfigError, match="beside the gate"):
         uniform.get_reliability()
@@ -150,3 +162,23 @@ def test_profiles_are_of_runs_of_cells_none_of_them_twice(n_cells, monkeypatch):
     assert (np.diff(found) > 0).all()
     if n_cells > 100:
         assert (np.diff(found) == 3).mean() >= 1 - 1 / judging.RUN
+
+
+def test_heads_go_on_learning_where_a_call_was_too_short(mdata, fit, quick):
+    twice = fit(mdata, max_epochs=1)
+    before = [p.clone() for p in twice.module.judge.heads.parameters()]
+    taught = int(twice.module.judge.steps_taught)
+    assert 0 < taught < 600
+    twice.train(**{**quick, "max_epochs": 3})
+    assert int(twice.module.judge.steps_taught) == min(600, 4 * taught)
+    after = list(twice.module.judge.heads.parameters())
+    assert any(not torch.equal(a, b) for a, b in zip(before, after, strict=True))
+
+
+def test_the_gate_hears_in_training_what_it_hears_afterwards(mdata, fit):
+    model = fit(mdata)
+    batch = model._store.minibatch(np.arange(20))
+    expected = model.module.eval().encode(batch).reliability
+    for _ in range(2):
+        torch.testing.assert_close(model.module.train().encode(batch).reliability, expected)
+    model.module.eval()

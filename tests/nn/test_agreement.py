@@ -49,3 +49,9 @@ def test_a_posterior_that_knows_nothing_neither_agrees_nor_disagrees():
     assert log_agreement(prior, sharp).item() == pytest.approx(0, abs=1e-9)
     wider = gaussian((0.0, 3.0))
     assert log_agreement(wider, sharp).item() == pytest.approx(0, abs=1e-9)
+
+
+@pytest.mark.parametrize("mean", [0.0, 3.0, -10.0])
+def test_a_posterior_wider_than_the_prior_says_nothing_wherever_it_is(mean):
+    wide, sharp = gaussian((mean, 4.0)), gaussian((-1.0, 0.3))
+    assert log_agreement(wide, sharp).item() == pytest.approx(0, abs=1e-9)

@@ -118,7 +118,7 @@ def test_evidence_is_the_exact_posterior_where_modalities_are_independent_given_
 
 
 def test_an_expert_wider_than_the_prior_has_seen_nothing():
-    mean = torch.tensor([[[2.0], [0.0]]])
+    mean = torch.tensor([[[2.0], [5.0]]])
     wide = DiagonalGaussian(mean, torch.tensor([[[-1.0], [3.0]]]))
     found = evidence_of_experts(wide, torch.tensor([[True, True]]))
     assert_close(found.logvar, torch.tensor([[[-1.0]]]))

@@ -41,7 +41,7 @@ def judge():
 
 
 def odds(judge, learned, found):
-    return judge.log_odds(torch.tensor([learned]), found)[0]
+    return judge.log_odds(found._replace(learned=torch.tensor([learned])))[0]
 
 
 def test_nothing_unusual_leaves_what_was_learned(judge):
@@ -83,7 +83,7 @@ def test_one_partner_that_agrees_is_enough(judge):
 
 def test_without_a_partner_there_is_nothing_to_agree_with(judge):
     nan = math.nan
-    columns = (torch.tensor([[GOOD, nan]]) for _ in range(7))
+    columns = (torch.tensor([[GOOD, nan]]) for _ in range(8))
     lone = Evidence(*columns, torch.tensor([[nan]]), torch.zeros(1, dtype=torch.long))
     found = odds(judge(), [2.0, nan], lone)
     assert found[0] == pytest.approx(2.0)
@@ -101,7 +101,7 @@ def test_evidence_is_what_it_says(make_network, make_batch):
         encoded = network.encode(batch)
         for m, name in enumerate(network.modalities):
             present = batch.present[:, m]
-            for column in (found.level, found.fit, found.shape):
+            for column in (found.learned, found.level, found.fit, found.shape):
                 assert torch.equal(column[:, m].isfinite(), present)
             z = encoded.experts.mean[:, m]
             expected = network.log_likelihoods(z, batch, [m])[:, m]
@@ -109,6 +109,8 @@ def test_evidence_is_what_it_says(make_network, make_batch):
             expected = batch.x[name].abs().sum(-1).log1p()
             torch.testing.assert_close(found.level[present, m], expected[present])
             assert (found.shape[present, m].abs() <= 1 + 1e-6).all()
+        expected = torch.where(batch.present, encoded.reliability, torch.nan)
+        torch.testing.assert_close(found.learned, expected, equal_nan=True)
         several = batch.present.sum(-1) > 1
         supported = found.support.isfinite()
         assert torch.equal(supported, batch.present & several[:, None])

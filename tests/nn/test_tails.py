@@ -43,7 +43,7 @@ def test_p_values_of_good_cells_are_uniform_whatever_the_covariate():
 
 def test_many_reference_cells_are_thinned_and_few_give_nothing():
     tails = Tails(2)
-    fit(tails, *draw(5000, 0))
+    fit(tails, *draw(MOST_KEPT + 500, 0))
     assert tails.known.shape == (2, MOST_KEPT)
     assert (tails.known.diff(dim=1) >= 0).all()
     values, level = draw(FEWEST - 1, 0)
