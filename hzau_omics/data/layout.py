@@ -1,6 +1,7 @@
 """What was registered at set-up: modalities, features, batches and covariates, as plain values."""
 
 from collections.abc import Mapping
+from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
 
@@ -121,7 +122,7 @@ class ModalityLayout:
             "var_names": list(self.var_names),
             "panel": None if self.panel is None else self.panel.tolist(),
             "measured": self.measured.tolist(),
-            "text": self.text,
+            "text": deepcopy(self.text),
         }
 
     @classmethod

@@ -20,7 +20,13 @@ from hzau_omics.model.decoding import ModalityPredictor
 from hzau_omics.model.predictive import PredictiveConfig, walk
 from hzau_omics.model.session import InferenceSession, evaluating, make_generator
 from hzau_omics.nn.network import MultimodalVAE
-from hzau_omics.text import SentenceEncoder, TextEncoder, encoder_from_record
+from hzau_omics.text import (
+    BagOfWords,
+    SentenceEncoder,
+    TermEncoder,
+    TextEncoder,
+    encoder_from_record,
+)
 from hzau_omics.text.encoder import Vectors, dense
 
 MAX_CELLS, MIN_CELLS, N_SAMPLES = 500, 20, 5
@@ -156,6 +162,9 @@ def find_text_modality(
         )
         raise DataContractError(msg)
     columns = np.array([position[feature] for feature in registered.var_names], dtype=np.int64)
+    if isinstance(chosen, BagOfWords | TermEncoder):
+        # What was filtered out of the modality is not known.
+        chosen, columns = chosen.only(columns.tolist()), np.arange(len(columns))
     known = tuple(str(text) for text in (registered.text or {}).get("texts", ()))
     return TextModality(modality, chosen, columns, known)
 

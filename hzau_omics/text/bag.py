@@ -131,6 +131,14 @@ class BagOfWords:
         counts = self._vectorizer(vocabulary=list(self.features)).transform(texts)
         return replace(self, frequency=_shares(sparse.csr_matrix(counts)))
 
+    def only(self, positions: Sequence[int]) -> "BagOfWords":
+        """Return an encoder of some of the words."""
+        return replace(
+            self,
+            features=tuple(self.features[i] for i in positions),
+            frequency=tuple(self.frequency[i] for i in positions) if self.frequency else (),
+        )
+
     @property
     def likelihood(self) -> str:
         """Likelihood that suits the weighting."""

@@ -1,5 +1,6 @@
 """Ontologies: terms with names, definitions and ancestors, and the search for what a text means."""
 
+import hashlib
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ CELL_ONTOLOGY = "CL"
 
 # A marker is letters and then a digit: CD14, CCR2, PD1.
 _MARKER = r"\b([a-z]+\d[a-z0-9]*)"
+_SIGNED = re.compile(r"\b(?:[a-z]+\d[a-z0-9]*[+-]+){2,}")
 _LEVELS = (
     (re.compile(_MARKER + r"(?:\+{1,3}|[- ](?:positive|pos|high|hi|bright)\b)"), r"\1 \1_high "),
     (re.compile(_MARKER + r"[- ](?:low|lo|dim)\b"), r"\1 \1_low "),
@@ -133,6 +135,12 @@ class Ontology:
             else f"{term!r} is the name of several terms: {', '.join(named)}. Give one of these."
         )
         raise DataContractError(msg)
+
+    @cached_property
+    def digest(self) -> str:
+        """What tells it from others: a hash of its name, version and terms."""
+        text = repr((self.name, self.version, sorted(map(repr, self.terms.values()))))
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     def ancestors(self, term: str) -> tuple[str, ...]:
         """Return the identifiers of a term and of everything that it is a kind of."""
@@ -264,7 +272,7 @@ def search_words(text: str) -> list[str]:
     >>> search_words("CD14-high monocytes")
     ['cd14', 'cd14_high', 'monocyte', 'cd14 cd14_high', 'cd14_high monocyte']
     """
-    leveled = plain(text).translate(_GREEK)
+    leveled = _SIGNED.sub(_apart, plain(text).translate(_GREEK))
     for pattern, spelled in _LEVELS:
         leveled = pattern.sub(spelled, leveled)
     found = [
@@ -274,6 +282,12 @@ def search_words(text: str) -> list[str]:
         if len(word) == 1 or word not in ENGLISH_STOP_WORDS
     ]
     return found + [f"{first} {second}" for first, second in pairwise(found)]
+
+
+def _apart(markers: re.Match[str]) -> str:
+    """Put spaces between markers with signs: "CD3-CD19-" is two, "CD3-CD28" has a hyphen."""
+    has_sign = not markers.string[markers.end() : markers.end() + 1].isalnum()
+    return re.sub("([+-]+)", r"\1 ", markers.group()) if has_sign else markers.group()
 
 
 def _singular(word: str) -> str:

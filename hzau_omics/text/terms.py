@@ -1,7 +1,7 @@
 """Texts as terms of an ontology: what a cell is said to be, and everything that is a kind of."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -14,7 +14,7 @@ from hzau_omics.text.ontology import CELL_ONTOLOGY, Ontology, Term, TermVectors,
 from hzau_omics.text.sentences import SentenceEncoder
 
 _SEEN: dict[str, Ontology] = {}
-"""Ontologies of the user's own, used in this session, by name: they are not stored."""
+"""Ontologies used in this session, by what they hold: they are not stored."""
 
 _VECTORS: dict[tuple[str, str], TermVectors] = {}
 """Embeddings of whole ontologies, by ontology and model: they take a minute or two."""
@@ -72,7 +72,7 @@ class TermEncoder:
     )
 
     def __post_init__(self) -> None:
-        """Check the terms, and remember an ontology of the user's own for this session.
+        """Check the terms, and remember the ontology for this session.
 
         Raises
         ------
@@ -87,8 +87,9 @@ class TermEncoder:
                 "take the version that the model was trained with."
             )
             raise DataContractError(msg)
-        if self.ontology.name != CELL_ONTOLOGY:
-            _SEEN[self.ontology.name] = self.ontology
+        # The last one used is the last one.
+        _SEEN.pop(self.ontology.digest, None)
+        _SEEN[self.ontology.digest] = self.ontology
 
     @classmethod
     def fit(
@@ -131,6 +132,14 @@ class TermEncoder:
         ordered = sorted(share, key=lambda term: (ontology.information[term], term))
         frequency = tuple(round(min(share[term], 1.0), 6) for term in ordered)
         return cls(tuple(ordered), ontology, sentences, top, frequency)
+
+    def only(self, positions: Sequence[int]) -> "TermEncoder":
+        """Return an encoder of some of the terms."""
+        return replace(
+            self,
+            terms=tuple(self.terms[i] for i in positions),
+            frequency=tuple(self.frequency[i] for i in positions) if self.frequency else (),
+        )
 
     @property
     def features(self) -> tuple[str, ...]:
@@ -208,6 +217,7 @@ class TermEncoder:
             KIND: self.kind,
             "ontology": self.ontology.name,
             "version": self.ontology.version,
+            "digest": self.ontology.digest,
             "terms": list(self.terms),
             "frequency": list(self.frequency),
             "top": self.top,
@@ -223,14 +233,7 @@ class TermEncoder:
         ConfigError
             The ontology is not at hand.
         """
-        name = str(record["ontology"])
-        ontology = cell_ontology() if name == CELL_ONTOLOGY else _SEEN.get(name)
-        if ontology is None:
-            msg = (
-                f"The texts were read as terms of the ontology {name!r}, which is not stored. Make "
-                "a TermEncoder of it first, or give one: encoder=..."
-            )
-            raise ConfigError(msg)
+        ontology = _recalled(record)
         stored = record.get("sentences")
         sentences = None
         if stored is not None:
@@ -242,3 +245,22 @@ class TermEncoder:
             top=int(record["top"]),
             frequency=tuple(float(share) for share in record["frequency"]),
         )
+
+
+def _recalled(record: Mapping[str, Any]) -> Ontology:
+    """Return the ontology of a record: the very one, else one of its name and version."""
+    name, version = str(record["ontology"]), str(record["version"])
+    digest = str(record.get("digest", ""))
+    if digest in _SEEN:
+        return _SEEN[digest]
+    alike = [o for o in _SEEN.values() if (o.name, o.version) == (name, version)]
+    if alike:
+        return alike[-1]
+    # One of the user's own may have its name, but has hardly a version.
+    if name == CELL_ONTOLOGY and version:
+        return cell_ontology()
+    msg = (
+        f"The texts were read as terms of the ontology {name!r}, which is not stored. Make a "
+        "TermEncoder of it first, or give one: encoder=..."
+    )
+    raise ConfigError(msg)

@@ -8,7 +8,7 @@ import pytest
 
 import hzau_omics as ho
 from hzau_omics import model as models
-from hzau_omics.errors import ConfigError, DataContractError
+from hzau_omics.errors import ConfigError, DataContractError, HzauWarning
 from hzau_omics.text import Ontology, Term
 
 SIZES = {"n_latent": 4, "n_hidden": 16}
@@ -70,6 +70,23 @@ def test_the_order_of_words_in_a_modality_does_not_matter(mdata):
     imputed = model.impute("text", n_samples=400, quantiles=(), seed=0, indices=[0, 40]).to_df()
     expected = [imputed.loc[cell, word] for (cell, _), word in described["text"].items()]
     np.testing.assert_allclose(described["probability"], expected, atol=0.06)
+
+
+def test_words_that_were_filtered_out_are_not_known():
+    few = simulated()
+    few.mod["text"] = few["text"][:, few["text"].var_names != "monocyte"].copy()
+    few.update()
+    model = untrained(few)
+    assert model.query_text("b cell").shape == (few.n_obs, 1)
+    with pytest.raises(DataContractError, match="knows none of 'monocyte'"):
+        model.query_text("monocyte")
+    with pytest.warns(HzauWarning, match="does not know 'monocyte'"):
+        model.query_text("monocyte cell")
+
+
+def test_no_batch_at_all_is_refused(model):
+    with pytest.raises(DataContractError, match="transform_batch names batches"):
+        model.generate("rna", text="monocyte", transform_batch=[])
 
 
 def test_words_are_ranked_by_what_they_say_of_the_cell(model):

@@ -82,3 +82,19 @@ def test_levels_of_markers_tell_terms_apart():
         assert encoder.read_as(f"CD45RA{sign}")[0] == "memory"
     for sign in "+\u207a\uff0b":
         assert encoder.read_as(f"CD45RA{sign}")[0] == "naive"
+
+
+@pytest.mark.parametrize(
+    ("text", "alike"),
+    [
+        ("CD3-CD19- cell", "CD3- CD19- cell"),
+        ("CD3+CD19-CD56+ cell", "CD3+ CD19- CD56+ cell"),
+        ("CD3-CD19+ cell", "CD3- CD19+ cell"),
+    ],
+)
+def test_signs_without_spaces_are_of_each_marker(text, alike):
+    assert search_words(text) == search_words(alike)
+
+
+def test_a_hyphen_between_markers_is_no_sign():
+    assert search_words("CD3-CD28 beads") == search_words("CD3 CD28 beads")

@@ -106,3 +106,27 @@ def test_sentences_find_terms_without_a_shared_word():
 def test_several_terms_of_one_name_keep_apart():
     twice = Ontology([Term("Y:1", "a"), Term("Y:2", "a")], name="Y")
     assert TermEncoder(("Y:1", "Y:2"), twice).features == ("a (Y:1)", "a (Y:2)")
+
+
+def test_ontologies_of_one_name_are_told_apart(encoder):
+    other = TermEncoder.fit(["lymphocyte"], Ontology([Term("Y:1", "lymphocyte")], name="X"))
+    for own in (encoder, other):
+        assert encoder_from_record(own.record()).ontology is own.ontology
+
+
+def test_an_ontology_of_ones_own_may_have_the_name_of_another():
+    own = TermEncoder.fit(["my cell"], Ontology([Term("M:1", "my cell")], name="CL"))
+    assert encoder_from_record(own.record()).ontology is own.ontology
+    former = dict(terms._SEEN)
+    terms._SEEN.clear()
+    try:
+        with pytest.raises(ConfigError, match="ontology 'CL', which is not stored"):
+            encoder_from_record(own.record())
+    finally:
+        terms._SEEN.update(former)
+
+
+def test_some_of_the_terms_are_an_encoder_too(encoder):
+    last = encoder.only([len(encoder.terms) - 1])
+    assert last.features == encoder.features[-1:]
+    np.testing.assert_array_equal(last.encode(TEXTS), encoder.encode(TEXTS)[:, -1:])
