@@ -173,12 +173,3 @@ def test_heads_go_on_learning_where_a_call_was_too_short(mdata, fit, quick):
     assert int(twice.module.judge.steps_taught) == min(600, 4 * taught)
     after = list(twice.module.judge.heads.parameters())
     assert any(not torch.equal(a, b) for a, b in zip(before, after, strict=True))
-
-
-def test_the_gate_hears_in_training_what_it_hears_afterwards(mdata, fit):
-    model = fit(mdata)
-    batch = model._store.minibatch(np.arange(20))
-    expected = model.module.eval().encode(batch).reliability
-    for _ in range(2):
-        torch.testing.assert_close(model.module.train().encode(batch).reliability, expected)
-    model.module.eval()
