@@ -73,7 +73,8 @@ def test_swapped_measurements_are_found(trained):
     assert roc_auc_score(labels, np.concatenate([good, bad])) > 0.8
     rare = trained.get_agreement(swapped, kind="pvalue")["rna|adt"] < 0.05
     assert rare.mean() > 0.3
-    assert (trained.get_agreement(clean, kind="pvalue")["rna|adt"] < 0.05).mean() < 0.12
+    # A twentieth, as far as some sixty validation cells can tell.
+    assert (trained.get_agreement(clean, kind="pvalue")["rna|adt"] < 0.05).mean() < 0.17
 
 
 def test_agreement_is_of_pairs_and_absent_where_one_is(trained):
