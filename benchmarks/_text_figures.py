@@ -15,9 +15,10 @@ def draw_queries(queries: pd.DataFrame, path: Path) -> list[Path]:
     plain = queries[queries["variant"] == ""]
     panels = list(plain.groupby(["dataset", "held_out"], sort=False))
     figure, axes = plt.subplots(
-        1, len(panels), figsize=(4.5 * len(panels), 3.4), sharey=True, squeeze=False,
+        1, len(panels), figsize=(4.5 * len(panels), 4), sharey=True, squeeze=False,
         layout="constrained",
     )  # fmt: skip
+    colours = {encoder: f"C{i}" for i, encoder in enumerate(plain["encoder"].unique())}
     for ax, ((dataset, held_out), rows) in zip(axes[0], panels, strict=True):
         encoders = list(rows["encoder"].unique())
         width = 0.8 / len(encoders)
@@ -26,8 +27,11 @@ def draw_queries(queries: pd.DataFrame, path: Path) -> list[Path]:
                 index="kind", columns="method", values="auroc"
             )
             mine = mine.reindex([kind for kind in KINDS if kind in mine.index])
-            x = np.array([KINDS.index(str(kind)) for kind in mine.index]) + (i - 1.5) * width
-            ax.bar(x, mine["HZAUVAE"], width=0.9 * width, label=encoder)
+            x = (
+                np.array([KINDS.index(str(kind)) for kind in mine.index])
+                + (i - (len(encoders) - 1) / 2) * width
+            )
+            ax.bar(x, mine["HZAUVAE"], width=0.9 * width, color=colours[encoder], label=encoder)
             if "k-NN" in mine:
                 ends = x[:, None] + np.array([-0.45, 0.45]) * width
                 for (left, right), y in zip(ends, mine["k-NN"], strict=True):
@@ -37,7 +41,11 @@ def draw_queries(queries: pd.DataFrame, path: Path) -> list[Path]:
         what = "types never described" if held_out else "described types"
         ax.set(title=f"{dataset}: {what}", ylim=(0, 1.02))
     axes[0, 0].set_ylabel("AUROC of cells without text")
-    axes[0, 0].legend(fontsize=7, loc="lower left", title="bars; black lines: k-NN")
+    handles, labels = axes[0, 0].get_legend_handles_labels()
+    title = "bars; black lines: k-NN with the same texts"
+    figure.legend(
+        handles, labels, title=title, loc="outside lower center", ncols=4, fontsize=8, frameon=False
+    )
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=120)
     plt.close(figure)
