@@ -226,8 +226,6 @@ class TrainableModel(RegisteredModel):
             )
         corruptor = make_corruptor(store, split.train, plan_config.corruption, seed)
         n_steps = run.max_epochs * -(-len(split.train) // batch_size)
-        if plan_config.corruption:
-            teach_judge(self.module, store, split.train, corruptor, seed=seed, n_steps=n_steps)
         data = MosaicDataModule(store, split, batch_size, seed, device_memory_gb=device_memory_gb)
         plan = TrainingPlan(
             self.module,
@@ -238,9 +236,16 @@ class TrainableModel(RegisteredModel):
             precision=precision,
             corruptor=corruptor if plan_config.corruption else None,
         )
-        self.module.train()
+        former = {name: value.clone() for name, value in self.module.state_dict().items()}
         try:
+            if plan_config.corruption:
+                teach_judge(self.module, store, split.train, corruptor, seed=seed, n_steps=n_steps)
+            self.module.train()
             result = run_training(plan, data, run)
+        except BaseException:
+            # A call that failed leaves the network as it found it.
+            self.module.load_state_dict(former)
+            raise
         finally:
             self.module.eval()
         # Lightning leaves the weights on the processor.

@@ -81,24 +81,24 @@ def teach_judge(
         return
     rng = np.random.default_rng([seed, taught])
     device = judge.steps_taught.device
-    judge.heads.requires_grad_(requires_grad=True)
     was_training = judge.heads.training
-    judge.heads.train()
+    judge.heads.requires_grad_(requires_grad=True).train()
     optimizer = torch.optim.AdamW(judge.heads.parameters(), lr=TEACHING_RATE)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
-    with torch.random.fork_rng():
-        torch.manual_seed(seed + taught)
-        for _ in range(steps):
-            chosen = rng.choice(cells, min(TEACHING_CELLS, len(cells)), replace=False)
-            batch = store.minibatch(np.sort(chosen)).to(device)
-            loss = _teaching_loss(network, batch, corruptor)
-            if loss is not None:
-                optimizer.zero_grad()
-                loss.backward()  # type: ignore[no-untyped-call]
-                optimizer.step()
-            schedule.step()
-    judge.heads.requires_grad_(requires_grad=False)
-    judge.heads.train(was_training)
+    try:
+        with torch.random.fork_rng():
+            torch.manual_seed(seed + taught)
+            for _ in range(steps):
+                chosen = rng.choice(cells, min(TEACHING_CELLS, len(cells)), replace=False)
+                batch = store.minibatch(np.sort(chosen)).to(device)
+                loss = _teaching_loss(network, batch, corruptor)
+                if loss is not None:
+                    optimizer.zero_grad()
+                    loss.backward()  # type: ignore[no-untyped-call]
+                    optimizer.step()
+                schedule.step()
+    finally:
+        judge.heads.requires_grad_(requires_grad=False).train(was_training)
     judge.steps_taught += steps
 
 

@@ -140,7 +140,6 @@ def run_training(plan: TrainingPlan, data: MosaicDataModule, config: RunConfig) 
         trainer.callbacks.append(_checkpoints(config.checkpoint_dir))
     failure: DataContractError | None = None
     interrupted = False
-    former = {name: value.clone() for name, value in plan.network.state_dict().items()}
     reset_calibration(plan.network)
     with torch.random.fork_rng(), warnings.catch_warnings():
         for harmless in HARMLESS:
@@ -151,8 +150,6 @@ def run_training(plan: TrainingPlan, data: MosaicDataModule, config: RunConfig) 
             # Cells that can no longer be read are no fault of the weights. Of several processes the
             # others wait for this one, though: its end must end them too.
             if not isinstance(error, DataContractError) or trainer.world_size > 1:
-                # A call that failed leaves the network as it found it.
-                plan.network.load_state_dict(former)
                 raise
             failure = error
         finally:
