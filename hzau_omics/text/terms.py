@@ -17,7 +17,7 @@ _SEEN: dict[str, Ontology] = {}
 """Ontologies used in this session, by what they hold: they are not stored."""
 
 _VECTORS: dict[tuple[str, str], TermVectors] = {}
-"""Embeddings of whole ontologies, by ontology and model: they take a minute or two."""
+"""Embeddings of whole ontologies, by what they hold and model: they take a minute or two."""
 
 SHARPNESS = 4
 """How fast the weight of a term falls with its similarity to the text."""
@@ -205,7 +205,7 @@ class TermEncoder:
     def _vectors(self) -> TermVectors | None:
         if self.sentences is None:
             return None
-        key = f"{self.ontology.name} {self.ontology.version}", self.sentences.name
+        key = self.ontology.digest, self.sentences.name
         if key not in _VECTORS:
             _VECTORS[key] = TermVectors(self.ontology, self.sentences.encode)
         return _VECTORS[key]

@@ -69,17 +69,13 @@ def test_similarity_weighs_telling_terms_more(encoder):
     assert encoder.similarity(any_[None], any_[None])[0, 0] == pytest.approx(1)
 
 
-def test_record_rebuilds_the_encoder(encoder):
+def test_record_rebuilds_the_encoder(encoder, monkeypatch):
     again = encoder_from_record(json.loads(json.dumps(encoder.record())))
     assert (again.terms, again.frequency, again.top) == (encoder.terms, encoder.frequency, 5)
     np.testing.assert_array_equal(again.encode(TEXTS), encoder.encode(TEXTS))
-    former = dict(terms._SEEN)
-    terms._SEEN.clear()
-    try:
-        with pytest.raises(ConfigError, match="terms of the ontology 'X', which is not stored"):
-            encoder_from_record(encoder.record())
-    finally:
-        terms._SEEN.update(former)
+    monkeypatch.setattr(terms, "_SEEN", {})
+    with pytest.raises(ConfigError, match="terms of the ontology 'X', which is not stored"):
+        encoder_from_record(encoder.record())
 
 
 def test_terms_that_another_version_lacks(encoder):
@@ -114,16 +110,22 @@ def test_ontologies_of_one_name_are_told_apart(encoder):
         assert encoder_from_record(own.record()).ontology is own.ontology
 
 
-def test_an_ontology_of_ones_own_may_have_the_name_of_another():
+def test_ontologies_of_one_name_have_embeddings_of_their_own():
+    def by_letter(texts):
+        return np.array([[float(x in text) for x in "abc"] + [0.1] for text in texts])
+
+    sentences = SentenceEncoder(by_letter)
+    for letter in "abc":
+        own = Ontology([Term("Z:1", "zzz"), Term("Z:2", letter)], name="Z")
+        assert TermEncoder(("Z:1", "Z:2"), own, sentences).read_as(f"q{letter}q")[0] == letter
+
+
+def test_an_ontology_of_ones_own_may_have_the_name_of_another(monkeypatch):
     own = TermEncoder.fit(["my cell"], Ontology([Term("M:1", "my cell")], name="CL"))
     assert encoder_from_record(own.record()).ontology is own.ontology
-    former = dict(terms._SEEN)
-    terms._SEEN.clear()
-    try:
-        with pytest.raises(ConfigError, match="ontology 'CL', which is not stored"):
-            encoder_from_record(own.record())
-    finally:
-        terms._SEEN.update(former)
+    monkeypatch.setattr(terms, "_SEEN", {})
+    with pytest.raises(ConfigError, match="ontology 'CL', which is not stored"):
+        encoder_from_record(own.record())
 
 
 def test_some_of_the_terms_are_an_encoder_too(encoder):
