@@ -237,10 +237,10 @@ class TrainableModel(RegisteredModel):
             corruptor=corruptor if plan_config.corruption else None,
         )
         former = {name: value.clone() for name, value in self.module.state_dict().items()}
+        self.module.train()
         try:
             if plan_config.corruption:
                 teach_judge(self.module, store, split.train, corruptor, seed=seed, n_steps=n_steps)
-            self.module.train()
             result = run_training(plan, data, run)
         except BaseException:
             # A call that failed leaves the network as it found it.

@@ -71,7 +71,7 @@ def teach_judge(
 
     In each of at most 600 steps they see 128 training cells as they are, and with each modality
     failed. They judge measurements, not latents: nothing of the network is needed for that, and the
-    gate can rely on them from its first step on. Where a call was too short for all steps, the next
+    gate can rely on them from its first step on. The network is in training mode. Where a call was too short for all steps, the next
     one goes on; heads that have had them all are left alone.
     """
     judge = network.judge
@@ -81,8 +81,7 @@ def teach_judge(
         return
     rng = np.random.default_rng([seed, taught])
     device = judge.steps_taught.device
-    was_training = judge.heads.training
-    judge.heads.requires_grad_(requires_grad=True).train()
+    judge.heads.requires_grad_(requires_grad=True)
     optimizer = torch.optim.AdamW(judge.heads.parameters(), lr=TEACHING_RATE)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
     try:
@@ -98,7 +97,7 @@ def teach_judge(
                     optimizer.step()
                 schedule.step()
     finally:
-        judge.heads.requires_grad_(requires_grad=False).train(was_training)
+        judge.heads.requires_grad_(requires_grad=False)
     judge.steps_taught += steps
 
 
