@@ -71,8 +71,8 @@ def teach_judge(
 
     In each of at most 600 steps they see 128 training cells as they are, and with each modality
     failed. They judge measurements, not latents: nothing of the network is needed for that, and the
-    gate can rely on them from its first step on. The network is in training mode. Where a call was too short for all steps, the next
-    one goes on; heads that have had them all are left alone.
+    gate can rely on them from its first step on. The network is in training mode. Where a call was
+    too short for all steps, the next one goes on; heads that have had them all are left alone.
     """
     judge = network.judge
     taught = int(judge.steps_taught)
