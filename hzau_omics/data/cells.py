@@ -11,6 +11,7 @@ import scipy.sparse as sp
 import torch
 from numpy.typing import ArrayLike, NDArray
 
+from hzau_omics.data.identity import CellIdentity
 from hzau_omics.data.layout import DataLayout
 from hzau_omics.data.matrix import Dense
 from hzau_omics.errors import ConfigError
@@ -137,6 +138,14 @@ class CellStore(ABC):
     def continuous(self) -> NDArray[np.float32]:
         """Standardised continuous covariates (cell, covariate), float32."""
         return self.table.continuous
+
+    def change(self) -> str | None:
+        """Say in words how the cells differ from those that were registered, or None."""
+        return None
+
+    def identity(self) -> CellIdentity:
+        """Return what tells these cells apart from others, also in another session."""
+        return CellIdentity.of(self.obs_names, None)
 
     def aligned(self, layout: DataLayout) -> "CellStore":
         """Return the same cells in the features and codes of another layout.

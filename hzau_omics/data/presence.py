@@ -116,6 +116,21 @@ def row_map(mdata: MuData, name: str) -> NDArray[np.int64]:
     return rows
 
 
+def row_order(mdata: MuData, name: str) -> NDArray[np.int64]:
+    """Return the position in the MuData of every row of one modality.
+
+    Raises
+    ------
+    DataContractError
+        As `row_map`.
+    """
+    rows = row_map(mdata, name)
+    cells = np.flatnonzero(rows != ABSENT)
+    order = np.empty(len(cells), dtype=np.int64)
+    order[rows[cells]] = cells
+    return order
+
+
 def _stale(name: str, finding: str) -> DataContractError:
     return DataContractError(
         f"The obsmap of modality {name!r} {finding}. It is out of date: call mdata.update() after "

@@ -11,11 +11,13 @@ from numpy.typing import ArrayLike, NDArray
 
 from hzau_omics.data.align import Block, align
 from hzau_omics.data.cells import CellStore, CellTable, Taken
+from hzau_omics.data.identity import CellIdentity
 from hzau_omics.data.layout import DataLayout
 from hzau_omics.data.matrix import Dense
 from hzau_omics.data.messages import listed
 from hzau_omics.data.obs import category_codes, continuous_values, label_codes, obs_column
 from hzau_omics.data.presence import check_container, check_observed
+from hzau_omics.data.record import DataRecord, value_digests
 from hzau_omics.errors import ConfigError, DataContractError
 
 
@@ -36,6 +38,8 @@ class MosaicStore(CellStore):
         Whether to look at every value; False only for the data that the layout was built from.
     allow_empty_cells
         Whether cells may lack all registered modalities.
+    record
+        What the MuData held when it was registered; `change` compares with it.
 
     Raises
     ------
@@ -63,7 +67,9 @@ class MosaicStore(CellStore):
         *,
         check: bool = True,
         allow_empty_cells: bool = False,
+        record: DataRecord | None = None,
     ) -> None:
+        self._record = record
         self._mdata = check_container(mdata)
         self._obs_names: pd.Index[str] = pd.Index(mdata.obs_names)
         if not any(name in mdata.mod for name in layout.names):
@@ -107,6 +113,31 @@ class MosaicStore(CellStore):
     def obs_names(self) -> pd.Index:
         """Names of the cells, in the order of ``mdata.obs_names``."""
         return self._obs_names
+
+    @override
+    def change(self) -> str | None:
+        """Say in words how the MuData differs from what was registered, or None.
+
+        Raises
+        ------
+        DataContractError
+            What it holds now breaks a rule.
+        """
+        if self._record is None:
+            return None
+        found = self._record.change(self._mdata, self.layout)
+        if found is not None:
+            # Where the new values are not allowed either, that is what the user has to know.
+            MosaicStore(self._mdata, self.layout)
+        return found
+
+    @override
+    def identity(self) -> CellIdentity:
+        if self._record is None:
+            digests = [value_digests(self._mdata, m) for m in self.layout.modalities]
+        else:
+            digests = [self._record.modalities[name].digests for name in self.layout.names]
+        return CellIdentity.of(self._obs_names, digests)
 
     @property
     def labels(self) -> NDArray[np.int64]:

@@ -1,9 +1,12 @@
 """The base of every model: construction, training, saving and loading."""
 
 import logging
+import warnings
 from collections.abc import Mapping, Sequence
+from copy import deepcopy
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self, get_args, override
+from uuid import uuid4
 
 import numpy as np
 import pandas as pd
@@ -11,20 +14,22 @@ import torch
 from lightning.pytorch import Callback
 from mudata import MuData
 from numpy.typing import ArrayLike, NDArray
+from scvi.data import AnnDataManager
 
 from hzau_omics.data import CellStore, DataLayout, DiskStore, MosaicStore, split_cells
 from hzau_omics.data.splits import Split
-from hzau_omics.errors import ConfigError, DataContractError
+from hzau_omics.errors import ConfigError, DataContractError, HzauWarning
 from hzau_omics.model import persistence
 from hzau_omics.model.balancing import prepare_network
 from hzau_omics.model.calibration import calibrate
-from hzau_omics.model.fields import LAYOUT_KEY, layout_of
+from hzau_omics.model.fields import LAYOUT_KEY, layout_of, record_of
 from hzau_omics.model.judging import calibrate_judge, make_corruptor, teach_judge
 from hzau_omics.model.persistence import registry_of
 from hzau_omics.model.recipe import Recipe
 from hzau_omics.model.registration import RegisteredModel
 from hzau_omics.model.session import InferenceSession, check_choice, check_patterns
 from hzau_omics.model.text import calibrate_texts
+from hzau_omics.model.trained_cells import TrainedCells
 from hzau_omics.model.training.config import TrainingPlanConfig, default_max_epochs
 from hzau_omics.model.training.data import MosaicDataModule
 from hzau_omics.model.training.plan import Precision, TrainingPlan
@@ -79,8 +84,9 @@ class TrainableModel(RegisteredModel):
                 self._adopt(mdata)
             super().__init__(mdata, registry)
             layout = _registered_layout(self.registry_)
-            self._store = None if mdata is None else MosaicStore(mdata, layout, check=False)
+            self._store = None if mdata is None else self._read(mdata, layout)
         self.layout: DataLayout = layout
+        self.trained_cells: TrainedCells | None = None
         self.recipe.check(type(self).__name__, layout.names)
         structure = {
             "pool": self.recipe.pool,
@@ -193,6 +199,7 @@ class TrainableModel(RegisteredModel):
             The loss is no longer finite.
         """
         store = self._training_store()
+        self._check_unchanged(store)
         plan_config = TrainingPlanConfig.of(
             {**self.recipe.training, **(plan_kwargs or {})},
             mosaic=self.recipe.aligned and not store.present.all(),
@@ -301,6 +308,8 @@ class TrainableModel(RegisteredModel):
         last = max((int(frame.index[-1]) for frame in history.values()), default=-1)
         self.n_epochs_trained_ = max(self.n_epochs_trained_, offset + last + 1)
         self.train_indices_, self.validation_indices_, self.test_indices_ = split
+        if self._store is not None:
+            self.trained_cells = TrainedCells(self._store.identity(), split)
         self.is_trained_ = True
         self._model_summary_string = self._describe()
 
@@ -317,14 +326,20 @@ class TrainableModel(RegisteredModel):
         dir_path
             Folder to make.
         overwrite
-            Whether to replace the model files of an existing folder.
+            Whether to replace the model in an existing folder; until the new one is complete the
+            former one can be loaded, and other files in the folder stay.
         save_anndata
-            Whether to put the MuData beside the model, as ``mdata.h5mu``.
+            Whether to put the MuData beside the model, as ``mdata.h5mu``; :meth:`load` finds it.
 
         Raises
         ------
         ConfigError
-            The folder exists and `overwrite` is False.
+            The folder exists and `overwrite` is False, or there is no MuData to save.
+
+        Warns
+        -----
+        HzauWarning
+            The model is not trained.
         """
         persistence.save(self, Path(dir_path), overwrite=overwrite, save_data=save_anndata)
 
@@ -333,7 +348,7 @@ class TrainableModel(RegisteredModel):
     def load(  # type: ignore[override]
         cls,
         dir_path: str | Path,
-        adata: MuData | DiskStore | None = None,
+        adata: MuData | DiskStore | Literal[False] | None = None,
         *,
         accelerator: str = "auto",
     ) -> Self:
@@ -344,8 +359,10 @@ class TrainableModel(RegisteredModel):
         dir_path
             Folder written by :meth:`save`.
         adata
-            MuData or store on disk to attach, checked against what was registered. Without it the
-            model embeds and imputes cells given to its methods, but cannot be trained.
+            MuData or store on disk to attach, checked against what was registered. None takes the
+            MuData that was saved beside the model, if there is one; False takes none. Without data
+            the model embeds and imputes cells given to its methods, but cannot be trained. Training
+            and validation cells are found again by name, in whatever order they come.
         accelerator
             Where to put the weights: ``"auto"`` (a GPU if there is one) or ``"cpu"``.
 
@@ -353,8 +370,27 @@ class TrainableModel(RegisteredModel):
         ------
         DataContractError
             The folder is no model of this class, is damaged, or does not fit the MuData.
+
+        Warns
+        -----
+        HzauWarning
+            The cells are others than those that the model was trained on, or some are missing.
         """
         return persistence.load(cls, Path(dir_path), adata, accelerator=accelerator)
+
+    @property
+    def adata(self) -> MuData | None:
+        """The MuData that the model holds; None for a store on disk, and without data.
+
+        Setting it attaches other cells, as :meth:`load` does: they are checked against what was
+        registered, and training and validation cells are found again by name.
+        """
+        mdata: MuData | None = self._adata
+        return mdata
+
+    @adata.setter
+    def adata(self, data: MuData | DiskStore) -> None:
+        self._attach(data)
 
     @property
     @override
@@ -404,9 +440,12 @@ class TrainableModel(RegisteredModel):
         allow_empty_cells: bool = False,
     ) -> InferenceSession:
         """Return a pass over cells of the training data or of a held-out MuData."""
+        self._check_if_trained()
         store: CellStore
-        if mdata is None or mdata is self._adata:
+        if mdata is None:
             store = self._training_store_for_results()
+        elif mdata is self._adata and self._store is not None and self._store.change() is None:
+            store = self._store
         elif isinstance(mdata, CellStore):
             store = mdata.aligned(self.layout)
         else:
@@ -422,7 +461,79 @@ class TrainableModel(RegisteredModel):
                 f"or load it with {type(self).__name__}.load(folder, mdata)."
             )
             raise ConfigError(msg)
+        self._check_unchanged(self._store)
         return self._store
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what is pickled: everything but the data, as of a model loaded without them."""
+        without_data = {"_adata": None, "_adata_manager": None, "_store": None}
+        return {**self.__dict__, **without_data}
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        """Copy the model; the copy holds the same data, which no model changes."""
+        shared = ("_adata", "_adata_manager", "_store")
+        copied = type(self).__new__(type(self))
+        memo[id(self)] = copied
+        for name, value in self.__dict__.items():
+            copied.__dict__[name] = value if name in shared else deepcopy(value, memo)
+        copied.id = str(uuid4())
+        if copied.adata_manager is not None:
+            copied._register_manager_for_instance(copied.adata_manager)
+        return copied
+
+    def _check_unchanged(self, store: CellStore) -> None:
+        """Refuse training data that are no longer what was registered."""
+        try:
+            found = store.change()
+        except DataContractError as error:
+            found = f"they now break a rule. {str(error).removesuffix('.')}"
+        if found is not None:
+            msg = (
+                f"The training data have changed since they were set up: {found}. Undo the change; "
+                f"or call {type(self).__name__}.setup_mudata again and make a new model; or give "
+                "the cells to the method (mdata=...), for results of what they hold now."
+            )
+            raise DataContractError(msg)
+
+    @override
+    def _check_if_trained(self, warn: bool = False, message: str | None = None) -> None:
+        """Refuse results of an untrained model: they would be those of random weights."""
+        if not self.is_trained_:
+            msg = message or (
+                f"This {type(self).__name__} is not trained, so its weights are random. Call "
+                "model.train() first."
+            )
+            if not warn:
+                raise ConfigError(msg)
+            warnings.warn(msg, HzauWarning, stacklevel=3)
+
+    def _attach(self, data: MuData | DiskStore) -> None:
+        """Hold other cells than before, and find the training cells among them."""
+        if isinstance(data, DiskStore):
+            store: CellStore = data.aligned(self.layout)
+            self._adata, self._adata_manager = None, None
+            registry = registry_of(type(self).__name__, self.layout, store.n_cells)
+        else:
+            MosaicStore(data, self.layout)
+            self._register(data, self.layout)
+            self._adata = data
+            self._adata_manager = self._get_most_recent_anndata_manager(data, required=True)
+            self._register_manager_for_instance(self._adata_manager)
+            registry = self._adata_manager.registry
+            store = self._read(data, self.layout)
+        self._store, self.registry_ = store, registry
+        self.summary_stats = AnnDataManager._get_summary_stats_from_registry(registry)
+        split = None
+        if self.trained_cells is not None:
+            split = self.trained_cells.split_of(store.identity())
+        self.train_indices_, self.validation_indices_, self.test_indices_ = split or (None,) * 3
+
+    def _read(self, mdata: MuData, layout: DataLayout) -> MosaicStore:
+        """Return the cells of a MuData that was set up, if it still holds what it held then."""
+        record = record_of(self.adata_manager.fields)
+        store = MosaicStore(mdata, layout, check=False, record=record)
+        self._check_unchanged(store)
+        return store
 
 
 def _registered_layout(registry: dict[str, Any]) -> DataLayout:

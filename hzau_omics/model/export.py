@@ -1,6 +1,6 @@
 """Results back into AnnData and MuData."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +11,10 @@ from numpy.typing import NDArray
 
 from hzau_omics.data import CellStore, DiskStore, MosaicStore
 from hzau_omics.data.disk.results import AnnDataWriter, check_target
-from hzau_omics.processes import is_first_process
+from hzau_omics.data.messages import listed
+from hzau_omics.data.presence import row_order
+from hzau_omics.errors import DataContractError
+from hzau_omics.processes import writes_files
 
 CELLS_HELD = 65_536
 """Cells of a store on disk whose results are in memory at a time."""
@@ -51,24 +54,69 @@ def to_anndata(obs: pd.DataFrame, store: CellStore, annotations: Annotations) ->
     return AnnData(obs=obs, obsm=dict(annotations))
 
 
-def annotate(mdata: MuData, annotations: Annotations) -> None:
-    """Write annotations into ``obsm`` of the MuData and of each of its modalities."""
-    for key, value in annotations.items():
-        mdata.obsm[key] = value
-        for name, adata in mdata.mod.items():
-            position = np.asarray(mdata.obsmap[name]).reshape(-1).astype(np.int64)
-            cells = np.flatnonzero(position > 0)
-            rows = np.empty(adata.n_obs, dtype=np.int64)
-            rows[position[cells] - 1] = cells
-            part = value.iloc[rows] if isinstance(value, pd.DataFrame) else value[rows]
-            adata.obsm[key] = part
+def annotate(
+    mdata: MuData,
+    cells: pd.Index,
+    annotations: Annotations,
+    columns: Mapping[str, list[str]],
+    *,
+    keys: Collection[str],
+) -> None:
+    """Write annotations into a MuData, and what goes into ``obsm`` into each of its modalities.
+
+    All is made before anything is written, so that an error leaves the MuData as it was.
+
+    Parameters
+    ----------
+    mdata
+        MuData to write to.
+    cells
+        Names of the cells that the annotations describe, in order.
+    annotations, columns
+        What goes into ``obsm`` and into ``obs``.
+    keys
+        Names that such annotations have. What stands under them and is not written now comes from
+        another model, and is removed.
+
+    Raises
+    ------
+    DataContractError
+        The MuData has other cells, or in another order.
+    """
+    if not cells.equals(pd.Index(mdata.obs_names)):
+        msg = (
+            f"The annotations describe {len(cells):,} cells ({listed(cells)}), and the MuData has "
+            f"{mdata.n_obs:,} ({listed(mdata.obs_names)}), or the same in another order. Annotate "
+            "the MuData that the cells come from."
+        )
+        raise DataContractError(msg)
+    parts = {
+        name: {key: _rows(value, row_order(mdata, name)) for key, value in annotations.items()}
+        for name in mdata.mod
+    }
+    for target, values in ((mdata, annotations), *((mdata.mod[n], parts[n]) for n in parts)):
+        for key in keys - values.keys():
+            target.obsm.pop(key, None)
+        for key, value in values.items():
+            target.obsm[key] = value
+    for key in keys - columns.keys():
+        if key in mdata.obs:
+            del mdata.obs[key]
+    for key, column in columns.items():
+        mdata.obs[key] = column
+
+
+def _rows(
+    values: NDArray[np.float32] | pd.DataFrame, rows: NDArray[np.int64]
+) -> NDArray[np.float32] | pd.DataFrame:
+    return values.iloc[rows] if isinstance(values, pd.DataFrame) else values[rows]
 
 
 def annotate_store(
     store: DiskStore, annotations: Callable[[NDArray[np.int64]], Annotations]
 ) -> None:
     """Write annotations into a store on disk, some cells at a time, one result after another."""
-    if not is_first_process():
+    if not writes_files(f"Annotating {store}"):
         return
     writers = {}
     for cells in _spans(store.n_cells, CELLS_HELD):
@@ -89,7 +137,7 @@ def write_imputed(
     overwrite: bool,
 ) -> None:
     """Impute some cells at a time, and write them to disk one after another."""
-    if not is_first_process():
+    if not writes_files(str(path)):
         return
     check_target(path, overwrite=overwrite)
     first = impute(0, np.arange(1))

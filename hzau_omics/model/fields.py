@@ -5,22 +5,31 @@ user's MuData beside the two identifiers that scvi-tools itself keeps in ``uns``
 """
 
 import json
+from collections.abc import Iterable
 from typing import Any, override
 
 from mudata import MuData
 from scvi.data.fields import BaseAnnDataField
 
 from hzau_omics.data import DataLayout, MosaicStore
+from hzau_omics.data.record import DataRecord
 
 LAYOUT_KEY = "layout"
 
 
 class LayoutField(BaseAnnDataField):
-    """The whole data layout, kept in the registry as plain values."""
+    """The whole data layout, kept in the registry as plain values.
+
+    Attributes
+    ----------
+    record
+        What the data held when they were registered; None before.
+    """
 
     def __init__(self, layout: DataLayout) -> None:
         super().__init__()
         self._layout = layout
+        self.record: DataRecord | None = None
 
     registry_key = LAYOUT_KEY
     attr_name = "obsmap"
@@ -33,6 +42,7 @@ class LayoutField(BaseAnnDataField):
 
     @override
     def register_field(self, adata: MuData) -> dict[str, Any]:
+        self.record = DataRecord.of(adata, self._layout)
         return layout_state(self._layout, adata.n_obs)
 
     @override
@@ -117,6 +127,12 @@ class PointerField(BaseAnnDataField):
         return value if self._attr_key is None else value[self._attr_key]
 
 
+def record_of(fields: Iterable[BaseAnnDataField]) -> DataRecord | None:
+    """Return what the data held when the fields were registered."""
+    records = [field.record for field in fields if isinstance(field, LayoutField)]
+    return records[0] if records else None
+
+
 def layout_of(state_registry: dict[str, Any]) -> DataLayout:
     """Return the layout that a :class:`LayoutField` keeps."""
     return DataLayout.from_dict(json.loads(state_registry[LAYOUT_KEY]))
@@ -126,6 +142,18 @@ def layout_state(layout: DataLayout, n_cells: int) -> dict[str, Any]:
     """Return what a :class:`LayoutField` keeps, for a number of cells."""
     # As text: scvi-tools freezes the state when it shows a registry, and refuses lists of dicts.
     return {LAYOUT_KEY: json.dumps(layout.to_dict()), "n_cells": n_cells}
+
+
+def setup_args_of(layout: DataLayout) -> dict[str, Any]:
+    """Return the arguments of ``setup_mudata`` that a layout came from, as plain values."""
+    return {
+        "modalities": {m.name: m.spec.to_dict() for m in layout.modalities},
+        "batch_key": layout.batch.key,
+        "panel_key": layout.panel_key,
+        "categorical_covariate_keys": [c.key for c in layout.categorical_covariates],
+        "continuous_covariate_keys": [c.key for c in layout.continuous_covariates],
+        "labels_key": None if layout.labels is None else layout.labels.key,
+    }
 
 
 def _key(name: str) -> str:

@@ -78,6 +78,9 @@ class HZAUVAE(System):
     DISAGREEING_KEY = "hzau_disagreeing"
     DISAGREEING = 0.01
     """Share of good cells whose modalities agree as little or less, and which are listed."""
+    ANNOTATIONS = frozenset(
+        {GATE_KEY, RELIABILITY_KEY, SUSPICIOUS_KEY, AGREEMENT_KEY, DISAGREEING_KEY}
+    )
     recipe = Recipe(
         aligned=True, training={"corruption": 0.1, "distillation": 0.5, "expert_terms": True}
     )

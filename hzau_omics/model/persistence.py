@@ -1,51 +1,164 @@
 """Models on disk: a JSON manifest and safetensors, so that loading never runs foreign code."""
 
 import json
+import shutil
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
+from uuid import uuid4
 
 import numpy as np
 import pandas as pd
 import torch
-from mudata import MuData
+from mudata import MuData, read_h5mu
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
-from hzau_omics.data import DataLayout, DiskStore, MosaicStore
-from hzau_omics.errors import ConfigError, DataContractError
-from hzau_omics.model.fields import LAYOUT_KEY, fields_of, layout_state
-from hzau_omics.processes import is_first_process
+from hzau_omics.data import DataLayout, DiskStore
+from hzau_omics.errors import ConfigError, DataContractError, HzauWarning
+from hzau_omics.model.fields import LAYOUT_KEY, fields_of, layout_state, setup_args_of
+from hzau_omics.model.trained_cells import TrainedCells
+from hzau_omics.processes import writes_files
 
 if TYPE_CHECKING:
     from hzau_omics.model.base import TrainableModel
 
-FORMAT = 7
+FORMAT = 8
+READABLE = (7, FORMAT)
 MANIFEST = "manifest.json"
-WEIGHTS = "weights.safetensors"
-SPLITS = "splits.safetensors"
 DATA = "mdata.h5mu"
+REQUIRED = {"model", "layout", "init_params", "is_trained", "n_cells", "history", "files", "data"}
+FILES = {
+    "weights": ("weights.safetensors", "weights.1.safetensors"),
+    "splits": ("splits.safetensors", "splits.1.safetensors"),
+}
+"""Names of the files beside the manifest. A model that replaces another takes the names that are
+free, so that the former one is whole until the manifest, which names the files, is replaced."""
 
 
 def save(model: "TrainableModel", folder: Path, *, overwrite: bool, save_data: bool) -> None:
-    """Write manifest, weights and, if asked, the data; of several processes the first does."""
-    if not is_first_process():
+    """Write manifest, weights and, if asked, the data; of several processes the first does.
+
+    What may be refused is made before anything is written. The data follow the model, so that a
+    full disk loses no training.
+    """
+    if not writes_files(f"the model {folder}"):
         return
+    folder = folder.absolute()
+    _check_target(folder, overwrite=overwrite)
+    if save_data and model.adata is None:
+        msg = (
+            "save_anndata=True saves the MuData of a model, and this one holds none. Leave it out; "
+            "cells of a store on disk stay in the store, which load takes too."
+        )
+        raise ConfigError(msg)
+    model._check_if_trained(
+        warn=True, message="The model is not trained: what is saved are random weights."
+    )
+    names = _free_names(folder)
+    manifest = {**_manifest(model), "files": names, "data": None}
+    tensors = {
+        "weights": {k: v.detach().cpu().contiguous() for k, v in model.module.state_dict().items()},
+        "splits": {} if model.trained_cells is None else model.trained_cells.to_tensors(),
+    }
+    text = _as_text(manifest)
+    with _folder_to_write(folder) as target:
+        for key, name in names.items():
+            save_file(tensors[key], target / name)
+        _replace_text(target / MANIFEST, text)
+    for name in {name for pair in FILES.values() for name in pair} - set(names.values()):
+        (folder / name).unlink(missing_ok=True)
+    if save_data and model.adata is not None:
+        _save_data(model.adata, folder)
+        _replace_text(folder / MANIFEST, _as_text({**manifest, "data": DATA}))
+
+
+def _check_target(folder: Path, *, overwrite: bool) -> None:
     if folder.exists() and not folder.is_dir():
         msg = f"A model is saved as a folder, and {folder} is a file. Choose another name."
         raise ConfigError(msg)
     if folder.is_dir() and any(folder.iterdir()) and not overwrite:
         msg = f"The folder {folder} is not empty. Pass overwrite=True to replace the model in it."
         raise ConfigError(msg)
-    folder.mkdir(parents=True, exist_ok=True)
-    weights = {k: v.detach().cpu().contiguous() for k, v in model.module.state_dict().items()}
-    save_file(weights, folder / WEIGHTS)
-    save_file(_splits(model), folder / SPLITS)
-    (folder / MANIFEST).write_text(json.dumps(_manifest(model), indent=1), encoding="utf-8")
-    if save_data and model.adata is not None:
-        model.adata.write(folder / DATA)
+
+
+def _free_names(folder: Path) -> dict[str, str]:
+    """Return names of files that the model in the folder, if there is one, does not have."""
+    try:
+        record = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        used = set(record.get("files", _first_names()).values())
+    except (OSError, ValueError, AttributeError):
+        used = set()
+    return {key: next(name for name in pair if name not in used) for key, pair in FILES.items()}
+
+
+def _first_names() -> dict[str, str]:
+    return {key: pair[0] for key, pair in FILES.items()}
+
+
+@contextmanager
+def _folder_to_write(folder: Path) -> Iterator[Path]:
+    """Give a folder to write to, which is the model's own only once all is written.
+
+    An existing folder is written to in place: what is new has other names than what is there.
+    """
+    in_place = folder.is_dir() and any(folder.iterdir())
+    target = folder if in_place else folder.with_name(f".{folder.name}.{uuid4().hex}.partial")
+    before = set(target.iterdir()) if in_place else set()
+    try:
+        target.mkdir(parents=True, exist_ok=True)
+        yield target
+        if not in_place:
+            target.replace(folder)
+    except BaseException as error:
+        if in_place:
+            for path in set(target.iterdir()) - before:
+                path.unlink()
+        else:
+            shutil.rmtree(target, ignore_errors=True)
+        if isinstance(error, OSError | SafetensorError):
+            msg = f"Cannot save the model to {folder}: {error}. What was there before is whole."
+            raise OSError(msg) from error
+        raise
+
+
+def _replace_text(path: Path, text: str) -> None:
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        partial.write_text(text, encoding="utf-8")
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _save_data(mdata: MuData, folder: Path) -> None:
+    partial = folder / f".partial.{DATA}"
+    try:
+        mdata.write(partial)
+        partial.replace(folder / DATA)
+    except Exception as error:
+        msg = (
+            f"The model is saved in {folder}, but its data cannot be written beside it: {error}. "
+            "Write them elsewhere, and give them to load."
+        )
+        raise OSError(msg) from error
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _as_text(manifest: dict[str, Any]) -> str:
+    return json.dumps(manifest, indent=1, default=_plain)
+
+
+def _plain(value: Any) -> Any:
+    """Turn NumPy's scalars and arrays into plain values; they may come as options."""
+    if hasattr(value, "tolist"):
+        return value.tolist()
+    msg = f"Only plain values can be saved with a model. Received {value!r}."
+    raise ConfigError(msg)
 
 
 def _manifest(model: "TrainableModel") -> dict[str, Any]:
@@ -65,18 +178,12 @@ def _manifest(model: "TrainableModel") -> dict[str, Any]:
     }
 
 
-def _splits(model: "TrainableModel") -> dict[str, torch.Tensor]:
-    """Return positions of training, validation and test cells; nothing before training."""
-    splits = {
-        "train": model.train_indices_,
-        "validation": model.validation_indices_,
-        "test": model.test_indices_,
-    }
-    return {k: torch.from_numpy(np.array(v)) for k, v in splits.items() if v is not None}
-
-
 def load[Model: "TrainableModel"](
-    cls: type[Model], folder: Path, mdata: MuData | DiskStore | None, *, accelerator: str
+    cls: type[Model],
+    folder: Path,
+    data: MuData | DiskStore | Literal[False] | None,
+    *,
+    accelerator: str,
 ) -> Model:
     """Rebuild a model from its folder; see :meth:`TrainableModel.load`."""
     manifest = read_manifest(folder)
@@ -84,15 +191,14 @@ def load[Model: "TrainableModel"](
         msg = f"{folder} holds a {manifest['model']}, not a {cls.__name__}. Load it as that class."
         raise DataContractError(msg)
     layout = DataLayout.from_dict(manifest["layout"])
-    if isinstance(mdata, MuData):
-        MosaicStore(mdata, layout)
-        cls._register(mdata, layout)
-        model = cls(mdata, **manifest["init_params"])
-    else:
-        registry = registry_of(cls.__name__, layout, manifest["n_cells"])
-        model = cls(mdata, registry=registry, **manifest["init_params"])
-    _load_weights(model, folder)
-    _restore(model, manifest, folder)
+    registry = registry_of(cls.__name__, layout, manifest["n_cells"])
+    model = cls(None, registry=registry, **manifest["init_params"])
+    _load_weights(model, folder / manifest["files"]["weights"])
+    _restore(model, manifest, folder / manifest["files"]["splits"])
+    if data is None and manifest["data"] is not None:
+        data = _read_data(folder / manifest["data"])
+    if data is not None and data is not False:
+        model._attach(data)
     if accelerator != "cpu" and torch.cuda.is_available():
         model.to_device("cuda")
     return model
@@ -107,28 +213,59 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         The folder is no saved model, or it is damaged, or of another format.
     """
     path = folder / MANIFEST
-    if not all((folder / name).is_file() for name in (MANIFEST, WEIGHTS, SPLITS)):
-        found = sorted(p.name for p in folder.iterdir())[:5] if folder.is_dir() else "no folder"
-        msg = (
-            f"A saved model is a folder with {MANIFEST}, {WEIGHTS} and {SPLITS}. "
-            f"Found at {folder}: {found}. Give the folder that model.save wrote."
-        )
-        raise DataContractError(msg)
+    if not path.is_file():
+        raise _no_model(folder, _first_names())
     try:
         manifest = json.loads(path.read_text(encoding="utf-8"))
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         msg = f"{path} is damaged: {error}. Restore it from a copy, or train again."
         raise DataContractError(msg) from error
-    if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
+    if not isinstance(manifest, dict) or manifest.get("format") not in READABLE:
         version_found = manifest.get("format") if isinstance(manifest, dict) else None
-        msg = f"{path} has format {version_found!r}; this version reads format {FORMAT}."
+        msg = (
+            f"{path} has format {version_found!r}; this version reads formats "
+            f"{' and '.join(map(str, READABLE))}. Load it with the version that saved it, or train "
+            "again."
+        )
         raise DataContractError(msg)
-    required = {"model", "layout", "init_params", "is_trained", "n_cells", "history"}
+    if manifest["format"] == 7:
+        manifest = {**manifest, "files": _first_names(), "data": None}
+    required = {
+        "model",
+        "layout",
+        "init_params",
+        "is_trained",
+        "n_cells",
+        "history",
+        "files",
+        "data",
+    }
     missing = required - set(manifest)
     if missing:
         msg = f"{path} lacks {sorted(missing)}. Restore it from a copy, or train again."
         raise DataContractError(msg)
+    if not all((folder / name).is_file() for name in manifest["files"].values()):
+        raise _no_model(folder, manifest["files"])
     return manifest
+
+
+def _no_model(folder: Path, files: dict[str, str]) -> DataContractError:
+    found = sorted(p.name for p in folder.iterdir())[:5] if folder.is_dir() else "no folder"
+    return DataContractError(
+        f"A saved model is a folder with {MANIFEST}, {' and '.join(files.values())}. "
+        f"Found at {folder}: {found}. Give the folder that model.save wrote."
+    )
+
+
+def _read_data(path: Path) -> MuData:
+    try:
+        return read_h5mu(path)
+    except Exception as error:
+        msg = (
+            f"The data saved beside the model, {path}, cannot be read: {error}. Restore them from "
+            "a copy, or load the model with other data, or with adata=False."
+        )
+        raise DataContractError(msg) from error
 
 
 def registry_of(model_name: str, layout: DataLayout, n_cells: int) -> dict[str, Any]:
@@ -148,14 +285,21 @@ def registry_of(model_name: str, layout: DataLayout, n_cells: int) -> dict[str, 
         "scvi_version": version("scvi-tools"),
         "model_name": model_name,
         "setup_method_name": "setup_mudata",
-        "setup_args": {m.name: m.spec.to_dict() for m in layout.modalities},
+        "setup_args": setup_args_of(layout),
         "field_registries": records,
     }
 
 
-def _load_weights(model: "TrainableModel", folder: Path) -> None:
-    with _naming(folder / WEIGHTS):
-        model.module.load_state_dict(load_file(folder / WEIGHTS))
+def load_registry(folder: Path) -> dict[str, Any]:
+    """Return the scvi-tools registry of a saved model."""
+    manifest = read_manifest(folder)
+    layout = DataLayout.from_dict(manifest["layout"])
+    return registry_of(manifest["model"], layout, manifest["n_cells"])
+
+
+def _load_weights(model: "TrainableModel", path: Path) -> None:
+    with _naming(path):
+        model.module.load_state_dict(load_file(path))
 
 
 @contextmanager
@@ -171,7 +315,7 @@ def _naming(path: Path) -> Iterator[None]:
         raise DataContractError(msg) from error
 
 
-def _restore(model: "TrainableModel", manifest: dict[str, Any], folder: Path) -> None:
+def _restore(model: "TrainableModel", manifest: dict[str, Any], splits: Path) -> None:
     model.is_trained_ = bool(manifest["is_trained"])
     model.n_epochs_trained_ = int(manifest.get("n_epochs_trained", 0))
     model.best_epoch_ = int(manifest.get("best_epoch", -1))
@@ -179,13 +323,15 @@ def _restore(model: "TrainableModel", manifest: dict[str, Any], folder: Path) ->
         model.modality_weights_ = {k: float(v) for k, v in manifest["modality_weights"].items()}
     if manifest.get("text_temperature") is not None:
         model.text_temperature_ = {k: float(v) for k, v in manifest["text_temperature"].items()}
-    with _naming(folder / SPLITS):
-        splits = {name: cells.numpy() for name, cells in load_file(folder / SPLITS).items()}
-    # Row numbers mean something only for the very cells that the model was trained on.
-    if model.n_cells == manifest["n_cells"]:
-        model.train_indices_ = splits.get("train")
-        model.validation_indices_ = splits.get("validation")
-        model.test_indices_ = splits.get("test")
+    with _naming(splits):
+        model.trained_cells = TrainedCells.from_tensors(load_file(splits))
+    if model.is_trained_ and model.trained_cells is None:
+        warnings.warn(
+            "The model was saved by an earlier version, which kept no names of cells: its split "
+            "into training and validation cells is dropped.",
+            HzauWarning,
+            stacklevel=4,
+        )
     model.history_ = history_from_dict(manifest["history"])
     model._model_summary_string = model._describe()
 

@@ -1,37 +1,20 @@
 """Registration: what `setup_mudata` writes down, and MuData that were set up in another guise."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, override
 
 from mudata import MuData
 from scvi.data import AnnDataManager
 from scvi.data._constants import _SCVI_UUID_KEY
 from scvi.data._manager import AnnDataManagerValidationCheck
-from scvi.model.base import BaseModelClass
 
 from hzau_omics.data import DataLayout, ModalitySpec, MosaicStore, build_layout
 from hzau_omics.errors import DataContractError
-from hzau_omics.model.fields import LAYOUT_KEY, fields_of, layout_of
+from hzau_omics.model.fields import LAYOUT_KEY, fields_of, layout_of, setup_args_of
+from hzau_omics.model.inherited import InheritedMethods
 
 
-class RegisteredModel(BaseModelClass):
+class RegisteredModel(InheritedMethods):
     """Registration of MuData, on top of scvi-tools' model contract."""
-
-    @classmethod
-    @override
-    def setup_anndata(cls, adata: Any, **kwargs: Any) -> None:
-        """Refuse: these models read MuData, also for a single modality.
-
-        Raises
-        ------
-        TypeError
-            Always, with the remedy.
-        """
-        msg = (
-            f"{cls.__name__} reads MuData. Wrap the AnnData: mudata.MuData({{'rna': adata}}), "
-            "then call setup_mudata."
-        )
-        raise TypeError(msg)
 
     @classmethod
     def setup_mudata(
@@ -105,7 +88,7 @@ class RegisteredModel(BaseModelClass):
             setup_method_args={
                 "model_name": cls.__name__,
                 "setup_method_name": "setup_mudata",
-                "setup_args": {m.name: m.spec.to_dict() for m in layout.modalities},
+                "setup_args": setup_args_of(layout),
             },
             validation_checks=AnnDataManagerValidationCheck(check_fully_paired_mudata=False),
         )

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, get_args, overload
+from typing import Any, ClassVar, Literal, get_args, overload
 
 import numpy as np
 import pandas as pd
@@ -39,6 +39,8 @@ class MultimodalModel(TrainableModel):
     """
 
     LATENT_KEY = "X_hzau"
+    ANNOTATIONS: ClassVar[frozenset[str]] = frozenset()
+    """Names that :meth:`annotate` may write besides the latents: it removes what is out of date."""
 
     @overload
     def get_latent_representation(
@@ -653,7 +655,7 @@ class MultimodalModel(TrainableModel):
         store = self._session(mdata, None, batch_size).store
         source = self.adata if mdata is None else mdata
         obs = export.obs_of(store, source if isinstance(source, MuData) else None)
-        annotations = self._annotations(mdata, batch_size)
+        annotations = self._annotations(store, batch_size)
         for key, column in self._columns(annotations).items():
             obs[key] = column
         return export.to_anndata(obs, store, annotations)
@@ -668,7 +670,8 @@ class MultimodalModel(TrainableModel):
         not, such as ``"rna"``, empty for most cells. It also adds p-values of
         :meth:`get_agreement`, ``obsm["hzau_agreement"]``, and ``obs["hzau_disagreeing"]``: the
         pairs that agree as little as fewer than 1 in 100 good cells' do, such as
-        ``"rna|protein"``. A store on disk gets what goes into ``obsm``, some cells at a time.
+        ``"rna|protein"``. What an earlier model wrote under these names, and this one does not
+        give, is removed. A store on disk gets what goes into ``obsm``, some cells at a time.
 
         Parameters
         ----------
@@ -685,14 +688,13 @@ class MultimodalModel(TrainableModel):
                 aligned, lambda cells: self._annotations(aligned, batch_size, indices=cells)
             )
             return
-        target = self.adata if source is None else source
-        if target is None:
-            self._training_store_for_results()
-        annotations = self._annotations(mdata, batch_size)
-        export.annotate(target, annotations)
+        # One view of the cells for all results: they are checked once.
+        store = self._session(mdata, None, batch_size).store
+        annotations = self._annotations(store, batch_size)
+        target = self.adata if mdata is None else mdata
         if isinstance(target, MuData):
-            for key, column in self._columns(annotations).items():
-                target.obs[key] = column
+            columns = self._columns(annotations)
+            export.annotate(target, store.obs_names, annotations, columns, keys=self.ANNOTATIONS)
 
     def _annotations(
         self, mdata: Cells, batch_size: int | None, indices: ArrayLike | None = None

@@ -26,7 +26,7 @@ from hzau_omics.data.presence import check_container
 from hzau_omics.data.spec import ModalitySpec, resolve_specs
 from hzau_omics.data.store import MosaicStore, stack_columns
 from hzau_omics.errors import ConfigError, DataContractError
-from hzau_omics.processes import is_first_process
+from hzau_omics.processes import writes_files
 
 PIECE_SIZE = 131_072
 """Cells of a MuData that are brought into one matrix at a time."""
@@ -264,7 +264,7 @@ def write_store(
     >>> ho.data.open_store(path)
     DiskStore of 60 cells: rna (200 features), adt (30 features)
     """
-    if not is_first_process():
+    if not writes_files(str(path)):
         # A launcher runs the script once more for each process; the first one has written.
         return
     sources = [source] if isinstance(source, MuData | str | Path) else source

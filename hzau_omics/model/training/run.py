@@ -2,16 +2,19 @@
 
 import logging
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, override
 
 import pandas as pd
 import torch
 from lightning.pytorch import Callback
 from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
+from lightning.pytorch.plugins.environments import LightningEnvironment
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
+from lightning.pytorch.utilities.rank_zero import rank_zero_only
 from scvi.train import Trainer
 
 from hzau_omics.errors import ConfigError, DataContractError
@@ -19,6 +22,7 @@ from hzau_omics.model.calibration import reset_calibration
 from hzau_omics.model.training.callbacks import MONITOR, BestWeights, GracefulStop, NaNGuard
 from hzau_omics.model.training.data import MosaicDataModule
 from hzau_omics.model.training.plan import TrainingPlan
+from hzau_omics.processes import note_training
 
 logger = logging.getLogger(__name__)
 
@@ -117,6 +121,8 @@ class RunResult:
 def run_training(plan: TrainingPlan, data: MosaicDataModule, config: RunConfig) -> RunResult:
     """Train, and leave the best averaged weights in the plan's network."""
     best, stop = BestWeights(), GracefulStop()
+    devices = 1 if config.devices == "auto" else config.devices
+    alone = config.num_nodes == 1 and _is_one(devices)
     callbacks: list[Callback] = [best, stop, NaNGuard(), *config.callbacks]
     has_validation = len(data.split.validation) > 0
     if config.early_stopping and has_validation:
@@ -124,7 +130,7 @@ def run_training(plan: TrainingPlan, data: MosaicDataModule, config: RunConfig) 
     trainer = _trainer(
         max_epochs=config.max_epochs,
         accelerator=config.accelerator,
-        devices=1 if config.devices == "auto" else config.devices,
+        devices=devices,
         num_nodes=config.num_nodes,
         strategy=config.strategy,
         check_val_every_n_epoch=1,
@@ -134,14 +140,16 @@ def run_training(plan: TrainingPlan, data: MosaicDataModule, config: RunConfig) 
         enable_checkpointing=False,
         benchmark=False,
         callbacks=callbacks,
+        plugins=[OneProcess()] if alone else None,
     )
+    note_training(trainer.world_size)
     if config.checkpoint_dir is not None:
         # Added last: given to scvi-tools' trainer, it would come with saves of another kind.
         trainer.callbacks.append(_checkpoints(config.checkpoint_dir))
     failure: DataContractError | None = None
     interrupted = False
     reset_calibration(plan.network)
-    with torch.random.fork_rng(), warnings.catch_warnings():
+    with _rank_of(trainer), torch.random.fork_rng(), warnings.catch_warnings():
         for harmless in HARMLESS:
             warnings.filterwarnings("ignore", message=f".*{harmless}")
         try:
@@ -165,6 +173,45 @@ def run_training(plan: TrainingPlan, data: MosaicDataModule, config: RunConfig) 
             trainer.current_epoch,
         )
     return RunResult(history, best.best_epoch, interrupted, failure, trainer.strategy.root_device)
+
+
+class OneProcess(LightningEnvironment):
+    """The environment of a process that trains alone, whatever a launcher says.
+
+    Independent tasks of a cluster find ranks and numbers of tasks in their environment, from which
+    Lightning concludes that they train together.
+    """
+
+    @override
+    def world_size(self) -> int:
+        return 1
+
+    @override
+    def global_rank(self) -> int:
+        return 0
+
+    @override
+    def local_rank(self) -> int:
+        return 0
+
+    @override
+    def node_rank(self) -> int:
+        return 0
+
+
+def _is_one(devices: int | list[int] | str) -> bool:
+    return len(devices) == 1 if isinstance(devices, list) else str(devices) == "1"
+
+
+@contextmanager
+def _rank_of(trainer: Trainer) -> Iterator[None]:
+    """Let Lightning's loggers know the rank in this run: they take it from the environment."""
+    former = rank_zero_only.rank
+    rank_zero_only.rank = trainer.global_rank
+    try:
+        yield
+    finally:
+        rank_zero_only.rank = former
 
 
 def _trainer(**options: Any) -> Trainer:
