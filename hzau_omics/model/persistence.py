@@ -30,7 +30,7 @@ FORMAT = 8
 READABLE = (7, FORMAT)
 MANIFEST = "manifest.json"
 DATA = "mdata.h5mu"
-REQUIRED = {"model", "layout", "init_params", "is_trained", "n_cells", "history", "files", "data"}
+REQUIRED = {"model", "layout", "init_params", "is_trained", "n_cells", "history", "files"}
 FILES = {
     "weights": ("weights.safetensors", "weights.1.safetensors"),
     "splits": ("splits.safetensors", "splits.1.safetensors"),
@@ -195,7 +195,7 @@ def load[Model: "TrainableModel"](
     model = cls(None, registry=registry, **manifest["init_params"])
     _load_weights(model, folder / manifest["files"]["weights"])
     _restore(model, manifest, folder / manifest["files"]["splits"])
-    if data is None and manifest["data"] is not None:
+    if data is None and manifest.get("data") is not None:
         data = _read_data(folder / manifest["data"])
     if data is not None and data is not False:
         model._attach(data)
@@ -229,7 +229,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         )
         raise DataContractError(msg)
     if manifest["format"] == 7:
-        manifest = {**manifest, "files": _first_names(), "data": None}
+        manifest = {**manifest, "files": _first_names()}
     required = {
         "model",
         "layout",

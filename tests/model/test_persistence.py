@@ -1,3 +1,4 @@
+import errno
 import json
 import subprocess
 import sys
@@ -9,8 +10,8 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from hzau_omics.errors import ConfigError, DataContractError
-from hzau_omics.model import HZAUVAE
+from hzau_omics.errors import ConfigError, DataContractError, HzauWarning
+from hzau_omics.model import HZAUVAE, persistence
 
 IN_A_NEW_PROCESS = """
 import sys
@@ -130,29 +131,127 @@ def test_a_loaded_model_trains_on(mdata, fit, quick, tmp_path):
         )
 
 
-def test_an_untrained_model_can_be_saved(mdata, tmp_path):
+def test_an_untrained_model_is_saved_with_a_warning(mdata, tmp_path, quick):
     HZAUVAE.setup_mudata(mdata, {"rna": "nb", "adt": "nb"})
     model = HZAUVAE(mdata, n_latent=4, n_hidden=16, experts=["rna", "adt"])
-    model.save(tmp_path / "model")
+    with pytest.warns(HzauWarning, match="what is saved are random weights"):
+        model.save(tmp_path / "model")
     loaded = HZAUVAE.load(tmp_path / "model", mdata)
     assert not loaded.is_trained_
     assert loaded.module.family.names == ("rna", "adt")
+    for each in (model, loaded):
+        each.train(**quick)
     np.testing.assert_array_equal(
         loaded.get_latent_representation(), model.get_latent_representation()
     )
 
 
-def test_the_data_can_go_beside_the_model(model, tmp_path, fingerprint):
+def test_the_data_go_beside_the_model_and_are_found_there(model, tmp_path):
     model.save(tmp_path / "model", save_anndata=True)
     data = mudata.read_h5mu(tmp_path / "model" / "mdata.h5mu")
-    loaded = HZAUVAE.load(tmp_path / "model", data)
+    for loaded in (HZAUVAE.load(tmp_path / "model"), HZAUVAE.load(tmp_path / "model", data)):
+        np.testing.assert_array_equal(
+            loaded.get_latent_representation(), model.get_latent_representation()
+        )
+        np.testing.assert_array_equal(loaded.validation_indices, model.validation_indices)
+    assert HZAUVAE.load(tmp_path / "model", adata=False).adata is None
+    model.save(tmp_path / "model", overwrite=True)
+    assert HZAUVAE.load(tmp_path / "model").adata is None
+
+
+def test_data_that_are_not_there_cannot_go_beside_the_model(folder, tmp_path):
+    with pytest.raises(ConfigError, match=r"save_anndata=True saves the MuData of a model"):
+        HZAUVAE.load(folder).save(tmp_path / "again", save_anndata=True)
+    assert not (tmp_path / "again").exists()
+
+
+def test_damaged_data_beside_the_model_are_named(model, tmp_path):
+    model.save(tmp_path / "model", save_anndata=True)
+    (tmp_path / "model" / "mdata.h5mu").write_text("no data")
+    with pytest.raises(DataContractError, match=r"mdata.h5mu, cannot be read.*adata=False"):
+        HZAUVAE.load(tmp_path / "model")
+    assert HZAUVAE.load(tmp_path / "model", adata=False).is_trained
+
+
+def no_space(*_args, **_kwargs):
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
+FAILURES = {
+    "weights": (persistence, "save_file", no_space),
+    "manifest": (persistence, "_replace_text", no_space),
+    "values": (persistence, "_manifest", lambda model: {"odd": object()}),
+}
+
+
+@pytest.mark.parametrize("stage", FAILURES)
+def test_a_save_that_fails_leaves_what_was_there(model, folder, tmp_path, monkeypatch, stage):
+    (folder / "notes.txt").write_text("mine")
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    monkeypatch.setattr(*FAILURES[stage])
+    for target in (folder, tmp_path / "new"):
+        with pytest.raises((OSError, ConfigError), match=r"What was there before is whole|plain"):
+            model.save(target, overwrite=True)
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["model"]
+
+
+def test_a_failure_of_the_data_leaves_the_model(model, tmp_path, monkeypatch):
+    monkeypatch.setattr(mudata.MuData, "write", no_space)
+    with pytest.raises(OSError, match=r"The model is saved in .*No space left.*give them to load"):
+        model.save(tmp_path / "model", save_anndata=True)
+    assert HZAUVAE.load(tmp_path / "model").is_trained
+    assert not [path for path in (tmp_path / "model").iterdir() if "mdata" in path.name]
+
+
+def test_a_model_that_replaces_another_is_all_of_the_new_one(model, mdata, fit, tmp_path):
+    other = fit(mdata, options={"n_latent": 3})
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "notes.txt").write_text("mine")
+    for saved in (other, model, other, model):
+        saved.save(tmp_path / "model", overwrite=True)
+        loaded = HZAUVAE.load(tmp_path / "model")
+        np.testing.assert_array_equal(
+            loaded.get_latent_representation(saved.adata), saved.get_latent_representation()
+        )
+        assert len(list((tmp_path / "model").iterdir())) == 4
+    assert (tmp_path / "model" / "notes.txt").read_text() == "mine"
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"dropout": np.float32(0.25)},
+        {"n_latent": np.int64(4)},
+        {"modality_weights": {"rna": np.float32(1), "adt": np.float64(2)}},
+    ],
+)
+def test_options_of_numpy_are_saved_as_plain_numbers(mdata, fit, tmp_path, options):
+    model = fit(mdata, options=options, max_epochs=1)
+    model.save(tmp_path / "model")
+    loaded = HZAUVAE.load(tmp_path / "model")
+    assert loaded.init_params_ == model.init_params_
+    np.testing.assert_array_equal(
+        loaded.get_latent_representation(mdata), model.get_latent_representation()
+    )
+
+
+def test_a_model_of_the_former_format_is_read_without_its_split(model, folder, manifest):
+    manifest(format=7, files=None, data=None)
+    splits = folder / "splits.safetensors"
+    kept = {k: v.clone() for k, v in load_file(splits).items() if k not in {"names", "values"}}
+    save_file(kept, splits)
+    with pytest.warns(HzauWarning, match="kept no names of cells"):
+        loaded = HZAUVAE.load(folder, model.adata.copy())
+    assert loaded.train_indices is None
     np.testing.assert_array_equal(
         loaded.get_latent_representation(), model.get_latent_representation()
     )
 
 
 def test_other_cells_do_not_get_the_split(folder, query):
-    loaded = HZAUVAE.load(folder, query)
+    with pytest.warns(HzauWarning, match="30 of these 30 cells are not among those"):
+        loaded = HZAUVAE.load(folder, query)
     assert loaded.train_indices_ is None
     assert loaded.get_latent_representation().shape == (30, 4)
 
@@ -199,7 +298,7 @@ def test_foreign_and_missing_folders_are_refused(tmp_path, folder):
     ("values", "message"),
     [
         ({"model": "MVAE"}, "holds a MVAE, not a HZAUVAE"),
-        ({"format": 99}, "has format 99; this version reads format 7"),
+        ({"format": 99}, "has format 99; this version reads formats 7 and 8"),
         ({"n_cells": None}, r"lacks \['n_cells'\]"),
         ({"layout": {}}, "data layout has format 1"),
         ({"init_params": {"n_latent": 9, "n_hidden": 16}}, "does not fit the manifest"),

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from lightning.pytorch import Callback
+from lightning.pytorch.utilities.rank_zero import rank_zero_only
 
 import hzau_omics as ho
 from hzau_omics.errors import ConfigError
@@ -343,6 +344,36 @@ def test_a_resumed_run_equals_one_that_was_never_interrupted(mdata, fit, quick, 
     assert resumed.n_epochs_trained_ == 5
     rest = {name: frame[frame.index >= 2] for name, frame in whole.history.items()}
     _same_history(resumed.history, rest)
+
+
+@pytest.mark.parametrize(
+    "environment",
+    [
+        {"RANK": "1"},
+        {"LOCAL_RANK": "1", "WORLD_SIZE": "4"},
+        {
+            "SLURM_PROCID": "1",
+            "SLURM_NTASKS": "4",
+            "SLURM_JOB_NAME": "samples",
+            "SLURM_JOB_ID": "7",
+            "SLURM_LOCALID": "1",
+            "SLURM_NODEID": "0",
+        },
+    ],
+    ids=["RANK", "LOCAL_RANK", "SLURM"],
+)
+def test_independent_tasks_of_a_cluster_train_and_save(
+    untrained, quick, tmp_path, monkeypatch, environment
+):
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    # As Lightning sets it when it is imported under such a launcher.
+    monkeypatch.setattr(rank_zero_only, "rank", 1, raising=False)
+    untrained.train(**quick, devices=1)
+    assert len(untrained.history["elbo_train"]) == 2
+    untrained.save(tmp_path / "model")
+    assert HZAUVAE.load(tmp_path / "model").is_trained
+    assert rank_zero_only.rank == 1
 
 
 def test_an_interrupted_model_resumes_itself(mdata, fit, quick, tmp_path):
