@@ -10,6 +10,7 @@ from scvi.data._manager import AnnDataManagerValidationCheck
 from scvi.model.base import BaseModelClass
 
 from hzau_omics.data import DataLayout, ModalitySpec, MosaicStore, build_layout
+from hzau_omics.data.presence import check_no_view
 from hzau_omics.errors import DataContractError
 from hzau_omics.model.fields import LAYOUT_KEY, fields_of, layout_of
 
@@ -74,7 +75,7 @@ class RegisteredModel(BaseModelClass):
         ------
         DataContractError
             The data break a rule: NaN, negative or fractional counts, duplicate names, an empty
-            modality, a cell without any modality, a stale ``obsmap``, an unknown key.
+            modality, a cell without any modality, a stale ``obsmap``, an unknown key, a view.
         ConfigError
             An option is unknown or contradicts another.
         TypeError
@@ -86,6 +87,7 @@ class RegisteredModel(BaseModelClass):
         >>> mdata = ho.data.simulate(n_obs=60, seed=0)
         >>> ho.model.HZAUVAE.setup_mudata(mdata, {"rna": "nb", "adt": "nb"})
         """
+        check_no_view(mdata)
         layout = build_layout(
             mdata,
             modalities,
@@ -129,6 +131,7 @@ class RegisteredModel(BaseModelClass):
             )
             raise DataContractError(msg)
         if manager.adata is not mdata:
+            check_no_view(mdata)
             layout = layout_of(manager.registry["field_registries"][LAYOUT_KEY]["state_registry"])
             MosaicStore(mdata, layout)
             del mdata.uns[_SCVI_UUID_KEY]

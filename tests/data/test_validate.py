@@ -3,10 +3,11 @@ import pytest
 import scipy.sparse as sp
 from anndata import AnnData
 
-from hzau_omics.data import validate
+from hzau_omics.data import domain
+from hzau_omics.data.domain import first_outside, outside
 from hzau_omics.data.matrix import read_matrix
 from hzau_omics.data.spec import LIKELIHOODS, ModalitySpec
-from hzau_omics.data.validate import check_values, first_outside, outside
+from hzau_omics.data.validate import check_values
 from hzau_omics.errors import DataContractError
 
 FORMATS = {
@@ -68,7 +69,7 @@ def test_negative_and_fractional_counts_are_refused(form, value, likelihood):
 
 @pytest.mark.parametrize("row", range(4))
 def test_every_value_is_looked_at(monkeypatch, row):
-    monkeypatch.setattr(validate, "chunks", _pairs)
+    monkeypatch.setattr(domain, "chunks", _pairs)
     values = COUNTS.copy()
     values[row, 1] = 0.5
     for form in FORMATS.values():
