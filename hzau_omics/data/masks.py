@@ -22,6 +22,8 @@ def unmasked(values: Any) -> Any:
     if not np.ma.is_masked(values):
         return np.asarray(values)
     if values.dtype.kind not in "biuf":
-        return np.ma.filled(values.astype(object), None)
+        plain = np.array(values, dtype=object)
+        plain[np.ma.getmaskarray(values)] = None
+        return plain
     wide = values.dtype if values.dtype.kind == "f" else np.dtype(np.float64)
     return np.ma.filled(values.astype(wide), np.nan)

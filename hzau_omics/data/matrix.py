@@ -77,13 +77,11 @@ def _check_masked(adata: AnnData, layer: str | None, where: str) -> None:
     # A view of an AnnData gives plain arrays: the mask is found where its values lie.
     holder = adata._adata_ref if adata.is_view else adata
     values = holder.X if layer is None else holder.layers[layer]
-    masked: NDArray[np.bool_] | sp.coo_array
     if np.ma.isMaskedArray(values):
         masked = np.ma.getmaskarray(values)
-    elif sp.issparse(values) and np.ma.isMaskedArray(getattr(values, "data", None)):
-        hidden = values.copy()
-        hidden.data = np.ma.getmaskarray(values.data)
-        masked = hidden.toarray()
+    elif np.ma.isMaskedArray(getattr(values, "data", None)):
+        hidden = (np.ma.getmaskarray(values.data), values.indices, values.indptr)
+        masked = type(values)(hidden, shape=values.shape).toarray()
     else:
         return
     if holder is not adata:
