@@ -90,8 +90,8 @@ def _check_masked(adata: AnnData, layer: str | None, where: str) -> None:
     if masked.any():
         row, column = (int(i) for i in np.argwhere(masked)[0])
         msg = (
-            f"{where} must have a value in every entry. {int(masked.sum())} are masked, the first "
-            f"of cell {adata.obs_names[row]!r}, feature {adata.var_names[column]!r}. Where a cell "
+            f"{where} must have a value in every entry. {int(masked.sum())} are masked, first "
+            f"cell {adata.obs_names[row]!r}, feature {adata.var_names[column]!r}. Where a cell "
             "lacks the modality leave its row out, where a batch did not measure a feature use "
             "panel_key, and fill the others with .filled(value)."
         )

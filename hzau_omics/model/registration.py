@@ -62,7 +62,8 @@ class RegisteredModel(BaseModelClass):
         layers
             Modality name -> layer with its values; ``X`` where not given or None.
         batch_key
-            Column of ``obs`` with the batch of each cell.
+            Column of ``obs`` with the batch of each cell, of any dtype: 1 and 1.0 are one batch.
+            Batches have the order of a pandas categorical, else the natural one.
         panel_key
             Prefix of boolean ``var`` columns such as ``measured_<batch>``, which say what features
             a batch measured; the others are masked, not taken as zero.
