@@ -8,6 +8,7 @@ from anndata import AnnData
 from mudata import MuData
 from numpy.typing import ArrayLike, NDArray
 
+from hzau_omics.data.masks import unmasked
 from hzau_omics.errors import ConfigError, DataContractError
 
 Pixels = Literal["grey", "threshold", "sampled"]
@@ -57,7 +58,7 @@ def image_mudata(
     >>> mdata["image"].shape, mdata["label"].X.tolist()[2]
     ((3, 4), [0.0, 1.0])
     """
-    grey, classes = np.asarray(images), np.asarray(labels)
+    grey, classes = np.asarray(unmasked(images)), np.asarray(unmasked(labels))
     check_images(grey, classes, highest_label=np.inf if n_classes is None else n_classes - 1)
     if pixels not in get_args(Pixels):
         msg = f"pixels must be one of {get_args(Pixels)}. Received {pixels!r}."

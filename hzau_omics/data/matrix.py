@@ -33,7 +33,8 @@ def read_matrix(adata: AnnData, name: str, layer: str | None) -> Matrix:
     Raises
     ------
     DataContractError
-        If the layer does not exist, or does not hold a numeric matrix in memory.
+        If the layer does not exist, does not hold a numeric matrix in memory, or has masked
+        entries.
     """
     layers = [key for key in adata.layers if key is not None]
     if layer is not None and layer not in layers:
@@ -49,14 +50,15 @@ def read_matrix(adata: AnnData, name: str, layer: str | None) -> Matrix:
         raise DataContractError(msg)
     if not isinstance(values, np.ndarray) and not sp.issparse(values):
         msg = (
-            f"{where} must be a numpy array or a scipy sparse matrix in memory, got "
+            f"{where} must be a numpy array or a scipy sparse matrix in memory. Received "
             f"{type(values).__name__}. Read it into memory: mudata.read_h5mu(path), not backed."
         )
         raise DataContractError(msg)
     if values.dtype.kind not in "biuf":
-        msg = f"{where} must hold numbers, it has dtype {values.dtype}."
+        msg = f"{where} must hold numbers. Received dtype {values.dtype}."
         raise DataContractError(msg)
-    return _own_view(values)
+    _check_masked(adata, layer, where)
+    return own_view(values)
 
 
 def describe(name: str, layer: str | None) -> str:
@@ -70,25 +72,76 @@ def describe(name: str, layer: str | None) -> str:
     return f"X of modality {name!r}" if layer is None else f"Layer {layer!r} of modality {name!r}"
 
 
-def _own_view(values: Dense | sp.sparray) -> Matrix:
-    # scipy caches flags on a matrix and sorts it in place: work on an object of our own.
+def _check_masked(adata: AnnData, layer: str | None, where: str) -> None:
+    """Refuse entries that a numpy mask hides: what lies under it is no value."""
+    # A view of an AnnData gives plain arrays: the mask is found where its values lie.
+    holder = adata._adata_ref if adata.is_view else adata
+    values = holder.X if layer is None else holder.layers[layer]
+    if np.ma.isMaskedArray(values):
+        masked = np.ma.getmaskarray(values)
+    elif np.ma.isMaskedArray(getattr(values, "data", None)):
+        hidden = (np.ma.getmaskarray(values.data), values.indices, values.indptr)
+        masked = type(values)(hidden, shape=values.shape).toarray()
+    else:
+        return
+    if holder is not adata:
+        rows = holder.obs_names.get_indexer(adata.obs_names)
+        masked = masked[np.ix_(rows, holder.var_names.get_indexer(adata.var_names))]
+    if masked.any():
+        row, column = (int(i) for i in np.argwhere(masked)[0])
+        msg = (
+            f"{where} must have a value in every entry. {int(masked.sum())} are masked, first "
+            f"cell {adata.obs_names[row]!r}, feature {adata.var_names[column]!r}. Where a cell "
+            "lacks the modality leave its row out, where a batch did not measure a feature use "
+            "panel_key, and fill the others with .filled(value)."
+        )
+        raise DataContractError(msg)
+
+
+def own_view(values: Dense | sp.sparray) -> Matrix:
+    """Return a plain matrix of our own that shares memory where it can.
+
+    scipy caches flags on a matrix and sorts it in place, and its compiled code knows neither half
+    precision nor foreign byte orders. Entries of one place are added up, so that every check sees
+    the values that the model reads.
+    """
     if isinstance(values, np.ndarray):
         return np.asarray(values)
-    if values.format in ("csr", "csc"):
-        build = sp.csr_array if values.format == "csr" else sp.csc_array
-        return build((values.data, values.indices, values.indptr), shape=values.shape, copy=False)
-    return sp.csr_array(values)
+    if values.format not in ("csr", "csc"):
+        values = sp.coo_array(values)
+        entries = (_computable(values.data, adds=True), values.coords)
+        return sp.csr_array(sp.coo_array(entries, shape=values.shape))
+    build = sp.csr_array if values.format == "csr" else sp.csc_array
+    parts = (_computable(values.data), _native(values.indices), _native(values.indptr))
+    matrix = build(parts, shape=values.shape, copy=False)
+    if matrix.has_canonical_format:
+        return matrix
+    parts = (_computable(values.data, adds=True), parts[1].copy(), parts[2].copy())
+    matrix = build(parts, shape=values.shape)
+    matrix.sum_duplicates()
+    return matrix
+
+
+def _computable(data: Dense, *, adds: bool = False) -> Dense:
+    """Return values in a type that scipy computes with, wide enough for sums with `adds`."""
+    data = _native(data)
+    if data.dtype == np.float16:
+        return data.astype(np.float32)
+    if adds:
+        wide = np.result_type(data.dtype, np.int64) if data.dtype.kind in "iu" else data.dtype
+        return data.astype(wide)
+    return data
+
+
+def _native(values: Dense) -> Dense:
+    return np.asarray(values).astype(values.dtype.newbyteorder("="), copy=False)
 
 
 def to_rows(matrix: Matrix) -> sp.csr_array | Dense:
     """Return the matrix row by row: canonical CSR, or C-ordered dense; a copy only if needed."""
     if isinstance(matrix, np.ndarray):
         return np.ascontiguousarray(matrix)
-    rows = matrix.tocsr(copy=False)
-    if not rows.has_canonical_format:
-        rows = rows.copy()
-        rows.sum_duplicates()
-    return rows
+    return matrix.tocsr(copy=False)
 
 
 def to_float32(rows: sp.csr_array | Dense, *, binarize: bool = False) -> sp.csr_array | Dense:

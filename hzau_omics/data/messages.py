@@ -3,6 +3,8 @@
 from collections.abc import Iterable
 from difflib import get_close_matches
 
+import numpy as np
+
 
 def listed(names: Iterable[object], *, limit: int = 5) -> str:
     """Write the first names in quotes and say how many more there are.
@@ -31,3 +33,16 @@ def did_you_mean(name: object, options: Iterable[object]) -> str:
     """
     close = get_close_matches(str(name), [str(option) for option in options], n=1)
     return f" Did you mean {close[0]!r}?" if close else ""
+
+
+def number(value: object) -> str:
+    """Write a number as it is: the shortest digits that tell it apart in its own precision.
+
+    Examples
+    --------
+    >>> number(1.0000000000000002), number(1234567.5), number(np.float32(0.1)), number(3.0)
+    ('1.0000000000000002', '1234567.5', '0.1', '3')
+    """
+    # str(np.float32(0.1)) knows its precision, and Python's notation is the same for all widths.
+    plain = repr(float(str(value))) if isinstance(value, float | np.floating) else str(value)
+    return plain.removesuffix(".0")

@@ -7,12 +7,12 @@ import pandas as pd
 from mudata import MuData
 from numpy.typing import NDArray
 
+from hzau_omics.data.category import UNKNOWN, differing, distinct, require_all
 from hzau_omics.data.layout import CategoricalLayout, ContinuousLayout
 from hzau_omics.data.messages import did_you_mean, listed
+from hzau_omics.data.numeric import numbers_of
 from hzau_omics.data.presence import row_map
 from hzau_omics.errors import DataContractError
-
-UNKNOWN = -1
 
 
 def obs_column(mdata: MuData, key: str, *, role: str = "column") -> "pd.Series[Any]":
@@ -36,7 +36,7 @@ def obs_column(mdata: MuData, key: str, *, role: str = "column") -> "pd.Series[A
         If there is no such column, or two modalities disagree about a cell.
     """
     if key in mdata.obs.columns:
-        return pd.Series(mdata.obs[key])
+        return single_column(mdata.obs, key, "mdata.obs")
     holders = _holders(mdata, key)
     if not holders:
         raise _no_column(mdata, key, role)
@@ -44,22 +44,47 @@ def obs_column(mdata: MuData, key: str, *, role: str = "column") -> "pd.Series[A
     origin = np.full(mdata.n_obs, "", dtype=object)
     for name in holders:
         rows = row_map(mdata, name)
-        column = mdata.mod[name].obs[key]
+        column = single_column(mdata.mod[name].obs, key, f"mdata[{name!r}].obs")
         cells = np.flatnonzero(rows >= 0)
         cells = cells[column.notna().to_numpy()[rows[cells]]]
-        new = column.astype(object).to_numpy()[rows[cells]]
-        clash = (origin[cells] != "") & (values[cells] != new)
-        if clash.any():
-            cell = cells[np.flatnonzero(clash)[0]]
+        new = _boxed(column)[rows[cells]]
+        told = np.flatnonzero(origin[cells] != "")
+        differ = told[differing(values[cells[told]], new[told])]
+        if len(differ):
+            i = differ[0]
+            cell = cells[i]
             msg = (
                 f"The {role} {key!r} differs between modalities: cell {mdata.obs_names[cell]!r} "
-                f"has {values[cell]!r} in {origin[cell]!r} and "
-                f"{new[np.flatnonzero(clash)[0]]!r} in {name!r}. "
+                f"has {values[cell]!r} in {origin[cell]!r} and {new[i]!r} in {name!r}. "
                 f"Put one column {key!r} into mdata.obs."
             )
             raise DataContractError(msg)
         values[cells], origin[cells] = new, name
     return pd.Series(values, index=mdata.obs_names, name=key)
+
+
+def single_column(frame: pd.DataFrame, key: str, where: str) -> "pd.Series[Any]":
+    """Return a column of a frame, in which its name must stand once.
+
+    Raises
+    ------
+    DataContractError
+        If several columns have the name.
+    """
+    found = frame[key]
+    if isinstance(found, pd.DataFrame):
+        count = "two" if found.shape[1] == 2 else found.shape[1]
+        msg = (
+            f"{where} has {count} columns {key!r}. Keep the first of each name: "
+            f"{where} = {where}.loc[:, ~{where}.columns.duplicated()]."
+        )
+        raise DataContractError(msg)
+    return pd.Series(found)
+
+
+def _boxed(column: "pd.Series[Any]") -> NDArray[np.object_]:
+    """Return the values as objects that keep their precision, which astype(object) loses."""
+    return np.fromiter(column.array, dtype=object, count=len(column))
 
 
 def _holders(mdata: MuData, key: str) -> list[str]:
@@ -76,35 +101,6 @@ def _no_column(mdata: MuData, key: str, role: str) -> DataContractError:
     )
 
 
-def as_text(column: "pd.Series[Any]", key: str, role: str) -> NDArray[np.object_]:
-    """Return the values as text; whole numbers lose their decimal point.
-
-    Raises
-    ------
-    DataContractError
-        If a value is missing; the message names the first cells.
-    """
-    missing = column.isna().to_numpy()
-    if missing.any():
-        cells = column.index[missing]
-        msg = (
-            f"The {role} {key!r} must have a value for every cell; {len(cells)} have none: "
-            f"{listed(cells)}. Fill it in, or remove these cells."
-        )
-        raise DataContractError(msg)
-    return _to_text(column)
-
-
-def _to_text(column: "pd.Series[Any]") -> NDArray[np.object_]:
-    def text(value: object) -> str:
-        whole = isinstance(value, float | np.floating) and float(value).is_integer()
-        return str(int(value)) if whole else str(value)  # type: ignore[call-overload]
-
-    codes, values = pd.factorize(column.astype(object), use_na_sentinel=True)
-    texts = np.asarray([*(text(value) for value in values), None], dtype=object)
-    return np.asarray(texts[codes], dtype=object)
-
-
 def categorical_layout(mdata: MuData, key: str, role: str) -> CategoricalLayout:
     """Read the categories of a column: the order of a pandas categorical, else sorted.
 
@@ -114,8 +110,8 @@ def categorical_layout(mdata: MuData, key: str, role: str) -> CategoricalLayout:
         If the column is missing, or has no value for some cell.
     """
     column = obs_column(mdata, key, role=role)
-    found = set(as_text(column, key, role))
-    return CategoricalLayout(key, _ordered(column, found))
+    found = require_all(distinct(column), column, key, role)
+    return CategoricalLayout(key, found.categories(key, role))
 
 
 def labels_layout(mdata: MuData, key: str, *, may_be_empty: bool = False) -> CategoricalLayout:
@@ -126,23 +122,12 @@ def labels_layout(mdata: MuData, key: str, *, may_be_empty: bool = False) -> Cat
     DataContractError
         If the column is missing, or has no value at all.
     """
-    column = obs_column(mdata, key, role="labels key")
-    found = {value for value in _to_text(column) if value is not None}
-    if not found and not may_be_empty:
+    role = "labels key"
+    categories = distinct(obs_column(mdata, key, role=role)).categories(key, role)
+    if not categories and not may_be_empty:
         msg = f"The labels key {key!r} has no value for any cell."
         raise DataContractError(msg)
-    return CategoricalLayout(key, _ordered(column, found))
-
-
-def _ordered(column: "pd.Series[Any]", found: set[str]) -> tuple[str, ...]:
-    if isinstance(column.dtype, pd.CategoricalDtype):
-        order = _to_text(pd.Series(column.cat.categories))
-    else:
-        values = [value for value in pd.unique(column) if not pd.isna(value)]
-        numeric = all(isinstance(value, int | float | np.number) for value in values)
-        ranked = sorted(values) if numeric else sorted(values, key=str)
-        order = _to_text(pd.Series(ranked, dtype=object))
-    return tuple(dict.fromkeys(value for value in order if value in found))
+    return CategoricalLayout(key, categories)
 
 
 def category_codes(mdata: MuData, layout: CategoricalLayout, role: str) -> NDArray[np.int64]:
@@ -166,9 +151,10 @@ def codes_of(column: "pd.Series[Any]", layout: CategoricalLayout, role: str) -> 
     DataContractError
         If a value is missing, or was not registered.
     """
-    values = as_text(column, str(layout.key), role)
-    codes = pd.Index(layout.categories).get_indexer(pd.Index(values, dtype=object))
-    unseen = dict.fromkeys(values[codes == UNKNOWN])
+    found = require_all(distinct(column), column, str(layout.key), role)
+    found.categories(str(layout.key), role)
+    codes = found.codes(layout.categories)
+    unseen = dict.fromkeys(found.texts[i] for i in np.unique(found.rows[codes == UNKNOWN]))
     if unseen:
         msg = (
             f"The {role} {layout.key!r} has values that were not in the training data: "
@@ -176,7 +162,7 @@ def codes_of(column: "pd.Series[Any]", layout: CategoricalLayout, role: str) -> 
             "or train with these cells."
         )
         raise DataContractError(msg)
-    return np.asarray(codes, dtype=np.int64)
+    return codes
 
 
 def label_codes(mdata: MuData, layout: CategoricalLayout) -> NDArray[np.int64]:
@@ -184,8 +170,7 @@ def label_codes(mdata: MuData, layout: CategoricalLayout) -> NDArray[np.int64]:
     key = str(layout.key)
     if key not in mdata.obs.columns and not _holders(mdata, key):
         return np.full(mdata.n_obs, UNKNOWN, dtype=np.int64)
-    values = pd.Index(_to_text(obs_column(mdata, key, role="labels key")), dtype=object)
-    return np.asarray(pd.Index(layout.categories).get_indexer(values), dtype=np.int64)
+    return distinct(obs_column(mdata, key, role="labels key")).codes(layout.categories)
 
 
 def continuous_values(mdata: MuData, key: str) -> NDArray[np.float64]:
@@ -196,24 +181,7 @@ def continuous_values(mdata: MuData, key: str) -> NDArray[np.float64]:
     DataContractError
         If the column is missing, holds no numbers, or a value is missing or infinite.
     """
-    role = "continuous covariate"
-    column = obs_column(mdata, key, role=role)
-    try:
-        values = pd.to_numeric(column.astype(object)).to_numpy(dtype=np.float64, na_value=np.nan)
-    except (TypeError, ValueError):
-        msg = (
-            f"The {role} {key!r} must hold numbers, it has {column.dtype}. A column of names "
-            "belongs into categorical_covariate_keys."
-        )
-        raise DataContractError(msg) from None
-    bad = ~np.isfinite(values)
-    if bad.any():
-        msg = (
-            f"The {role} {key!r} must be finite for every cell; it is not for {int(bad.sum())}: "
-            f"{listed(column.index[bad])}. Fill it in, or remove these cells."
-        )
-        raise DataContractError(msg)
-    return np.asarray(values)
+    return numbers_of(obs_column(mdata, key, role="continuous covariate"), key)
 
 
 def continuous_layout(mdata: MuData, key: str) -> ContinuousLayout:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from hzau_omics.data.layout import CategoricalLayout
 from hzau_omics.data.matrix import Matrix, chunks
 from hzau_omics.data.messages import listed
+from hzau_omics.data.obs import single_column
 from hzau_omics.errors import DataContractError, HzauWarning
 
 
@@ -40,7 +41,7 @@ def read_panels(
         column = panel_column(panel_key, batch)
         if column not in adata.var.columns:
             continue
-        values = adata.var[column]
+        values = single_column(adata.var, column, f"mdata[{name!r}].var")
         if not pd.api.types.is_bool_dtype(values) or values.isna().any():
             msg = (
                 f"The feature panel var[{column!r}] of modality {name!r} must be boolean, it has "

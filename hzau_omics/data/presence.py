@@ -42,6 +42,27 @@ def check_container(mdata: object) -> MuData:
     return mdata
 
 
+def check_no_view(mdata: object) -> None:
+    """Refuse a MuData to be set up that is a view, or has modalities that are.
+
+    Raises
+    ------
+    DataContractError
+        If it is: scvi-tools keeps identifiers in what is set up, and a view cannot hold them.
+    """
+    if not isinstance(mdata, MuData):
+        return
+    views = [name for name, adata in mdata.mod.items() if adata.is_view]
+    if mdata.is_view:
+        finding = "This MuData is a view of another one"
+    elif views:
+        finding = f"The modalities {listed(views, limit=20)} of this MuData are views of others"
+    else:
+        return
+    msg = f"{finding}. Take a copy to set up: mdata = mdata.copy()."
+    raise DataContractError(msg)
+
+
 def get_modality(mdata: MuData, name: str) -> AnnData:
     """Return one modality of the MuData.
 

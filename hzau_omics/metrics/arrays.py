@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
+from hzau_omics.data.masks import unmasked
 from hzau_omics.errors import DataContractError
 
 type FloatArray = NDArray[np.float64]
@@ -17,7 +18,7 @@ def as_matrix(values: Any, *, name: str) -> FloatArray:
     Parameters
     ----------
     values
-        Array, sparse matrix or DataFrame of shape (rows, columns).
+        Array, sparse matrix or DataFrame of shape (rows, columns); masked entries become NaN.
     name
         What the values are, for the error message.
 
@@ -36,7 +37,7 @@ def as_matrix(values: Any, *, name: str) -> FloatArray:
     dtype('float64')
     """
     dense = values.toarray() if sparse.issparse(values) else values
-    matrix = np.asarray(dense, dtype=np.float64)
+    matrix = np.asarray(unmasked(dense), dtype=np.float64)
     if matrix.ndim != 2:
         msg = (
             f"{name} must be a matrix (cells x features). Got {matrix.ndim} dimension(s), shape "
@@ -65,7 +66,7 @@ def check_counts(values: Any, *, name: str) -> None:
     --------
     >>> check_counts(np.array([[0, 3]]), name="train_x_counts")
     """
-    stored = values.data if sparse.issparse(values) else np.asarray(values)
+    stored = values.data if sparse.issparse(values) else np.asarray(unmasked(values))
     n_bad = int(np.size(stored) - np.count_nonzero(np.isfinite(stored) & (stored >= 0)))
     if n_bad:
         msg = (

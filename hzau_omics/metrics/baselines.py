@@ -15,6 +15,7 @@ from sklearn.linear_model import Ridge
 from sklearn.model_selection import KFold
 from sklearn.neighbors import NearestNeighbors
 
+from hzau_omics.data.masks import unmasked
 from hzau_omics.errors import ConfigError, DataContractError
 from hzau_omics.metrics.arrays import FloatArray, as_matrix, check_counts, check_same_length
 from hzau_omics.metrics.correlation import mean_feature_pearson
@@ -161,7 +162,7 @@ def group_mean_imputation(train_y_counts: Any, train_labels: Any, test_labels: A
     target = np.log1p(as_matrix(train_y_counts, name="train_y_counts"))
     check_same_length(target, train_labels, names=("train_y_counts", "train_labels"))
     n_train = len(target)
-    labels = [np.asarray(part, dtype=object) for part in (train_labels, test_labels)]
+    labels = [np.asarray(unmasked(part), dtype=object) for part in (train_labels, test_labels)]
     codes, values = pd.factorize(np.concatenate(labels), use_na_sentinel=False)
     means = np.tile(target.mean(axis=0), (len(values), 1))
     for code in np.unique(codes[:n_train]):

@@ -4,6 +4,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from hzau_omics.data.masks import unmasked
+from hzau_omics.data.messages import number
 from hzau_omics.errors import ConfigError, DataContractError
 from hzau_omics.metrics.arrays import FloatArray
 
@@ -67,8 +69,8 @@ def randomised_pit(samples: Any, observed: Any, rng: np.random.Generator) -> Flo
     >>> bool(0.4 < pit.mean() < 0.6)
     True
     """
-    draws = np.asarray(samples)
-    target = np.asarray(observed, dtype=np.float64)
+    draws = np.asarray(unmasked(samples))
+    target = np.asarray(unmasked(observed), dtype=np.float64)
     if draws.ndim == 0 or draws.shape[1:] != target.shape or draws.shape[0] == 0:
         msg = (
             "samples must be (draws, *shape of observed) with at least one draw. Got samples "
@@ -161,7 +163,7 @@ def pit_uniformity(pit: Any) -> float:
 
 
 def _check_pit(pit: Any) -> FloatArray:
-    values = np.asarray(pit, dtype=np.float64)
+    values = np.asarray(unmasked(pit), dtype=np.float64)
     values = values[:, None] if values.ndim == 1 else values
     if values.ndim != 2 or np.isnan(values).all():
         msg = (
@@ -171,8 +173,8 @@ def _check_pit(pit: Any) -> FloatArray:
         raise DataContractError(msg)
     if np.nanmin(values) < 0 or np.nanmax(values) > 1:
         msg = (
-            "pit must lie in [0, 1]. Got values from "
-            f"{np.nanmin(values):.3g} to {np.nanmax(values):.3g}. Pass the output of "
+            f"pit must lie in [0, 1]. Received values from {number(np.nanmin(values))} to "
+            f"{number(np.nanmax(values))}. Pass the output of "
             "randomised_pit or get_pit, not counts."
         )
         raise DataContractError(msg)

@@ -11,6 +11,8 @@ from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MaxAbsScaler
 
+from hzau_omics.data.masks import unmasked
+
 ENOUGH_TO_STOP_EARLY = 2_000
 """Real samples of which a tenth tells well when training should end."""
 
@@ -77,9 +79,9 @@ def coherence(
     >>> coherence(real[::2], labels[::2], real, labels).generated
     1.0
     """
-    known, target = np.asarray(labels), np.asarray(wanted)
+    known, target = np.asarray(unmasked(labels)), np.asarray(unmasked(wanted))
     generated, real = (
-        x.tocsr() if sparse.issparse(x) else np.asarray(x) for x in (generated, real)
+        x.tocsr() if sparse.issparse(x) else np.asarray(unmasked(x)) for x in (generated, real)
     )
     for name, values, names in (("generated", generated, target), ("real", real, known)):
         if values.shape[0] != len(names) or not len(names):

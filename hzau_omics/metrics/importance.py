@@ -3,6 +3,7 @@
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from hzau_omics.data.masks import unmasked
 from hzau_omics.errors import ConfigError
 
 
@@ -48,7 +49,7 @@ def weight_variance(log_weights: ArrayLike) -> float:
 
 
 def _draws(log_weights: ArrayLike) -> NDArray[np.float64]:
-    values = np.asarray(log_weights, dtype=np.float64)
+    values = np.asarray(unmasked(log_weights), dtype=np.float64)
     if values.ndim != 2 or not len(values):
         msg = f"Log weights have the shape (draw, cell). Received {values.shape}."
         raise ConfigError(msg)

@@ -7,6 +7,7 @@ import pandas as pd
 from sklearn.model_selection import KFold
 from sklearn.neighbors import KNeighborsClassifier
 
+from hzau_omics.data.masks import unmasked
 from hzau_omics.errors import ConfigError, DataContractError
 from hzau_omics.metrics.arrays import as_matrix, check_same_length
 
@@ -123,7 +124,7 @@ def _check(embedding: Any, labels: Any, *, name: str) -> tuple[np.ndarray, np.nd
     prefix = f"{name}_" if name else ""
     x = as_matrix(embedding, name=f"{prefix}embedding")
     check_same_length(x, labels, names=(f"{prefix}embedding", f"{prefix}labels"))
-    missing = np.asarray(pd.isna(pd.Series(np.asarray(labels, dtype=object))))
+    missing = np.asarray(pd.isna(pd.Series(np.asarray(unmasked(labels), dtype=object))))
     for what, bad in (("embedding", ~np.isfinite(x).all(axis=1)), ("labels", missing)):
         if bad.any():
             msg = (

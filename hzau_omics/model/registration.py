@@ -8,6 +8,7 @@ from scvi.data._constants import _SCVI_UUID_KEY
 from scvi.data._manager import AnnDataManagerValidationCheck
 
 from hzau_omics.data import DataLayout, ModalitySpec, MosaicStore, build_layout
+from hzau_omics.data.presence import check_no_view
 from hzau_omics.errors import DataContractError
 from hzau_omics.model.fields import LAYOUT_KEY, fields_of, layout_of, setup_args_of
 from hzau_omics.model.inherited import InheritedMethods
@@ -44,7 +45,8 @@ class RegisteredModel(InheritedMethods):
         layers
             Modality name -> layer with its values; ``X`` where not given or None.
         batch_key
-            Column of ``obs`` with the batch of each cell.
+            Column of ``obs`` with the batch of each cell, of any dtype: 1 and 1.0 are one batch.
+            Batches have the order of a pandas categorical, else the natural one.
         panel_key
             Prefix of boolean ``var`` columns such as ``measured_<batch>``, which say what features
             a batch measured; the others are masked, not taken as zero.
@@ -57,7 +59,7 @@ class RegisteredModel(InheritedMethods):
         ------
         DataContractError
             The data break a rule: NaN, negative or fractional counts, duplicate names, an empty
-            modality, a cell without any modality, a stale ``obsmap``, an unknown key.
+            modality, a cell without any modality, a stale ``obsmap``, an unknown key, a view.
         ConfigError
             An option is unknown or contradicts another.
         TypeError
@@ -69,6 +71,7 @@ class RegisteredModel(InheritedMethods):
         >>> mdata = ho.data.simulate(n_obs=60, seed=0)
         >>> ho.model.HZAUVAE.setup_mudata(mdata, {"rna": "nb", "adt": "nb"})
         """
+        check_no_view(mdata)
         layout = build_layout(
             mdata,
             modalities,
@@ -112,6 +115,7 @@ class RegisteredModel(InheritedMethods):
             )
             raise DataContractError(msg)
         if manager.adata is not mdata:
+            check_no_view(mdata)
             layout = layout_of(manager.registry["field_registries"][LAYOUT_KEY]["state_registry"])
             MosaicStore(mdata, layout)
             del mdata.uns[_SCVI_UUID_KEY]

@@ -30,6 +30,7 @@ from hzau_omics.pl.style import (
     palette,
     point_size,
 )
+from hzau_omics.pl.values import dense
 
 _LEGEND_ROWS = 20
 _PANEL = (3.6, 3.9)
@@ -202,7 +203,7 @@ def _check_column(obs: pd.DataFrame, name: str) -> None:
 
 
 def _check_points(points: Any, values: Any) -> np.ndarray:
-    xy = np.asarray(points, dtype=np.float64)
+    xy = dense(points)
     if xy.ndim != 2 or xy.shape[1] != 2:
         msg = f"points must be (cells, 2). Got shape {xy.shape}. Pass obsm['X_umap'] or the like."
         raise DataContractError(msg)

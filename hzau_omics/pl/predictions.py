@@ -122,7 +122,7 @@ def pit(values: Any, *, bins: int = 20, level: float = 0.9, ax: Axes | None = No
     """
     covered = interval_coverage(values, level).overall
     distance = pit_uniformity(values)
-    matrix = np.asarray(values, dtype=np.float64)
+    matrix = dense(values)
     axes = new_axes(ax, size=(6.5, 3.2))
     margin = _bar_margin(matrix.reshape(len(matrix), -1), bins)
     axes.hist(

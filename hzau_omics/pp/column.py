@@ -7,6 +7,7 @@ import pandas as pd
 from mudata import MuData
 
 from hzau_omics.data.messages import did_you_mean, listed
+from hzau_omics.data.obs import single_column
 from hzau_omics.errors import ConfigError, DataContractError
 
 
@@ -28,12 +29,12 @@ def find_column(mdata: MuData, column: str) -> pd.Series:
     Raises
     ------
     DataContractError
-        If there is no such column.
+        If there is no such column, or several have its name.
     ConfigError
         If several modalities have it and the global ``obs`` has not.
     """
     if column in mdata.obs:
-        return pd.Series(mdata.obs[column])
+        return single_column(mdata.obs, column, "mdata.obs")
     found = {f"{name}:{key}": (name, key) for name in mdata.mod for key in mdata.mod[name].obs}
     matches = [full for full, (_, key) in found.items() if column in (full, key)]
     if len(matches) > 1:
@@ -50,7 +51,8 @@ def find_column(mdata: MuData, column: str) -> pd.Series:
         )
         raise DataContractError(msg)
     name, key = found[matches[0]]
-    return pd.Series(mdata.mod[name].obs[key].reindex(mdata.obs_names))
+    own = single_column(mdata.mod[name].obs, key, f"mdata[{name!r}].obs")
+    return pd.Series(own.reindex(mdata.obs_names))
 
 
 def strings(values: pd.Series, column: str) -> pd.Series:

@@ -8,6 +8,7 @@ from mudata import MuData
 from numpy.typing import NDArray
 from scipy import sparse
 
+from hzau_omics.data.masks import unmasked
 from hzau_omics.data.messages import did_you_mean, listed
 from hzau_omics.errors import DataContractError
 from hzau_omics.pp.modality import check_addable, insert_modality
@@ -19,7 +20,7 @@ def embed_modality(mdata: MuData, embedding: Embedding, *, name: str = "embeddin
     """Add an embedding of the cells as a modality, for the likelihood ``normal``.
 
     The modality holds the vectors (float32, cells with a vector x dimensions). A cell whose row has
-    a NaN lacks the modality. Nothing else in `mdata` changes.
+    a NaN, an NA or a masked entry lacks the modality. Nothing else in `mdata` changes.
 
     Parameters
     ----------
@@ -91,8 +92,12 @@ def _as_matrix(
             )
             raise DataContractError(msg)
         names = [str(column) for column in embedding.columns]
-    dense: Any = sparse.csr_matrix(embedding).toarray() if sparse.issparse(embedding) else embedding
+    given: Any = embedding
+    dense = unmasked(given.toarray() if sparse.issparse(given) else given)
     try:
+        if isinstance(dense, pd.DataFrame):
+            # Nullable columns say with NA that a cell has no value.
+            dense = dense.to_numpy(dtype=np.float32, na_value=np.nan)
         values = np.asarray(dense, dtype=np.float32)
     except (TypeError, ValueError) as error:
         msg = f"An embedding must hold numbers: {error}."
@@ -100,7 +105,7 @@ def _as_matrix(
     if values.ndim != 2 or len(values) != mdata.n_obs or not values.shape[1]:
         msg = (
             f"An embedding has one row per cell ({mdata.n_obs}) and at least one dimension. "
-            f"Got an array of shape {values.shape}."
+            f"Received an array of shape {values.shape}."
         )
         raise DataContractError(msg)
     return values, names or [f"{name}_{i}" for i in range(values.shape[1])]

@@ -58,3 +58,13 @@ def test_unknown_kinds_of_pixels_and_too_few_classes_are_refused(images, labels)
         image_mudata(images, labels, pixels="binary")
     with pytest.raises(DataContractError, match="labels are integers from 0 to 0"):
         image_mudata(images, labels, n_classes=1)
+
+
+@pytest.mark.parametrize("part", ["images", "labels"])
+def test_masked_pixels_and_labels_are_no_values(images, labels, part):
+    given = {"images": images, "labels": labels}
+    given[part] = np.ma.array(given[part], mask=False)
+    assert image_mudata(**given)["image"].n_obs == 40
+    given[part][0] = np.ma.masked
+    with pytest.raises(DataContractError, match=f"{part} are integers.*nan"):
+        image_mudata(**given)

@@ -1,3 +1,5 @@
+from copy import deepcopy
+
 import numpy as np
 import pytest
 import scipy.sparse as sp
@@ -95,6 +97,107 @@ def test_binarized_values_stop_at_one():
     assert dense.max() == 3
 
 
+UNUSUAL = {
+    "masked": np.ma.array,
+    "masked, shrunk": lambda values: np.ma.masked_equal(values, 999),
+    "subclass": lambda values: values.view(type("Own", (np.ndarray,), {})),
+    "big-endian": lambda values: values.astype(values.dtype.newbyteorder(">")),
+    "strided": lambda values: np.repeat(values, 2, axis=1)[:, ::2],
+    "reversed": lambda values: values[::-1].copy()[::-1],
+    "half": lambda values: values.astype(np.float16),
+    "long": lambda values: values.astype(np.longdouble),
+    **{
+        name: lambda values, name=name: sp.csr_array(values).asformat(name)
+        for name in ("coo", "lil", "dok", "bsr", "dia", "csr", "csc")
+    },
+    "csr_matrix, half": lambda values: _spoiled(values, np.float16),
+    "csr_matrix, big-endian": lambda values: _spoiled(values, values.dtype.newbyteorder(">")),
+    "csr_matrix, masked": lambda values: _spoiled(values, values.dtype, np.ma.array),
+}
+
+
+def _spoiled(values, dtype, kind=np.array):
+    matrix = sp.csr_matrix(values)
+    matrix.data = kind(matrix.data.astype(dtype))
+    return matrix
+
+
+@pytest.mark.parametrize("form", UNUSUAL.values(), ids=UNUSUAL)
+@pytest.mark.parametrize("read_only", [False, True])
+def test_unusual_containers_read_as_their_values(form, read_only):
+    expected = np.random.default_rng(0).poisson(0.7, size=(5, 4)).astype(np.float32)
+    held = form(expected.copy())
+    for part in ("data", "indices", "indptr") if sp.issparse(held) else ():
+        if read_only and isinstance(getattr(held, part, None), np.ndarray):
+            getattr(held, part).setflags(write=False)
+    if read_only and not sp.issparse(held):
+        held.setflags(write=False)
+    adata = AnnData(np.zeros((5, 4)), layers={"x": np.zeros((5, 4))})
+    adata.layers._data["x"] = held
+    kind, before = type(held), deepcopy(held)
+    rows = to_float32(to_rows(read_matrix(adata, "rna", "x")))
+    assert type(rows) in (np.ndarray, sp.csr_array)
+    assert rows.dtype == np.float32
+    assert rows.dtype.isnative
+    np.testing.assert_array_equal(_dense(rows), expected)
+    assert adata.layers._data["x"] is held
+    assert type(held) is kind
+    assert held.dtype == before.dtype
+    for part in ("data", "indices", "indptr") if sp.issparse(held) else ():
+        if hasattr(before, part):
+            np.testing.assert_array_equal(getattr(held, part), getattr(before, part))
+    if not sp.issparse(held):
+        np.testing.assert_array_equal(held, before)
+
+
+@pytest.mark.parametrize("name", ["coo", "csr", "csc"])
+@pytest.mark.parametrize("dtype", [np.uint8, np.int8, np.float32])
+def test_entries_of_one_place_are_added_up_without_wrapping(name, dtype):
+    entries = np.array([100, 100, 100, 5], dtype=dtype)
+    held = sp.coo_matrix((entries, ([0, 0, 0, 1], [1, 1, 1, 0])), shape=(2, 2))
+    if name != "coo":
+        parts = (entries, [1, 1, 1, 0], [0, 3, 4]) if name == "csr" else None
+        parts = parts or (entries[[3, 0, 1, 2]], [1, 0, 0, 0], [0, 1, 4])
+        held = getattr(sp, f"{name}_matrix")(parts, shape=(2, 2))
+    adata = AnnData(np.zeros((2, 2)), layers={"x": np.zeros((2, 2))})
+    adata.layers._data["x"] = held
+    assert to_rows(read_matrix(adata, "rna", "x")).toarray().tolist() == [[0, 300], [5, 0]]
+    assert held.nnz == 4
+
+
+def _masked(sparse):
+    values = np.array([[0, 2, 1], [3, 777, 0], [777, 0, 5]], dtype=np.float32)
+    if not sparse:
+        return np.ma.array(values, mask=values == 777)
+    matrix = sp.csr_matrix(values)
+    matrix.data = np.ma.array(matrix.data, mask=matrix.data == 777)
+    return matrix
+
+
+@pytest.mark.parametrize("sparse", [False, True])
+@pytest.mark.parametrize("layer", [None, "raw"])
+@pytest.mark.parametrize("part", ["all", "view"])
+def test_masked_entries_are_refused_and_filled_ones_read(sparse, layer, part):
+    adata = AnnData(_masked(sparse), layers={"raw": _masked(sparse)})
+    adata.obs_names, adata.var_names = ["a", "b", "c"], ["x", "y", "z"]
+    seen = adata if part == "all" else adata[1:]
+    where = "X" if layer is None else "Layer 'raw'"
+    message = rf"{where} of modality 'adt'.* 2 are masked, .*'b', feature 'y'.*panel_key.*\.filled"
+    with pytest.raises(DataContractError, match=message):
+        read_matrix(seen, "adt", layer)
+    if part == "view":
+        assert _dense(read_matrix(adata[:1], "adt", layer)).tolist() == [[0, 2, 1]]
+        return
+    holder = adata.X if layer is None else adata.layers["raw"]
+    if sparse:
+        holder.data = holder.data.filled(0)
+    elif layer is None:
+        adata.X = holder.filled(0)
+    else:
+        adata.layers["raw"] = holder.filled(0)
+    assert _dense(read_matrix(adata, "adt", layer))[[1, 2], [1, 0]].tolist() == [0, 0]
+
+
 def test_unknown_layers_list_what_exists():
     adata = AnnData(np.eye(2), layers={"counts": np.eye(2)})
     with pytest.raises(
@@ -118,5 +221,5 @@ def test_only_numbers_in_memory_are_read(tmp_path):
         read_matrix(adata, "rna", "text")
     AnnData(sp.csr_matrix(np.eye(2))).write_h5ad(tmp_path / "x.h5ad")
     backed = anndata.read_h5ad(tmp_path / "x.h5ad", backed="r")
-    with pytest.raises(DataContractError, match=r"in memory, got .*Read it into memory"):
+    with pytest.raises(DataContractError, match=r"in memory. Received .*Read it into memory"):
         read_matrix(backed, "rna", None)

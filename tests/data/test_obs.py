@@ -2,6 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from hzau_omics.data.build import build_layout
 from hzau_omics.data.layout import CategoricalLayout
 from hzau_omics.data.obs import (
     categorical_layout,
@@ -12,6 +13,7 @@ from hzau_omics.data.obs import (
     labels_layout,
     obs_column,
 )
+from hzau_omics.data.store import MosaicStore
 from hzau_omics.errors import DataContractError
 
 
@@ -49,6 +51,96 @@ def test_an_unknown_column_lists_what_exists(mosaic):
         match=r"'batches' is no column.*mdata.obs has 'batch'.*'adt'.*'lane'.*Did",
     ):
         obs_column(mosaic, "batches", role="batch key")
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        (np.float32(0.1), 0.1, True),
+        (1, 1.0, True),
+        (pd.Timestamp("2024-01-01"), np.datetime64("2024-01-01", "ns"), True),
+        (1, "1", False),
+        (1, True, False),
+    ],
+)
+def test_modalities_agree_by_value_whatever_their_dtypes(mosaic, one, other, same):
+    for name, value in (("rna", one), ("adt", other)):
+        mosaic[name].obs["site"] = pd.Series([value] * mosaic[name].n_obs, dtype=object).to_numpy()
+    if same:
+        assert len(categorical_layout(mosaic, "site", "batch key").categories) == 1
+        return
+    with pytest.raises(DataContractError, match=r"differs between modalities.*Put one column"):
+        categorical_layout(mosaic, "site", "batch key")
+    mosaic.obs["site"] = str(one)
+    assert categorical_layout(mosaic, "site", "batch key").categories == ("1",)
+
+
+SITES = np.array([0.1, 0.2] * 5, dtype=np.float32)
+COLUMNS = {
+    "float32": SITES,
+    "float64": SITES.astype(float),
+    "Float32": pd.array(SITES, dtype="Float32"),
+    "categories": pd.Categorical(SITES),
+    "objects": SITES.astype(object),
+    "whole": pd.array([1, 2] * 5, dtype="Int64"),
+    "truth": [True, False] * 5,
+    "nullable truth": pd.array([True, False] * 5, dtype="boolean"),
+    "dates": pd.to_datetime(["2024-01-01", "2024-01-02"] * 5),
+    "dates in seconds": np.array(["2024-01-01", "2024-01-02"] * 5, dtype="M8[s]"),
+    "categories of dates": pd.Categorical(pd.to_datetime(["2024-01-01", "2024-01-02"] * 5)),
+    "dates in a zone": pd.to_datetime(["2024-01-01", "2024-01-02"] * 5, utc=True),
+    "durations": pd.to_timedelta([1, 2] * 5, unit="h"),
+    "periods": pd.PeriodIndex(["2024-01", "2024-02"] * 5, freq="M"),
+    "intervals": pd.cut([1, 2] * 5, 2),
+    "mixed": np.array([1, "two"] * 5, dtype=object),
+}
+
+
+@pytest.mark.parametrize("values", COLUMNS.values(), ids=COLUMNS)
+@pytest.mark.parametrize("place", ["global", "modality"])
+def test_what_is_set_up_is_accepted_and_its_labels_are_kept(mosaic, values, place):
+    if place == "global":
+        mosaic.obs["site"] = pd.Series(values, index=mosaic.obs_names)
+    else:
+        column = pd.Series(values, index=mosaic.obs_names)
+        for name in ("rna", "adt"):
+            mosaic[name].obs["site"] = column[mosaic[name].obs_names]
+    layout = build_layout(
+        mosaic,
+        {"rna": "nb", "adt": "nb"},
+        batch_key="site",
+        labels_key="site",
+        categorical_covariate_keys=["site"],
+    )
+    store = MosaicStore(mosaic, layout)
+    for codes in (store.batch, store.labels, store.categorical[:, 0]):
+        assert sorted(set(codes.tolist())) == [0, 1]
+        assert (codes == codes[0]).tolist() == [True, False] * 5
+    held_out = MosaicStore(mosaic[::2], layout)
+    assert (held_out.batch == store.batch[0]).all()
+    text = mosaic.copy()
+    text.obs["site"] = np.asarray(layout.batch.categories, dtype=object)[store.batch]
+    np.testing.assert_array_equal(MosaicStore(text, layout).batch, store.batch)
+
+
+def test_columns_of_modalities_keep_their_precision(mosaic):
+    for name in ("rna", "adt"):
+        mosaic[name].obs["dose"] = np.full(mosaic[name].n_obs, 0.1, dtype=np.float16)
+    assert categorical_layout(mosaic, "dose", "batch key").categories == ("0.1",)
+
+
+@pytest.mark.parametrize("place", ["mdata.obs", "mdata['rna'].obs"])
+def test_a_column_that_occurs_twice_is_refused_and_the_remedy_works(mosaic, place):
+    holder = mosaic if place == "mdata.obs" else mosaic["rna"]
+    column = pd.DataFrame({"site": ["s"] * holder.n_obs}, index=holder.obs_names)
+    holder.obs = pd.concat([holder.obs, column, column], axis=1)
+    for read in (obs_column, label_codes, continuous_values):
+        key = CategoricalLayout("site", ("s",)) if read is label_codes else "site"
+        with pytest.raises(DataContractError) as caught:
+            read(mosaic, key)
+        assert f"{place} has two columns 'site'. Keep" in str(caught.value)
+    exec(str(caught.value).split(": ", 1)[1].removesuffix("."), {"mdata": mosaic})
+    assert "s" in set(obs_column(mosaic, "site"))
 
 
 def test_missing_values_name_the_cells(mosaic):

@@ -31,6 +31,15 @@ def test_nullable_booleans_are_fine():
     assert training_panel(adata, "adt", "measured", BATCH, BOTH).all()
 
 
+def test_a_panel_that_occurs_twice_is_refused_and_the_remedy_works():
+    adata = _adata(measured_b1=[True] * 3, measured_b2=[True, True, False])
+    adata.var = pd.concat([adata.var, adata.var[["measured_b2"]]], axis=1)
+    with pytest.raises(DataContractError, match=r"mdata\['adt'\].var has two col") as caught:
+        training_panel(adata, "adt", "measured", BATCH, BOTH)
+    exec(str(caught.value).split(": ", 1)[1].removesuffix("."), {"mdata": {"adt": adata}})
+    assert training_panel(adata, "adt", "measured", BATCH, BOTH)[1].tolist() == [True, True, False]
+
+
 def test_no_column_means_no_panel():
     adata = _adata(measured_depth=[1, 2, 3], seen_b1=[True] * 3)
     assert training_panel(adata, "adt", "measured", BATCH, BOTH) is None

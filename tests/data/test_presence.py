@@ -4,7 +4,13 @@ from anndata import AnnData
 from hypothesis import given, settings, strategies as st
 from mudata import MuData
 
-from hzau_omics.data.presence import check_container, check_observed, get_modality, row_map
+from hzau_omics.data.presence import (
+    check_container,
+    check_no_view,
+    check_observed,
+    get_modality,
+    row_map,
+)
 from hzau_omics.errors import DataContractError
 
 cells = st.lists(st.integers(0, 12).map(lambda n: f"c{n}"), min_size=1, max_size=10, unique=True)
@@ -37,6 +43,16 @@ def test_container_must_be_a_mudata_that_shares_cells(mosaic):
     by_feature = MuData({"a": _adata(["x", "y"]), "b": _adata(["z", "w"])}, axis=1)
     with pytest.raises(DataContractError, match=r"must share cells \(axis=0\).*axis=1"):
         check_container(by_feature)
+
+
+def test_views_are_refused_and_a_copy_is_not(mosaic):
+    check_no_view(mosaic)
+    check_no_view(mosaic["rna"][:2])
+    parts = MuData({"rna": mosaic["rna"][:4], "adt": mosaic["adt"].copy()})
+    for view, what in ((mosaic[:3], "This MuData is a view"), (parts, "modalities 'rna' of")):
+        with pytest.raises(DataContractError, match=rf"{what}.*mdata = mdata.copy\(\)"):
+            check_no_view(view)
+        check_no_view(view.copy())
 
 
 def test_unknown_and_nested_modalities_are_refused(mosaic):

@@ -1,12 +1,15 @@
+import re
+
 import numpy as np
 import pytest
 import scipy.sparse as sp
 from anndata import AnnData
 
-from hzau_omics.data import validate
+from hzau_omics.data import domain
+from hzau_omics.data.domain import first_outside, outside
 from hzau_omics.data.matrix import read_matrix
-from hzau_omics.data.spec import LIKELIHOODS, ModalitySpec
-from hzau_omics.data.validate import check_values, first_outside, outside
+from hzau_omics.data.spec import LIKELIHOODS, ModalitySpec, resolve_specs
+from hzau_omics.data.validate import check_values
 from hzau_omics.errors import DataContractError
 
 FORMATS = {
@@ -22,6 +25,10 @@ def _check(values, likelihood, *, layers=None, layer=None, **options):
     adata = AnnData(values, layers=layers or {})
     adata.obs_names = [f"c{row}" for row in range(adata.n_obs)]
     adata.var_names = [f"g{column}" for column in range(adata.n_vars)]
+    _check_adata(adata, likelihood, layer=layer, **options)
+
+
+def _check_adata(adata, likelihood, *, layer=None, **options):
     spec = ModalitySpec(likelihood=likelihood, layer=layer, **options)
     matrix = read_matrix(adata, "rna", layer)
     check_values(matrix, adata, "rna", spec, tuple(adata.var_names))
@@ -58,17 +65,18 @@ def test_values_that_are_not_finite_are_always_refused(likelihood, form, value):
 def test_negative_and_fractional_counts_are_refused(form, value, likelihood):
     values = COUNTS.copy()
     values[1, 2] = value
+    remedy = "round them" if abs(value - 1) < 1e-5 else "raw counts in layers="
     with pytest.raises(
         DataContractError,
         match=rf"non-negative integers under the likelihood '{likelihood}'; cell 'c1', feature "
-        r"'g2' has .*raw counts in layers=.*'normal'",
+        rf"'g2' has .*{remedy}.*'normal'",
     ):
         _check(FORMATS[form](values), likelihood)
 
 
 @pytest.mark.parametrize("row", range(4))
 def test_every_value_is_looked_at(monkeypatch, row):
-    monkeypatch.setattr(validate, "chunks", _pairs)
+    monkeypatch.setattr(domain, "chunks", _pairs)
     values = COUNTS.copy()
     values[row, 1] = 0.5
     for form in FORMATS.values():
@@ -118,12 +126,122 @@ def test_raw_that_holds_counts_is_named():
 
 
 @pytest.mark.parametrize(
+    "value",
+    [
+        *map(np.float64, (1.0000000000000002, 1234567.5, 0.1, -3, 1e-13, 1e39, np.nan)),
+        *map(np.float32, (1.0000001, 1234567.5, 0.1, -3, 1e-13, np.inf)),
+        np.float16(0.1),
+        np.int8(-3),
+    ],
+)
+def test_the_value_is_printed_as_it_is(value):
+    with pytest.raises(DataContractError) as caught:
+        _check(np.array([[value]], dtype=value.dtype), "nb")
+    printed = str(caught.value).split(" has ")[1].split(". ")[0]
+    np.testing.assert_array_equal(value.dtype.type(printed), value)
+
+
+def _advice(adata, likelihood, **options):
+    with pytest.raises(DataContractError) as caught:
+        _check_adata(adata, likelihood, **options)
+    return str(caught.value)
+
+
+def _nearly(values, dtype):
+    """Send counts through the logarithm of shares and back, as those who lost them do."""
+    total = values.sum(axis=1, keepdims=True)
+    return (np.expm1(np.log1p((values / total * 1e4).astype(dtype))) / 1e4 * total).astype(dtype)
+
+
+@pytest.mark.parametrize("form", FORMATS)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("layer", [None, "back"])
+def test_counts_up_to_rounding_are_told_to_be_rounded(form, dtype, layer):
+    values = np.random.default_rng(0).poisson(3000 * np.eye(8) + 1).astype(float)
+    nearly = _nearly(values, dtype)
+    assert (nearly != values).any()
+    adata = AnnData(FORMATS[form](nearly))
+    if layer is not None:
+        adata.layers[layer], adata.X = adata.X, None
+    said = _advice(adata, "nb", layer=layer)
+    distance = re.search(r"All values are integers up to rounding, off by at most (\S+):", said)[1]
+    assert float(distance) == pytest.approx(np.abs(nearly - values).max(), rel=0.1)
+    exec(re.search(r"round them, (.*?)\. Or use", said)[1], {"np": np, "mdata": {"rna": adata}})
+    _check_adata(adata, "nb", layer=layer)
+    rounded = read_matrix(adata, "rna", layer)
+    np.testing.assert_array_equal(
+        rounded if isinstance(rounded, np.ndarray) else rounded.toarray(), values
+    )
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        COUNTS + 0.01,
+        COUNTS / 1e5,
+        COUNTS + np.array([0, 0, 0.4]),
+        np.array([[5000.3, 12000.7, 1]]),
+        np.array([[2, -1, 3], [0, 1 + 1e-9, 0]]),
+        np.log1p(COUNTS),
+    ],
+    ids=["all off", "shares", "some off", "large", "negative", "logarithms"],
+)
+def test_other_values_are_not_told_to_be_rounded(values):
+    assert "round" not in _advice(AnnData(values), "nb")
+
+
+def test_nearly_one_hot_rows_and_nearly_shares_are_told_what_helps():
+    adata = AnnData(np.eye(3) * (1 + 1e-12))
+    said = _advice(adata, "categorical")
+    exec(re.search(r"round them, (.*)\.", said)[1], {"np": np, "mdata": {"rna": adata}})
+    _check_adata(adata, "categorical")
+    for form in FORMATS.values():
+        adata = AnnData(form(np.array([[0.5, 1.0000001], [0, 0.25]])))
+        said = _advice(adata, "bernoulli")
+        exec(re.search(r"limit them, (.*)\.", said)[1], {"np": np, "mdata": {"rna": adata}})
+        _check_adata(adata, "bernoulli")
+        assert read_matrix(adata, "rna", None)[0, 0] == 0.5
+
+
+@pytest.mark.parametrize("used", [None, "log"])
+def test_the_way_to_other_counts_works(used):
+    adata = AnnData(np.log1p(COUNTS), layers={"log": np.log1p(COUNTS), "raw": COUNTS})
+    said = _advice(adata, "nb", layer=used)
+    assert resolve_specs({"rna": "nb"}, eval(re.search(r"layers=(\{.*?\})", said)[1]))[
+        "rna"
+    ] == ModalitySpec(likelihood="nb", layer="raw")
+    assert ("layer='raw' in its ModalitySpec" in said) == (used is not None)
+    _check_adata(adata, "nb", layer="raw")
+    exec(re.search(r"for held-out cells (.*?)\)\.", said)[1], {"mdata": {"rna": adata}})
+    _check_adata(adata, "nb", layer=used)
+
+
+@pytest.mark.parametrize("layers", [{}, {"counts": np.log1p(COUNTS[:, :2])}])
+def test_the_way_to_raw_works_where_it_has_more_features(layers):
+    whole = AnnData(sp.csr_matrix(COUNTS))
+    adata = whole[:, :2].copy()
+    adata.raw = whole
+    adata.X = sp.csr_matrix(np.log1p(COUNTS[:, :2]))
+    adata.layers.update({key: value.copy() for key, value in layers.items()})
+    said = _advice(adata, "nb")
+    exec(re.search(r"into a layer, (.*), and use", said)[1], {"mdata": {"rna": adata}})
+    layer = eval(re.search(r"use layers=(\{.*?\})", said)[1])["rna"]
+    _check_adata(adata, "nb", layer=layer)
+    assert adata.layers[layer].toarray().tolist() == COUNTS[:, :2].tolist()
+    for key, value in layers.items():
+        assert adata.layers[key].tolist() == value.tolist()
+    del adata.layers[layer]
+    adata.var_names = ["x", "y"]
+    assert "Name a layer with the raw counts" in _advice(adata, "nb")
+
+
+@pytest.mark.parametrize(
     ("value", "options", "message"),
     [
         (3, {}, r"has 3. Read counts as 0 or 1 with ModalitySpec\(.*binarize=True\)"),
         (1.5, {}, "has 1.5. Use the likelihood 'normal'"),
         (-1, {}, "has -1. Use the likelihood 'normal'"),
-        (0.5, {"binarize": True}, "must hold non-negative integers.*has 0.5. Use .* 'normal'"),
+        (0.5, {"binarize": True}, "must hold non-negative integers.*has 0.5. Name .* 'normal'"),
     ],
 )
 def test_values_outside_of_the_unit_interval(value, options, message):

@@ -33,6 +33,16 @@ def _same(first, second):
         np.testing.assert_allclose(first[name], second[name], rtol=1e-5, atol=1e-5, err_msg=name)
 
 
+def test_views_are_read_like_copies(model, query):
+    chosen = query.obs_names[::2]
+    expected = _results(model, query[chosen].copy())
+    _same(_results(model, query[chosen]), expected)
+    of_views = MuData({name: query[chosen][name] for name in query.mod})
+    of_views.obs["batch"] = query.obs["batch"].reindex(of_views.obs_names)
+    again = _results(model, of_views[chosen])
+    _same({"latent": again["latent"]}, {"latent": expected["latent"]})
+
+
 def test_features_are_matched_by_name(model, query):
     reversed_genes = query["rna"][:, ::-1].copy()
     _same(_results(model, query), _results(model, _rebuilt(query, rna=reversed_genes)))

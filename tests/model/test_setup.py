@@ -61,8 +61,34 @@ def test_a_copy_is_as_good_as_the_original(mdata, fit, quick):
 
 def test_a_view_is_refused(mdata):
     HZAUVAE.setup_mudata(mdata, PAIR)
-    with pytest.raises(ValueError, match=r"adata.copy\(\)"):
+    with pytest.raises(DataContractError, match=r"a view of another.*mdata = mdata.copy\(\)"):
         HZAUVAE(mdata[:50])
+    assert HZAUVAE(mdata[:50].copy(), n_latent=4, n_hidden=16).adata.n_obs == 50
+
+
+def test_views_are_refused_before_values_are_looked_at(mdata, monkeypatch):
+    from hzau_omics.model import registration
+
+    parts = MuData({name: mdata[name][:50] for name in PAIR})
+    with monkeypatch.context() as patch:
+        patch.setattr(registration, "build_layout", None)
+        with pytest.raises(DataContractError, match="This MuData is a view"):
+            HZAUVAE.setup_mudata(mdata[:50], PAIR)
+        with pytest.raises(DataContractError, match="modalities 'rna', 'adt' of this MuData are v"):
+            HZAUVAE.setup_mudata(parts, PAIR)
+    HZAUVAE.setup_mudata(mdata[:50].copy(), PAIR)
+    HZAUVAE.setup_mudata(parts.copy(), PAIR)
+
+
+def test_a_masked_modality_is_refused_and_a_mosaic_without_its_rows_is_not(mdata):
+    values = mdata["adt"].X.toarray()
+    masked = np.repeat(np.arange(80)[:, None] < 30, values.shape[1], axis=1)
+    mdata["adt"].X = np.ma.array(np.where(masked, 777, values), mask=masked)
+    with pytest.raises(DataContractError, match=r"180 are masked.*leave its row out"):
+        HZAUVAE.setup_mudata(mdata, PAIR)
+    mosaic = MuData({"rna": mdata["rna"].copy(), "adt": mdata["adt"][30:].copy()})
+    HZAUVAE.setup_mudata(mosaic, PAIR)
+    np.testing.assert_array_equal(HZAUVAE(mosaic)._store.present.mean(0), [1, 50 / 80])
 
 
 def test_set_up_again_changes_the_next_model_only(mdata, fit):

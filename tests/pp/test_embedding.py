@@ -43,6 +43,38 @@ def test_key_frame_and_sparse_give_the_same(mosaic):
     assert list(mosaic["frame"].var_names) == ["x", "y", "z"]
 
 
+MISSING = {
+    "masked": lambda values: np.ma.masked_invalid(values).astype(np.float64),
+    "masked integers": lambda values: np.ma.array(
+        np.nan_to_num(values, nan=777).astype(int), mask=np.isnan(values)
+    ),
+    "nullable": lambda values: pd.DataFrame(values).astype("Float32"),
+    "F-ordered": np.asfortranarray,
+    "big-endian": lambda values: values.astype(">f8"),
+}
+
+
+@pytest.mark.parametrize("form", MISSING.values(), ids=MISSING)
+def test_whatever_says_missing_is_an_absent_cell(mosaic, form):
+    values = vectors(mosaic).round()
+    given = form(values)
+    if isinstance(given, pd.DataFrame):
+        given.index = mosaic.obs_names
+    pp.embed_modality(mosaic, given, name="e")
+    has = ~np.isnan(values).any(axis=1)
+    assert list(mosaic["e"].obs_names) == list(mosaic.obs_names[has])
+    np.testing.assert_array_equal(mosaic["e"].X, values[has].astype(np.float32))
+
+
+def test_a_mask_in_obsm_is_seen_and_one_without_entries_is_none(mosaic):
+    values = np.nan_to_num(vectors(mosaic))
+    mosaic.obsm["X"] = np.ma.array(values, mask=np.arange(9)[:, None] < 2 * np.ones(3))
+    pp.embed_modality(mosaic, "X", name="some")
+    assert list(mosaic["some"].obs_names) == list(mosaic.obs_names[2:])
+    pp.embed_modality(mosaic, np.ma.array(values), name="all")
+    np.testing.assert_array_equal(mosaic["all"].X, values.astype(np.float32))
+
+
 def test_unknown_key_does_not_offer_the_masks_of_modalities(mosaic):
     with pytest.raises(DataContractError, match=r"'X_pc' in mdata.obsm. Keys: 'X_pca', 'table'"):
         pp.embed_modality(mosaic, "X_pc")
@@ -58,7 +90,9 @@ def test_frame_of_other_cells(mosaic):
 
 @pytest.mark.parametrize("shape", [(8, 2), (9,), (9, 0), (9, 2, 2)])
 def test_wrong_shape(mosaic, shape):
-    with pytest.raises(DataContractError, match=r"one row per cell \(9\).*Got an array of shape"):
+    with pytest.raises(
+        DataContractError, match=r"one row per cell \(9\).*Received an array of shape"
+    ):
         pp.embed_modality(mosaic, np.zeros(shape))
 
 

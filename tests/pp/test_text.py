@@ -245,6 +245,18 @@ def test_value_that_is_no_string_names_cell_and_value(mosaic):
         pp.add_text_modality(mosaic, "whole")
 
 
+@pytest.mark.parametrize("place", ["mdata.obs", "mdata['adt'].obs"])
+def test_a_column_that_occurs_twice_is_refused_and_the_remedy_works(mosaic, place):
+    holder = mosaic if place == "mdata.obs" else mosaic["adt"]
+    note = pd.DataFrame({"lines": [f"B {cell}" for cell in holder.obs_names]}, holder.obs_names)
+    holder.obs = pd.concat([holder.obs, note, note], axis=1)
+    with pytest.raises(DataContractError, match="has two columns 'lines'") as caught:
+        pp.add_text_modality(mosaic, "lines")
+    exec(str(caught.value).split(": ", 1)[1].removesuffix("."), {"mdata": mosaic})
+    pp.add_text_modality(mosaic, "lines", name="words")
+    assert mosaic["words"].n_obs == holder.n_obs
+
+
 def test_unknown_column_lists_columns_and_suggests(mosaic):
     mosaic.obs["description"] = "T cell"
     with pytest.raises(DataContractError, match=r"'descripton'.*'rna:depth'.*mean 'description'"):

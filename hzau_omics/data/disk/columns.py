@@ -1,5 +1,6 @@
 """Columns of ``obs`` of a store, put together over its pieces."""
 
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -7,10 +8,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from hzau_omics.data.category import distinct
 from hzau_omics.data.cells import CellTable
 from hzau_omics.data.disk.manifest import Manifest
 from hzau_omics.data.layout import CategoricalLayout, DataLayout
 from hzau_omics.data.messages import did_you_mean, listed
+from hzau_omics.data.numeric import numbers_of
 from hzau_omics.data.obs import codes_of
 from hzau_omics.data.store import stack_columns
 from hzau_omics.errors import DataContractError
@@ -57,6 +60,31 @@ class ObsColumns:
         DataContractError
             No piece has it.
         """
+        return _joined(list(self._parts(key)))
+
+    def read[T: np.generic](
+        self, key: str, reader: Callable[["pd.Series[Any]"], NDArray[T]]
+    ) -> NDArray[T]:
+        """Read a column piece by piece: pieces may hold its values in different types.
+
+        Raises
+        ------
+        DataContractError
+            No piece has it, or the reader refuses a value.
+        """
+        parts = list(self._parts(key))
+        try:
+            return np.concatenate([reader(part) for part in parts])
+        except DataContractError:
+            # Names of cells are many, and only this message needs them.
+            names, start = self.names(), 0
+            for part in parts:
+                part.index = names[start : start + len(part)]
+                start += len(part)
+                reader(part)
+            raise
+
+    def _parts(self, key: str) -> Iterator["pd.Series[Any]"]:
         known = self.names_of_columns
         if key not in known:
             msg = (
@@ -64,11 +92,10 @@ class ObsColumns:
                 f"{listed(known, limit=20)}." + did_you_mean(key, known)
             )
             raise DataContractError(msg)
-        parts = []
         for group, n_cells in zip(self._groups, self._manifest.pieces, strict=True):
             held = key in group.attrs["column-order"]
-            parts.append(pd.Series(self._read(group, key) if held else [None] * n_cells))
-        return _joined(parts)
+            values = self._read(group, key) if held else np.full(n_cells, None, dtype=object)
+            yield pd.Series(values, name=key)
 
     def has(self, modality: str) -> NDArray[np.bool_]:
         """Return which cells have a modality."""
@@ -134,16 +161,33 @@ def code_table(obs: ObsColumns, layout: DataLayout) -> CellTable:
 
 
 def _numbers(obs: ObsColumns, key: str) -> NDArray[np.float64]:
-    column = obs.column(key)
-    values = pd.to_numeric(column.astype(object), errors="coerce").to_numpy(dtype=np.float64)
-    bad = np.flatnonzero(~np.isfinite(values))
-    if len(bad):
-        msg = (
-            f"The continuous covariate {key!r} must be finite for every cell; it is not for "
-            f"{len(bad)}: {listed(obs.names()[bad[:6]])}. Fill it in, or remove these cells."
-        )
-        raise DataContractError(msg)
-    return np.asarray(values)
+    return obs.read(key, lambda part: numbers_of(part, key))
+
+
+def storable_columns(obs: pd.DataFrame, layout: DataLayout) -> None:
+    """Turn registered columns that zarr cannot hold as they are into text or numbers, in place.
+
+    A store then gives the codes that the MuData gives: text reads as the value did.
+    """
+    categorical = [layout.batch, layout.labels, *layout.categorical_covariates]
+    for column in categorical:
+        key = None if column is None else column.key
+        if column is not None and key is not None and not _is_held(obs[key].dtype):
+            codes = distinct(obs[key]).codes(column.categories)
+            obs[key] = pd.Categorical.from_codes(codes, pd.Index(column.categories, dtype=str))
+    for covariate in layout.continuous_covariates:
+        if not _is_held(obs[covariate.key].dtype):
+            obs[covariate.key] = numbers_of(obs[covariate.key], covariate.key)
+
+
+def _is_held(dtype: Any) -> bool:
+    """Whether zarr gives back the very values: not dates, nullable floats, mixed objects."""
+    if isinstance(dtype, pd.CategoricalDtype):
+        dtype = dtype.categories.dtype
+    if isinstance(dtype, np.dtype):
+        return dtype.kind in "biu" or (dtype.kind == "f" and dtype.itemsize <= 8)
+    masked = isinstance(dtype, pd.Int64Dtype | pd.Int32Dtype | pd.BooleanDtype)
+    return masked or isinstance(dtype, pd.StringDtype)
 
 
 def presence_column(name: str) -> str:
@@ -152,4 +196,5 @@ def presence_column(name: str) -> str:
 
 
 def _codes(obs: ObsColumns, column: CategoricalLayout, role: str) -> NDArray[np.int32]:
-    return codes_of(obs.column(str(column.key)), column, role).astype(np.int32)
+    codes = obs.read(str(column.key), lambda part: codes_of(part, column, role))
+    return codes.astype(np.int32)

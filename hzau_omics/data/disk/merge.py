@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from hzau_omics.data.category import natural_order
 from hzau_omics.data.layout import (
     NO_BATCH,
     CategoricalLayout,
@@ -170,11 +171,11 @@ class LayoutMerger:
 
 
 def _union(columns: Iterable[CategoricalLayout]) -> CategoricalLayout:
-    """Return all categories: in the order that the pieces share, or sorted."""
+    """Return all categories: in the order that the pieces share, or in natural order."""
     columns = list(columns)
     every = tuple(dict.fromkeys(c for column in columns for c in column.categories))
     orders = [[every.index(c) for c in column.categories] for column in columns]
-    sorted_alone = all(list(c.categories) == sorted(c.categories) for c in columns)
+    sorted_alone = all(c.categories == natural_order(c.categories) for c in columns)
     if not sorted_alone and all(order == sorted(order) for order in orders):
         return CategoricalLayout(columns[0].key, every)
-    return CategoricalLayout(columns[0].key, tuple(sorted(every)))
+    return CategoricalLayout(columns[0].key, natural_order(every))

@@ -13,7 +13,7 @@ from mudata import MuData
 from numpy.typing import NDArray
 
 from hzau_omics.data.build import build_layout
-from hzau_omics.data.disk.columns import presence_column
+from hzau_omics.data.disk.columns import presence_column, storable_columns
 from hzau_omics.data.disk.folders import partial_of, publish
 from hzau_omics.data.disk.large import consolidate, require_large
 from hzau_omics.data.disk.manifest import MANIFEST, Manifest, files_of
@@ -308,6 +308,7 @@ def _columns(mdata: MuData, store: MosaicStore, names: Iterable[str]) -> pd.Data
     for key in _registered_keys(store.layout):
         if key not in obs:
             obs[key] = store.obs(key).to_numpy()
+    storable_columns(obs, store.layout)
     for column in obs.select_dtypes(["object", "string"]):
         obs[column] = obs[column].astype("category")
     for name in names:

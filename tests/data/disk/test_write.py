@@ -7,6 +7,7 @@ from mudata import MuData
 
 import hzau_omics as ho
 from hzau_omics.data import MosaicStore, StoreWriter, build_layout, open_store, write_store
+from hzau_omics.data.category import natural_order, text_of
 from hzau_omics.data.disk import write as disk_write
 from hzau_omics.errors import ConfigError, DataContractError
 
@@ -298,6 +299,75 @@ def test_columns_of_different_kinds_are_put_together(tmp_path, values):
     assert [None if pd.isna(v) else str(v) for v in found] == [
         None if v is None else str(v) for v in expected
     ]
+
+
+HALF = np.array([0.1, 0.25] * 15, dtype=np.float16)
+DAYS = pd.to_datetime(["2024-01-01", "2023-12-31"] * 15)
+COLUMNS = {
+    "half floats": HALF,
+    "floats": HALF.astype(np.float32) / 3,
+    "nullable floats": pd.array([0.1, 2.5] * 15, dtype="Float32"),
+    "nullable integers": pd.array([10, 9] * 15, dtype="Int16"),
+    "truth": pd.array([True, False] * 15, dtype="boolean"),
+    "categories of floats": pd.Categorical([0.5, 10.0] * 15, categories=[10.0, 0.5]),
+    "dates": DAYS,
+    "dates in a zone": pd.Categorical(DAYS.tz_localize("Asia/Tokyo")),
+    "durations": DAYS - DAYS[0],
+    "periods": DAYS.to_period("M"),
+    "mixed": np.array([1, True, "one"] * 10, dtype=object),
+    "numbers as text": ["10", "9"] * 15,
+}
+
+
+@pytest.mark.parametrize("place", ["global", "modality"])
+@pytest.mark.parametrize("batch", ["dates", "half floats"])
+def test_a_store_has_the_table_of_the_mudata_whatever_the_dtypes(tmp_path, place, batch):
+    mdata = piece(0)
+    doses = {"dose": pd.array([1, 2.5, 0] * 10, dtype="Float32"), "fed": [True, 0, 2.5] * 10}
+    columns = {name: pd.Series(v, index=mdata.obs_names) for name, v in (COLUMNS | doses).items()}
+    holders = [mdata] if place == "global" else list(mdata.mod.values())
+    for holder in holders:
+        for name, column in columns.items():
+            holder.obs[name] = column[holder.obs_names]
+    keys = {
+        "batch_key": batch,
+        "labels_key": "mixed",
+        "categorical_covariate_keys": list(COLUMNS),
+        "continuous_covariate_keys": list(doses),
+    }
+    before = [holder.obs.copy() for holder in holders]
+    write_store(mdata, tmp_path / "c.zarr", PAIR, **keys)
+    for holder, obs in zip(holders, before, strict=True):
+        pd.testing.assert_frame_equal(holder.obs, obs)
+    layout = build_layout(mdata, PAIR, **keys)
+    memory, disk = MosaicStore(mdata, layout), open_store(tmp_path / "c.zarr")
+    assert disk.layout == layout
+    for column in ("batch", "categorical", "continuous"):
+        np.testing.assert_array_equal(getattr(disk, column), getattr(memory, column))
+    labels = [None if pd.isna(label) else str(label) for label in disk.obs("mixed")]
+    assert labels == [layout.labels.categories[code] for code in memory.labels]
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        (np.float32([0.1, 10] * 15), np.array([0.1, 9] * 15)),
+        ([2, 10] * 15, ["3", "11"] * 15),
+        (["b2", "b10"] * 15, ["b1", "b9"] * 15),
+        (DAYS, [str(day.date()) for day in DAYS]),
+    ],
+    ids=["widths", "numbers and text", "text", "dates and text"],
+)
+def test_pieces_of_different_types_have_one_natural_order(tmp_path, first, second):
+    pieces = [piece(i) for i in range(2)]
+    for mdata, values in zip(pieces, (first, second), strict=True):
+        mdata.obs["site"] = values
+    write_store(pieces, tmp_path / "c.zarr", PAIR, batch_key="site")
+    store = open_store(tmp_path / "c.zarr")
+    categories = store.layout.batch.categories
+    assert categories == natural_order(categories)
+    found = [categories[code] for code in store.batch]
+    assert found == [text_of(value) for values in (first, second) for value in values]
 
 
 def test_panels_and_labels_may_be_in_some_pieces_only(tmp_path):
