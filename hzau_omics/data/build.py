@@ -20,6 +20,7 @@ from hzau_omics.data.obs import (
     labels_layout,
 )
 from hzau_omics.data.panel import check_unmeasured, no_panel, training_panel
+from hzau_omics.data.pitfalls.survey import Survey
 from hzau_omics.data.presence import (
     check_container,
     check_observed,
@@ -107,7 +108,7 @@ def build_layout(
     )
     if panel_key is not None and not is_piece and all(layout.panel is None for layout in layouts):
         raise no_panel(mdata, tuple(specs), panel_key)
-    return DataLayout(
+    layout = DataLayout(
         modalities=layouts,
         batch=batch,
         categorical_covariates=tuple(
@@ -119,6 +120,11 @@ def build_layout(
         else labels_layout(mdata, labels_key, may_be_empty=is_piece),
         panel_key=panel_key,
     )
+    if not is_piece:
+        survey = Survey()
+        survey.add(mdata, layout)
+        survey.judge()
+    return layout
 
 
 def _keys(keys: Sequence[str] | None, name: str) -> tuple[str, ...]:
