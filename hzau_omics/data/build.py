@@ -20,7 +20,7 @@ from hzau_omics.data.obs import (
     labels_layout,
 )
 from hzau_omics.data.panel import check_unmeasured, no_panel, training_panel
-from hzau_omics.data.pitfalls.survey import Survey
+from hzau_omics.data.pitfalls.survey import warn_of_pitfalls
 from hzau_omics.data.presence import (
     check_container,
     check_observed,
@@ -121,9 +121,7 @@ def build_layout(
         panel_key=panel_key,
     )
     if not is_piece:
-        survey = Survey()
-        survey.add(mdata, layout)
-        survey.judge()
+        warn_of_pitfalls(mdata, layout)
     return layout
 
 

@@ -28,8 +28,9 @@ def depths(matrix: Matrix) -> NDArray[np.float64]:
             return np.asarray(np.count_nonzero(matrix, axis=1), dtype=np.float64)
         stored = _like(matrix, (matrix.data != 0).astype(np.int8))
         return np.asarray(stored.sum(axis=1), dtype=np.float64).reshape(-1)
-    # The type is wrapped: scipy takes the plain name of a type for that of the result only.
-    return np.asarray(matrix.sum(axis=1, dtype=np.dtype(np.float64))).reshape(-1)
+    # In the type of the values: sums that convert take many times as long. Half floats overflow.
+    wide = np.float32 if values.dtype == np.float16 else None
+    return np.asarray(matrix.sum(axis=1, dtype=wide), dtype=np.float64).reshape(-1)
 
 
 def detections(matrix: Matrix, batch: NDArray[np.int64], n_batches: int) -> NDArray[np.int64]:

@@ -12,8 +12,8 @@ from hzau_omics.data.matrix import Matrix
 from hzau_omics.data.pitfalls.detection import depths, detections
 from hzau_omics.data.spec import ModalitySpec
 
-SAMPLED = 500
-"""Cells of a batch whose mean and variance per feature are looked at, evenly spaced."""
+SAMPLED = 1000
+"""Cells of a batch that are looked at feature by feature at first, evenly spaced."""
 
 
 @dataclass
@@ -24,15 +24,18 @@ class BatchEvidence:
     ----------
     depth
         Every cell's sum (or number of values other than 0).
+    counted
+        Depth of the cells that `detected` counts: all of them, or a sample.
     detected
         Cells in which a feature is not 0 (feature).
     sampled
-        Cells of the sample.
+        Cells of the sample that `total` and `squares` are of.
     total, squares
-        Sums of the sample's values and of their squares (feature).
+        Sums of values and of their squares (feature).
     """
 
     depth: NDArray[np.float64]
+    counted: NDArray[np.float64]
     detected: NDArray[np.int64]
     sampled: int
     total: NDArray[np.float64]
@@ -42,6 +45,7 @@ class BatchEvidence:
         """Put together what is known of two parts of a batch."""
         return BatchEvidence(
             np.concatenate([self.depth, other.depth]),
+            np.concatenate([self.counted, other.counted]),
             self.detected + other.detected,
             self.sampled + other.sampled,
             self.total + other.total,
@@ -80,7 +84,7 @@ class Evidence:
         cells: "pd.Index[str]",
         codes: NDArray[np.int64],
         categories: Sequence[str],
-        by_batch: bool = True,
+        sampled: bool = False,
     ) -> None:
         """Look at a matrix.
 
@@ -96,20 +100,25 @@ class Evidence:
             Batch of every row, as a position in `categories`.
         categories
             Names of the batches.
-        by_batch
-            Whether to count in which cells of each batch a feature is detected.
+        sampled
+            Whether to count detections in a sample of each batch only.
         """
         order = pd.Index(var_names).get_indexer(pd.Index(self.var_names))
         depth = depths(matrix)
-        found = np.zeros((len(categories), len(order)), dtype=np.int64)
-        if by_batch:
-            found = detections(matrix, codes, len(categories))[:, order]
+        everywhere = None if sampled else detections(matrix, codes, len(categories))
         for code in np.unique(codes):
             rows = np.flatnonzero(codes == code)
             picked = rows[:: -(-len(rows) // SAMPLED)]
-            total, squares = _moments(matrix, picked)
+            sample = sp.csr_array(matrix[picked])
+            features, size = sample.indices, np.abs(sample.data.astype(np.float64))
+            detected = np.bincount(features[size > 0], minlength=len(order))
             part = BatchEvidence(
-                depth[rows], found[code], len(picked), total[order], squares[order]
+                depth=depth[rows],
+                counted=depth[picked if everywhere is None else rows],
+                detected=(detected if everywhere is None else everywhere[code])[order],
+                sampled=len(picked),
+                total=np.bincount(features, size, len(order))[order],
+                squares=np.bincount(features, size**2, len(order))[order],
             )
             known = self.batches.get(categories[code])
             self.batches[categories[code]] = part if known is None else known.plus(part)
@@ -136,13 +145,3 @@ class Evidence:
     def depth(self) -> NDArray[np.float64]:
         """Depth of every cell of every batch."""
         return np.concatenate([batch.depth for batch in self.batches.values()])
-
-
-def _moments(
-    matrix: Matrix, rows: NDArray[np.int64]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return the sums of values (of their sizes, where some are negative) and of squares."""
-    part = sp.csr_array(matrix[rows]).astype(np.float64)
-    size = abs(part)
-    total = np.asarray(size.sum(axis=0)).reshape(-1)
-    return total, np.asarray(size.multiply(size).sum(axis=0)).reshape(-1)

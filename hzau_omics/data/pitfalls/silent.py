@@ -36,22 +36,24 @@ def silent_features(batches: Mapping[str, BatchEvidence]) -> dict[str, NDArray[n
     for name, own in batches.items():
         others = [batch for other, batch in batches.items() if other != name]
         result[name] = np.zeros(len(own.detected), dtype=bool)
-        n_others = sum(int(np.count_nonzero(batch.depth)) for batch in others)
-        if n_others and own.depth.any():
+        n_others = sum(int(np.count_nonzero(batch.counted)) for batch in others)
+        if n_others and own.counted.any():
             result[name] = _silent(own, others, n_others)
     return result
 
 
 def _silent(own: BatchEvidence, others: list[BatchEvidence], n_others: int) -> NDArray[np.bool_]:
     detected = np.minimum(np.sum([batch.detected for batch in others], axis=0), n_others)
-    average = sum(float(batch.depth.sum()) for batch in others) / n_others
+    average = sum(float(batch.counted.sum()) for batch in others) / n_others
     # What a cell of the others has of each feature; only its shares matter.
-    mass = np.sum([b.total / max(b.sampled, 1) * np.count_nonzero(b.depth) for b in others], axis=0)
+    mass = np.sum(
+        [b.total / max(b.sampled, 1) * np.count_nonzero(b.counted) for b in others], axis=0
+    )
     never = own.detected == 0
     silent = np.zeros(len(never), dtype=bool)
     while True:
         shared = 1.0 - float(mass[silent].sum()) / max(float(mass.sum()), 1e-300)
-        cells = np.minimum(own.depth / max(average * shared, 1e-300), 1.0).sum()
+        cells = np.minimum(own.counted / max(average * shared, 1e-300), 1.0).sum()
         found = never & (log_all_among_others(detected, n_others, cells) < np.log(IMPROBABLE))
         if np.array_equal(found | silent, silent):
             return silent

@@ -1,7 +1,5 @@
 """The look at training cells that finds pitfalls: of one MuData, or of several as one."""
 
-from collections.abc import Mapping
-
 import numpy as np
 from mudata import MuData
 from numpy.typing import NDArray
@@ -12,6 +10,7 @@ from hzau_omics.data.obs import category_codes
 from hzau_omics.data.pitfalls.evidence import Evidence
 from hzau_omics.data.pitfalls.judge import judge_values
 from hzau_omics.data.pitfalls.links import Links
+from hzau_omics.data.pitfalls.silent import silent_features
 from hzau_omics.data.presence import row_map
 
 
@@ -36,7 +35,7 @@ class Survey:
         self._links = Links()
         self._batch_key: str | None = None
 
-    def add(self, mdata: MuData, layout: DataLayout) -> None:
+    def add(self, mdata: MuData, layout: DataLayout, *, sampled: bool = False) -> None:
         """Look at cells; nothing of them is changed or kept.
 
         Parameters
@@ -45,6 +44,8 @@ class Survey:
             Training cells, checked.
         layout
             Their layout.
+        sampled
+            Whether to look for silent features in a sample of each batch only.
         """
         self._batch_key = layout.batch.key
         codes = category_codes(mdata, layout.batch, "batch key")
@@ -55,19 +56,23 @@ class Survey:
             if modality.panel is not None:
                 self._with_panel.add(modality.name)
             if _can_be_judged(modality):
-                self._look(mdata, modality, layout, rows[modality.name], codes)
+                own = np.empty(mdata.mod[modality.name].n_obs, dtype=np.int64)
+                has = present[:, layout.names.index(modality.name)]
+                own[rows[modality.name][has]] = codes[has]
+                # Without batches to compare no feature can be silent, and panels settle it.
+                whole = modality.panel is None and layout.batch.key is not None and not sampled
+                self._look(mdata, modality, own, layout.batch.categories, sampled=not whole)
 
     def _look(
         self,
         mdata: MuData,
         modality: ModalityLayout,
-        layout: DataLayout,
-        rows: NDArray[np.int64],
         codes: NDArray[np.int64],
+        categories: tuple[str, ...],
+        *,
+        sampled: bool,
     ) -> None:
         adata = mdata.mod[modality.name]
-        own = np.empty(adata.n_obs, dtype=np.int64)
-        own[rows[rows >= 0]] = codes[rows >= 0]
         known = self._evidence.setdefault(
             modality.name, Evidence(modality.name, modality.spec, modality.var_names)
         )
@@ -75,9 +80,9 @@ class Survey:
             read_matrix(adata, modality.name, modality.spec.layer),
             var_names=modality.var_names,
             cells=adata.obs_names,
-            codes=own,
-            categories=layout.batch.categories,
-            by_batch=layout.batch.key is not None and modality.panel is None,
+            codes=codes,
+            categories=categories,
+            sampled=sampled,
         )
 
     def judge(self) -> None:
@@ -86,10 +91,29 @@ class Survey:
         for name, evidence in self._evidence.items():
             judge_values(evidence, batch_key=self._batch_key, has_panel=name in self._with_panel)
 
-    @property
-    def evidence(self) -> Mapping[str, Evidence]:
-        """Modality name -> what is known of its values."""
-        return self._evidence
+    def has_silent_features(self) -> bool:
+        """Say whether features are silent in a batch, as far as was looked."""
+        return self._batch_key is not None and any(
+            silent.any()
+            for name, evidence in self._evidence.items()
+            if name not in self._with_panel
+            for silent in silent_features(evidence.batches).values()
+        )
+
+
+def warn_of_pitfalls(mdata: MuData, layout: DataLayout) -> None:
+    """Warn, with numbers and a remedy, of what is legal in training cells and hardly ever meant.
+
+    Features are looked for in a sample of each batch; only if some are silent there is every value
+    looked at. So a feature that is detected in less than about a hundredth of the cells is never
+    found silent in a batch of more than 1,000 cells; small batches are seen in full.
+    """
+    survey = Survey()
+    survey.add(mdata, layout, sampled=True)
+    if survey.has_silent_features():
+        survey = Survey()
+        survey.add(mdata, layout)
+    survey.judge()
 
 
 def _can_be_judged(modality: ModalityLayout) -> bool:
