@@ -69,6 +69,7 @@ def build_layout(
         batch measured.
     is_piece
         Whether other MuData follow, which may have the panels and the labels that this one lacks.
+        Whoever reads them then looks for pitfalls in all of them together.
 
     Raises
     ------

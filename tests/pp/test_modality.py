@@ -81,9 +81,12 @@ def test_unknown_name_of_the_package():
         _ = pp.nothing
     assert set(dir(pp)) == {
         "add_annotation_modality",
+        "align_names",
         "add_ontology_modality",
         "add_text_modality",
+        "drop_empty_rows",
         "embed_modality",
+        "mark_unmeasured",
     }
 
 

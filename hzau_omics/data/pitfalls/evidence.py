@@ -109,7 +109,9 @@ class Evidence:
         for code in np.unique(codes):
             rows = np.flatnonzero(codes == code)
             picked = rows[:: -(-len(rows) // SAMPLED)]
-            sample = sp.csr_array(matrix[picked])
+            taken = matrix[picked]
+            # Sparse matrices have no half floats.
+            sample = sp.csr_array(taken.astype(np.float64) if taken.dtype == np.float16 else taken)
             features, size = sample.indices, np.abs(sample.data.astype(np.float64))
             detected = np.bincount(features[size > 0], minlength=len(order))
             part = BatchEvidence(

@@ -17,10 +17,10 @@ def are_totals_alike(evidence: Evidence) -> bool:
     """Say whether cells' totals scatter less than Poisson counts of equally deep cells would.
 
     So do values that were divided by the cell's total and rounded. Totals that are the same to the
-    count in most cells come from drawing that many counts, which is fine.
+    count in most cells come from drawing that many counts, which is fine; so are values of 0 and 1.
     """
     totals = evidence.depth[evidence.depth > 0]
-    if len(totals) < FEWEST_CELLS or totals.mean() < 100:
+    if len(totals) < FEWEST_CELLS or totals.mean() < 100 or evidence.largest[0] <= 1:
         return False
     _, repeated = np.unique(totals, return_counts=True)
     # Five standard errors below the 1 of Poisson counts.
