@@ -121,7 +121,7 @@ class _Renaming:
     ) -> None:
         first, second = compared
         source = second if agreement.flipped else first
-        whose = modality if agreement.flipped else "modalities before it"
+        whose = repr(modality) if agreement.flipped else "modalities before it"
         turned = agreement.second if agreement.flipped else agreement.first
         reason = agreement.rule.describe(whose, list(source.names[turned][:1000]))
         for a, b in zip(agreement.first, agreement.second, strict=True):

@@ -71,7 +71,7 @@ class Links:
         agreement = find_agreement(first, second)
         if agreement is None:
             return
-        own = pair[1] if agreement.flipped else pair[0]
+        own = repr(pair[agreement.flipped])
         turned = (
             second.names[agreement.second] if agreement.flipped else first.names[agreement.first]
         )

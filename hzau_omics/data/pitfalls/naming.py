@@ -64,7 +64,7 @@ class Rule:
         )
 
     def describe(self, own: str, examples: Sequence[str]) -> str:
-        """Say the rule in words, with what it leaves out of some names of the modality `own`."""
+        """Say the rule in words, with what it leaves out of names of the modality called `own`."""
         said = []
         for count, what, cut in (
             (self.prefixes, "prefix", self._prefix_of),
@@ -76,11 +76,11 @@ class Rule:
                 plural = f"{what}es" if many else what
                 dots = ", ..." if len(found) > 2 else ""
                 texts = ", ".join(repr(text) for text in found[:2]) + dots
-                said.append(f"without the {plural} {texts} of {own!r}")
+                said.append(f"without the {plural} {texts} of {own}")
         if self.before:
-            said.append(f"with {self.before!r} in front of those of {own!r}")
+            said.append(f"with {self.before!r} in front of those of {own}")
         if self.after:
-            said.append(f"with {self.after!r} behind those of {own!r}")
+            said.append(f"with {self.after!r} behind those of {own}")
         if self.case:
             said.append("but for upper and lower case")
         return ", ".join(said)
@@ -178,9 +178,21 @@ def _rules(source: NDArray[np.object_], target: NDArray[np.object_]) -> Iterator
     parts = _usual_parts(source)
     cuts = [(p, s) for p, s in product(range(3), repeat=2) if p + s <= parts]
     added = [("", ""), (_common(target, _FIRST), ""), ("", _common(target, _LAST))]
-    for (prefixes, suffixes), case, (before, after) in product(cuts, _CASES, dict.fromkeys(added)):
-        if prefixes or suffixes or case or before or after:
-            yield Rule(prefixes, suffixes, case, before, after)
+    for (prefixes, suffixes), (before, after) in product(cuts, dict.fromkeys(added)):
+        if prefixes + suffixes and before + after and not _tell(Rule(prefixes, suffixes), source):
+            continue
+        for case in _CASES:
+            if prefixes or suffixes or case or before or after:
+                yield Rule(prefixes, suffixes, case, before, after)
+
+
+def _tell(cut: Rule, names: NDArray[np.object_]) -> bool:
+    """Say whether what is left of names tells cells apart by more than their number.
+
+    Where one part is put in place of another, ``lane1_7`` and ``lane2_7`` would agree.
+    """
+    left = {re.sub(r"\d", "", cut(name)) for name in names} - {""}
+    return len(left) >= 0.5 * len(names)
 
 
 def _usual_parts(names: NDArray[np.object_]) -> int:

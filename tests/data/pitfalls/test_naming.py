@@ -13,14 +13,14 @@ def names(values, batch=None):
 
 
 DIFFERENCES = {
-    "suffix": (lambda c: f"{c}-1", str, "without the suffix '-1' of 'x'"),
-    "prefix": (lambda c: f"s1_{c}", str, "without the prefix 's1_' of 'x'"),
+    "suffix": (lambda c: f"{c}-1", str, "without the suffix '-1' of x"),
+    "prefix": (lambda c: f"s1_{c}", str, "without the prefix 's1_' of x"),
     "case": (str.lower, str, "but for upper and lower case"),
-    "prefix and suffix": (lambda c: f"s1_{c}-1", str, "prefix 's1_' of 'x', without the suffix"),
-    "suffix and case": (lambda c: f"{c.lower()}-1", str, "suffix '-1' of 'x', but for upper"),
-    "two suffixes": (lambda c: f"{c}-1-s1d1", str, "without the suffix '-1-s1d1' of 'x'"),
-    "another suffix": (lambda c: f"{c}_RNA", lambda c: f"{c}_ADT", "suffix '_RNA' of 'x', with"),
-    "another prefix": (lambda c: f"rna:{c}", lambda c: f"adt:{c}", "prefix 'rna:' of 'x', with"),
+    "prefix and suffix": (lambda c: f"s1_{c}-1", str, "prefix 's1_' of x, without the suffix"),
+    "suffix and case": (lambda c: f"{c.lower()}-1", str, "suffix '-1' of x, but for upper"),
+    "two suffixes": (lambda c: f"{c}-1-s1d1", str, "without the suffix '-1-s1d1' of x"),
+    "another suffix": (lambda c: f"{c}_RNA", lambda c: f"{c}_ADT", "suffix '_RNA' of x, with"),
+    "another prefix": (lambda c: f"rna:{c}", lambda c: f"adt:{c}", "prefix 'rna:' of x, with"),
     "many suffixes": (lambda c: f"{c}-{len(c) + ord(c[0]) % 2}", str, "suffixes '-9', '-8'"),
 }
 
@@ -67,6 +67,9 @@ def test_no_cell_pairs_twice_and_batches_stay_apart(data):
         ([f"p1_{i}" for i in range(0, 400, 2)], [f"p2_{i}" for i in range(1, 400, 2)]),
         (BARCODES[:100], BARCODES[100:]),
         ([f"{c}-1" for c in BARCODES[:100]], [f"{c}-2" for c in BARCODES[90:]]),
+        ([f"lane1_{i}" for i in range(200)], [f"lane2_{i}" for i in range(200)]),
+        ([f"a_cell_{i}" for i in range(200)], [f"b_cell_{i}" for i in range(200)]),
+        (["AAAC-1"], ["CCCA-1"]),
         ([], BARCODES),
     ],
 )
