@@ -9,10 +9,15 @@ from anndata import AnnData
 from mudata import MuData
 from numpy.typing import NDArray
 
-from hzau_omics.data.layout import CategoricalLayout, DataLayout, ModalityLayout
+from hzau_omics.data.layout import DataLayout, ModalityLayout
 from hzau_omics.data.matrix import Dense, read_matrix, select_features, to_float32, to_rows
 from hzau_omics.data.messages import listed
-from hzau_omics.data.panel import check_not_empty, check_unmeasured, read_panels
+from hzau_omics.data.panel import (
+    check_not_empty,
+    check_unmeasured,
+    panel_column,
+    read_panels,
+)
 from hzau_omics.data.presence import ABSENT, check_unique, row_map
 from hzau_omics.data.validate import check_values
 from hzau_omics.errors import DataContractError
@@ -104,7 +109,7 @@ def align(
     row_batch = np.empty(adata.n_obs, dtype=np.int64)
     row_batch[rows[rows >= 0]] = batch[rows >= 0]
     panel = _panel(adata, modality, layout, source)
-    _check_missing(modality, layout.batch, source, panel, row_batch)
+    _check_missing(modality, layout, source, panel, row_batch)
     values = to_rows(read_matrix(adata, name, modality.spec.layer))
     values = select_features(values, source)
     if panel is not None:
@@ -158,21 +163,37 @@ def _panel(
 
 def _check_missing(
     modality: ModalityLayout,
-    batch: CategoricalLayout,
+    layout: DataLayout,
     source: NDArray[np.int64],
     panel: NDArray[np.bool_] | None,
     row_batch: NDArray[np.int64],
 ) -> None:
-    needed = source < 0
-    if panel is not None:
-        # A feature that none of these batches measured need not be there at all.
-        needed &= panel[np.unique(row_batch)].any(axis=0)
+    lacks = source < 0
+    held = np.unique(row_batch)
+    asked = np.ones((len(held), len(lacks)), dtype=bool) if panel is None else panel[held]
+    # A feature that none of these batches measured need not be there at all.
+    needed = lacks & asked.any(axis=0)
     if needed.any():
         names = np.asarray(modality.var_names, dtype=object)[needed]
         msg = (
             f"Modality {modality.name!r} lacks {len(names)} of {modality.n_features} registered "
             f"features: {listed(names)}. Features are matched by name: check that the names are "
-            "of the same kind (symbols or ids), or add what is missing (where a batch did not "
-            f"measure it: zeros, with False in var['<panel_key>_{batch.categories[0]}'])."
+            "of the same kind (symbols or ids). If these were not measured, "
         )
-        raise DataContractError(msg)
+        batches = [layout.batch.categories[code] for code in held[asked[:, needed].any(axis=1)]]
+        raise DataContractError(msg + _without_measurement(modality.name, layout, batches))
+
+
+def _without_measurement(name: str, layout: DataLayout, batches: list[str]) -> str:
+    """Say what to do about features that were not measured."""
+    leave_out = f"leave the modality out: del mdata.mod[{name!r}]; mdata.update()"
+    if layout.panel_key is None:
+        return (
+            f"{leave_out}. A model takes zeros for measured ones unless it was set up with "
+            "panel_key: set up and train with it to use such cells' other features."
+        )
+    columns = listed(panel_column(layout.panel_key, batch) for batch in batches)
+    return (
+        "add them with zeros, and say what was measured in boolean columns of "
+        f"mdata[{name!r}].var, False for these: {columns}. Or {leave_out}."
+    )

@@ -20,6 +20,7 @@ from hzau_omics.data.obs import (
     labels_layout,
 )
 from hzau_omics.data.panel import check_unmeasured, no_panel, training_panel
+from hzau_omics.data.pitfalls.survey import warn_of_pitfalls
 from hzau_omics.data.presence import (
     check_container,
     check_observed,
@@ -68,6 +69,7 @@ def build_layout(
         batch measured.
     is_piece
         Whether other MuData follow, which may have the panels and the labels that this one lacks.
+        Whoever reads them then looks for pitfalls in all of them together.
 
     Raises
     ------
@@ -107,7 +109,7 @@ def build_layout(
     )
     if panel_key is not None and not is_piece and all(layout.panel is None for layout in layouts):
         raise no_panel(mdata, tuple(specs), panel_key)
-    return DataLayout(
+    layout = DataLayout(
         modalities=layouts,
         batch=batch,
         categorical_covariates=tuple(
@@ -119,6 +121,9 @@ def build_layout(
         else labels_layout(mdata, labels_key, may_be_empty=is_piece),
         panel_key=panel_key,
     )
+    if not is_piece:
+        warn_of_pitfalls(mdata, layout)
+    return layout
 
 
 def _keys(keys: Sequence[str] | None, name: str) -> tuple[str, ...]:

@@ -139,7 +139,8 @@ def no_panel(mdata: MuData, names: tuple[str, ...], panel_key: str) -> DataContr
     return DataContractError(
         f"panel_key={panel_key!r} asks for boolean var columns "
         f"{panel_column(panel_key, '<batch>')!r}, which no registered modality has. "
-        f"Boolean var columns: {'; '.join(found)}."
+        f"Boolean var columns: {'; '.join(found)}. Add such columns, name their prefix, or leave "
+        "panel_key out."
     )
 
 

@@ -12,6 +12,13 @@ from hzau_omics.errors import DataContractError
 
 ABSENT = -1
 
+# Names that AnnData makes unique by itself depend on the order of its rows, so that wrong cells may
+# pair; and MuData does not make unique the names of cells that modalities share.
+RENAME_CELLS = (
+    "put each cell's sample in front of its name, in all modalities alike, and make the MuData of "
+    "them again"
+)
+
 
 def check_container(mdata: object) -> MuData:
     """Return `mdata` if it is a MuData whose modalities share cells.
@@ -38,7 +45,7 @@ def check_container(mdata: object) -> MuData:
             f"(axis={mdata.axis}). Build it with mudata.MuData(modalities, axis=0)."
         )
         raise DataContractError(msg)
-    check_unique(mdata.obs_names, "cell", "the MuData", "call obs_names_make_unique() first")
+    check_unique(mdata.obs_names, "cell", "the MuData", RENAME_CELLS)
     return mdata
 
 
@@ -114,7 +121,7 @@ def row_map(mdata: MuData, name: str) -> NDArray[np.int64]:
         If names of cells repeat within the modality, or ``obsmap`` does not fit the modality.
     """
     adata = get_modality(mdata, name)
-    check_unique(adata.obs_names, "cell", f"modality {name!r}", "call obs_names_make_unique()")
+    check_unique(adata.obs_names, "cell", f"modality {name!r}", RENAME_CELLS)
     if name not in mdata.obsmap:
         raise _stale(name, "has no entry for it")
     raw = np.asarray(mdata.obsmap[name]).reshape(-1).astype(np.int64)

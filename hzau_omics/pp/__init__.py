@@ -1,4 +1,4 @@
-"""Preparation of a MuData: modalities made from text, labels and embeddings."""
+"""Preparation of a MuData: modalities of text, labels, embeddings; names and zeros put right."""
 
 import lazy_loader
 

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import scipy.sparse as sp
+from anndata import AnnData
 from hypothesis import given, strategies as st
 
 from hzau_omics.data.align import Block
@@ -122,3 +123,66 @@ def test_values_of_other_features_do_not_matter(mosaic):
     mosaic["rna"].X = sp.csr_matrix(values)
     store = MosaicStore(mosaic, layout)
     np.testing.assert_array_equal(store.minibatch([0]).x["rna"][0], values[0, 1:3])
+
+
+def _lacking(mdata, name, kept):
+    return _replace(mdata.copy(), name, mdata[name][:, kept].copy())
+
+
+@pytest.mark.parametrize("batch", ["b1", "b2"])
+def test_missing_features_with_panels_the_advice_followed(mosaic, batch):
+    """Zeros, and False in the column that the message names: the features are masked."""
+    layout = build_layout(mosaic, MODALITIES, batch_key="batch", panel_key="measured")
+    query = mosaic[mosaic.obs["batch"] == batch].copy()
+    query = _lacking(query, "adt", ["p3", "p1"])
+    column = f"measured_{batch}"
+    with pytest.raises(DataContractError, match=rf"add them with zeros.* False .*'{column}'\. Or"):
+        MosaicStore(query, layout)
+    values = query["adt"].X.toarray()[:, [1, 0]]
+    whole = AnnData(sp.csr_matrix(np.hstack([values, np.zeros_like(values)])))
+    whole.obs_names, whole.var_names = query["adt"].obs_names, ["p1", "p3", "p0", "p2"]
+    whole.var[column] = [True, batch == "b2", False, False]
+    mended = MosaicStore(_replace(query.copy(), "adt", whole), layout)
+    cells = np.flatnonzero(mended.present[:, 1])
+    taken = mended.minibatch(cells)
+    assert taken.feature_mask["adt"][0].tolist() == [False, True, False, batch == "b2"]
+    rows = mended.rows("adt")[cells]
+    np.testing.assert_array_equal(taken.x["adt"][:, 1], values[rows, 0])
+
+
+def test_missing_features_without_panels_the_advice_followed(mosaic):
+    """Zeros would be taken for measured: the modality is left out, or a panel trained with."""
+    layout = build_layout(mosaic, MODALITIES, batch_key="batch")
+    query = mosaic[["c3", "c4", "c5", "c6"]].copy()
+    query = _lacking(query, "adt", ["p0", "p1"])
+    with pytest.raises(
+        DataContractError, match=r"del mdata.mod\['adt'\]; mdata.update\(\)"
+    ) as error:
+        MosaicStore(query, layout)
+    assert "var[" not in str(error.value)
+    del query.mod["adt"]
+    query.update()
+    store = MosaicStore(query, layout)
+    assert store.present.tolist() == [[True, False]] * 4
+    assert not store.minibatch([0, 1]).x["adt"].any()
+    assert "panel_key: set up and train with it" in str(error.value)
+    trained = build_layout(mosaic, MODALITIES, batch_key="batch", panel_key="measured")
+    with pytest.raises(DataContractError, match="add them with zeros"):
+        MosaicStore(_lacking(mosaic[["c3", "c4", "c5", "c6"]].copy(), "adt", ["p0", "p1"]), trained)
+
+
+def test_features_that_are_asked_of_some_batches_name_these(mosaic):
+    layout = build_layout(mosaic, MODALITIES, batch_key="batch", panel_key="measured")
+    with pytest.raises(DataContractError, match="'p3'.*False for these: 'measured_b2'. Or"):
+        MosaicStore(_lacking(mosaic, "adt", ["p0", "p1", "p2"]), layout)
+
+
+def test_features_of_other_names_once_renamed(mosaic):
+    layout = build_layout(mosaic, MODALITIES)
+    query = mosaic.copy()
+    query["rna"].var_names = [f"ENSG{i}" for i in range(6)]
+    query.update()
+    with pytest.raises(DataContractError, match=r"of the same kind \(symbols or ids\)"):
+        MosaicStore(query, layout)
+    query["rna"].var_names = mosaic["rna"].var_names
+    assert MosaicStore(query, layout).n_cells == 10

@@ -131,3 +131,139 @@ def test_a_stale_obsmap_is_refused(mosaic, modalities):
     mosaic.mod["rna"] = mosaic["rna"][::-1].copy()
     with pytest.raises(DataContractError, match=r"call mdata.update"):
         build_layout(mosaic, modalities)
+
+
+def _lacking_cells(mdata):
+    mdata.mod["emb"] = mdata["emb"][:0].copy()
+    mdata.update()
+
+
+def _repeat_features(mdata):
+    mdata["rna"].var_names = ["a", "a", "b", "c", "d", "e"]
+
+
+def _unmeasured_batch(mdata):
+    mdata["adt"].var["measured_b1"] = False
+
+
+REMEDIES = {
+    "leave an empty modality out": (
+        _lacking_cells, {}, "Leave it out of modalities",
+        lambda m, options: options["modalities"].pop("emb"),
+    ),
+    "make names of features unique": (
+        _repeat_features, {}, r"call var_names_make_unique\(\) on it",
+        lambda m, options: m["rna"].var_names_make_unique(),
+    ),
+    "update after reordering": (
+        lambda m: m.mod.update(rna=m["rna"][::-1].copy()), {}, r"call mdata.update\(\)",
+        lambda m, options: m.update(),
+    ),
+    "update after subsetting": (
+        lambda m: m.mod.update(rna=m["rna"][3:].copy()), {}, r"call mdata.update\(\)",
+        lambda m, options: m.update(),
+    ),
+    "register what cells have": (
+        lambda m: None, {"modalities": {"rna": "nb"}}, "register what they have",
+        lambda m, options: options["modalities"].update(adt="nb"),
+    ),
+    "give batch_key too": (
+        lambda m: None, {"panel_key": "measured"}, "give batch_key too",
+        lambda m, options: options.update(batch_key="batch"),
+    ),
+    "write a list": (
+        lambda m: None, {"categorical_covariate_keys": "donor"}, r"write \['donor'\]",
+        lambda m, options: options.update(categorical_covariate_keys=["donor"]),
+    ),
+    "leave panel_key out": (
+        lambda m: None, {"batch_key": "batch", "panel_key": "seen"}, "or leave panel_key out",
+        lambda m, options: options.pop("panel_key"),
+    ),
+    "name the prefix of the columns": (
+        lambda m: None, {"batch_key": "batch", "panel_key": "seen"}, "name their prefix",
+        lambda m, options: options.update(panel_key="measured"),
+    ),
+    "add the column of a batch": (
+        lambda m: m["adt"].var.pop("measured_b2"),
+        {"batch_key": "batch", "panel_key": "measured"}, r"var\['measured_b2'\] is missing",
+        lambda m, options: m["adt"].var.insert(0, "measured_b2", True),
+    ),
+    "make a panel boolean": (
+        lambda m: m["adt"].var.update({"measured_b2": [1, 1, 1, 1]})
+        or m["adt"].var.__setitem__("measured_b2", [1, 1, 1, 1]),
+        {"batch_key": "batch", "panel_key": "measured"}, "Use True where batch 'b2' measured",
+        lambda m, options: m["adt"].var.__setitem__("measured_b2", [True] * 4),
+    ),
+    "correct an empty panel": (
+        _unmeasured_batch, {"batch_key": "batch", "panel_key": "measured"}, "Correct the panel",
+        lambda m, options: m["adt"].var.__setitem__("measured_b1", [True, True, True, False]),
+    ),
+    "leave cells of an empty panel out": (
+        _unmeasured_batch, {"batch_key": "batch", "panel_key": "measured"},
+        "or leave these cells out of the modality",
+        lambda m, options: _leave_out(m, ["c3", "c4"]),
+    ),
+    "set values that were not measured to 0": (
+        lambda m: m["adt"].var.__setitem__("measured_b2", [False, True, True, True]),
+        {"batch_key": "batch", "panel_key": "measured"}, "or set such values to 0",
+        lambda m, options: m["adt"].__setattr__(
+            "X", sp.csr_matrix(m["adt"].X.toarray() * [0, 1, 1, 1])
+        ),
+    ),
+    "use another layer": (
+        lambda m: (m["rna"].layers.update(raw=m["rna"].X.copy()), m["rna"].__setattr__(
+            "X", m["rna"].X / 3)), {}, r"use layers=\{'rna': 'raw'\}",
+        lambda m, options: options.update(layers={"rna": "raw"}),
+    ),
+    "use X": (
+        lambda m: m["rna"].layers.update(scaled=m["rna"].X / 3), {"layers": {"rna": "scaled"}},
+        r"use layers=\{'rna': None\}", lambda m, options: options.update(layers={"rna": None}),
+    ),
+    "use the likelihood of real values": (
+        lambda m: None, {"modalities": {"rna": "nb", "adt": "nb", "emb": "nb"}},
+        "use the likelihood 'normal'", lambda m, options: options["modalities"].update(emb="normal"),
+    ),
+    "read counts as 0 or 1": (
+        lambda m: None, {"modalities": {"rna": "bernoulli", "adt": "nb"}},
+        r"ModalitySpec\(likelihood='bernoulli', binarize=True\)",
+        lambda m, options: options["modalities"].update(
+            rna=ModalitySpec(likelihood="bernoulli", binarize=True)
+        ),
+    ),
+    "fill in a covariate": (
+        lambda m: m.obs.__setitem__("donor", [None, *m.obs["donor"][1:]]),
+        {"categorical_covariate_keys": ["donor"]}, "Fill it in",
+        lambda m, options: m.obs.__setitem__("donor", m.obs["donor"].fillna("d9")),
+    ),
+    "names are categorical": (
+        lambda m: None, {"continuous_covariate_keys": ["donor"]},
+        "belongs into categorical_covariate_keys",
+        lambda m, options: options.update(
+            continuous_covariate_keys=None, categorical_covariate_keys=["donor"]
+        ),
+    ),
+    "one column in mdata.obs": (
+        lambda m: [a.obs.__setitem__("lane", name) for name, a in m.mod.items()],
+        {"batch_key": "lane"}, "Put one column 'lane' into mdata.obs",
+        lambda m, options: m.obs.__setitem__("lane", "one"),
+    ),
+}  # fmt: skip
+
+
+def _leave_out(mdata, cells):
+    """Make a modality of the other cells."""
+    mdata.mod["adt"] = mdata["adt"][~mdata["adt"].obs_names.isin(cells)].copy()
+    mdata.update()
+
+
+@pytest.mark.filterwarnings("ignore:.*are not unique")
+@pytest.mark.parametrize("case", REMEDIES)
+def test_the_advice_of_a_message_followed(mosaic, modalities, case):
+    spoil, options, message, remedy = REMEDIES[case]
+    options = {"modalities": dict(modalities)} | options
+    options["modalities"] = dict(options["modalities"])
+    spoil(mosaic)
+    with pytest.raises((DataContractError, ConfigError, TypeError), match=message):
+        build_layout(mosaic, **options)
+    remedy(mosaic, options)
+    assert build_layout(mosaic, **options).names == tuple(options["modalities"])

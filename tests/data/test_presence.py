@@ -137,3 +137,22 @@ def test_cells_without_any_modality_are_named():
     with pytest.raises(DataContractError, match=r"\(rna, adt\). 7 have none: '1'.*'5' and 2 more"):
         check_observed(present, [str(i) for i in range(8)], ["rna", "adt"])
     check_observed(present[:1], ["0"], ["rna", "adt"])
+
+
+@pytest.mark.filterwarnings("ignore:.*are not unique")
+def test_repeated_cell_names_the_advice_followed():
+    """Two samples with one barcode, in another order in each modality."""
+    sample = {"a": ["one", "two", "two"], "b": ["two", "two", "one"]}
+    mods = {"a": _adata(["x", "x", "y"]), "b": _adata(["y", "x", "x"])}
+    for number, adata in enumerate(mods.values()):
+        adata.X[:] = np.arange(3)[:, None] + 10 * number
+    with pytest.raises(DataContractError, match="put each cell's sample in front of its name, in"):
+        check_container(MuData(dict(mods)))
+    for name, adata in mods.items():
+        pairs = zip(sample[name], adata.obs_names, strict=True)
+        adata.obs_names = [f"{own}_{cell}" for own, cell in pairs]
+    mdata = check_container(MuData(dict(mods)))
+    cell = mdata.obs_names.get_loc("two_x")
+    rows = [row_map(mdata, name)[cell] for name in mods]
+    assert rows == [1, 1]
+    assert mdata.n_obs == 3

@@ -3,6 +3,7 @@
 import anndata
 import mudata
 import numpy as np
+import pandas as pd
 import pytest
 
 from hzau_omics import pp
@@ -81,9 +82,12 @@ def test_unknown_name_of_the_package():
         _ = pp.nothing
     assert set(dir(pp)) == {
         "add_annotation_modality",
+        "align_names",
         "add_ontology_modality",
         "add_text_modality",
+        "drop_empty_rows",
         "embed_modality",
+        "mark_unmeasured",
     }
 
 
@@ -119,3 +123,67 @@ def test_an_embedding_of_the_same_name_is_not_overwritten(mosaic):
     with pytest.raises(ConfigError, match=r"something else of that name. Choose another name"):
         pp.add_annotation_modality(mosaic, "label", name="label")
     np.testing.assert_array_equal(mosaic.obsm["label"], 1)
+
+
+def test_a_modality_in_the_way_is_removed_as_advised(mosaic):
+    add(mosaic)
+    with pytest.raises(ConfigError, match=r"del mdata.mod\[name\]; mdata.update\(\)"):
+        add(mosaic)
+    del mosaic.mod["embedding"]
+    mosaic.update()
+    add(mosaic)
+    assert mosaic["embedding"].n_obs == mosaic.n_obs
+
+
+def test_repeated_names_of_cells_are_renamed_as_advised():
+    adata = anndata.AnnData(np.zeros((3, 2)))
+    adata.obs_names = ["x", "y", "x"]
+    with pytest.warns(UserWarning, match="not unique"):
+        twice = mudata.MuData({"a": adata})
+    with pytest.raises(DataContractError, match=r"Rename them, for example by a prefix per batch"):
+        add(twice)
+    adata.obs_names = ["b1_x", "b1_y", "b2_x"]
+    once = mudata.MuData({"a": adata})
+    add(once)
+    assert once["embedding"].n_obs == 3
+
+
+def test_columns_of_several_modalities_are_chosen_as_advised(mosaic):
+    for name in ("rna", "adt"):
+        mosaic[name].obs["note"] = f"{name} text"
+    with pytest.raises(ConfigError, match=r"Choose one of 'rna:note', 'adt:note'"):
+        pp.add_annotation_modality(mosaic, "note")
+    pp.add_annotation_modality(mosaic, "adt:note")
+    assert list(mosaic["annotation"].obs_names) == [
+        cell for cell in mosaic.obs_names if cell in mosaic["adt"].obs_names
+    ]
+
+
+@pytest.mark.parametrize("remedy", [str, lambda value: None])
+def test_values_that_are_no_strings_are_mended_as_advised(mosaic, remedy):
+    mosaic.obs["label"] = ["T", 3] + ["B"] * (mosaic.n_obs - 2)
+    with pytest.raises(DataContractError, match="Convert these to strings, or set them to None"):
+        pp.add_annotation_modality(mosaic, "label")
+    mosaic.obs["label"] = [v if isinstance(v, str) else remedy(v) for v in mosaic.obs["label"]]
+    pp.add_annotation_modality(mosaic, "label")
+    assert mosaic["annotation"].n_obs == mosaic.n_obs - (remedy is not str)
+
+
+@pytest.mark.parametrize("remedy", ["B", None])
+def test_labels_of_no_category_are_mended_as_advised(mosaic, remedy):
+    mosaic.obs["label"] = pd.Series(["T", "X"] + ["B"] * (mosaic.n_obs - 2), mosaic.obs_names)
+    with pytest.raises(DataContractError, match="Rename the label, or set it to missing"):
+        pp.add_annotation_modality(mosaic, "label", categories=["T", "B"])
+    mosaic.obs["label"] = mosaic.obs["label"].where(mosaic.obs["label"] != "X", remedy)
+    pp.add_annotation_modality(mosaic, "label", categories=["T", "B"])
+    assert mosaic["annotation"].n_obs == mosaic.n_obs - (remedy is None)
+
+
+def test_an_embedding_in_another_order_is_reordered_as_advised(mosaic):
+    vectors = pd.DataFrame(
+        np.arange(mosaic.n_obs)[:, None].astype(float), mosaic.obs_names, ["first"]
+    )
+    with pytest.raises(DataContractError, match=r"embedding.reindex\(mdata.obs_names\)"):
+        pp.embed_modality(mosaic, vectors[::-1])
+    pp.embed_modality(mosaic, vectors[::-1].reindex(mosaic.obs_names))
+    np.testing.assert_array_equal(mosaic["embedding"].X, vectors.to_numpy())

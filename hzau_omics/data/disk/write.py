@@ -22,6 +22,7 @@ from hzau_omics.data.disk.piece import write_piece
 from hzau_omics.data.disk.sources import read_pieces
 from hzau_omics.data.layout import DataLayout
 from hzau_omics.data.obs import continuous_values
+from hzau_omics.data.pitfalls.survey import Survey
 from hzau_omics.data.presence import check_container
 from hzau_omics.data.spec import ModalitySpec, resolve_specs
 from hzau_omics.data.store import MosaicStore, stack_columns
@@ -100,6 +101,7 @@ class StoreWriter:
             shutil.rmtree(self._partial)
         self._group = zarr.open_group(self._partial, mode="w", zarr_format=3)
         self._merger = LayoutMerger(self._specs)
+        self._survey = Survey()
         self._dense: set[str] = set()
         self._pieces: list[int] = []
         self._names = np.empty(0, dtype=np.uint64)
@@ -134,6 +136,7 @@ class StoreWriter:
         # Without any, the message of a MuData that lacks all of them is the right one.
         layout = build_layout(mdata, held or self._specs, **self._keys, is_piece=True)
         self._check_names(mdata.obs_names)
+        self._survey.add(mdata, layout)
         covariates = [continuous_values(mdata, c.key) for c in layout.continuous_covariates]
         known = self._merger.add(layout, stack_columns(covariates, mdata.n_obs, np.float64))
         store = MosaicStore(mdata, known, check=False)
@@ -167,6 +170,7 @@ class StoreWriter:
         ).write(self._partial)
         publish(self._partial, self.path)
         self._state = "closed"
+        self._survey.judge()
 
     def __enter__(self) -> Self:
         """Start writing."""

@@ -1,0 +1,112 @@
+"""Feature panels of data that were filled in with zeros: what a batch did not measure."""
+
+import numpy as np
+from mudata import MuData
+
+from hzau_omics.data.matrix import read_matrix
+from hzau_omics.data.messages import listed
+from hzau_omics.data.obs import categorical_layout, category_codes
+from hzau_omics.data.panel import panel_column
+from hzau_omics.data.pitfalls.evidence import Evidence
+from hzau_omics.data.pitfalls.silent import silent_features
+from hzau_omics.data.presence import check_container, get_modality, row_map
+from hzau_omics.data.spec import ModalitySpec
+from hzau_omics.errors import ConfigError, DataContractError
+
+
+def mark_unmeasured(
+    mdata: MuData,
+    modality: str,
+    batch_key: str,
+    *,
+    panel_key: str = "measured",
+    layer: str | None = None,
+) -> None:
+    """Write down which features each batch measured, as boolean columns of a modality's ``var``.
+
+    A feature counts as not measured in a batch if it is 0 in all of its cells although, by how many
+    cells of the other batches have it and by how deep all cells are, the chance of that is below
+    one in a million. So ``var["<panel_key>_<batch>"]`` is False for these, and True for all others,
+    rare ones too. Look at the columns, and correct them where you know better; then give
+    `panel_key` to ``setup_mudata``.
+
+    Parameters
+    ----------
+    mdata
+        The data; columns of ``mdata[modality].var`` are added.
+    modality
+        The modality.
+    batch_key
+        Column of ``obs`` with the batches.
+    panel_key
+        Prefix of the columns.
+    layer
+        Layer with the values; None for ``X``.
+
+    Raises
+    ------
+    TypeError
+        If `mdata` is no MuData.
+    ConfigError
+        If there is such a column already, or `panel_key` is no name.
+    DataContractError
+        If `mdata` is a view, there is no such modality, layer or column, ``obsmap`` is out of date,
+        or a batch has rows of zeros only.
+
+    Examples
+    --------
+    >>> import hzau_omics as ho
+    >>> mdata = ho.data.simulate(200, n_batches=2)
+    >>> rows = (mdata.obs["batch"] == "batch_1").to_numpy()
+    >>> values = mdata["adt"].X.toarray()
+    >>> values[rows, :3] = 0
+    >>> mdata["adt"].X = values
+    >>> mark_unmeasured(mdata, "adt", "batch")
+    >>> list(mdata["adt"].var_names[~mdata["adt"].var["measured_batch_1"]])
+    ['adt_0', 'adt_1', 'adt_2']
+    """
+    check_container(mdata)
+    if mdata.is_view:
+        msg = "A view of a MuData cannot be changed. Take a copy first: mdata = mdata.copy()."
+        raise DataContractError(msg)
+    if not isinstance(panel_key, str) or not panel_key:
+        msg = f"panel_key is the prefix of the columns, like 'measured'. Received {panel_key!r}."
+        raise ConfigError(msg)
+    adata = get_modality(mdata, modality)
+    batch = categorical_layout(mdata, batch_key, "batch key")
+    columns = {name: panel_column(panel_key, name) for name in batch.categories}
+    taken = [column for column in columns.values() if column in adata.var]
+    if taken:
+        msg = (
+            f"The columns {listed(taken)} are in var of modality {modality!r} already. Remove them "
+            "first, or choose another panel_key."
+        )
+        raise ConfigError(msg)
+    rows = row_map(mdata, modality)
+    codes = np.empty(adata.n_obs, dtype=np.int64)
+    codes[rows[rows >= 0]] = category_codes(mdata, batch, "batch key")[rows >= 0]
+    names = tuple(str(name) for name in adata.var_names)
+    evidence = Evidence(modality, ModalitySpec(likelihood="normal", layer=layer), names)
+    evidence.add(
+        read_matrix(adata, modality, layer),
+        var_names=names,
+        cells=adata.obs_names,
+        codes=codes,
+        categories=batch.categories,
+    )
+    _check_not_empty(evidence, batch_key)
+    silent = silent_features(evidence.batches)
+    for name, column in columns.items():
+        adata.var[column] = ~silent[name] if name in silent else np.zeros(len(names), dtype=bool)
+
+
+def _check_not_empty(evidence: Evidence, batch_key: str) -> None:
+    for name, batch in evidence.batches.items():
+        if not batch.depth.any():
+            msg = (
+                f"Batch {name!r} has {len(batch.depth):,} rows of modality {evidence.name!r}, all "
+                "of them 0 throughout: it measured nothing. Leave these rows out first: mdata = "
+                f"ho.pp.drop_empty_rows(mdata, {evidence.name!r}, cells=mdata.obs_names["
+                f"mdata.obs[{batch_key!r}].astype(str) == {name!r}])."
+            )
+            raise DataContractError(msg)

@@ -1,0 +1,47 @@
+"""A new MuData from changed modalities, with everything global that the old one has."""
+
+import warnings
+from collections.abc import Mapping
+from copy import deepcopy
+
+import numpy as np
+import pandas as pd
+from anndata import AnnData
+from mudata import MuData
+from numpy.typing import NDArray
+
+
+def rebuild(mdata: MuData, mod: Mapping[str, AnnData], cells: NDArray[np.int64]) -> MuData:
+    """Return a MuData of other modalities, in the order of cells of the old one.
+
+    A MuData orders the cells of a mosaic as it likes, and changes the dtypes of columns when it is
+    copied; here they stay as they are. `mdata` is not changed, and shares nothing with the result.
+
+    Parameters
+    ----------
+    mdata
+        The data.
+    mod
+        The modalities of the new MuData, of the same features.
+    cells
+        Positions of its cells in `mdata`, in their new order.
+    """
+    with warnings.catch_warnings():
+        # The same name in two modalities is normal here: a gene and its protein.
+        warnings.filterwarnings("ignore", message="var_names are not unique")
+        new = MuData(dict(mod), obs=pd.DataFrame(index=mdata.obs_names[cells]))
+    new.obs = mdata.obs.iloc[cells].copy()
+    new.var = mdata.var.copy()
+    for key, values in mdata.obsm.items():
+        if key not in mdata.mod:
+            new.obsm[key] = (
+                values.iloc[cells] if isinstance(values, pd.DataFrame) else values[cells]
+            )
+    for key, graph in mdata.obsp.items():
+        new.obsp[key] = graph[cells][:, cells]
+    for kept, old in ((new.varm, mdata.varm), (new.varp, mdata.varp)):
+        for key, values in old.items():
+            if key not in mdata.mod:
+                kept[key] = values.copy()
+    new.uns = deepcopy(dict(mdata.uns))
+    return new
