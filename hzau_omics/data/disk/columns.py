@@ -15,6 +15,9 @@ from hzau_omics.data.obs import codes_of
 from hzau_omics.data.store import stack_columns
 from hzau_omics.errors import DataContractError
 
+NAMES = "hzau_omics_names"
+"""Attribute with the names of columns that zarr does not take: stored name -> name."""
+
 
 class ObsColumns:
     """The ``obs`` of a store, read column by column.
@@ -39,7 +42,7 @@ class ObsColumns:
     def names_of_columns(self) -> list[str]:
         """Columns of the MuData that were written, those of the first piece first."""
         own = {presence_column(name) for name in self._manifest.columns}
-        found = [key for group in self._groups for key in group.attrs["column-order"]]
+        found = [key for group in self._groups for key in _stored_names(group)]
         return [key for key in dict.fromkeys(found) if key not in own]
 
     def names(self) -> pd.Index:
@@ -66,8 +69,9 @@ class ObsColumns:
             raise DataContractError(msg)
         parts = []
         for group, n_cells in zip(self._groups, self._manifest.pieces, strict=True):
-            held = key in group.attrs["column-order"]
-            parts.append(pd.Series(self._read(group, key) if held else [None] * n_cells))
+            stored = _stored_names(group).get(key)
+            held = [None] * n_cells if stored is None else self._read(group, stored)
+            parts.append(pd.Series(held))
         return _joined(parts)
 
     def has(self, modality: str) -> NDArray[np.bool_]:
@@ -89,6 +93,12 @@ class ObsColumns:
                 "store from a copy, or write it again."
             )
             raise DataContractError(msg) from error
+
+
+def _stored_names(group: Any) -> dict[str, str]:
+    """Return name of each column -> its name in the group."""
+    proper = group.attrs.get(NAMES, {})
+    return {proper.get(key, key): key for key in group.attrs["column-order"]}
 
 
 def _joined(parts: "list[pd.Series[Any]]") -> "pd.Series[Any]":
