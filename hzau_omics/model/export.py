@@ -67,7 +67,7 @@ def annotate(mdata: MuData, annotations: Annotations) -> None:
 def annotate_store(
     store: DiskStore, annotations: Callable[[NDArray[np.int64]], Annotations]
 ) -> None:
-    """Write annotations into a store on disk, some cells at a time; all take their names at once."""
+    """Write annotations into a store on disk, some cells at a time, all results at once."""
     if not is_first_process():
         return
     with store.obsm.writer() as writer:

@@ -27,8 +27,8 @@ class _Digest:
 class Fingerprint:
     """Collect the fingerprint of cells that are written one after another.
 
-    The same cells in the same order have the same one: names, registered columns, which modality
-    each cell has, names of the features, and all values as the store holds them.
+    The same cells in the same order have the same one. What counts are their names, the columns
+    that a model sees, which modality each has, names of the features, and all values as stored.
 
     Examples
     --------
@@ -61,7 +61,7 @@ class Fingerprint:
         names
             Their names.
         columns
-            Registered columns: texts, or numbers.
+            Columns that a model sees: texts, or numbers.
         values
             Modality name -> which of the cells have it, and the values of all of them.
         """
@@ -110,5 +110,6 @@ def _texts(texts: Iterable[str]) -> bytes:
 def _column(column: NDArray[np.generic]) -> memoryview:
     if column.dtype.kind == "f":
         return memoryview(np.ascontiguousarray(column.astype("<f8")))
-    hashes = pd.util.hash_array(column.astype(object))
+    # What is missing is not the text "nan".
+    hashes = pd.util.hash_array(np.where(pd.isna(column), "\0", column.astype(object)))
     return memoryview(np.ascontiguousarray(hashes.astype("<u8")))

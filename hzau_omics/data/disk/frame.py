@@ -23,7 +23,7 @@ LONGEST = 200
 def stored_obs(
     mdata: MuData,
     registered: Registered,
-    needed: Mapping[str, NDArray[Any]],
+    seen: Mapping[str, NDArray[Any]],
     names: Iterable[str],
 ) -> tuple[pd.DataFrame, dict[str, str]]:
     """Return ``obs`` of a store, and the names of the columns that had to be named otherwise.
@@ -34,8 +34,8 @@ def stored_obs(
         The cells; not changed.
     registered
         What is registered of them.
-    needed
-        Their registered columns, as `registered_values` gives them.
+    seen
+        Their columns that a model sees, as `seen_columns` gives them.
     names
         The store's modalities, of which it keeps which cell has which.
 
@@ -44,14 +44,14 @@ def stored_obs(
     DataContractError
         A column has a name that the store needs.
     """
+    needed = _labels(mdata, registered.layout) | dict(seen)
     columns: dict[str, Any] = {}
     renamed: dict[str, str] = {}
     lost = []
     for key in dict.fromkeys([*mdata.obs.columns, *needed]):
-        if key in needed:
-            column = _registered(mdata, key, needed[key])
-        else:
-            column = _holdable(mdata.obs[key])
+        column = (
+            _registered(mdata, key, needed[key]) if key in needed else _holdable(mdata.obs[key])
+        )
         if column is None or not isinstance(key, str):
             lost.append(f"{key} ({getattr(mdata.obs[key], 'dtype', 'more than one')})")
             continue
@@ -65,7 +65,7 @@ def stored_obs(
             f"out: {listed(lost, limit=20)}. To keep one, turn it into text or numbers, such as "
             "by mdata.obs[key] = mdata.obs[key].astype(str).",
             HzauWarning,
-            stacklevel=2,
+            stacklevel=5,
         )
     for name in names:
         if presence_column(name) in mdata.obs:
@@ -83,20 +83,25 @@ def stored_obs(
     return pd.DataFrame(held, index=index), renamed
 
 
-def registered_values(mdata: MuData, layout: DataLayout) -> dict[str, NDArray[Any]]:
-    """Return registered columns as a model takes them: texts ("" where a label is missing), numbers."""
+def seen_columns(mdata: MuData, layout: DataLayout) -> dict[str, NDArray[Any]]:
+    """Return the columns that a model sees, as it takes them: texts, or numbers."""
     columns: dict[str, NDArray[Any]] = {}
+    for covariate in layout.continuous_covariates:
+        columns[covariate.key] = continuous_values(mdata, covariate.key)
     for column in (layout.batch, *layout.categorical_covariates):
         if column.key is not None:
             codes = category_codes(mdata, column, "column")
             columns[column.key] = np.asarray(column.categories, dtype=object)[codes]
-    if layout.labels is not None:
-        # The code of a missing label, -1, is the place of the last text.
-        texts = np.asarray([*layout.labels.categories, ""], dtype=object)
-        columns.setdefault(str(layout.labels.key), texts[label_codes(mdata, layout.labels)])
-    for covariate in layout.continuous_covariates:
-        columns.setdefault(covariate.key, continuous_values(mdata, covariate.key))
     return columns
+
+
+def _labels(mdata: MuData, layout: DataLayout) -> dict[str, NDArray[Any]]:
+    """Return the label of every cell, None where it has none."""
+    if layout.labels is None:
+        return {}
+    # The code of a missing label, -1, is the place of the last one.
+    texts = np.asarray([*layout.labels.categories, None], dtype=object)
+    return {str(layout.labels.key): texts[label_codes(mdata, layout.labels)]}
 
 
 def _registered(mdata: MuData, key: str, values: NDArray[Any]) -> "pd.Series[Any]":
@@ -105,22 +110,22 @@ def _registered(mdata: MuData, key: str, values: NDArray[Any]) -> "pd.Series[Any
     if column is not None:
         return column
     taken = pd.Series(values)
-    return taken if taken.dtype.kind == "f" else taken.where(taken != "").astype("category")
+    return taken if values.dtype.kind == "f" else taken.astype("category")
 
 
 def _holdable(column: Any, *, exactly: bool = False) -> "pd.Series[Any] | None":
     """Return a column as zarr holds it, None if it cannot (or not `exactly`)."""
-    from zarr.storage import MemoryStore
-
     try:
         if pd.api.types.is_object_dtype(column) or pd.api.types.is_string_dtype(column):
             column = column.astype("category")
         elif isinstance(column.dtype, pd.Float32Dtype | pd.Float64Dtype):
-            column = column.astype("float64")
+            column = column.astype(column.dtype.type)
+        if _is_well_known(column.dtype):
+            return pd.Series(column)
         few = column.drop_duplicates() if exactly else column.iloc[:1]
         if isinstance(few.dtype, pd.CategoricalDtype):
             few = few.cat.remove_unused_categories()
-        back = _through_zarr(MemoryStore(), few)
+        back = _through_zarr(few)
     except Exception:  # noqa: BLE001 - whatever zarr, anndata or pandas do not know
         return None
     if exactly and few.dropna().tolist() != back.dropna().tolist():
@@ -128,11 +133,19 @@ def _holdable(column: Any, *, exactly: bool = False) -> "pd.Series[Any] | None":
     return pd.Series(column)
 
 
-def _through_zarr(store: Any, column: "pd.Series[Any]") -> "pd.Series[Any]":
+def _is_well_known(dtype: Any) -> bool:
+    """Say whether columns of a type come back from zarr as they were; others must be tried."""
+    if isinstance(dtype, pd.CategoricalDtype):
+        kind = pd.api.types.infer_dtype(dtype.categories, skipna=False)
+        return kind in ("string", "empty") or _is_well_known(dtype.categories.dtype)
+    return isinstance(dtype, np.dtype) and dtype.kind in "biuf" and dtype.itemsize <= 8
+
+
+def _through_zarr(column: "pd.Series[Any]") -> "pd.Series[Any]":
     import zarr
     from anndata.io import read_elem, write_elem
 
-    group = zarr.open_group(store, mode="w", zarr_format=3)
+    group = zarr.open_group(zarr.storage.MemoryStore(), mode="w", zarr_format=3)
     index = pd.RangeIndex(len(column)).astype(str)
     write_elem(group, "obs", pd.DataFrame({"column": column.array}, index=index))
     return pd.Series(read_elem(group["obs"])["column"])

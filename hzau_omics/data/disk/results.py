@@ -171,7 +171,7 @@ class ResultsWriter:
         return array
 
     def remove(self, names: Iterable[str]) -> None:
-        """Let former results go when the new ones take their names, unless they are written anew."""
+        """Let former results go with those that are replaced."""
         self._removed |= set(names)
 
     def __enter__(self) -> Self:

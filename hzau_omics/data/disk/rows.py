@@ -111,13 +111,13 @@ class RowSparse:
             start, stop = int(self.indptr[first]), int(self.indptr[last + 1])
             block = sp.csr_array(
                 (
-                    self.data[start:stop],
+                    _computable(self.data[start:stop]),
                     self.indices[start:stop],
                     self.indptr[first : last + 2] - start,
                 ),
                 shape=(last + 1 - first, self.shape[1]),
             )
-            yield block[part - first]
+            yield _canonical(block[part - first])
 
 
 @dataclass(frozen=True)
@@ -143,14 +143,31 @@ class ColumnSparse:
             kept = np.flatnonzero(own >= 0)
             columns = np.searchsorted(self.indptr, kept + start, side="right") - 1
             counts += np.bincount(columns, minlength=n_columns)
-            data.append(self.data[start:stop][kept])
+            data.append(_computable(self.data[start:stop])[kept])
             found.append(own[kept])
         if not data:
             yield sp.csr_array((len(rows), n_columns), dtype=self.data.dtype)
             return
         ends = np.concatenate([[0], np.cumsum(counts)])
         held = (np.concatenate(data), np.concatenate(found), ends)
-        yield sp.csc_array(held, shape=(len(rows), n_columns)).tocsr()
+        yield _canonical(sp.csc_array(held, shape=(len(rows), n_columns)).tocsr())
+
+
+def _computable(data: Dense) -> Dense:
+    """Return values in a type that scipy computes with: no half precision, no foreign bytes."""
+    data = np.asarray(data)
+    native = np.dtype(np.float32) if data.dtype == np.float16 else data.dtype.newbyteorder("=")
+    return data.astype(native, copy=False)
+
+
+def _canonical(block: sp.csr_array) -> sp.csr_array:
+    """Put entries in order, and add up those of one place."""
+    if not block.has_canonical_format:
+        if block.data.dtype.kind in "iu":
+            # Sums of small integers need more room than they do.
+            block.data = block.data.astype(np.result_type(block.data.dtype, np.int64))
+        block.sum_duplicates()
+    return block
 
 
 def _together(rows: NDArray[np.int64], start: NDArray[np.int64]) -> list[NDArray[np.int64]]:

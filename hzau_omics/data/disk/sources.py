@@ -21,7 +21,7 @@ from mudata import MuData
 from numpy.typing import NDArray
 
 from hzau_omics.data.disk.rows import Rows, rows_of
-from hzau_omics.data.matrix import pick_matrix
+from hzau_omics.data.matrix import pick_matrix, read_matrix
 from hzau_omics.data.messages import listed
 from hzau_omics.data.presence import check_container
 from hzau_omics.data.text import UNS_KEY
@@ -107,7 +107,11 @@ class _InMemory:
 
     def values(self, name: str, layer: str | None) -> Rows:
         adata = self.mdata.mod[name]
-        return rows_of(pick_matrix(adata.X, adata.layers, name, layer), name, layer)
+        found = pick_matrix(adata.X, adata.layers, name, layer)
+        if isinstance(found, np.ndarray) or sp.issparse(found):
+            found = read_matrix(adata, name, layer)
+        # Anything else may be a matrix in the file of a MuData that is backed by one.
+        return rows_of(found, name, layer)
 
     def in_full(self, name: str, rows: NDArray[np.int64]) -> AnnData:
         return self.mdata.mod[name][rows].copy()
@@ -191,13 +195,14 @@ def _without_values(file: h5py.File, wanted: Wanted) -> MuData:
     obs, lost = _frame(file["obs"])
     if lost:
         warnings.warn(
-            f"{len(lost)} columns of obs cannot be read from {file.filename}, and are left out: "
-            f"{listed(lost)}.",
+            f"{len(lost)} columns of obs cannot be read from {file.filename}, and are left out of "
+            f"the store: {listed(lost, limit=20)}. To keep one, write it to the file as text or "
+            "numbers.",
             HzauWarning,
-            stacklevel=2,
+            stacklevel=6,
         )
-    known = list(wanted.keys)
-    if any(key not in obs and not any(_has(held[name], key) for name in order) for key in known):
+    known: Sequence[str] | None = wanted.keys
+    if any(key not in obs and not any(_has(held[m], key) for m in order) for key in wanted.keys):
         # The message that a column is missing lists all that there are.
         known = None
     modalities = {
@@ -226,11 +231,9 @@ def _modality(group: h5py.Group, keys: Sequence[str] | None, *, panels: bool) ->
     return AnnData(obs=obs, var=var, uns=uns)
 
 
-def _frame(
-    node: h5py.Group | h5py.Dataset, keys: Sequence[str] | None = None
-) -> tuple[pd.DataFrame, list[str]]:
+def _frame(node: h5py.Group, keys: Sequence[str] | None = None) -> tuple[pd.DataFrame, list[str]]:
     """Read names and some columns of a data frame (all for None); return those it cannot read."""
-    if not isinstance(node, h5py.Group) or node.attrs.get("encoding-version") != "0.2.0":
+    if node.attrs.get("encoding-version") != "0.2.0":
         # Older files keep columns in other ways; anndata knows them all.
         whole: pd.DataFrame = read_elem(node)
         return whole if keys is None else whole[[k for k in keys if k in whole]], []
@@ -248,8 +251,7 @@ def _frame(
 
 
 def _has(group: h5py.Group, key: str) -> bool:
-    node = group["obs"]
-    return key in (node if isinstance(node, h5py.Group) else node.dtype.names or ())
+    return key in group["obs"]
 
 
 def _matrices(group: h5py.Group) -> tuple[Any, Mapping[str, Any]]:

@@ -78,7 +78,7 @@ class DiskStore(CellStore):
     def fingerprint(self) -> str | None:
         """The same for the same cells in the same order, with the same values and columns.
 
-        None for a store that was written before there were fingerprints.
+        Labels do not count. None for a store that was written before there were fingerprints.
         """
         return self.manifest.fingerprint
 

@@ -14,13 +14,14 @@ from mudata import MuData
 from hzau_omics.data.build import register
 from hzau_omics.data.disk.digest import Fingerprint
 from hzau_omics.data.disk.folders import NewFolder
-from hzau_omics.data.disk.frame import registered_values, stored_obs
+from hzau_omics.data.disk.frame import seen_columns, stored_obs
 from hzau_omics.data.disk.large import consolidate, require_large
 from hzau_omics.data.disk.manifest import MANIFEST, Manifest, files_of
 from hzau_omics.data.disk.merge import LayoutMerger
 from hzau_omics.data.disk.piece import write_piece
 from hzau_omics.data.disk.sources import Source, Wanted, open_source
 from hzau_omics.data.disk.values import StoredValues
+from hzau_omics.data.obs import continuous_values
 from hzau_omics.data.spec import ModalitySpec, resolve_specs
 from hzau_omics.data.store import stack_columns
 from hzau_omics.errors import ConfigError, DataContractError
@@ -157,8 +158,10 @@ class StoreWriter:
         # Without any, the message of a MuData that lacks all of them is the right one.
         registered = register(mdata, held or self._specs, **self._keys, is_piece=True)
         self._check_names(mdata.obs_names)
-        columns = registered_values(mdata, registered.layout)
-        covariates = [columns[c.key] for c in registered.layout.continuous_covariates]
+        columns = seen_columns(mdata, registered.layout)
+        covariates = [
+            continuous_values(mdata, c.key) for c in registered.layout.continuous_covariates
+        ]
         known = self._merger.add(
             registered.layout, stack_columns(covariates, mdata.n_obs, np.float64)
         )
