@@ -1,6 +1,7 @@
 """Cells of a store on disk as minibatches."""
 
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import Any, override
@@ -105,16 +106,23 @@ class DiskStore(CellStore):
         )
         raise DataContractError(msg)
 
+    @contextmanager
+    def _unchanged(self) -> Iterator[None]:
+        """Refuse what was read if the store was replaced before or meanwhile."""
+        self.check_unchanged()
+        try:
+            yield
+        finally:
+            # Also where reading failed, which is then no damage.
+            self.check_unchanged()
+
     @override
     def aligned(self, layout: DataLayout) -> "DiskStore":
         """Return the same cells in the features and codes of another layout."""
         if layout == self.layout:
             return self
-        self.check_unchanged()
-        other = DiskStore(self.path, layout)
-        # One that was put there between the two checks has another manifest.
-        self.check_unchanged()
-        return other
+        with self._unchanged():
+            return DiskStore(self.path, layout)
 
     @property
     @override
@@ -124,9 +132,8 @@ class DiskStore(CellStore):
 
     @cached_property
     def _names(self) -> pd.Index:
-        names = self._obs.names()
-        self.check_unchanged()
-        return names
+        with self._unchanged():
+            return self._obs.names()
 
     def obs(self, key: str) -> "pd.Series[Any]":
         """Return a column of ``obs`` for every cell.
@@ -136,16 +143,15 @@ class DiskStore(CellStore):
         DataContractError
             There is no such column.
         """
-        column = self._obs.column(key).set_axis(self.obs_names).rename(key)
-        self.check_unchanged()
-        return column
+        with self._unchanged():
+            return self._obs.column(key).set_axis(self.obs_names).rename(key)
 
     def obs_frame(self) -> pd.DataFrame:
         """Return all columns of ``obs`` that were in the MuData, for every cell."""
-        frame = pd.DataFrame({key: self._obs.column(key) for key in self._obs.names_of_columns})
-        frame.index = self.obs_names
-        self.check_unchanged()
-        return frame
+        with self._unchanged():
+            frame = pd.DataFrame({key: self._obs.column(key) for key in self._obs.names_of_columns})
+            frame.index = self.obs_names
+            return frame
 
     def values(self, cells: ArrayLike) -> Taken:
         """Return modality name -> float32 values (cell, feature), zeros where absent."""
@@ -182,15 +188,13 @@ class DiskStore(CellStore):
 
     def _read(self, cells: NDArray[np.int64], batch_size: int) -> Iterator[sp.csr_array]:
         """Read rows of the wide matrix, all of them of the store that was opened."""
-        self.check_unchanged()
-        try:
-            for wide in self._reader.read(cells, batch_size):
-                # Afterwards, since a store may be replaced while its rows are read.
-                self.check_unchanged()
-                yield wide
-        except DataContractError:
-            self.check_unchanged()
-            raise
+        found = self._reader.read(cells, batch_size)
+        while True:
+            with self._unchanged():
+                wide = next(found, None)
+            if wide is None:
+                return
+            yield wide
 
     def _split(self, wide: sp.csr_array) -> Taken:
         """Split a wide matrix into the modalities of the layout."""
