@@ -1,8 +1,10 @@
 """Set-up: check a training MuData completely and write down its layout."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
+from anndata import AnnData
 from mudata import MuData
 from numpy.typing import NDArray
 
@@ -12,7 +14,7 @@ from hzau_omics.data.layout import (
     DataLayout,
     ModalityLayout,
 )
-from hzau_omics.data.matrix import read_matrix
+from hzau_omics.data.matrix import Matrix, read_matrix
 from hzau_omics.data.obs import (
     categorical_layout,
     category_codes,
@@ -44,7 +46,6 @@ def build_layout(
     categorical_covariate_keys: Sequence[str] | None = None,
     continuous_covariate_keys: Sequence[str] | None = None,
     panel_key: str | None = None,
-    is_piece: bool = False,
 ) -> DataLayout:
     """Check every value of the training data and return their layout; the data stay as they are.
 
@@ -67,9 +68,6 @@ def build_layout(
     panel_key
         Prefix of the boolean columns ``var["<panel_key>_<batch>"]`` with the features that a
         batch measured.
-    is_piece
-        Whether other MuData follow, which may have the panels and the labels that this one lacks.
-        Whoever reads them then looks for pitfalls in all of them together.
 
     Raises
     ------
@@ -89,8 +87,80 @@ def build_layout(
     >>> build_layout(mdata, {"rna": "nb"}).modality("rna").var_names
     ('0', '1', '2')
     """
+    registered = register(
+        mdata,
+        resolve_specs(modalities, layers),
+        batch_key=batch_key,
+        labels_key=labels_key,
+        categorical_covariate_keys=categorical_covariate_keys,
+        continuous_covariate_keys=continuous_covariate_keys,
+        panel_key=panel_key,
+        is_piece=False,
+    )
+    for modality in registered.layout.modalities:
+        adata = mdata.mod[modality.name]
+        matrix = read_matrix(adata, modality.name, modality.spec.layer)
+        row_batch = registered.row_batch(modality.name)
+        check_matrix(matrix, adata, modality, registered.layout.batch, row_batch)
+    warn_of_pitfalls(mdata, registered.layout)
+    return registered.layout
+
+
+@dataclass(frozen=True)
+class Registered:
+    """What set-up knows of a MuData without a look at its values.
+
+    Attributes
+    ----------
+    layout
+        The layout.
+    rows
+        Modality name -> row of every cell, -1 where the cell lacks it.
+    codes
+        Batch code of every cell.
+    """
+
+    layout: DataLayout
+    rows: Mapping[str, NDArray[np.int64]]
+    codes: NDArray[np.int64]
+
+    def row_batch(self, name: str) -> NDArray[np.int64]:
+        """Return the batch code of every row of a modality."""
+        has = self.rows[name] >= 0
+        batch = np.empty(int(has.sum()), dtype=np.int64)
+        batch[self.rows[name][has]] = self.codes[has]
+        return batch
+
+
+def register(
+    mdata: MuData,
+    specs: Mapping[str, ModalitySpec],
+    *,
+    batch_key: str | None,
+    labels_key: str | None,
+    categorical_covariate_keys: Sequence[str] | None,
+    continuous_covariate_keys: Sequence[str] | None,
+    panel_key: str | None,
+    is_piece: bool,
+) -> Registered:
+    """Read the layout of a MuData from names and columns alone; see :func:`build_layout`.
+
+    Parameters
+    ----------
+    mdata, batch_key, labels_key, categorical_covariate_keys, continuous_covariate_keys, panel_key
+        As in `build_layout`.
+    specs
+        Modality name -> how it is read.
+    is_piece
+        Whether other MuData follow, which may have the panels and the labels that this one lacks.
+        Whoever reads them then looks for pitfalls in all of them together.
+
+    Raises
+    ------
+    ConfigError, DataContractError, TypeError
+        As `build_layout`, but for what only the values can say.
+    """
     check_container(mdata)
-    specs = resolve_specs(modalities, layers)
     if panel_key is not None and batch_key is None:
         msg = f"panel_key={panel_key!r} names one panel per batch: give batch_key too."
         raise ConfigError(msg)
@@ -121,9 +191,47 @@ def build_layout(
         else labels_layout(mdata, labels_key, may_be_empty=is_piece),
         panel_key=panel_key,
     )
-    if not is_piece:
-        warn_of_pitfalls(mdata, layout)
-    return layout
+    return Registered(layout, rows, codes)
+
+
+def check_matrix(
+    matrix: Matrix,
+    adata: AnnData,
+    modality: ModalityLayout,
+    batch: CategoricalLayout,
+    row_batch: NDArray[np.int64],
+) -> None:
+    """Check every value of a modality, or of some of its rows.
+
+    Parameters
+    ----------
+    matrix
+        The values (row, feature of the modality).
+    adata
+        The same rows, for messages.
+    modality
+        Layout of the modality.
+    batch
+        The batches.
+    row_batch
+        Batch code of every row.
+
+    Raises
+    ------
+    DataContractError
+        If a value is outside of the likelihood's domain, or not 0 where nothing was measured.
+    """
+    check_values(matrix, adata, modality.name, modality.spec, modality.var_names)
+    if modality.panel is not None:
+        check_unmeasured(
+            matrix,
+            modality.panel,
+            row_batch=row_batch,
+            cells=adata.obs_names,
+            features=modality.var_names,
+            name=modality.name,
+            batch=batch,
+        )
 
 
 def _keys(keys: Sequence[str] | None, name: str) -> tuple[str, ...]:
@@ -156,30 +264,14 @@ def _modality_layout(
     panel_key: str | None,
 ) -> ModalityLayout:
     adata = mdata.mod[name]
-    matrix = read_matrix(adata, name, spec.layer)
-    var_names = tuple(str(feature) for feature in adata.var_names)
-    check_values(matrix, adata, name, spec, var_names)
-    has = rows >= 0
-    measured = np.bincount(codes[has], minlength=batch.n_categories) > 0
+    measured = np.bincount(codes[rows >= 0], minlength=batch.n_categories) > 0
     panel = None
     if panel_key is not None:
         panel = training_panel(adata, name, panel_key, batch, measured)
-    if panel is not None:
-        row_batch = np.empty(adata.n_obs, dtype=np.int64)
-        row_batch[rows[has]] = codes[has]
-        check_unmeasured(
-            matrix,
-            panel,
-            row_batch=row_batch,
-            cells=adata.obs_names,
-            features=var_names,
-            name=name,
-            batch=batch,
-        )
     return ModalityLayout(
         name=name,
         spec=spec,
-        var_names=var_names,
+        var_names=tuple(str(feature) for feature in adata.var_names),
         panel=panel,
         measured=measured,
         text=text_record(adata),

@@ -1,6 +1,6 @@
 """Reading a modality's matrix without changing it: any format in, CSR or C-ordered dense out."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,29 +36,55 @@ def read_matrix(adata: AnnData, name: str, layer: str | None) -> Matrix:
         If the layer does not exist, does not hold a numeric matrix in memory, or has masked
         entries.
     """
-    layers = [key for key in adata.layers if key is not None]
-    if layer is not None and layer not in layers:
-        msg = (
-            f"Modality {name!r} has no layer {layer!r}. It has {listed(layers, limit=20)}, and X "
-            "under the name None." + did_you_mean(layer, layers)
-        )
-        raise DataContractError(msg)
-    values = adata.X if layer is None else adata.layers[layer]
+    values = pick_matrix(adata.X, adata.layers, name, layer)
     where = describe(name, layer)
-    if values is None:
-        msg = f"{where} is empty. Name a layer in layers=, one of {listed(layers, limit=20)}."
-        raise DataContractError(msg)
     if not isinstance(values, np.ndarray) and not sp.issparse(values):
         msg = (
             f"{where} must be a numpy array or a scipy sparse matrix in memory. Received "
             f"{type(values).__name__}. Read it into memory: mudata.read_h5mu(path), not backed."
         )
         raise DataContractError(msg)
-    if values.dtype.kind not in "biuf":
-        msg = f"{where} must hold numbers. Received dtype {values.dtype}."
-        raise DataContractError(msg)
+    check_numbers(values.dtype, where)
     _check_masked(adata, layer, where)
     return own_view(values)
+
+
+def pick_matrix(x: Any, layers: Mapping[Any, Any], name: str, layer: str | None) -> Any:
+    """Return ``X`` or a layer of a modality, whatever holds it.
+
+    Raises
+    ------
+    DataContractError
+        If there is no such layer, or ``X`` is None.
+    """
+    known = [key for key in layers if key is not None]
+    if layer is not None and layer not in known:
+        msg = (
+            f"Modality {name!r} has no layer {layer!r}. It has {listed(known, limit=20)}, and X "
+            "under the name None." + did_you_mean(layer, known)
+        )
+        raise DataContractError(msg)
+    values = x if layer is None else layers[layer]
+    if values is None:
+        msg = (
+            f"{describe(name, layer)} is empty. Name a layer in layers=, one of "
+            f"{listed(known, limit=20)}."
+        )
+        raise DataContractError(msg)
+    return values
+
+
+def check_numbers(dtype: np.dtype[Any], where: str) -> None:
+    """Refuse a matrix of anything but numbers.
+
+    Raises
+    ------
+    DataContractError
+        If the type is none of booleans, integers and floating-point numbers.
+    """
+    if dtype.kind not in "biuf":
+        msg = f"{where} must hold numbers. Received dtype {dtype}."
+        raise DataContractError(msg)
 
 
 def describe(name: str, layer: str | None) -> str:

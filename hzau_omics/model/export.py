@@ -115,17 +115,16 @@ def _rows(
 def annotate_store(
     store: DiskStore, annotations: Callable[[NDArray[np.int64]], Annotations]
 ) -> None:
-    """Write annotations into a store on disk, some cells at a time, one result after another."""
+    """Write annotations into a store on disk, some cells at a time, all results at once."""
     if not writes_files(f"Annotating {store}"):
         return
-    writers = {}
-    for cells in _spans(store.n_cells, CELLS_HELD):
-        for key, value in annotations(cells).items():
-            if key not in writers:
-                writers[key] = store.obsm.writer(key, value)
-            writers[key].append(value)
-    for writer in writers.values():
-        writer.close()
+    with store.obsm.writer() as writer:
+        for cells in _spans(store.n_cells, CELLS_HELD):
+            written = annotations(cells)
+            writer.append(written)
+        # What a former model said besides would stand beside latents of this one.
+        families = tuple(key.removeprefix("X_") + "_" for key in written if key.startswith("X_"))
+        writer.remove(name for name in store.obsm if name.startswith(families))
 
 
 def write_imputed(

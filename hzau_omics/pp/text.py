@@ -10,7 +10,7 @@ from anndata import AnnData
 from mudata import MuData
 from scipy import sparse
 
-from hzau_omics.data.text import UNS_KEY
+from hzau_omics.data.text import MOST_TEXTS, UNS_KEY
 from hzau_omics.errors import ConfigError, DataContractError, HzauWarning
 from hzau_omics.pp.column import find_column, strings
 from hzau_omics.pp.modality import check_addable, insert_modality
@@ -25,9 +25,6 @@ from hzau_omics.text import (
 )
 from hzau_omics.text.bag import Weighting
 from hzau_omics.text.sentences import Embed
-
-MOST_TEXTS = 1000
-"""Distinct texts that are stored, the most frequent ones: what cells are described by."""
 
 type Vocabulary = AnnData | Mapping[str, Any] | Sequence[str]
 

@@ -173,7 +173,7 @@ def test_missing_features_without_panels_the_advice_followed(mosaic):
 
 def test_features_that_are_asked_of_some_batches_name_these(mosaic):
     layout = build_layout(mosaic, MODALITIES, batch_key="batch", panel_key="measured")
-    with pytest.raises(DataContractError, match="'p3'.*False for these: 'measured_b2'. Or"):
+    with pytest.raises(DataContractError, match=r"'p3'.*False for these: 'measured_b2'. Or"):
         MosaicStore(_lacking(mosaic, "adt", ["p0", "p1", "p2"]), layout)
 
 

@@ -221,7 +221,8 @@ REMEDIES = {
     ),
     "use the likelihood of real values": (
         lambda m: None, {"modalities": {"rna": "nb", "adt": "nb", "emb": "nb"}},
-        "use the likelihood 'normal'", lambda m, options: options["modalities"].update(emb="normal"),
+        "use the likelihood 'normal'",
+        lambda m, options: options["modalities"].update(emb="normal"),
     ),
     "read counts as 0 or 1": (
         lambda m: None, {"modalities": {"rna": "bernoulli", "adt": "nb"}},

@@ -120,6 +120,70 @@ def test_annotations_are_written_beside_the_cells(model, path, monkeypatch):
     assert list(adata.obs_names) == list(store.obs_names)
 
 
+def test_annotations_of_another_model_go_with_its_latents(mdata, tmp_path):
+    ho.data.write_store(mdata, tmp_path / "c.zarr", PAIR, **SETUP)
+    store = ho.data.open_store(tmp_path / "c.zarr")
+    with store.obsm.writer() as writer:
+        writer.append(
+            {name: np.ones((300, 2)) for name in ("X_hzau", "hzau_agreement", "X_umap", "X_mvae")}
+        )
+    model = HZAUVAE(store, **SIZES)
+    model.train(**{**QUICK, "max_epochs": 1})
+    model.annotate()
+    assert "hzau_agreement" not in store.obsm
+    assert {"X_hzau", "X_umap", "X_mvae"} <= set(store.obsm)
+    assert not (store.obsm["X_hzau"] == 1).all()
+
+
+def test_annotating_that_fails_leaves_the_former_annotations(mdata, tmp_path, monkeypatch):
+    ho.data.write_store(mdata, tmp_path / "c.zarr", PAIR, **SETUP)
+    store = ho.data.open_store(tmp_path / "c.zarr")
+    model = HZAUVAE(store, **SIZES)
+    model.train(**{**QUICK, "max_epochs": 1})
+    model.annotate()
+    before = {name: np.asarray(store.obsm[name]) for name in store.obsm}
+    monkeypatch.setattr(export, "CELLS_HELD", 100)
+    annotations, calls = model._annotations, []
+
+    def failing(*given, **options):
+        calls.append(given)
+        if len(calls) == 3:
+            msg = "No space left on device"
+            raise OSError(msg)
+        return annotations(*given, **options)
+
+    monkeypatch.setattr(model, "_annotations", failing)
+    with pytest.raises(OSError, match="No space left"):
+        model.annotate()
+    assert list(store.obsm) == list(before)
+    for name, value in before.items():
+        np.testing.assert_array_equal(store.obsm[name], value)
+    assert not list((tmp_path / "c.zarr").glob("*.partial"))
+
+
+def test_a_model_does_not_go_on_with_a_store_that_was_replaced(mdata, tmp_path):
+    ho.data.write_store(mdata, tmp_path / "c.zarr", PAIR, **SETUP)
+    model = HZAUVAE(ho.data.open_store(tmp_path / "c.zarr"), **SIZES)
+    model.train(**{**QUICK, "max_epochs": 1})
+    model.save(tmp_path / "model")
+    other = mdata.copy()
+    other["rna"].X = other["rna"].X * 2
+    ho.data.write_store(other, tmp_path / "c.zarr", PAIR, **SETUP, overwrite=True)
+    for call in (
+        lambda: model.train(**{**QUICK, "max_epochs": 1}),
+        model.get_latent_representation,
+        model.annotate,
+        lambda: model.impute("adt", n_samples=1),
+    ):
+        with pytest.raises(DataContractError, match=r"was replaced by another one.*Open it again"):
+            call()
+    # What the message says to do.
+    store = ho.data.open_store(tmp_path / "c.zarr")
+    np.testing.assert_array_equal(
+        model.get_latent_representation(store), model.get_latent_representation(other)
+    )
+
+
 def test_imputed_values_are_written_to_disk(model, mdata, tmp_path, monkeypatch):
     monkeypatch.setattr(export, "CELLS_HELD", 70)
     model.write_imputed(tmp_path / "adt.zarr", "adt", n_samples=20, seed=0)

@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from hzau_omics.data.category import distinct
 from hzau_omics.data.cells import CellTable
 from hzau_omics.data.disk.manifest import Manifest
 from hzau_omics.data.layout import CategoricalLayout, DataLayout
@@ -17,6 +16,9 @@ from hzau_omics.data.numeric import numbers_of
 from hzau_omics.data.obs import codes_of
 from hzau_omics.data.store import stack_columns
 from hzau_omics.errors import DataContractError
+
+NAMES = "hzau_omics_names"
+"""Attribute with the names of columns that zarr does not take: stored name -> name."""
 
 
 class ObsColumns:
@@ -42,7 +44,7 @@ class ObsColumns:
     def names_of_columns(self) -> list[str]:
         """Columns of the MuData that were written, those of the first piece first."""
         own = {presence_column(name) for name in self._manifest.columns}
-        found = [key for group in self._groups for key in group.attrs["column-order"]]
+        found = [key for group in self._groups for key in _stored_names(group)]
         return [key for key in dict.fromkeys(found) if key not in own]
 
     def names(self) -> pd.Index:
@@ -93,9 +95,9 @@ class ObsColumns:
             )
             raise DataContractError(msg)
         for group, n_cells in zip(self._groups, self._manifest.pieces, strict=True):
-            held = key in group.attrs["column-order"]
-            values = self._read(group, key) if held else np.full(n_cells, None, dtype=object)
-            yield pd.Series(values, name=key)
+            stored = _stored_names(group).get(key)
+            missing = np.full(n_cells, None, dtype=object)
+            yield pd.Series(missing if stored is None else self._read(group, stored), name=key)
 
     def has(self, modality: str) -> NDArray[np.bool_]:
         """Return which cells have a modality."""
@@ -116,6 +118,12 @@ class ObsColumns:
                 "store from a copy, or write it again."
             )
             raise DataContractError(msg) from error
+
+
+def _stored_names(group: Any) -> dict[str, str]:
+    """Return name of each column -> its name in the group."""
+    proper = group.attrs.get(NAMES, {})
+    return {proper.get(key, key): key for key in group.attrs["column-order"]}
 
 
 def _joined(parts: "list[pd.Series[Any]]") -> "pd.Series[Any]":
@@ -162,32 +170,6 @@ def code_table(obs: ObsColumns, layout: DataLayout) -> CellTable:
 
 def _numbers(obs: ObsColumns, key: str) -> NDArray[np.float64]:
     return obs.read(key, lambda part: numbers_of(part, key))
-
-
-def storable_columns(obs: pd.DataFrame, layout: DataLayout) -> None:
-    """Turn registered columns that zarr cannot hold as they are into text or numbers, in place.
-
-    A store then gives the codes that the MuData gives: text reads as the value did.
-    """
-    categorical = [layout.batch, layout.labels, *layout.categorical_covariates]
-    for column in categorical:
-        key = None if column is None else column.key
-        if column is not None and key is not None and not _is_held(obs[key].dtype):
-            codes = distinct(obs[key]).codes(column.categories)
-            obs[key] = pd.Categorical.from_codes(codes, pd.Index(column.categories, dtype=str))
-    for covariate in layout.continuous_covariates:
-        if not _is_held(obs[covariate.key].dtype):
-            obs[covariate.key] = numbers_of(obs[covariate.key], covariate.key)
-
-
-def _is_held(dtype: Any) -> bool:
-    """Whether zarr gives back the very values: not dates, nullable floats, mixed objects."""
-    if isinstance(dtype, pd.CategoricalDtype):
-        dtype = dtype.categories.dtype
-    if isinstance(dtype, np.dtype):
-        return dtype.kind in "biu" or (dtype.kind == "f" and dtype.itemsize <= 8)
-    masked = isinstance(dtype, pd.Int64Dtype | pd.Int32Dtype | pd.BooleanDtype)
-    return masked or isinstance(dtype, pd.StringDtype)
 
 
 def presence_column(name: str) -> str:

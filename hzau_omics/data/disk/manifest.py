@@ -12,6 +12,7 @@ from hzau_omics.errors import DataContractError
 
 MANIFEST = "hzau_omics.json"
 PARTIAL = ".partial"
+FORMER = ".being-replaced"
 RESULTS = "obsm"
 """Group of the store that gets results; the only part of it that changes."""
 
@@ -35,6 +36,9 @@ class Manifest:
         Modalities that were dense, and are read as such.
     files
         Path of each file, relative to the store -> its size in bytes.
+    fingerprint
+        The same for the same cells, whatever pieces they were written in; None in stores from
+        before there was one.
     """
 
     layout: DataLayout
@@ -42,6 +46,7 @@ class Manifest:
     columns: Mapping[str, tuple[int, int]]
     dense: frozenset[str]
     files: Mapping[str, int]
+    fingerprint: str | None = None
 
     @property
     def n_cells(self) -> int:
@@ -58,6 +63,7 @@ class Manifest:
             "columns": {name: list(ends) for name, ends in self.columns.items()},
             "dense": sorted(self.dense),
             "files": dict(self.files),
+            "fingerprint": self.fingerprint,
         }
         (folder / MANIFEST).write_text(json.dumps(record), encoding="utf-8")
 
@@ -100,6 +106,7 @@ class Manifest:
                 columns={name: (int(a), int(b)) for name, (a, b) in record["columns"].items()},
                 dense=frozenset(record["dense"]),
                 files={str(name): int(size) for name, size in record["files"].items()},
+                fingerprint=record.get("fingerprint"),
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             msg = f"{path} is incomplete or damaged ({error!r}). {_REMEDY}"
@@ -110,6 +117,12 @@ _REMEDY = "Restore it from a copy, or write it again with hzau_omics.data.write_
 
 
 def _no_store(folder: Path) -> DataContractError:
+    former = folder.with_name(folder.name + FORMER)
+    if not folder.exists() and former.is_dir():
+        return DataContractError(
+            f"The store {folder} was to be replaced, which was interrupted. The former one is "
+            f"complete: rename {former} to {folder.name}, or write the new one again."
+        )
     if folder.with_name(folder.name + PARTIAL).is_dir() or folder.name.endswith(PARTIAL):
         return DataContractError(
             f"The store {folder} was not written to its end. Write it again with "
@@ -120,6 +133,15 @@ def _no_store(folder: Path) -> DataContractError:
         f"A store is a folder with {MANIFEST}. Found at {folder}: {found}. Give the folder that "
         "hzau_omics.data.write_store wrote."
     )
+
+
+def manifest_stamp(folder: Path) -> tuple[int, int, int] | None:
+    """Return what changes when another manifest is put in place of a store's; None without one."""
+    try:
+        found = (folder / MANIFEST).stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    return found.st_ino, found.st_mtime_ns, found.st_size
 
 
 def files_of(folder: Path) -> dict[str, int]:

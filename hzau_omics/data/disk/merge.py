@@ -1,7 +1,8 @@
 """One layout from the layouts of several MuData that are written one after another."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -16,6 +17,7 @@ from hzau_omics.data.layout import (
     ModalityLayout,
 )
 from hzau_omics.data.messages import listed
+from hzau_omics.data.text import merged_record
 from hzau_omics.errors import DataContractError
 
 
@@ -42,6 +44,7 @@ class LayoutMerger:
         self._names = tuple(names)
         self._parts: list[_Part] = []
         self._features: dict[str, tuple[str, ...]] = {}
+        self._texts: dict[str, Mapping[str, Any] | None] = {}
 
     def add(self, layout: DataLayout, continuous: NDArray[np.float64]) -> DataLayout:
         """Take a piece's layout in; return it with every modality's features in common order.
@@ -56,8 +59,11 @@ class LayoutMerger:
         Raises
         ------
         DataContractError
-            If a modality has other features than in an earlier piece.
+            If a modality has other features than in an earlier piece, or other ways to read texts.
         """
+        for modality in layout.modalities:
+            first = self._texts.setdefault(modality.name, modality.text)
+            _one_text(modality.name, [first, modality.text])
         modalities = tuple(self._in_common_order(m) for m in layout.modalities)
         known = replace(layout, modalities=modalities)
         self._parts.append(
@@ -157,7 +163,8 @@ class LayoutMerger:
                         raise DataContractError(msg)
                     panel[code] = row
                 measured[code] = True
-        return replace(held[0][1], panel=panel, measured=measured)
+        text = _one_text(name, [m.text for _, m in held])
+        return replace(held[0][1], panel=panel, measured=measured, text=text)
 
     def _pooled(self, i: int) -> ContinuousLayout:
         """Pool mean and standard deviation of a covariate over pieces."""
@@ -168,6 +175,20 @@ class LayoutMerger:
         variance = float(np.average(variances + (means - mean) ** 2, weights=weight))
         key = self._parts[0].layout.continuous_covariates[i].key
         return ContinuousLayout(key, mean, variance**0.5 if variance > 0 else 1.0)
+
+
+def _one_text(name: str, records: Sequence[Mapping[str, Any] | None]) -> Mapping[str, Any] | None:
+    """Put together what pieces say of how texts became values, which must be one way."""
+    try:
+        return merged_record(records)
+    except ValueError as error:
+        msg = (
+            f"The texts of modality {name!r} must have become values in one way in all pieces. "
+            f"Received pieces that differ in uns['text'] ({error}). Make the modality of each "
+            f"later piece as that of the first one: ho.pp.add_text_modality(piece, column, "
+            f"name={name!r}, vocabulary=first[{name!r}])."
+        )
+        raise DataContractError(msg) from None
 
 
 def _union(columns: Iterable[CategoricalLayout]) -> CategoricalLayout:

@@ -1,11 +1,13 @@
 """One piece of a store: an AnnData in sharded zarr, with the same types in every piece."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 
+from hzau_omics.data.disk.columns import NAMES
 from hzau_omics.data.disk.folders import ARRAY, frame_anndata
 from hzau_omics.data.disk.large import quiet_metadata
 
@@ -14,9 +16,17 @@ SHARD_BYTES = 2**28
 
 
 def write_piece(
-    root: Any, key: str, matrix: sp.csr_matrix, *, obs: pd.DataFrame, var: pd.DataFrame
+    root: Any,
+    key: str,
+    matrix: sp.csr_matrix,
+    *,
+    obs: pd.DataFrame,
+    renamed: Mapping[str, str],
+    var: pd.DataFrame,
 ) -> None:
     """Write cells as the group `key` of a store.
+
+    Columns of `obs` whose names zarr does not take have others, and `renamed` has the names proper.
 
     The indices have one type whatever the width: annbatch reads pieces together, and narrower types
     of some would overflow.
@@ -24,6 +34,8 @@ def write_piece(
     with quiet_metadata():
         group = root.create_group(key)
         frame_anndata(group, obs=obs, var=var)
+        if renamed:
+            group["obs"].attrs[NAMES] = dict(renamed)
         values = group.create_group("X")
         values.attrs.update(
             {

@@ -1,6 +1,7 @@
 """Cells of a store on disk as minibatches."""
 
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import Any, override
@@ -14,7 +15,7 @@ from hzau_omics.data.align import Block
 from hzau_omics.data.cells import CellStore, CellTable, Taken
 from hzau_omics.data.disk.columns import ObsColumns, code_table
 from hzau_omics.data.disk.large import require_large
-from hzau_omics.data.disk.manifest import RESULTS, Manifest
+from hzau_omics.data.disk.manifest import RESULTS, Manifest, manifest_stamp
 from hzau_omics.data.disk.match import Match
 from hzau_omics.data.disk.order import WINDOW, shuffled_runs
 from hzau_omics.data.disk.reader import WideReader
@@ -22,6 +23,7 @@ from hzau_omics.data.disk.results import ResultColumns
 from hzau_omics.data.layout import DataLayout
 from hzau_omics.data.prefetch import prefetched
 from hzau_omics.data.presence import check_observed
+from hzau_omics.errors import DataContractError
 from hzau_omics.minibatch import Minibatch
 
 AHEAD = 32
@@ -61,6 +63,7 @@ class DiskStore(CellStore):
     def __init__(self, path: str | Path, layout: DataLayout | None = None) -> None:
         require_large()
         self.path = Path(path)
+        self._stamp = manifest_stamp(self.path)
         self.manifest = Manifest.read(self.path)
         own = self.manifest.layout
         self._match = Match.of(own, layout or own, where=f"The store {self.path}")
@@ -70,11 +73,56 @@ class DiskStore(CellStore):
         if not table.present.any(axis=1).all():
             check_observed(table.present, self._obs.names(), (layout or own).names)
         super().__init__(layout or own, table, self._match.panels)
+        self.check_unchanged()
+
+    @property
+    def fingerprint(self) -> str | None:
+        """The same for the same cells in the same order, with the same values and columns.
+
+        Labels do not count. None for a store that was written before there were fingerprints.
+        """
+        return self.manifest.fingerprint
+
+    def check_unchanged(self) -> None:
+        """Refuse to go on with a store that was replaced since it was opened.
+
+        Raises
+        ------
+        DataContractError
+            Another one is in its place, or none.
+        """
+        stamp = manifest_stamp(self.path)
+        if stamp == self._stamp:
+            return
+        if stamp is not None and Manifest.read(self.path) == self.manifest:
+            # A copy of the same.
+            self._stamp = stamp
+            return
+        what = "was removed" if stamp is None else "was replaced by another one"
+        msg = (
+            f"The store {self.path} {what} after it had been opened, so that its cells cannot be "
+            "told any more. Open it again with hzau_omics.data.open_store, and give that to the "
+            "model: as an argument for results, or to load for further training."
+        )
+        raise DataContractError(msg)
+
+    @contextmanager
+    def _unchanged(self) -> Iterator[None]:
+        """Refuse what was read if the store was replaced before or meanwhile."""
+        self.check_unchanged()
+        try:
+            yield
+        finally:
+            # Also where reading failed, which is then no damage.
+            self.check_unchanged()
 
     @override
     def aligned(self, layout: DataLayout) -> "DiskStore":
         """Return the same cells in the features and codes of another layout."""
-        return self if layout == self.layout else DiskStore(self.path, layout)
+        if layout == self.layout:
+            return self
+        with self._unchanged():
+            return DiskStore(self.path, layout)
 
     @property
     @override
@@ -84,7 +132,8 @@ class DiskStore(CellStore):
 
     @cached_property
     def _names(self) -> pd.Index:
-        return self._obs.names()
+        with self._unchanged():
+            return self._obs.names()
 
     def obs(self, key: str) -> "pd.Series[Any]":
         """Return a column of ``obs`` for every cell.
@@ -94,13 +143,15 @@ class DiskStore(CellStore):
         DataContractError
             There is no such column.
         """
-        return self._obs.column(key).set_axis(self.obs_names).rename(key)
+        with self._unchanged():
+            return self._obs.column(key).set_axis(self.obs_names).rename(key)
 
     def obs_frame(self) -> pd.DataFrame:
         """Return all columns of ``obs`` that were in the MuData, for every cell."""
-        frame = pd.DataFrame({key: self._obs.column(key) for key in self._obs.names_of_columns})
-        frame.index = self.obs_names
-        return frame
+        with self._unchanged():
+            frame = pd.DataFrame({key: self._obs.column(key) for key in self._obs.names_of_columns})
+            frame.index = self.obs_names
+            return frame
 
     def values(self, cells: ArrayLike) -> Taken:
         """Return modality name -> float32 values (cell, feature), zeros where absent."""
@@ -114,13 +165,14 @@ class DiskStore(CellStore):
     @override
     def shuffled(self, cells: ArrayLike, rng: np.random.Generator) -> NDArray[np.int64]:
         """Return the cells in a random order of short runs."""
+        self.check_unchanged()
         return shuffled_runs(self.positions(cells), rng)
 
     @override
     def parts(self, cells: ArrayLike) -> Iterator[tuple[CellStore, NDArray[np.int64]]]:
         """Yield windows of cells, each read at once and held in memory."""
         index = self.positions(cells)
-        for i, wide in enumerate(self._reader.read(index, WINDOW)):
+        for i, wide in enumerate(self._read(index, WINDOW)):
             chosen = index[i * WINDOW : (i + 1) * WINDOW]
             yield HeldCells(self, chosen, self._split(wide)), np.arange(len(chosen))
 
@@ -128,11 +180,21 @@ class DiskStore(CellStore):
     def _take(self, cells: NDArray[np.int64]) -> Taken:
         if not len(cells):
             return self._split(sp.csr_array((0, self._match.n_columns), dtype=np.float32))
-        return self._split(sp.vstack(list(self._reader.read(cells, len(cells))), format="csr"))
+        return self._split(sp.vstack(list(self._read(cells, len(cells))), format="csr"))
 
     def _stream(self, cells: NDArray[np.int64], batch_size: int) -> Iterator[Minibatch]:
-        for i, wide in enumerate(self._reader.read(cells, batch_size)):
+        for i, wide in enumerate(self._read(cells, batch_size)):
             yield self._assemble(cells[i * batch_size : (i + 1) * batch_size], self._split(wide))
+
+    def _read(self, cells: NDArray[np.int64], batch_size: int) -> Iterator[sp.csr_array]:
+        """Read rows of the wide matrix, all of them of the store that was opened."""
+        found = self._reader.read(cells, batch_size)
+        while True:
+            with self._unchanged():
+                wide = next(found, None)
+            if wide is None:
+                return
+            yield wide
 
     def _split(self, wide: sp.csr_array) -> Taken:
         """Split a wide matrix into the modalities of the layout."""
@@ -141,6 +203,7 @@ class DiskStore(CellStore):
     @property
     def obsm(self) -> ResultColumns:
         """What was written for these cells: name -> rows in the order of the cells."""
+        self.check_unchanged()
         return ResultColumns(self.path / RESULTS, self.n_cells)
 
     def __repr__(self) -> str:

@@ -1,6 +1,5 @@
 """Writing MuData, one or many, into one store on disk."""
 
-import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -9,23 +8,23 @@ from typing import Any, Self
 import numpy as np
 import pandas as pd
 import scipy.sparse as sp
+from anndata import AnnData
 from mudata import MuData
-from numpy.typing import NDArray
 
-from hzau_omics.data.build import build_layout
-from hzau_omics.data.disk.columns import presence_column, storable_columns
-from hzau_omics.data.disk.folders import partial_of, publish
+from hzau_omics.data.build import register
+from hzau_omics.data.disk.digest import Fingerprint
+from hzau_omics.data.disk.folders import NewFolder
+from hzau_omics.data.disk.frame import seen_columns, stored_obs
 from hzau_omics.data.disk.large import consolidate, require_large
 from hzau_omics.data.disk.manifest import MANIFEST, Manifest, files_of
 from hzau_omics.data.disk.merge import LayoutMerger
 from hzau_omics.data.disk.piece import write_piece
-from hzau_omics.data.disk.sources import read_pieces
-from hzau_omics.data.layout import DataLayout
+from hzau_omics.data.disk.sources import Source, Wanted, open_source
+from hzau_omics.data.disk.values import StoredValues
 from hzau_omics.data.obs import continuous_values
 from hzau_omics.data.pitfalls.survey import Survey
-from hzau_omics.data.presence import check_container
 from hzau_omics.data.spec import ModalitySpec, resolve_specs
-from hzau_omics.data.store import MosaicStore, stack_columns
+from hzau_omics.data.store import stack_columns
 from hzau_omics.errors import ConfigError, DataContractError
 from hzau_omics.processes import writes_files
 
@@ -95,55 +94,102 @@ class StoreWriter:
             "continuous_covariate_keys": continuous_covariate_keys,
             "labels_key": labels_key,
         }
+        self._overwrite = overwrite
         _check_target(self.path, overwrite=overwrite)
-        self._partial = partial_of(self.path)
-        if self._partial.exists():
-            shutil.rmtree(self._partial)
-        self._group = zarr.open_group(self._partial, mode="w", zarr_format=3)
+        self._folder = NewFolder(self.path, "store")
+        with self._folder.writing():
+            self._group = zarr.open_group(self._folder.partial, mode="w", zarr_format=3)
         self._merger = LayoutMerger(self._specs)
         self._survey = Survey()
+        self._fingerprint = Fingerprint()
         self._dense: set[str] = set()
         self._pieces: list[int] = []
         self._names = np.empty(0, dtype=np.uint64)
         self._state = "open"
 
-    def append(self, mdata: MuData) -> None:
-        """Check a MuData and write its cells behind those written before.
+    def append(self, cells: MuData | str | Path) -> None:
+        """Check cells and write them behind those written before.
+
+        Parameters
+        ----------
+        cells
+            A MuData, or an ``.h5mu`` file, of which only what is registered is read, piece by
+            piece. Columns of ``obs`` that a store cannot hold (dates, for example) are left out
+            with a warning, unless they are registered.
 
         Raises
         ------
         DataContractError
             The data break a rule (see ``setup_mudata``), do not fit the pieces before, or repeat
             the name of a cell. The store is then given up, since it would be incomplete.
+        OSError
+            The disk is full; likewise.
         """
         self._check_open()
         self._state = "failed"
-        self._append(mdata)
+        try:
+            with open_source(cells, self._wanted()) as source, self._folder.writing():
+                self._append(source)
+        except BaseException:
+            self._folder.discard()
+            raise
         self._state = "open"
+
+    def _wanted(self) -> Wanted:
+        keys = [self._keys["batch_key"], self._keys["labels_key"]]
+        for several in ("categorical_covariate_keys", "continuous_covariate_keys"):
+            keys += list(self._keys[several] or [])
+        return Wanted(
+            names=tuple(self._specs),
+            keys=tuple(key for key in keys if key is not None),
+            panels=self._keys["panel_key"] is not None,
+        )
 
     def _check_open(self) -> None:
         if self._state != "open":
             msg = f"This writer of {self.path} is {self._state}. Make a new one and write again."
             raise ConfigError(msg)
 
-    def _append(self, mdata: MuData) -> None:
-        check_container(mdata)
+    def _append(self, source: Source) -> None:
+        mdata = source.mdata
         held = {
             name: spec
             for name, spec in self._specs.items()
             if name in mdata.mod and mdata.mod[name].n_obs > 0
         }
         # Without any, the message of a MuData that lacks all of them is the right one.
-        layout = build_layout(mdata, held or self._specs, **self._keys, is_piece=True)
+        registered = register(mdata, held or self._specs, **self._keys, is_piece=True)
         self._check_names(mdata.obs_names)
-        self._survey.add(mdata, layout)
-        covariates = [continuous_values(mdata, c.key) for c in layout.continuous_covariates]
-        known = self._merger.add(layout, stack_columns(covariates, mdata.n_obs, np.float64))
-        store = MosaicStore(mdata, known, check=False)
-        obs = _columns(mdata, store, self._specs)
-        for start in range(0, store.n_cells, PIECE_SIZE):
-            cells = np.arange(start, min(start + PIECE_SIZE, store.n_cells))
-            self._write_piece(store, obs, cells)
+        columns = seen_columns(mdata, registered.layout)
+        covariates = [
+            continuous_values(mdata, c.key) for c in registered.layout.continuous_covariates
+        ]
+        known = self._merger.add(
+            registered.layout, stack_columns(covariates, mdata.n_obs, np.float64)
+        )
+        values = {m.name: StoredValues(source, registered, m) for m in known.modalities}
+        self._dense |= {name for name, own in values.items() if own.is_dense}
+        self._survey.link(mdata, registered.layout, registered.rows, registered.codes)
+        obs, renamed = stored_obs(mdata, registered, columns, self._specs)
+        for start in range(0, mdata.n_obs, PIECE_SIZE):
+            cells = np.arange(start, min(start + PIECE_SIZE, mdata.n_obs))
+            blocks = {name: own.take(cells) for name, own in values.items()}
+            part = obs.iloc[cells]
+            self._write_piece(blocks, part, renamed)
+            self._fingerprint.add(
+                part.index,
+                {key: column[cells] for key, column in columns.items()},
+                {name: (registered.rows[name][cells] >= 0, own) for name, own in blocks.items()},
+            )
+            for modality in known.modalities:
+                has = registered.rows[modality.name][cells] >= 0
+                self._survey.look(
+                    modality,
+                    blocks[modality.name][has],
+                    cells=part.index[has],
+                    codes=registered.codes[cells][has],
+                    categories=known.batch.categories,
+                )
 
     def close(self) -> None:
         """Finish the store: give it its manifest and its name.
@@ -154,21 +200,26 @@ class StoreWriter:
             Nothing was written, or no piece has one of the modalities.
         """
         self._check_open()
-        if not self._pieces:
-            msg = "A store needs at least one cell: append a MuData before closing it."
-            raise DataContractError(msg)
-        layout = self._merger.layout()
-        columns = _offsets(self._merger.features)
-        self._complete_features(columns)
-        consolidate(self._group)
-        Manifest(
-            layout=layout,
-            pieces=tuple(self._pieces),
-            columns=columns,
-            dense=frozenset(self._dense),
-            files=files_of(self._partial),
-        ).write(self._partial)
-        publish(self._partial, self.path)
+        self._state = "failed"
+        with self._folder.writing():
+            if not self._pieces:
+                msg = "A store needs at least one cell: append a MuData before closing it."
+                raise DataContractError(msg)
+            layout = self._merger.layout()
+            columns = _offsets(self._merger.features)
+            self._complete_features(columns)
+            consolidate(self._group)
+            Manifest(
+                layout=layout,
+                pieces=tuple(self._pieces),
+                columns=columns,
+                dense=frozenset(self._dense),
+                files=files_of(self._folder.partial),
+                fingerprint=self._fingerprint.result(self._merger.features),
+            ).write(self._folder.partial)
+            # Another one may have come into being in the meantime.
+            _check_target(self.path, overwrite=self._overwrite)
+            self._folder.publish()
         self._state = "closed"
         self._survey.judge()
 
@@ -186,7 +237,7 @@ class StoreWriter:
         if error is None and self._state != "closed":
             self.close()
         elif error is not None:
-            shutil.rmtree(self._partial, ignore_errors=True)
+            self._folder.discard()
 
     def _check_names(self, names: "pd.Index[str]") -> None:
         """Refuse names that occurred in an earlier piece; 64-bit hashes stand for them."""
@@ -201,26 +252,26 @@ class StoreWriter:
             raise DataContractError(msg)
         self._names = np.concatenate([self._names, hashes])
 
-    def _write_piece(self, store: MosaicStore, obs: pd.DataFrame, cells: NDArray[np.int64]) -> None:
-        blocks = []
-        for name, features in self._merger.features.items():
-            if name in store.layout.names:
-                values = store.values(name, cells)
-                if isinstance(values, np.ndarray):
-                    self._dense.add(name)
-                blocks.append(sp.csr_array(values))
-            else:
-                blocks.append(sp.csr_array((len(cells), len(features)), dtype=np.float32))
-        matrix = sp.csr_matrix(sp.hstack(blocks, format="csr", dtype=np.float32))
+    def _write_piece(
+        self, blocks: Mapping[str, sp.csr_array], obs: pd.DataFrame, renamed: Mapping[str, str]
+    ) -> None:
+        wide = [
+            blocks[name]
+            if name in blocks
+            else sp.csr_array((len(obs), len(features)), dtype=np.float32)
+            for name, features in self._merger.features.items()
+        ]
+        matrix = sp.csr_matrix(sp.hstack(wide, format="csr", dtype=np.float32))
         matrix.sort_indices()
         write_piece(
             self._group,
             f"dataset_{len(self._pieces)}",
             matrix,
-            obs=obs.iloc[cells],
+            obs=obs,
+            renamed=renamed,
             var=_var(self._merger.features),
         )
-        self._pieces.append(len(cells))
+        self._pieces.append(len(obs))
 
     def _complete_features(self, columns: Mapping[str, tuple[int, int]]) -> None:
         """Widen the pieces that were written before a later modality was first seen."""
@@ -245,7 +296,8 @@ def write_store(
     Parameters
     ----------
     source
-        A MuData, an ``.h5mu`` file (read piece by piece), or several of them, one after another.
+        A MuData, an ``.h5mu`` file, or several of them, one after another. Of a file only what is
+        registered is read, piece by piece.
     path
         Folder to make, by custom with the suffix ``.zarr``.
     modalities
@@ -271,14 +323,10 @@ def write_store(
     if not writes_files(str(path)):
         # A launcher runs the script once more for each process; the first one has written.
         return
-    sources = [source] if isinstance(source, MuData | str | Path) else source
+    sources = [source] if isinstance(source, MuData | AnnData | str | Path) else source
     with StoreWriter(path, modalities, **options) as writer:
         for one in sources:
-            if isinstance(one, MuData):
-                writer.append(one)
-            else:
-                for piece in read_pieces(Path(one), size=PIECE_SIZE):
-                    writer.append(piece)
+            writer.append(one)
 
 
 def _check_target(path: Path, *, overwrite: bool) -> None:
@@ -304,33 +352,3 @@ def _var(features: Mapping[str, tuple[str, ...]]) -> pd.DataFrame:
     """Name every column of a piece; a name may occur in two modalities, so both are in it."""
     names = [f"{modality}:{name}" for modality, own in features.items() for name in own]
     return pd.DataFrame(index=pd.Index(names))
-
-
-def _columns(mdata: MuData, store: MosaicStore, names: Iterable[str]) -> pd.DataFrame:
-    """Return all of ``obs``, registered columns of the modalities, and what each cell has."""
-    obs: pd.DataFrame = mdata.obs.copy()
-    for key in _registered_keys(store.layout):
-        if key not in obs:
-            obs[key] = store.obs(key).to_numpy()
-    storable_columns(obs, store.layout)
-    for column in obs.select_dtypes(["object", "string"]):
-        obs[column] = obs[column].astype("category")
-    for name in names:
-        if presence_column(name) in obs:
-            msg = (
-                f"A store keeps in obs[{presence_column(name)!r}] which cells have modality "
-                f"{name!r}, and the MuData has a column of this name. Rename it."
-            )
-            raise DataContractError(msg)
-        has = np.zeros(len(obs), dtype=bool)
-        if name in store.layout.names:
-            has = store.present[:, store.layout.names.index(name)]
-        obs[presence_column(name)] = has
-    return obs
-
-
-def _registered_keys(layout: DataLayout) -> list[str]:
-    """Return the columns of ``obs`` that a layout names."""
-    categorical = [layout.batch, layout.labels, *layout.categorical_covariates]
-    keys = [c.key for c in categorical if c is not None and c.key is not None]
-    return list(dict.fromkeys([*keys, *(c.key for c in layout.continuous_covariates)]))

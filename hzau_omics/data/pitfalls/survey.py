@@ -1,11 +1,14 @@
 """The look at training cells that finds pitfalls: of one MuData, or of several as one."""
 
+from collections.abc import Mapping
+
 import numpy as np
+import pandas as pd
 from mudata import MuData
 from numpy.typing import NDArray
 
 from hzau_omics.data.layout import DataLayout, ModalityLayout
-from hzau_omics.data.matrix import read_matrix
+from hzau_omics.data.matrix import Matrix, read_matrix
 from hzau_omics.data.obs import category_codes
 from hzau_omics.data.pitfalls.evidence import Evidence
 from hzau_omics.data.pitfalls.judge import judge_values
@@ -47,42 +50,90 @@ class Survey:
         sampled
             Whether to look for silent features in a sample of each batch only.
         """
-        self._batch_key = layout.batch.key
         codes = category_codes(mdata, layout.batch, "batch key")
         rows = {name: row_map(mdata, name) for name in layout.names}
-        present = np.stack([row >= 0 for row in rows.values()], axis=1)
-        self._links.add(mdata, present, layout.names, codes, layout.batch.categories)
+        self.link(mdata, layout, rows, codes)
         for modality in layout.modalities:
-            if modality.panel is not None:
-                self._with_panel.add(modality.name)
-            if _can_be_judged(modality):
-                own = np.empty(mdata.mod[modality.name].n_obs, dtype=np.int64)
-                has = present[:, layout.names.index(modality.name)]
-                own[rows[modality.name][has]] = codes[has]
-                # Without batches to compare no feature can be silent, and panels settle it.
-                whole = modality.panel is None and layout.batch.key is not None and not sampled
-                self._look(mdata, modality, own, layout.batch.categories, sampled=not whole)
+            adata = mdata.mod[modality.name]
+            has = rows[modality.name] >= 0
+            own = np.empty(adata.n_obs, dtype=np.int64)
+            own[rows[modality.name][has]] = codes[has]
+            self.look(
+                modality,
+                read_matrix(adata, modality.name, modality.spec.layer),
+                cells=adata.obs_names,
+                codes=own,
+                categories=layout.batch.categories,
+                sampled=sampled,
+            )
 
-    def _look(
+    def link(
         self,
         mdata: MuData,
+        layout: DataLayout,
+        rows: Mapping[str, NDArray[np.int64]],
+        codes: NDArray[np.int64],
+    ) -> None:
+        """Look at names of cells, and at which modalities they link.
+
+        Parameters
+        ----------
+        mdata
+            The cells; values are not read.
+        layout
+            Their layout.
+        rows
+            Modality name -> row of every cell, negative where it is absent.
+        codes
+            Batch of every cell.
+        """
+        self._batch_key = layout.batch.key
+        present = np.stack([rows[name] >= 0 for name in layout.names], axis=1)
+        self._links.add(mdata, present, layout.names, codes, layout.batch.categories)
+
+    def look(
+        self,
         modality: ModalityLayout,
+        matrix: Matrix,
+        *,
+        cells: pd.Index,
         codes: NDArray[np.int64],
         categories: tuple[str, ...],
-        *,
-        sampled: bool,
+        sampled: bool = False,
     ) -> None:
-        adata = mdata.mod[modality.name]
+        """Look at values of a modality.
+
+        Parameters
+        ----------
+        modality
+            Its layout.
+        matrix
+            Values (cell, feature) of the cells that have it.
+        cells
+            Names of these cells.
+        codes
+            Batch of each, as a position in `categories`.
+        categories
+            Names of the batches.
+        sampled
+            As in `add`.
+        """
+        if modality.panel is not None:
+            self._with_panel.add(modality.name)
+        if not len(cells) or not _can_be_judged(modality):
+            return
+        # Without batches to compare no feature can be silent, and panels settle it.
+        whole = modality.panel is None and self._batch_key is not None and not sampled
         known = self._evidence.setdefault(
             modality.name, Evidence(modality.name, modality.spec, modality.var_names)
         )
         known.add(
-            read_matrix(adata, modality.name, modality.spec.layer),
+            matrix,
             var_names=modality.var_names,
-            cells=adata.obs_names,
+            cells=cells,
             codes=codes,
             categories=categories,
-            sampled=sampled,
+            sampled=not whole,
         )
 
     def judge(self) -> None:

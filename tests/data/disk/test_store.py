@@ -1,16 +1,20 @@
 """A store gives the very minibatches that the MuData in memory gives."""
 
+import json
+import shutil
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
+import scipy.sparse as sp
 from hypothesis import HealthCheck, given, settings, strategies as st
 from mudata import MuData
 
 import hzau_omics as ho
 from hzau_omics.data import DiskStore, ModalitySpec, MosaicStore, build_layout
-from hzau_omics.data.disk import store as disk_store
+from hzau_omics.data.disk import store as disk_store, write as disk_write
 from hzau_omics.errors import ConfigError, DataContractError
 
 OPEN = ModalitySpec(likelihood="bernoulli", binarize=True)
@@ -225,3 +229,122 @@ def test_a_covariate_that_is_missing_somewhere_is_refused(tmp_path, mosaic):
     ho.data.write_store(mosaic, tmp_path / "c.zarr", counts)
     with pytest.raises(DataContractError, match=r"'age' must be finite .* for 1: 'c3'"):
         ho.data.open_store(tmp_path / "c.zarr").aligned(wanted)
+
+
+READS = {
+    "minibatches": lambda store: list(store.minibatches(np.arange(10), 4)),
+    "minibatch": lambda store: store.minibatch([0]),
+    "values": lambda store: store.values([0]),
+    "parts": lambda store: list(store.parts(np.arange(10))),
+    "shuffled": lambda store: store.shuffled(np.arange(10), np.random.default_rng(0)),
+    "obs_names": lambda store: store.obs_names,
+    "obs": lambda store: store.obs("donor"),
+    "obs_frame": lambda store: store.obs_frame(),
+    "obsm": lambda store: store.obsm,
+    "aligned": lambda store: store.aligned(replace(store.layout, panel_key=None)),
+}
+
+
+@pytest.mark.parametrize("read", READS)
+@pytest.mark.parametrize("change", ["replaced", "removed"])
+def test_a_store_that_was_changed_since_it_was_opened_is_refused(path, store, mosaic, read, change):
+    if change == "removed":
+        shutil.rmtree(path)
+    else:
+        mosaic["rna"].X.data[0] += 1
+        options = {"batch_key": "batch", "labels_key": "celltype", "overwrite": True}
+        ho.data.write_store(mosaic, path, {"rna": "nb", "adt": "nb"}, **options)
+    with pytest.raises(DataContractError, match=f"was {change}.*Open it again"):
+        READS[read](store)
+    if change == "replaced":
+        # What the message says to do.
+        READS[read](ho.data.open_store(path))
+
+
+def test_a_store_that_is_replaced_while_it_is_read_is_refused(path, store, mosaic):
+    batches = store._read(np.arange(10), 4)
+    next(batches)
+    shutil.rmtree(path)
+    with pytest.raises(DataContractError, match="was removed"):
+        next(batches)
+
+
+def test_a_copy_of_the_same_store_is_the_same(path, store, tmp_path, same_batch):
+    expected = store.minibatch(np.arange(10))
+    shutil.copytree(path, tmp_path / "copy.zarr")
+    shutil.rmtree(path)
+    (tmp_path / "copy.zarr").rename(path)
+    same_batch(store.minibatch(np.arange(10)), expected)
+
+
+def _renamed(mdata):
+    for adata in mdata.mod.values():
+        adata.obs_names = [name.replace("c3", "d3") for name in adata.obs_names]
+    obs = mdata.obs.set_axis([name.replace("c3", "d3") for name in mdata.obs_names])
+    found = MuData(dict(mdata.mod))
+    found.obs = obs.reindex(found.obs_names)
+    return found
+
+
+def _other_feature(mdata):
+    mdata["rna"].var_names = ["x", *mdata["rna"].var_names[1:]]
+    mdata.update()
+    return mdata
+
+
+def _other_value(mdata):
+    mdata["adt"].X.data[0] += 1
+    return mdata
+
+
+def _other_batch(mdata):
+    mdata.obs["batch"] = mdata.obs["batch"].cat.rename_categories({"b1": "b3"})
+    return mdata
+
+
+def _other_age(mdata):
+    mdata.obs["age"] += 1
+    return mdata
+
+
+def _other_order(mdata):
+    return mdata[::-1].copy()
+
+
+CHANGES = [_other_value, _other_batch, _other_age, _other_order, _renamed, _other_feature]
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_the_fingerprint_tells_other_cells(tmp_path, mosaic, change):
+    options = {"batch_key": "batch", "continuous_covariate_keys": ["age"]}
+    specs = {"rna": "nb", "adt": "nb"}
+    ho.data.write_store(mosaic, tmp_path / "a.zarr", specs, **options)
+    ho.data.write_store(change(mosaic.copy()), tmp_path / "b.zarr", specs, **options)
+    found = [ho.data.open_store(tmp_path / name).fingerprint for name in ("a.zarr", "b.zarr")]
+    assert found[0] != found[1]
+
+
+def test_the_fingerprint_is_that_of_the_cells_however_they_are_held(tmp_path, mosaic, monkeypatch):
+    options = {"batch_key": "batch", "continuous_covariate_keys": ["age"]}
+    specs = {"rna": "nb", "adt": "nb", "emb": "normal"}
+    ho.data.write_store(mosaic, tmp_path / "a.zarr", specs, labels_key="celltype", **options)
+    mosaic["rna"].X = mosaic["rna"].X.toarray().astype("int16")
+    mosaic["emb"].X = sp.csc_matrix(mosaic["emb"].X)
+    mosaic.obs["celltype"] = "renamed"
+    mosaic.obs["other"] = "column"
+    halves = [mosaic[:4].copy(), mosaic[4:].copy()]
+    ho.data.write_store(halves, tmp_path / "b.zarr", specs, **options)
+    monkeypatch.setattr(disk_write, "PIECE_SIZE", 3)
+    ho.data.write_store(mosaic, tmp_path / "c.zarr", specs, labels_key="celltype", **options)
+    found = {ho.data.open_store(tmp_path / f"{name}.zarr").fingerprint for name in "abc"}
+    assert len(found) == 1
+
+
+def test_a_store_from_before_there_were_fingerprints_is_opened(path):
+    manifest = path / "hzau_omics.json"
+    record = json.loads(manifest.read_text())
+    del record["fingerprint"]
+    manifest.write_text(json.dumps(record))
+    store = ho.data.open_store(path)
+    assert store.fingerprint is None
+    assert store.minibatch([0]).present.any()

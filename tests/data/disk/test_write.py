@@ -1,5 +1,9 @@
 """Writing several MuData into one store, and what is refused."""
 
+import errno
+import shutil
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,6 +13,7 @@ import hzau_omics as ho
 from hzau_omics.data import MosaicStore, StoreWriter, build_layout, open_store, write_store
 from hzau_omics.data.category import natural_order, text_of
 from hzau_omics.data.disk import write as disk_write
+from hzau_omics.data.disk.folders import former_of
 from hzau_omics.errors import ConfigError, DataContractError
 
 PAIR = {"rna": "nb", "adt": "nb"}
@@ -207,6 +212,99 @@ def test_a_failed_overwrite_leaves_the_former_store(tmp_path):
     assert open_store(target).n_cells == 30
 
 
+class _FullDisk:
+    """A disk that takes some files of zarr and no more."""
+
+    def __init__(self, monkeypatch, room):
+        from zarr.storage import LocalStore
+
+        self.asked = 0
+        put = LocalStore.set
+
+        async def set_or_fail(store, *rest, **options):
+            self.asked += 1
+            if self.asked > room:
+                raise OSError(errno.ENOSPC, "No space left on device")
+            return await put(store, *rest, **options)
+
+        monkeypatch.setattr(LocalStore, "set", set_or_fail)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3, 0.6, 0.95])
+@pytest.mark.parametrize("has_former", [True, False])
+def test_a_full_disk_is_named_and_leaves_what_was_there(tmp_path, share, has_former):
+    target = tmp_path / "c.zarr"
+    if has_former:
+        write_store(piece(0), target, PAIR)
+    with pytest.MonkeyPatch.context() as patch:
+        counter = _FullDisk(patch, 10**9)
+        write_store(piece(1), tmp_path / "other.zarr", PAIR)
+        room = int(share * counter.asked)
+    shutil.rmtree(tmp_path / "other.zarr")
+    with pytest.MonkeyPatch.context() as patch:
+        _FullDisk(patch, room)
+        with pytest.raises(OSError, match=r"store .*c.zarr could not be written: No space") as got:
+            write_store(piece(1), target, PAIR, overwrite=True)
+    assert got.value.errno == errno.ENOSPC
+    assert ("The former one is as it was" in str(got.value)) == has_former
+    assert [path.name for path in tmp_path.iterdir()] == (["c.zarr"] if has_former else [])
+    if has_former:
+        assert open_store(target).obs_names[0] == "s0_cell_0"
+    write_store(piece(1), target, PAIR, overwrite=True)
+    assert open_store(target).obs_names[0] == "s1_cell_0"
+
+
+@pytest.mark.parametrize("has_new", [True, False])
+def test_a_replacement_that_was_interrupted_loses_nothing(tmp_path, monkeypatch, has_new):
+    target = tmp_path / "c.zarr"
+    write_store(piece(0), target, PAIR)
+    rename = Path.rename
+
+    def killed(path, to):
+        if path.name.endswith(".partial") and not has_new:
+            raise KeyboardInterrupt
+        found = rename(path, to)
+        if path.name.endswith(".partial"):
+            raise KeyboardInterrupt
+        return found
+
+    monkeypatch.setattr(Path, "rename", killed)
+    with pytest.raises(KeyboardInterrupt):
+        write_store(piece(1), target, PAIR, overwrite=True)
+    monkeypatch.undo()
+    assert open_store(target).obs_names[0] == ("s1_cell_0" if has_new else "s0_cell_0")
+    assert [path.name for path in tmp_path.iterdir()] == ["c.zarr"]
+
+
+def test_a_process_that_ends_between_two_names_loses_nothing(tmp_path):
+    target = tmp_path / "c.zarr"
+    write_store(piece(0), target, PAIR)
+    target.rename(former_of(target))
+    with pytest.raises(DataContractError, match=r"was interrupted.*rename .*c.zarr") as caught:
+        open_store(target)
+    assert former_of(target).name in str(caught.value)
+    # The next one that writes here finds the former store in its place.
+    with pytest.raises(ConfigError, match="Pass overwrite=True"):
+        write_store(piece(1), target, PAIR)
+    write_store(piece(1), target, PAIR, overwrite=True)
+    assert [path.name for path in tmp_path.iterdir()] == ["c.zarr"]
+    # Renaming it is the other remedy.
+    target.rename(former_of(target))
+    former_of(target).rename(target)
+    assert open_store(target).obs_names[0] == "s1_cell_0"
+
+
+def test_a_store_that_came_into_being_meanwhile_is_not_replaced(tmp_path):
+    target = tmp_path / "c.zarr"
+    writer = StoreWriter(target, PAIR)
+    writer.append(piece(0))
+    write_store(piece(1), tmp_path / "d.zarr", PAIR)
+    (tmp_path / "d.zarr").rename(target)
+    with pytest.raises(ConfigError, match="exists"):
+        writer.close()
+    assert open_store(target).obs_names[0] == "s1_cell_0"
+
+
 def test_a_half_written_store_is_not_opened(tmp_path):
     writer = StoreWriter(tmp_path / "c.zarr", PAIR)
     writer.append(piece(0))
@@ -396,6 +494,7 @@ def test_a_writer_that_refused_a_piece_is_given_up(tmp_path):
     bad["rna"].X.data[0] = 0.5
     with pytest.raises(DataContractError, match="non-negative integers"):
         writer.append(bad)
+    assert list(tmp_path.iterdir()) == []
     for call in (lambda: writer.append(piece(1)), writer.close):
         with pytest.raises(ConfigError, match=r"is failed. Make a new one"):
             call()
