@@ -36,10 +36,15 @@ def test_after_an_error_all_is_as_before(
     target = tmp_path / "cells.h5mu"
     if former is not None:
         target.write_text(former)
-    with pytest.raises(type(error)), replacing(target) as partial:
-        if written is not None:
-            partial.write_text(written)
-        raise error
+
+    def write() -> None:
+        with replacing(target) as partial:
+            if written is not None:
+                partial.write_text(written)
+            raise error
+
+    with pytest.raises(type(error)):
+        write()
     assert (target.read_text() if target.exists() else None) == former
     assert names(tmp_path) == ([] if former is None else ["cells.h5mu"])
 
