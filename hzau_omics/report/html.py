@@ -69,8 +69,8 @@ def write_report(path: str | PathLike[str], content: ReportContent) -> Path:
     target = Path(path)
     if not target.parent.is_dir():
         msg = (
-            f"a report needs an existing folder. Received {str(target)!r}, whose folder does not exist. "
-            "Create it first."
+            "a report needs an existing folder. Received "
+            f"{str(target)!r}, whose folder does not exist. Create it first."
         )
         raise ConfigError(msg)
     page = _render(content)

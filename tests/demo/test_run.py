@@ -38,5 +38,5 @@ def test_a_file_that_the_demo_did_not_write_is_refused(
 
 def test_a_file_in_the_place_of_the_folder_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(ConfigError, match="is a file. Choose another name"):
+    with pytest.raises(ConfigError, match=r"is a file\. Choose another name"):
         check_folder(tmp_path / "file")

@@ -9,7 +9,7 @@ from matplotlib.colors import to_rgba
 
 from hzau_omics import pl
 from hzau_omics.errors import ConfigError, DataContractError
-from hzau_omics.pl.embeddings import _spread
+from hzau_omics.pl.marks import marks, spread
 from hzau_omics.pl.style import MISSING_COLOUR, palette
 
 
@@ -109,11 +109,11 @@ def test_legend_stays_beside_the_panel_and_inside_the_figure(n_levels: int) -> N
 
 def test_colliding_numbers_are_pushed_apart() -> None:
     places = np.zeros((6, 2))
-    moved = _spread(places, gap=0.05)
+    moved = spread(places, gap=0.05)
     distance = np.linalg.norm(moved[:, None] - moved[None], axis=2)[~np.eye(6, dtype=bool)]
     assert distance.min() > 0.045
     far = np.array([[0.0, 0.0], [1.0, 1.0]])
-    np.testing.assert_allclose(_spread(far, gap=0.05), far, atol=1e-5)
+    np.testing.assert_allclose(spread(far, gap=0.05), far, atol=1e-5)
 
 
 def test_nothing_is_computed_or_changed(adata: AnnData) -> None:
@@ -148,17 +148,17 @@ def test_refuses_a_missing_embedding(adata: AnnData) -> None:
 
 
 def test_refuses_an_unknown_column_and_suggests_one(adata: AnnData) -> None:
-    with pytest.raises(DataContractError, match=r"Got 'cell_typ'.*Did you mean 'cell_type'"):
+    with pytest.raises(DataContractError, match=r"Received 'cell_typ'.*Did you mean 'cell_type'"):
         pl.umap(adata, color="cell_typ")
 
 
 def test_refuses_no_column(adata: AnnData) -> None:
-    with pytest.raises(ConfigError, match=r"at least one panel.*Got 0"):
+    with pytest.raises(ConfigError, match=r"at least one panel.*Received 0"):
         pl.umap(adata, color=[])
 
 
 def test_refuses_points_of_another_shape_or_length() -> None:
     with pytest.raises(DataContractError, match=r"points must be \(cells, 2\).*\(4, 3\)"):
         pl.embedding(np.zeros((4, 3)))
-    with pytest.raises(DataContractError, match="Got 4 and 3"):
+    with pytest.raises(DataContractError, match="Received 4 and 3"):
         pl.embedding(np.zeros((4, 2)), ["a", "b", "c"])

@@ -111,10 +111,10 @@ def test_quantiles_with_fractions_name_their_level(imputed: AnnData, counts: np.
 def test_imputation_refuses(imputed: AnnData, counts: np.ndarray) -> None:
     with pytest.raises(DataContractError, match=r"\(79, 8\) and \(80, 8\)"):
         pl.imputation(imputed, counts[1:])
-    with pytest.raises(DataContractError, match=r"Got \['CD99'\]; imputed has 8"):
+    with pytest.raises(DataContractError, match=r"Received \['CD99'\]; imputed has 8"):
         pl.imputation(imputed, counts, features=["CD99"])
     stranger = pd.DataFrame(counts, index=imputed.obs_names, columns=[*"abcdefgh"])
-    with pytest.raises(DataContractError, match="features that were imputed. Got 8 others"):  # noqa: RUF043
+    with pytest.raises(DataContractError, match="features that were imputed. Received 8 others"):  # noqa: RUF043
         pl.imputation(imputed, stranger)
     del imputed.layers["log1p_mean"]
     with pytest.raises(DataContractError, match="must have a layer 'log1p_mean'"):
