@@ -167,8 +167,8 @@ def _padding(counts: np.ndarray, unseen: np.ndarray) -> np.ndarray:
     Values that the model did not see may well be measured, as in a test of the imputation. They are
     not where all of them are 0, or where so many zeros are improbable, given the values it saw.
     """
-    nonzero = counts > 0
-    candidates = unseen & (counts == 0)
+    nonzero: np.ndarray = counts > 0
+    candidates: np.ndarray = unseen & (counts == 0)
     if candidates.any() and not nonzero[unseen].any():
         return candidates
     # Cells without a single count, while each cell that the model saw has some.
@@ -183,4 +183,5 @@ def _padding(counts: np.ndarray, unseen: np.ndarray) -> np.ndarray:
     rate = (nonzero & ~unseen).sum(axis=0) / np.maximum(n_seen, 1)
     empty = ~(nonzero & unseen).any(axis=0)
     improbable = np.power(1 - rate, left.sum(axis=0)) < _IMPROBABLE
-    return padding | (left & (empty & improbable))
+    padding |= left & (empty & improbable)
+    return padding

@@ -70,6 +70,7 @@ def imputation(
 
     Examples
     --------
+    >>> import pandas as pd
     >>> adata = AnnData(np.ones((3, 1)), var=pd.DataFrame(index=["CD3"]))
     >>> adata.layers["log1p_mean"] = np.array([[0.0], [1.0], [2.0]])
     >>> imputation(adata, np.array([[0], [2], [9]])).axes[0].get_title()
@@ -226,8 +227,8 @@ def _interval_layers(adata: AnnData) -> _Interval | None:
     if len(percents) < 2:
         return None
     low, high = min(percents), max(percents)
-    bounds = (np.log1p(dense(adata.layers[percents[end]])) for end in (low, high))
-    return _Interval(*bounds, (low, high))
+    lowest, highest = (np.log1p(dense(adata.layers[percents[end]])) for end in (low, high))
+    return _Interval(lowest, highest, (low, high))
 
 
 def _draw_feature(

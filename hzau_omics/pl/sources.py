@@ -39,11 +39,12 @@ def presence_of(source: Any) -> pd.DataFrame:
         has = {name: row_map(source, name) >= 0 for name in source.mod}
         return pd.DataFrame(has, index=source.obs_names)
     if isinstance(source, AnnData):
-        patterns = column_of(source.obs, "modalities").astype(str).where(lambda x: x != "nan", "")
+        column = column_of(source.obs, "modalities").astype(object)
+        patterns = column.where(column.notna(), "").map(str)
         parts = {text: _modalities(text) for text in patterns.unique()}
         names = list(dict.fromkeys(name for some in parts.values() for name in some))
-        has = {name: patterns.map(lambda text, m=name: m in parts[text]) for name in names}
-        return pd.DataFrame(has, index=source.obs_names, dtype=bool)
+        rows = [[name in parts[text] for name in names] for text in patterns]
+        return pd.DataFrame(rows, index=source.obs_names, columns=names, dtype=bool)
     if hasattr(source, "present") and hasattr(source, "layout"):
         return pd.DataFrame(source.present, index=source.obs_names, columns=source.layout.names)
     if (

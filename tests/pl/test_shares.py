@@ -52,6 +52,14 @@ def test_series_is_matched_by_name_and_arrays_by_position(
     np.testing.assert_array_equal(bars_of(pl.gate(weights, groups.array)), expected)
 
 
+def test_no_group_is_lost_whatever_it_is_called(weights: pd.DataFrame) -> None:
+    labels = ["none"] * 5 + [""] * 6 + ["no label"] * 7 + [None] * 8 + ["T"] * 14
+    assert labels_of(pl.gate(weights, labels)) == [
+        "T  (n = 14)", "no label  (n = 7)", "none  (n = 5)", "(none)  (n = 6)",
+        "(no label)  (n = 8)",
+    ]  # fmt: skip
+
+
 def test_without_groups_there_is_one_row(weights: pd.DataFrame) -> None:
     ax = pl.gate(weights)
     assert labels_of(ax) == ["all cells  (n = 40)"]
