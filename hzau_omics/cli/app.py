@@ -65,7 +65,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         _quieten(debug=debug)
         try:
             app(args=words, prog_name="hzau-omics")
-        except (ConfigError, DataContractError, RegistryError, TypeError, OSError) as error:
+        except Exception as error:
             if debug:
                 raise
             typer.echo(f"error: {_one_line(error)}", err=True)
@@ -73,11 +73,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _one_line(error: Exception) -> str:
-    """Give the message of an error; a `TypeError` may be a bug, so it names the way to see more."""
-    text = str(error) or type(error).__name__
-    if isinstance(error, TypeError):
-        return f"{text} (add --debug for the traceback)"
-    return text
+    """Give the message of an error; one that may be a bug says its type and how to see more."""
+    text = " ".join(str(error).split())
+    if isinstance(error, ConfigError | DataContractError | RegistryError | OSError) and text:
+        return text
+    if not isinstance(error, TypeError) or not text:
+        text = f"{type(error).__name__}: {text}".removesuffix(": ")
+    return f"{text} (add --debug for the traceback)"
 
 
 def _quieten(*, debug: bool) -> None:

@@ -11,6 +11,7 @@ from hzau_omics.cli.options import (
     BatchKey,
     LabelsKey,
     Layers,
+    Overwrite,
     PanelKey,
     chosen,
     parse_pairs,
@@ -61,6 +62,7 @@ def train(  # noqa: PLR0913 - one argument per option is how typer declares them
     n_latent: Annotated[int | None, typer.Option(min=1, help="Latent dimensions.")] = None,
     batch_size: Annotated[int | None, typer.Option(min=1, help="Cells per step.")] = None,
     accelerator: Annotated[str, typer.Option(help="auto, cpu, gpu or mps.")] = "auto",
+    overwrite: Overwrite = False,
 ) -> None:
     """Train on a MuData or a store; write the model, the annotated data and history.csv."""
     training = {"max_epochs": max_epochs, "batch_size": batch_size}
@@ -78,6 +80,7 @@ def train(  # noqa: PLR0913 - one argument per option is how typer declares them
             "enable_progress_bar": sys.stderr.isatty(),
         },
         text_column=text_column,
+        overwrite=overwrite,
     )
     with chatter_on_stderr():
         result = run_train(request)
@@ -98,6 +101,7 @@ def impute(
     ] = None,
     n_samples: Annotated[int | None, typer.Option(min=1, help="Draws per cell.")] = None,
     seed: Seed = 0,
+    overwrite: Overwrite = False,
 ) -> None:
     """Impute a modality for all cells: mean, mean of log1p counts, and interval per value.
 
@@ -109,6 +113,7 @@ def impute(
         out=out,
         modality=modality,
         options=chosen(given=given or None, n_samples=n_samples) | {"seed": seed},
+        overwrite=overwrite,
     )
     with chatter_on_stderr():
         result = run_impute(request)

@@ -10,11 +10,13 @@ from hzau_omics.cli.options import (
     BatchKey,
     LabelsKey,
     Layers,
+    Overwrite,
     PanelKey,
     chosen,
     parse_pairs,
 )
 from hzau_omics.cli.output import chatter_on_stderr, emit_json, emit_table
+from hzau_omics.cli.writing import check_outputs
 
 data_app = typer.Typer(
     help="List, fetch and verify the registered data sets; write a store of cells on disk.",
@@ -74,9 +76,10 @@ def store(
     batch_key: BatchKey = None,
     panel_key: PanelKey = None,
     labels_key: LabelsKey = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a store.")] = False,
+    overwrite: Overwrite = False,
 ) -> None:
     """Check MuData files and write them into one store on disk, from which `train` streams."""
+    check_outputs([out], sources, overwrite=overwrite)
     with chatter_on_stderr():
         from hzau_omics.data import open_store, write_store
 

@@ -15,6 +15,9 @@ BatchKey = Annotated[str | None, typer.Option(help="Column of obs with the batch
 PanelKey = Annotated[
     str | None, typer.Option(help="Prefix of the var columns `<prefix>_<batch>` of a panel.")
 ]
+Overwrite = Annotated[
+    bool, typer.Option("--overwrite", help="Replace results that are there already.")
+]
 LabelsKey = Annotated[str | None, typer.Option(help="Column of obs with labels.")]
 
 

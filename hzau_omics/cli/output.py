@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from hzau_omics.errors import ConfigError, DataContractError
+from hzau_omics.errors import DataContractError
 
 if TYPE_CHECKING:
     from mudata import MuData
@@ -64,19 +64,6 @@ def read_mudata(path: Path) -> "MuData":
         msg = f"{path} holds no modality, so it is no MuData. {_REMEDY}"
         raise DataContractError(msg)
     return mdata
-
-
-def refuse_overwrite(out: Path, source: Path) -> None:
-    """Refuse to write a result over its own input.
-
-    Raises
-    ------
-    ConfigError
-        If both are the same file.
-    """
-    if out.resolve() == source.resolve():
-        msg = f"the output {out} is the input itself; give --out another name"
-        raise ConfigError(msg)
 
 
 def _plain(value: Any) -> Any:

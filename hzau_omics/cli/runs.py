@@ -1,13 +1,16 @@
 """What ``train`` and ``impute`` do, with the command line taken off."""
 
 import time
+import warnings
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hzau_omics.cli.output import read_mudata, refuse_overwrite
-from hzau_omics.errors import ConfigError
+from hzau_omics.cli.output import read_mudata
+from hzau_omics.cli.writing import attempt, check_outputs, make_folder, names_with_slash
+from hzau_omics.errors import ConfigError, HzauWarning
+from hzau_omics.files import replacing
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -15,6 +18,7 @@ if TYPE_CHECKING:
     from mudata import MuData
 
 MODEL_FOLDER = "model"
+HISTORY = "history.csv"
 TEXT_MODALITY = "text"
 
 
@@ -32,6 +36,8 @@ class TrainRequest:
         Keyword arguments of `setup_mudata`, of the model, and of `train`.
     text_column
         Column of ``obs`` with free text that becomes the modality ``text``.
+    overwrite
+        Whether to replace results of an earlier run.
     """
 
     source: Path
@@ -42,6 +48,7 @@ class TrainRequest:
     model: Mapping[str, Any] = field(default_factory=dict)
     training: Mapping[str, Any] = field(default_factory=dict)
     text_column: str | None = None
+    overwrite: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,6 +63,8 @@ class ImputeRequest:
         Name of the modality to impute.
     options
         Keyword arguments of `impute`.
+    overwrite
+        Whether to replace an earlier result.
     """
 
     model: Path
@@ -63,10 +72,13 @@ class ImputeRequest:
     out: Path
     modality: str
     options: Mapping[str, Any] = field(default_factory=dict)
+    overwrite: bool = False
 
 
 def run_train(request: TrainRequest) -> dict[str, Any]:
     """Train a model and write model, annotated data and history into the output folder.
+
+    The model is saved first, since it is what takes long to make.
 
     Returns
     -------
@@ -76,10 +88,12 @@ def run_train(request: TrainRequest) -> dict[str, Any]:
     Raises
     ------
     ConfigError
-        If the annotated copy would replace the input, a layer names no modality, or an option of
-        the set-up is given for a store.
+        If the annotated copy would replace the input, a result exists and is not to be replaced, a
+        layer names no modality, or an option of the set-up is given for a store.
     DataContractError
         If the data break a rule of the model.
+    OSError
+        If something cannot be written; the message says whether the model is saved.
     """
     if request.source.is_dir():
         return _train_on_store(request)
@@ -87,14 +101,15 @@ def run_train(request: TrainRequest) -> dict[str, Any]:
         msg = "--modality is missing: name at least one, such as --modality rna=nb"
         raise ConfigError(msg)
     target = request.out / request.source.with_suffix(".h5mu").name
-    refuse_overwrite(target, request.source)
+    _check_train_outputs(request, target)
     started = time.monotonic()
     modalities = dict(request.modalities)
     if request.text_column is not None:
         modalities.setdefault(TEXT_MODALITY, "bernoulli")
     _check_layers(request.layers, modalities)
     mdata = read_mudata(request.source)
-    request.out.mkdir(parents=True, exist_ok=True)
+    _warn_of_names(mdata)
+    make_folder(request.out)
 
     import hzau_omics as ho
 
@@ -104,10 +119,14 @@ def run_train(request: TrainRequest) -> dict[str, Any]:
     ho.model.HZAUVAE.setup_mudata(mdata, modalities=modalities, layers=layers, **request.setup)
     model = ho.model.HZAUVAE(mdata, **request.model)
     model.train(**request.training)
-    model.annotate(mdata)
-    mdata.write(target)
+    folder = _save(model, request)
+    with attempt("annotate the cells", saved=folder):
+        model.annotate(mdata)
+    with attempt(f"write {target}", saved=folder), replacing(target) as partial:
+        mdata.write(partial)
     return {
-        **_written(model, request.out),
+        "model": folder,
+        **_write_history(model, request.out, folder),
         "data": target,
         "cells": mdata.n_obs,
         "modalities": list(modalities),
@@ -135,12 +154,20 @@ def _train_on_store(request: TrainRequest) -> dict[str, Any]:
     import hzau_omics as ho
 
     store = ho.data.open_store(request.source)
-    request.out.mkdir(parents=True, exist_ok=True)
+    _check_train_outputs(request)
+    former = list(store.obsm)
+    if former and not request.overwrite:
+        msg = f"{request.source} has results ({', '.join(former)}); add --overwrite to replace them"
+        raise ConfigError(msg)
+    make_folder(request.out)
     model = ho.model.HZAUVAE(store, **request.model)
     model.train(**request.training)
-    model.annotate(store)
+    folder = _save(model, request)
+    with attempt(f"write annotations into {request.source}", saved=folder):
+        model.annotate(store)
     return {
-        **_written(model, request.out),
+        "model": folder,
+        **_write_history(model, request.out, folder),
         "data": request.source,
         "cells": store.n_cells,
         "modalities": list(store.layout.names),
@@ -148,18 +175,37 @@ def _train_on_store(request: TrainRequest) -> dict[str, Any]:
     }
 
 
-def _written(model: Any, out: Path) -> dict[str, Any]:
-    """Write model and training curves; return where they are, and the curves' last values."""
-    folder = out / MODEL_FOLDER
-    model.save(folder, overwrite=True)
+def _check_train_outputs(request: TrainRequest, *more: Path) -> None:
+    outputs = [request.out / MODEL_FOLDER, *more, request.out / HISTORY]
+    check_outputs(outputs, [request.source], overwrite=request.overwrite)
+
+
+def _warn_of_names(mdata: "MuData") -> None:
+    """Say before the training what cannot be written after it."""
+    names = names_with_slash(mdata)
+    if names:
+        warnings.warn(
+            f"An .h5mu cannot hold names with '/': {', '.join(names)}. The model will be saved, "
+            "the annotated data not. Rename the columns to have both.",
+            HzauWarning,
+            stacklevel=2,
+        )
+
+
+def _save(model: Any, request: TrainRequest) -> Path:
+    folder = request.out / MODEL_FOLDER
+    with attempt(f"save the model in {folder}"):
+        model.save(folder, overwrite=request.overwrite)
+    return folder
+
+
+def _write_history(model: Any, out: Path, saved: Path) -> dict[str, Any]:
+    """Write the training curves; return where they are, and their last values."""
+    target = out / HISTORY
     history = join_history(model.history)
-    history.to_csv(out / "history.csv")
-    return {
-        "model": folder,
-        "history": out / "history.csv",
-        "epochs": len(history),
-        **final_values(history),
-    }
+    with attempt(f"write {target}", saved=saved), replacing(target) as partial:
+        history.to_csv(partial)
+    return {"history": target, "epochs": len(history), **final_values(history)}
 
 
 def run_impute(request: ImputeRequest) -> dict[str, Any]:
@@ -173,26 +219,31 @@ def run_impute(request: ImputeRequest) -> dict[str, Any]:
     Raises
     ------
     ConfigError
-        If the output would replace the input, or has an unknown ending.
+        If the output would replace the input or exists, or has an unknown ending.
     DataContractError
         If the data do not fit the model, or the folder holds no model.
+    OSError
+        If the result cannot be written.
     """
-    refuse_overwrite(request.out, request.source)
     from_store = request.source.is_dir()
     endings = [".zarr"] if from_store else [".h5mu", ".h5ad"]
     if request.out.suffix not in endings:
         msg = f"--out must end in {' or '.join(endings)}, received {request.out}"
         raise ConfigError(msg)
     folder = model_folder(request.model)
+    check_outputs([request.out], [request.source], overwrite=request.overwrite)
 
     import hzau_omics as ho
 
     if from_store:
         store = ho.data.open_store(request.source)
         model = ho.model.HZAUVAE.load(folder)
-        model.write_imputed(request.out, request.modality, store, overwrite=True, **request.options)
+        options = {"overwrite": request.overwrite, **request.options}
+        with attempt(f"write {request.out}"):
+            model.write_imputed(request.out, request.modality, store, **options)
         return {"out": request.out, "modality": request.modality, "cells": store.n_cells}
     mdata = read_mudata(request.source)
+    make_folder(request.out.parent)
     model = ho.model.HZAUVAE.load(folder)
     imputed = model.impute(request.modality, mdata=mdata, **request.options)
     write_imputed(request.out, request.modality, imputed, mdata)
@@ -237,17 +288,23 @@ def final_values(history: "pd.DataFrame") -> dict[str, float]:
 
 
 def write_imputed(out: Path, modality: str, imputed: "AnnData", mdata: "MuData") -> None:
-    """Write imputed values: a MuData of one modality with the cells' ``obs``, or an AnnData."""
+    """Write imputed values: a MuData of one modality with the cells' ``obs``, or an AnnData.
+
+    Raises
+    ------
+    OSError
+        If they cannot be written; the message says why.
+    """
     import mudata
 
-    out.parent.mkdir(parents=True, exist_ok=True)
-    if out.suffix == ".h5ad":
-        imputed.write_h5ad(out)
-        return
-    result = mudata.MuData({modality: imputed})
-    for column in mdata.obs.columns.difference(result.obs.columns):
-        result.obs[column] = mdata.obs[column].reindex(result.obs_names)
-    result.write(out)
+    with attempt(f"write {out}"), replacing(out) as partial:
+        if out.suffix == ".h5ad":
+            imputed.write_h5ad(partial)
+            return
+        result = mudata.MuData({modality: imputed})
+        for column in mdata.obs.columns.difference(result.obs.columns):
+            result.obs[column] = mdata.obs[column].reindex(result.obs_names)
+        result.write(partial)
 
 
 def _check_layers(layers: Mapping[str, str], modalities: Mapping[str, str]) -> None:

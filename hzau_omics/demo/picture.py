@@ -82,17 +82,8 @@ def _versions() -> dict[str, str]:
 
 
 def _data(cells: AnnData) -> Section:
-    present = pd.DataFrame(
-        {
-            name: cells.obs["modalities"]
-            .astype(str)
-            .str.split("+", regex=False)
-            .map(lambda has, name=name: name in has)
-            for name in ("rna", "adt", "text")
-        }
-    )
     fig, ax = plt.subplots(figsize=(7, 3))
-    pl.pattern_counts(present, ax=ax)
+    pl.pattern_counts(cells, ax=ax)
     return Section(pictures=[Picture(image=fig, alt="Number of cells with each set of modalities")])
 
 

@@ -11,10 +11,16 @@ import scanpy as sc
 from hzau_omics.demo.dataset import TEXT, prepare
 from hzau_omics.demo.evaluate import evaluate
 from hzau_omics.demo.picture import report_content
+from hzau_omics.errors import ConfigError
+from hzau_omics.files import replacing
 from hzau_omics.model import HZAUVAE
 from hzau_omics.report import write_report
 
 logger = logging.getLogger(__name__)
+
+METRICS, DATA, REPORT = "metrics.json", "pbmc_mosaic.h5mu", "report.html"
+MARK = "imputation_rna_to_protein"
+"""An entry of ``metrics.json`` that says that the demo wrote it, and the files beside it."""
 
 
 def run(out: str | Path, *, seed: int = 0, max_epochs: int | None = None) -> dict[str, Any]:
@@ -23,7 +29,8 @@ def run(out: str | Path, *, seed: int = 0, max_epochs: int | None = None) -> dic
     Parameters
     ----------
     out
-        Folder for ``report.html``, ``pbmc_mosaic.h5mu`` and ``metrics.json``.
+        Folder for ``report.html``, ``pbmc_mosaic.h5mu`` and ``metrics.json``. Those of an earlier
+        run of the demo are replaced.
     seed
         Seed of everything.
     max_epochs
@@ -32,9 +39,15 @@ def run(out: str | Path, *, seed: int = 0, max_epochs: int | None = None) -> dic
     Returns
     -------
     The content of ``metrics.json``.
+
+    Raises
+    ------
+    ConfigError
+        There is a file of one of these names that the demo did not write.
     """
     started = time.perf_counter()
     folder = Path(out)
+    check_folder(folder)
     folder.mkdir(parents=True, exist_ok=True)
     data = prepare(seed)
     HZAUVAE.setup_mudata(
@@ -61,7 +74,38 @@ def run(out: str | Path, *, seed: int = 0, max_epochs: int | None = None) -> dic
             "total": round(time.perf_counter() - started, 1),
         },
     }
-    data.mdata.write(folder / "pbmc_mosaic.h5mu")
-    (folder / "metrics.json").write_text(json.dumps(metrics, indent=2), encoding="utf-8")
-    write_report(folder / "report.html", report_content(model, data, results, cells, metrics))
+    # Metrics first: they say of the other files that they are the demo's.
+    with replacing(folder / METRICS) as partial:
+        partial.write_text(json.dumps(metrics, indent=2), encoding="utf-8")
+    with replacing(folder / DATA) as partial:
+        data.mdata.write(partial)
+    write_report(folder / REPORT, report_content(model, data, results, cells, metrics))
     return metrics
+
+
+def check_folder(folder: Path) -> None:
+    """Refuse a folder with files of the demo's names that it did not write.
+
+    Raises
+    ------
+    ConfigError
+        There are such files, or the folder is a file.
+    """
+    if folder.exists() and not folder.is_dir():
+        msg = f"The demo writes into a folder, and {folder} is a file. Choose another name."
+        raise ConfigError(msg)
+    foreign = [name for name in (METRICS, DATA, REPORT) if (folder / name).exists()]
+    if foreign and not _is_ours(folder / METRICS):
+        msg = (
+            f"{folder} holds {', '.join(foreign)}, which the demo did not write. Choose another "
+            "folder, or move them away."
+        )
+        raise ConfigError(msg)
+
+
+def _is_ours(metrics: Path) -> bool:
+    try:
+        found = json.loads(metrics.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return isinstance(found, dict) and MARK in found

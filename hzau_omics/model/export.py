@@ -14,6 +14,7 @@ from hzau_omics.data.disk.results import AnnDataWriter, check_target
 from hzau_omics.data.messages import listed
 from hzau_omics.data.presence import row_order
 from hzau_omics.errors import DataContractError
+from hzau_omics.model.predictive import imputed_obs
 from hzau_omics.processes import writes_files
 
 CELLS_HELD = 65_536
@@ -141,11 +142,10 @@ def write_imputed(
     check_target(path, overwrite=overwrite)
     first = impute(0, np.arange(1))
     size = max(1, min(CELLS_HELD, BYTES_HELD // (first.X[0].nbytes * (1 + len(first.layers)))))
-    observed = store.present[:, store.layout.names.index(modality)]
     layers = [key for key in first.layers if key is not None]
     writer = AnnDataWriter(
         path,
-        obs=pd.DataFrame({"observed": observed}, index=store.obs_names.copy()),
+        obs=imputed_obs(store, modality, np.arange(store.n_cells)),
         var=first.var,
         layers=layers,
         overwrite=overwrite,

@@ -19,6 +19,7 @@ from safetensors.torch import load_file, save_file
 
 from hzau_omics.data import DataLayout, DiskStore
 from hzau_omics.errors import ConfigError, DataContractError, HzauWarning
+from hzau_omics.files import replacing
 from hzau_omics.model.fields import LAYOUT_KEY, fields_of, layout_state, setup_args_of
 from hzau_omics.model.trained_cells import TrainedCells
 from hzau_omics.processes import writes_files
@@ -126,27 +127,20 @@ def _folder_to_write(folder: Path) -> Iterator[Path]:
 
 
 def _replace_text(path: Path, text: str) -> None:
-    partial = path.with_name(f".{path.name}.partial")
-    try:
+    with replacing(path) as partial:
         partial.write_text(text, encoding="utf-8")
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def _save_data(mdata: MuData, folder: Path) -> None:
-    partial = folder / f".partial.{DATA}"
     try:
-        mdata.write(partial)
-        partial.replace(folder / DATA)
+        with replacing(folder / DATA) as partial:
+            mdata.write(partial)
     except Exception as error:
         msg = (
             f"The model is saved in {folder}, but its data cannot be written beside it: {error}. "
             "Write them elsewhere, and give them to load."
         )
         raise OSError(msg) from error
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def _as_text(manifest: dict[str, Any]) -> str:

@@ -10,6 +10,7 @@ from anndata import AnnData
 from numpy.typing import NDArray
 from torch import Tensor
 
+from hzau_omics.data import CellStore
 from hzau_omics.errors import ConfigError, DataContractError
 from hzau_omics.minibatch import Minibatch
 from hzau_omics.model.decoding import DecodeGroup, ModalityPredictor, decode_groups
@@ -261,12 +262,24 @@ def impute(
                 for name, value in zip(layers, found, strict=False):
                     values[name][where] = value
     names = pd.Index(session.layout.modality(config.modality).var_names)
-    observed = session.store.present[session.cells, index]
+    panel = session.store.feature_table(config.modality)
+    if panel is not None:
+        values["measured"] = panel[session.store.batch[session.cells]][:, features]
     return AnnData(
         X=values.pop("X"),
-        obs=pd.DataFrame({"observed": observed}, index=session.obs_names.copy()),
+        obs=imputed_obs(session.store, config.modality, session.cells),
         var=pd.DataFrame(index=names[features]),
         layers=values,
+    )
+
+
+def imputed_obs(store: CellStore, modality: str, cells: NDArray[np.int64]) -> pd.DataFrame:
+    """Return which cells have a modality, and whether their batch measured it in training."""
+    index = store.layout.names.index(modality)
+    measured = store.layout.modality(modality).measured
+    return pd.DataFrame(
+        {"observed": store.present[cells, index], "batch_measured": measured[store.batch[cells]]},
+        index=store.obs_names[cells],
     )
 
 

@@ -24,14 +24,15 @@ _FIRST = ("elbo", "loss", "reconstruction_loss", "kl_local")
 _BURN_IN = 0.05
 
 
-def training(history: Mapping[str, Any], *, max_panels: int = 6) -> Figure:
+def training(history: Any, *, max_panels: int = 6) -> Figure:
     """Draw the curves of a training run.
 
     Parameters
     ----------
     history
-        Values per epoch by name, as in ``model.history``: Series, or DataFrames with one column,
-        indexed by epoch. Names ending in ``_train`` and ``_validation`` share a panel. Values per
+        A model, or values per epoch by name, as in ``model.history``: Series, or DataFrames with
+        one column, indexed by epoch; also a table with a column for each, as the command line
+        writes it. Names ending in ``_train`` and ``_validation`` share a panel. Values per
         step, and curves that are 0 throughout, are left out; no name is required.
     max_panels
         Largest number of panels; the ELBO, the objective and its parts come first.
@@ -52,11 +53,12 @@ def training(history: Mapping[str, Any], *, max_panels: int = 6) -> Figure:
     >>> training(history).axes[0].get_title()
     'negative ELBO'
     """
-    panels = _collect(history)
+    known = _by_name(history)
+    panels = _collect(known)
     if not panels:
         msg = (
-            "history must hold at least one curve per epoch. Got "
-            f"{sorted(map(str, history)) or 'an empty history'}. Train the model first; with "
+            "history must hold at least one curve per epoch. Received "
+            f"{sorted(map(str, known)) or 'an empty history'}. Train the model first; with "
             "several devices only the first one keeps the history."
         )
         raise DataContractError(msg)
@@ -65,6 +67,20 @@ def training(history: Mapping[str, Any], *, max_panels: int = 6) -> Figure:
     for ax, (name, curves) in zip(axes, chosen.items(), strict=True):
         _draw(ax, name, curves)
     return figure
+
+
+def _by_name(history: Any) -> Mapping[str, Any]:
+    """Return the curves of a model, or those that were given; none before training."""
+    if isinstance(history, pd.DataFrame):
+        return {str(name): curve for name, curve in history.items()}
+    found = history if isinstance(history, Mapping) else getattr(history, "history", history)
+    if found is not None and not isinstance(found, Mapping):
+        msg = (
+            "history must be a model or curves by name. Received "
+            f"{type(history).__name__}. Pass model.history."
+        )
+        raise DataContractError(msg)
+    return found or {}
 
 
 def _collect(history: Mapping[str, Any]) -> dict[str, dict[str, pd.Series]]:

@@ -1,7 +1,6 @@
 """Scatter plots of two-dimensional embeddings."""
 
 from collections.abc import Sequence
-from difflib import get_close_matches
 from math import ceil
 from typing import Any
 
@@ -9,13 +8,16 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from anndata import AnnData
-from matplotlib import patheffects
 from matplotlib.axes import Axes
 from matplotlib.collections import PathCollection
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from mudata import MuData
 
 from hzau_omics.errors import DataContractError
+from hzau_omics.pl.groups import rows_of
+from hzau_omics.pl.marks import marks, write_marks
+from hzau_omics.pl.sources import ANNDATA_LIKE, column_of, points_of, table_of
 from hzau_omics.pl.style import (
     CONTINUOUS_MAP,
     DISTINCT,
@@ -36,17 +38,19 @@ _LEGEND_ROWS = 20
 _PANEL = (3.6, 3.9)
 _COLOUR_BAR = 0.8
 _MARGIN = 0.2
+_RARE = 0.05
 
 
 def umap(
-    adata: AnnData, *, color: str | Sequence[str], ncols: int = 2, basis: str = "X_umap"
+    adata: AnnData | MuData, *, color: str | Sequence[str], ncols: int = 2, basis: str = "X_umap"
 ) -> Figure:
     """Draw an embedding once per column of ``obs``.
 
     Parameters
     ----------
     adata
-        Cells with a two-dimensional embedding in ``obsm[basis]``; nothing is computed here.
+        Cells (AnnData or MuData) with a two-dimensional embedding in ``obsm[basis]``; nothing is
+        computed here.
     color
         Column or columns of ``obs``: numbers get a colour bar, everything else a legend with the
         number of cells per level.
@@ -74,19 +78,12 @@ def umap(
     'type'
     """
     names = [color] if isinstance(color, str) else list(color)
-    if basis not in adata.obsm:
-        msg = (
-            f"umap draws obsm[{basis!r}] and computes nothing. Got obsm with {sorted(adata.obsm)}. "
-            "Run scanpy.pp.neighbors(adata, use_rep='X_hzau') and scanpy.tl.umap(adata) first."
-        )
-        raise DataContractError(msg)
-    for name in names:
-        _check_column(adata.obs, name)
-    values = [adata.obs[name] for name in names]
+    points = points_of(adata, basis)
+    values = [column_of(adata.obs, name) for name in names]
     figure, axes = new_grid(len(names), ncols=ncols, panel=_PANEL)
     axis_name = basis.removeprefix("X_").upper()
     for ax, name, column in zip(axes, names, values, strict=True):
-        embedding(adata.obsm[basis], column, title=name, axis_name=axis_name, ax=ax)
+        embedding(points, column, title=name, axis_name=axis_name, ax=ax)
     _make_room(figure, axes, values, ncols=min(ncols, len(axes)))
     return figure
 
@@ -108,8 +105,10 @@ def embedding(
         Array of shape (cells, 2).
     values
         Series or array of shape (cells,): numbers are drawn with a colour bar, everything else as
-        categories. From the eighth category on, a number stands on each category and in the legend,
-        so that reading does not rest on colour alone. Cells without a value are grey.
+        categories. From the eighth category on, each has its name on the cells, or a number or
+        letter that the legend explains, so that reading does not rest on colour alone. Cells
+        without a value are grey, as are those with an empty text ("none"), and lie below the
+        others; categories of less than 5 % of the cells lie on top.
     title
         Title of the panel.
     axis_name
@@ -154,18 +153,23 @@ def embedding(
     return axes
 
 
-def gate_umap(points: Any, weights: pd.DataFrame, *, ncols: int = 2) -> Figure:
+def gate_umap(
+    points: Any, weights: pd.DataFrame | None = None, *, ncols: int = 2, basis: str = "X_umap"
+) -> Figure:
     """Draw an embedding coloured by the gate weight of each modality.
 
     Parameters
     ----------
     points
-        Array of shape (cells, 2), in the order of ``weights``.
+        Cells (AnnData or MuData) with ``obsm[basis]``, or an array of shape (cells, 2) in the order
+        of ``weights``.
     weights
-        Gate weights, cells x modalities in [0, 1]. A weight of exactly 0 means that the cell lacks
-        the modality; such cells are grey.
+        Gate weights, cells x modalities in [0, 1]; ``obsm["hzau_gate"]`` of the cells by default. A
+        weight of exactly 0 means that the cell lacks the modality; such cells are grey.
     ncols
         Panels per row.
+    basis
+        Key of ``obsm``.
 
     Returns
     -------
@@ -184,33 +188,37 @@ def gate_umap(points: Any, weights: pd.DataFrame, *, ncols: int = 2) -> Figure:
     >>> [ax.get_title() for ax in gate_umap(np.zeros((2, 2)), weights).axes[:2]]
     ['weight of rna', 'weight of adt']
     """
-    _check_points(points, weights)
+    table = table_of(points if weights is None else weights, "hzau_gate", method="get_gate_weights")
+    if isinstance(points, ANNDATA_LIKE):
+        table = rows_of(table, points.obs_names)
+    xy = _check_points(points_of(points, basis), table)
     size = (_PANEL[0] + _COLOUR_BAR + _MARGIN, _PANEL[1])
-    figure, axes = new_grid(weights.shape[1], ncols=ncols, panel=size)
-    for ax, name in zip(axes, weights.columns, strict=True):
-        present = weights[name].where(weights[name] != 0)
-        embedding(points, present, title=f"weight of {name}", limits=(0.0, 1.0), ax=ax)
+    figure, axes = new_grid(table.shape[1], ncols=ncols, panel=size)
+    for ax, name in zip(axes, table.columns, strict=True):
+        present = table[name].where(table[name] != 0)
+        embedding(xy, present, title=f"weight of {name}", limits=(0.0, 1.0), ax=ax)
     return figure
-
-
-def _check_column(obs: pd.DataFrame, name: str) -> None:
-    if name in obs:
-        return
-    close = get_close_matches(name, list(map(str, obs.columns)), n=1)
-    hint = f" Did you mean {close[0]!r}?" if close else ""
-    msg = f"color must name a column of obs. Got {name!r}; obs has {list(obs.columns)}.{hint}"
-    raise DataContractError(msg)
 
 
 def _check_points(points: Any, values: Any) -> np.ndarray:
     xy = dense(points)
     if xy.ndim != 2 or xy.shape[1] != 2:
-        msg = f"points must be (cells, 2). Got shape {xy.shape}. Pass obsm['X_umap'] or the like."
+        msg = (
+            f"points must be (cells, 2). Received the shape {xy.shape}. "
+            "Pass obsm['X_umap'] or the like."
+        )
+        raise DataContractError(msg)
+    lost = int((~np.isfinite(xy)).any(axis=1).sum())
+    if lost:
+        msg = (
+            f"Every cell must have its place. Received {lost} of {len(xy)} cells without one (NaN "
+            "or infinite). Select the cells that the embedding was computed for."
+        )
         raise DataContractError(msg)
     if values is not None and len(values) != len(xy):
         msg = (
-            f"points and values must describe the same cells. Got {len(xy)} and {len(values)}. "
-            "Select the same cells in both, in the same order."
+            "points and values must describe the same cells. Received "
+            f"{len(xy)} and {len(values)}. Select the same cells in both, in the same order."
         )
         raise DataContractError(msg)
     return xy
@@ -245,8 +253,10 @@ def _draw_numbers(
     known = np.isfinite(values)
     _scatter(ax, xy[~known], MISSING_COLOUR, n=len(xy))
     low, high = limits or (None, None)
+    # The cells come sample by sample: in their own order, the last sample would cover the others.
+    order = np.random.default_rng(0).permutation(np.flatnonzero(known))
     drawn = _scatter(
-        ax, xy[known], values[known], n=len(xy), cmap=CONTINUOUS_MAP, vmin=low, vmax=high
+        ax, xy[order], values[order], n=len(xy), cmap=CONTINUOUS_MAP, vmin=low, vmax=high
     )
     # an inset stays beside its panel also where the neighbours above and below have wide legends
     bar = plt.colorbar(drawn, cax=ax.inset_axes((1.03, 0.15, 0.04, 0.7)))
@@ -266,56 +276,35 @@ def _draw_numbers(
 
 def _draw_levels(ax: Axes, xy: np.ndarray, values: Levels) -> None:
     known = values.codes >= 0
-    colours = np.array([*palette(len(values.names)), MISSING_COLOUR])
+    colours = np.array(palette(len(values.names)))
     _scatter(ax, xy[~known], MISSING_COLOUR, n=len(xy))
-    # a fixed random order, so that the last level does not cover the others
-    order = np.random.default_rng(0).permutation(np.flatnonzero(known))
+    order = _rare_on_top(values.codes)
     _scatter(ax, xy[order], colours[values.codes[order]], n=len(xy))
-    numbered = len(values.names) > DISTINCT
+    marked = len(values.names) > DISTINCT
+    texts = marks(values.names) if marked else values.names
     handles = []
-    for code, name in enumerate(values.names):
-        prefix = f"{code + 1}  " if numbered else ""
+    for code, (name, mark) in enumerate(zip(values.names, texts, strict=True)):
+        prefix = "" if mark == name else f"{mark}  "
         count = np.count_nonzero(values.codes == code)
         handles.append(_handle(f"{prefix}{name} ({count:,})", colours[code]))
-    if not known.all():
-        handles.append(_handle(f"no value ({(~known).sum():,})", MISSING_COLOUR))
+    for why, cells in values.rest().items():
+        handles.append(_handle(f"{why} ({cells.sum():,})", MISSING_COLOUR))
     legend_beside(ax, handles, n_columns=ceil(len(handles) / _LEGEND_ROWS))
-    if numbered:
-        _number_levels(ax, xy, values)
+    if marked:
+        write_marks(ax, xy, values, texts)
+
+
+def _rare_on_top(codes: np.ndarray) -> np.ndarray:
+    """Return the order to draw cells with a level in: rare levels last, at random otherwise.
+
+    A fixed random order keeps a common level from covering others. Rare ones would drown in it:
+    each halving of the share below `_RARE` puts a level on top.
+    """
+    cells = np.random.default_rng(0).permutation(np.flatnonzero(codes >= 0))
+    share = np.bincount(codes[cells])[codes[cells]] / max(len(codes), 1)
+    halvings = np.ceil(np.log2(_RARE / share)).clip(min=0)
+    return cells[np.argsort(halvings, kind="stable")]
 
 
 def _handle(label: str, colour: str) -> Line2D:
     return Line2D([], [], marker="o", linestyle="", markersize=6, color=colour, label=label)
-
-
-def _number_levels(ax: Axes, xy: np.ndarray, values: Levels) -> None:
-    """Write each level's number near the middle of its cells, pushed apart where they collide."""
-    places = np.empty((len(values.names), 2))
-    for code in range(len(places)):
-        members = xy[values.codes == code]
-        offsets = members - np.median(members, axis=0)
-        places[code] = members[np.argmin((offsets**2).sum(axis=1))]
-    # numbers are wider than high, so they need more room sideways
-    span = np.maximum(np.ptp(xy, axis=0), 1e-12) * (1.5, 1.0)
-    places = _spread(places / span, gap=0.045) * span
-    outline: list[patheffects.AbstractPathEffect] = [
-        patheffects.withStroke(linewidth=2.5, foreground="white")
-    ]
-    for code, (x, y) in enumerate(places):
-        text = ax.text(
-            x, y, str(code + 1), ha="center", va="center", fontsize=TEXT, fontweight="bold"
-        )
-        text.set_path_effects(outline)
-
-
-def _spread(places: np.ndarray, *, gap: float) -> np.ndarray:
-    """Move points apart until no two are closer than the gap (or 200 rounds have passed)."""
-    moved = places + np.random.default_rng(0).normal(scale=1e-6, size=places.shape)
-    for _ in range(200):
-        difference = moved[:, None] - moved[None]
-        distance = np.sqrt((difference**2).sum(axis=2)) + np.eye(len(moved))
-        overlap = np.clip(gap - distance, 0, None)
-        if not overlap.any():
-            break
-        moved = moved + 0.5 * (overlap[..., None] * difference / distance[..., None]).sum(axis=1)
-    return moved

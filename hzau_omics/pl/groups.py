@@ -8,6 +8,30 @@ from hzau_omics.errors import DataContractError
 from hzau_omics.pl.style import levels
 
 
+def rows_of[T: (pd.Series, pd.DataFrame)](values: T, cells: pd.Index) -> T:
+    """Return the rows of these cells, by their names.
+
+    Raises
+    ------
+    DataContractError
+        A cell is not there, or there twice.
+
+    Examples
+    --------
+    >>> rows_of(pd.Series([1, 2], index=["c1", "c2"]), pd.Index(["c2"])).tolist()
+    [2]
+    """
+    unknown = cells.difference(values.index)
+    if len(unknown) or not values.index.is_unique:
+        msg = (
+            f"There must be one row for each cell. Received a {type(values).__name__} that lacks "
+            f"{len(unknown)} of {len(cells)} cells (first: {list(unknown[:3])}) or repeats some. "
+            "Use what belongs to the same object."
+        )
+        raise DataContractError(msg)
+    return values.loc[cells]
+
+
 def split_by_group(table: pd.DataFrame, groups: Any) -> dict[str, pd.DataFrame]:
     """Return the rows of each group, by its name; what has no label comes last.
 
@@ -33,22 +57,14 @@ def split_by_group(table: pd.DataFrame, groups: Any) -> dict[str, pd.DataFrame]:
     if groups is None:
         return {"all cells": table}
     if isinstance(groups, pd.Series):
-        unknown = table.index.difference(groups.index)
-        if len(unknown) or not groups.index.is_unique:
-            msg = (
-                "groups must give one label for each cell of the table. Got a Series that lacks "
-                f"{len(unknown)} of {len(table)} cells (first: {list(unknown[:3])}) or repeats "
-                "some. Use the obs column of the same object."
-            )
-            raise DataContractError(msg)
-        groups = groups.loc[table.index]
+        groups = rows_of(groups, table.index)
     elif len(groups) != len(table):
         msg = (
-            f"groups must give one label for each cell of the table. Got {len(groups)} labels for "
-            f"{len(table)} cells. Select the same cells in both."
+            "groups must give one label for each cell of the table. Received "
+            f"{len(groups)} labels for {len(table)} cells. Select the same cells in both."
         )
         raise DataContractError(msg)
     found = levels(groups)
     parts = {name: table[found.codes == i] for i, name in enumerate(found.names)}
-    missing = table[found.codes < 0]
-    return {**parts, "no label": missing} if len(missing) else parts
+    rest = found.rest(missing="no label")
+    return {**parts, **{why: table[cells] for why, cells in rest.items()}}

@@ -1,26 +1,29 @@
 """Pictures of imputed values and of their calibration."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
-import pandas as pd
 from anndata import AnnData
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from hzau_omics.errors import DataContractError
 from hzau_omics.metrics import interval_coverage, pearson_per_feature, pit_uniformity
+from hzau_omics.pl.measured import measured_of
 from hzau_omics.pl.style import TEXT, TITLE, legend_beside, new_axes, new_grid, palette, point_size
 from hzau_omics.pl.values import dense
 
 _BARS = 40
+UNKNOWN = "#888888"
+"""Colour of intervals that hold for no known depth."""
 
 
 def imputation(
     imputed: AnnData,
     observed: Any,
     *,
+    layer: str | None = None,
     features: Sequence[str] | None = None,
     n: int = 6,
     ncols: int = 3,
@@ -33,9 +36,13 @@ def imputation(
         Output of ``impute``: layer ``log1p_mean`` and, for interval bars, quantile layers such as
         ``q05`` and ``q95`` in counts (the outermost two are drawn).
     observed
-        Measured counts. A DataFrame is matched to ``imputed`` by cell and feature names and may
-        hold a part of them; an array or sparse matrix must have the shape of ``imputed``. NaN where
-        nothing was measured.
+        Measured counts, NaN where nothing was measured. An AnnData, such as ``mdata["adt"]``, is
+        matched to ``imputed`` by cell and feature names, and what was not imputed is left out; a
+        DataFrame is matched likewise, but may hold nothing else; an array or sparse matrix must
+        have the shape of ``imputed``. Zeros in the place of measurements are not drawn: those that
+        the model did not see (by ``obs["observed"]`` and panels), and that are too many together.
+    layer
+        Layer of an AnnData with the counts; ``X`` by default.
     features
         Names of the features to draw. By default ``n`` features spread evenly from the best to the
         worst correlation, so that the picture flatters nobody.
@@ -47,41 +54,58 @@ def imputation(
     Returns
     -------
     Figure in log1p counts, each title with the Pearson correlation over all drawn cells; interval
-    bars stand on a random 40 cells.
+    bars stand on a random 40 cells. Where a batch never measured the modality, nobody knows how
+    deeply it would have been sequenced: there the bars are grey, and no interval of a level.
+
+    Warns
+    -----
+    HzauWarning
+        If zeros are taken as not measured.
 
     Raises
     ------
     DataContractError
-        If cells or features do not match, or the layer is missing.
+        If cells or features do not match, a layer is missing, the values are no counts, or nothing
+        was measured.
 
     Examples
     --------
+    >>> import pandas as pd
     >>> adata = AnnData(np.ones((3, 1)), var=pd.DataFrame(index=["CD3"]))
     >>> adata.layers["log1p_mean"] = np.array([[0.0], [1.0], [2.0]])
     >>> imputation(adata, np.array([[0], [2], [9]])).axes[0].get_title()
     'CD3   r = 1.00'
     """
-    adata, counts = _align(imputed, observed)
-    if "log1p_mean" not in adata.layers:
+    if not isinstance(imputed, AnnData) or "log1p_mean" not in imputed.layers:
+        found = sorted(map(str, getattr(imputed, "layers", ())))
         msg = (
-            "imputed must have a layer 'log1p_mean'. Got layers "
-            f"{sorted(map(str, adata.layers))}. Pass the output of impute."
+            "imputed must have a layer 'log1p_mean'. Received a "
+            f"{type(imputed).__name__} with layers {found}. Pass the output of impute."
         )
         raise DataContractError(msg)
+    adata, counts, depth_known = measured_of(imputed, observed, layer)
     measured, predicted = np.log1p(counts), dense(adata.layers["log1p_mean"])
     pearson = pearson_per_feature(predicted, measured)
     chosen = _choose(list(map(str, adata.var_names)), pearson, features, n)
     bars = _interval_layers(adata)
     figure, axes = new_grid(len(chosen), ncols=ncols, panel=(2.9, 3.05), extra=0.4)
     for ax, j in zip(axes, chosen, strict=True):
-        interval = None if bars is None else tuple(np.log1p(layer[:, j]) for layer in bars[1:])
-        _draw_feature(ax, measured[:, j], predicted[:, j], interval, bars[0] if bars else "")
+        interval = None if bars is None else bars.of_feature(j)
+        _draw_feature(ax, measured[:, j], predicted[:, j], interval, depth_known)
         ax.set_title(f"{adata.var_names[j]}   r = {pearson[j]:.2f}", fontsize=TITLE, pad=8)
     figure.supxlabel("measured (log1p counts)", fontsize=TITLE)
     figure.supylabel("imputed (log1p counts)", fontsize=TITLE)
-    handles, labels = axes[0].get_legend_handles_labels()
+    handles: dict[str, Any] = {}
+    for ax in axes:
+        for handle, label in zip(*ax.get_legend_handles_labels(), strict=True):
+            handles.setdefault(label, handle)
     figure.legend(
-        handles, labels, loc="outside upper center", ncols=3, fontsize=TEXT, frameon=False
+        list(handles.values()),
+        list(handles),
+        loc="outside upper center",
+        ncols=3,
+        fontsize=TEXT,
+        frameon=False,
     )
     return figure
 
@@ -158,30 +182,6 @@ def _bar_margin(values: np.ndarray, bins: int) -> float:
     return float(1.96 * np.sqrt(variance) * bins / len(cell))
 
 
-def _align(imputed: AnnData, observed: Any) -> tuple[AnnData, np.ndarray]:
-    if isinstance(observed, pd.DataFrame):
-        for what, wanted, known in (
-            ("cells", observed.index, imputed.obs_names),
-            ("features", observed.columns, imputed.var_names),
-        ):
-            unknown = wanted.difference(known)
-            if len(unknown):
-                msg = (
-                    f"observed may only hold {what} that were imputed. Got {len(unknown)} others "
-                    f"(first: {list(unknown[:3])}). Select the {what} of imputed."
-                )
-                raise DataContractError(msg)
-        return imputed[observed.index, observed.columns], dense(observed)
-    counts = dense(observed)
-    if counts.shape != imputed.shape:
-        msg = (
-            "observed must have the shape of imputed, or be a DataFrame with cell and feature "
-            f"names. Got {counts.shape} and {imputed.shape}. Select the same cells and features."
-        )
-        raise DataContractError(msg)
-    return imputed, counts
-
-
 def _choose(
     names: list[str], pearson: np.ndarray, features: Sequence[str] | None, n: int
 ) -> list[int]:
@@ -193,15 +193,32 @@ def _choose(
     unknown = [name for name in features if name not in names]
     if unknown or not features:
         msg = (
-            f"features must name features of imputed. Got {unknown or 'none'}; imputed has "
+            f"features must name features of imputed. Received {unknown or 'none'}; imputed has "
             f"{len(names)}, such as {names[:5]}."
         )
         raise DataContractError(msg)
     return [names.index(name) for name in features]
 
 
-def _interval_layers(adata: AnnData) -> tuple[str, np.ndarray, np.ndarray] | None:
-    """Return a label and the outermost two quantile layers in counts, if there are two."""
+class _Interval(NamedTuple):
+    """Bounds of intervals in log1p counts, from which to which percent of the draws they go."""
+
+    low: np.ndarray
+    high: np.ndarray
+    percents: tuple[float, float]
+
+    def of_feature(self, j: int) -> "_Interval":
+        return _Interval(self.low[:, j], self.high[:, j], self.percents)
+
+    def label(self, *, depth_known: bool) -> str:
+        low, high = self.percents
+        if depth_known:
+            return f"{high - low:g} % interval"
+        return f"{low:g} % to {high:g} % of draws, depth of the batch unknown"
+
+
+def _interval_layers(adata: AnnData) -> _Interval | None:
+    """Return the outermost two quantile layers, if there are two."""
     percents = {}
     for name in adata.layers:
         digits = str(name)[1:]
@@ -210,16 +227,16 @@ def _interval_layers(adata: AnnData) -> tuple[str, np.ndarray, np.ndarray] | Non
     if len(percents) < 2:
         return None
     low, high = min(percents), max(percents)
-    label = f"{high - low:g} % interval"
-    return label, dense(adata.layers[percents[low]]), dense(adata.layers[percents[high]])
+    lowest, highest = (np.log1p(dense(adata.layers[percents[end]])) for end in (low, high))
+    return _Interval(lowest, highest, (low, high))
 
 
 def _draw_feature(
     ax: Axes,
     measured: np.ndarray,
     predicted: np.ndarray,
-    interval: tuple[np.ndarray, ...] | None,
-    interval_label: str,
+    interval: _Interval | None,
+    depth_known: np.ndarray,
 ) -> None:
     known = np.flatnonzero(~np.isnan(measured))
     blue, orange = palette(2)
@@ -236,9 +253,13 @@ def _draw_feature(
     top = [measured[known].max(initial=1.0), predicted[known].max(initial=1.0)]
     if interval is not None:
         some = np.random.default_rng(0).permutation(known)[:_BARS]
-        low, high = (bound[some] for bound in interval)
-        ax.vlines(measured[some], low, high, color=orange, alpha=0.6, lw=1, label=interval_label)
-        top.append(high.max(initial=1.0))
+        for of_known, colour in ((True, orange), (False, UNKNOWN)):
+            cells = some[depth_known[some] == of_known]
+            if cells.size:
+                low, high = interval.low[cells], interval.high[cells]
+                label = interval.label(depth_known=of_known)
+                ax.vlines(measured[cells], low, high, color=colour, alpha=0.6, lw=1, label=label)
+                top.append(high.max())
     limit = 1.05 * max(top)
     ax.plot([0, limit], [0, limit], color="#333333", lw=1, ls="--", label="imputed = measured")
     ax.set(xlim=(-0.03 * limit, limit), ylim=(-0.03 * limit, limit))

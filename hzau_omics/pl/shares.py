@@ -4,17 +4,20 @@ from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
+from anndata import AnnData
 from matplotlib.axes import Axes
 from matplotlib.patches import Patch
+from mudata import MuData
 
 from hzau_omics.errors import ConfigError, DataContractError
 from hzau_omics.pl.groups import split_by_group
+from hzau_omics.pl.sources import groups_of, presence_of, table_of
 from hzau_omics.pl.style import TEXT, TITLE, legend_beside, new_axes, palette, text_colour
 from hzau_omics.pl.ternary import draw_triangle
 
 
 def gate(
-    weights: pd.DataFrame,
+    weights: pd.DataFrame | AnnData | MuData,
     groups: Any = None,
     *,
     kind: Literal["bar", "box", "ternary"] = "bar",
@@ -25,12 +28,14 @@ def gate(
     Parameters
     ----------
     weights
-        Gate weights, cells x modalities in [0, 1], rows summing to 1. A weight of exactly 0 means
-        that the cell lacks the modality: pass cells that have all modalities to see what the gate
-        chooses rather than what was measured.
+        Gate weights, cells x modalities in [0, 1], rows summing to 1; or cells (AnnData or MuData)
+        that have them in ``obsm["hzau_gate"]``, where ``annotate`` writes them. A weight
+        of exactly 0 means that the cell lacks the modality: pass cells that have all modalities to
+        see what the gate chooses rather than what was measured.
     groups
         Label per cell, such as the cell type; a Series is matched to ``weights`` by cell name,
-        anything else by position. None draws all cells as one group.
+        anything else by position. Of AnnData and MuData also the name of a column of ``obs``. None
+        draws all cells as one group.
     kind
         ``"bar"``: the mean weights, stacked to 1. ``"box"``: the spread over cells, without the
         zeros of absent modalities. ``"ternary"``: each cell in a triangle of three modalities, the
@@ -58,8 +63,10 @@ def gate(
     """
     draw = {"bar": _draw_bars, "box": _draw_boxes, "ternary": draw_triangle}.get(kind)
     if draw is None:
-        msg = f"kind must be 'bar', 'box' or 'ternary'. Got {kind!r}."
+        msg = f"kind must be 'bar', 'box' or 'ternary'. Received {kind!r}."
         raise ConfigError(msg)
+    groups = groups_of(weights, groups)
+    weights = table_of(weights, "hzau_gate", method="get_gate_weights")
     _check_shares(weights, what="weights", source="get_gate_weights", absent=False)
     parts = split_by_group(weights, groups)
     if kind == "ternary":
@@ -80,7 +87,7 @@ def gate(
 
 
 def reliability(
-    values: pd.DataFrame,
+    values: pd.DataFrame | AnnData | MuData,
     groups: Any = None,
     *,
     threshold: float = 0.5,
@@ -91,7 +98,8 @@ def reliability(
     Parameters
     ----------
     values
-        Reliability, cells x modalities in [0, 1], 1 = to be trusted, NaN where absent.
+        Reliability, cells x modalities in [0, 1], 1 = to be trusted, NaN where absent; or cells
+        that have it in ``obsm["hzau_reliability"]``.
     groups
         As in :func:`gate`.
     threshold
@@ -118,6 +126,8 @@ def reliability(
     >>> ax.get_xlabel()
     'share of measurements with reliability below 0.5'
     """
+    groups = groups_of(values, groups)
+    values = table_of(values, "hzau_reliability", method="get_reliability")
     _check_shares(values, what="values", source="get_reliability", absent=True)
     parts = split_by_group(values, groups)
     names = list(map(str, values.columns))
@@ -139,13 +149,14 @@ def reliability(
     return axes
 
 
-def pattern_names(present: pd.DataFrame) -> pd.Series:
+def pattern_names(present: Any) -> pd.Series:
     """Name the set of modalities that each cell has.
 
     Parameters
     ----------
     present
-        Boolean table, cells x modalities.
+        MuData, or store of cells; AnnData of all cells, as from ``to_anndata``; or a boolean table
+        of cells x modalities.
 
     Returns
     -------
@@ -155,19 +166,14 @@ def pattern_names(present: pd.DataFrame) -> pd.Series:
     Raises
     ------
     DataContractError
-        If the table is not boolean or has no column.
+        If it does not say which cell has which modality.
 
     Examples
     --------
     >>> pattern_names(pd.DataFrame({"rna": [True, False], "adt": [True, True]})).tolist()
     ['rna + adt', 'adt']
     """
-    if present.shape[1] == 0 or not all(map(pd.api.types.is_bool_dtype, present.dtypes)):
-        msg = (
-            "present must be a boolean table of cells x modalities. Got "
-            f"{dict(present.dtypes.astype(str))}. Use `weights > 0` or the store's presence."
-        )
-        raise DataContractError(msg)
+    present = presence_of(present)
     columns = np.array(list(map(str, present.columns)))
     matrix, inverse = np.unique(present.to_numpy(bool), axis=0, return_inverse=True)
     names = [" + ".join(columns[row]) or "none" for row in matrix]
@@ -177,13 +183,14 @@ def pattern_names(present: pd.DataFrame) -> pd.Series:
     return pd.Series(cells, index=present.index, name="modalities")
 
 
-def pattern_counts(present: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
+def pattern_counts(present: Any, *, ax: Axes | None = None) -> Axes:
     """Draw how many cells have which modalities.
 
     Parameters
     ----------
     present
-        Boolean table, cells x modalities.
+        MuData, or store of cells; AnnData of all cells, as from ``to_anndata``; or a boolean table
+        of cells x modalities.
     ax
         Axes to draw into; a new figure by default.
 
@@ -194,7 +201,7 @@ def pattern_counts(present: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     Raises
     ------
     DataContractError
-        If the table is not boolean or has no column.
+        If it does not say which cell has which modality.
 
     Examples
     --------
@@ -202,10 +209,11 @@ def pattern_counts(present: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     >>> [label.get_text() for label in ax.get_yticklabels()]
     ['rna + adt', 'adt']
     """
-    counts = pattern_names(present).value_counts(sort=False)
+    patterns = pattern_names(present)
+    counts = patterns.value_counts(sort=False)
     axes = new_axes(ax, size=(6.5, 0.9 + 0.4 * len(counts)))
     bars = axes.barh(range(len(counts)), counts.to_numpy(float), color=palette(1)[0], height=0.7)
-    total = max(len(present), 1)
+    total = max(len(patterns), 1)
     labels = [f"{n:,} ({n / total:.0%})" for n in counts]
     axes.bar_label(bars, labels, padding=4, fontsize=TEXT)
     axes.set_yticks(range(len(counts)), list(counts.index))
@@ -221,7 +229,7 @@ def _check_shares(values: pd.DataFrame, *, what: str, source: str, absent: bool)
     inside = ((x >= 0) & (x <= 1 + 1e-6)) | (np.isnan(x) & absent)
     if x.size == 0 or not inside.all():
         msg = (
-            f"{what} must be a table of cells x modalities with values in [0, 1]. Got shape "
+            f"{what} must be a table of cells x modalities with values in [0, 1]. Received shape "
             f"{x.shape}. Pass the output of {source}."
         )
         raise DataContractError(msg)

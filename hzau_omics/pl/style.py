@@ -19,13 +19,15 @@ MISSING_COLOUR = "#D3D3D3"
 CONTINUOUS_MAP = "viridis"
 
 # Seven colours of Okabe and Ito (the yellow slightly darkened for white paper), then Tol's muted
-# scheme and a few neighbours. From the eighth level on, pictures also number the levels.
+# scheme and a few neighbours. From the eighth level on, pictures also mark the levels.
 _COLOURS = (
     *("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#E5D436"),
     *("#332288", "#44AA99", "#882255", "#999933", "#AA4499", "#117733", "#DDCC77"),
     *("#661100", "#6699CC", "#CC6677", "#333333", "#A6761D", "#7570B3"),
 )
 DISTINCT = 7
+
+MISSING, EMPTY = -1, -2
 
 
 class Levels(NamedTuple):
@@ -36,11 +38,27 @@ class Levels(NamedTuple):
     names
         Names of the levels in their order.
     codes
-        Position of each cell's level in ``names``, -1 where missing; shape (cells,).
+        Position of each cell's level in ``names``, `MISSING` where there is no value, `EMPTY` where
+        it is an empty text; shape (cells,).
     """
 
     names: list[str]
     codes: np.ndarray
+
+    def rest(self, missing: str = "no value") -> dict[str, np.ndarray]:
+        """Return which cells have no level, by why: "none" is said of them, or nothing is.
+
+        Examples
+        --------
+        >>> {why: int(cells.sum()) for why, cells in levels(["T", "", None, ""]).rest().items()}
+        {'none': 2, 'no value': 1}
+        """
+        masks = {"none": self.codes == EMPTY, missing: self.codes == MISSING}
+        return {
+            f"({why})" if why in self.names else why: cells
+            for why, cells in masks.items()
+            if cells.any()
+        }
 
 
 def palette(n: int) -> list[str]:
@@ -101,19 +119,36 @@ def levels(values: Any) -> Levels:
 
     Returns
     -------
-    Levels that occur: in the order of a categorical dtype, sorted otherwise.
+    Levels that occur: in the order of a categorical dtype, sorted otherwise, numbers by value. An
+    empty text, such as the suspicious modalities of most cells, is no level.
 
     Examples
     --------
     >>> levels(["T", "B", None]).names
     ['B', 'T']
+    >>> levels(["10", "2", ""]).names
+    ['2', '10']
     """
     series = pd.Series(values)
-    if not isinstance(series.dtype, pd.CategoricalDtype):
+    categorical = isinstance(series.dtype, pd.CategoricalDtype)
+    if not categorical:
         text = series.astype(object).where(series.notna())
         series = pd.Series(pd.Categorical(text.map(str, na_action="ignore")))
-    used = series.cat.remove_unused_categories().cat
-    return Levels([str(c) for c in used.categories], used.codes.to_numpy())
+    names = [str(category) for category in series.cat.categories]
+    codes = series.cat.codes.to_numpy()
+    used = {names[code] for code in np.unique(codes) if code >= 0 and names[code].strip()}
+    order = [name for name in dict.fromkeys(names) if name in used]
+    if not categorical:
+        order.sort(key=_by_value)
+    place = {name: i for i, name in enumerate(order)}
+    # The last entry is what the code -1 finds.
+    places = np.array([*(place.get(name, EMPTY) for name in names), MISSING])
+    return Levels(order, places[codes])
+
+
+def _by_value(name: str) -> tuple[bool, float, str]:
+    number = name.removeprefix("-").replace(".", "", 1)
+    return not number.isdecimal(), float(name) if number.isdecimal() else 0.0, name
 
 
 def point_size(n: int) -> float:
@@ -172,7 +207,10 @@ def new_grid(
     (3, [4.0, 4.0])
     """
     if n < 1 or ncols < 1:
-        msg = f"there must be at least one panel and one per row. Got {n} panel(s), ncols={ncols}."
+        msg = (
+            "there must be at least one panel and one per row. Received "
+            f"{n} panel(s), ncols={ncols}."
+        )
         raise ConfigError(msg)
     columns = min(n, ncols)
     rows = ceil(n / columns)

@@ -24,8 +24,8 @@ def draw_triangle(ax: Axes, parts: dict[str, pd.DataFrame], names: list[str]) ->
     """
     if len(names) != N_CORNERS:
         msg = (
-            f"kind='ternary' draws three modalities. Got {len(names)}: {', '.join(names)}. Select "
-            "three columns, or take kind='bar' or 'box'."
+            "kind='ternary' draws three modalities. Received "
+            f"{len(names)}: {', '.join(names)}. Select three columns, or take kind='bar' or 'box'."
         )
         raise ConfigError(msg)
     ax.add_patch(Polygon(CORNERS, fill=False, edgecolor="#333333", linewidth=1))

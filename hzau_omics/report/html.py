@@ -14,6 +14,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from matplotlib.figure import Figure
 
 from hzau_omics.errors import ConfigError
+from hzau_omics.files import replacing
 from hzau_omics.report.content import Picture, ReportContent, Section, Table
 from hzau_omics.report.sections import SECTIONS
 
@@ -68,11 +69,13 @@ def write_report(path: str | PathLike[str], content: ReportContent) -> Path:
     target = Path(path)
     if not target.parent.is_dir():
         msg = (
-            f"a report needs an existing folder. Got {str(target)!r}, whose folder does not exist. "
-            "Create it first."
+            "a report needs an existing folder. Received "
+            f"{str(target)!r}, whose folder does not exist. Create it first."
         )
         raise ConfigError(msg)
-    target.write_text(_render(content), encoding="utf-8")
+    page = _render(content)
+    with replacing(target) as partial:
+        partial.write_text(page, encoding="utf-8")
     return target
 
 
@@ -106,7 +109,7 @@ def _image(picture: Picture) -> str:
         image = buffer.getvalue()
     if not isinstance(image, bytes) or not image.startswith(_PNG_SIGNATURE):
         msg = (
-            "a picture must be a matplotlib Figure or the bytes of a PNG file. Got "
+            "a picture must be a matplotlib Figure or the bytes of a PNG file. Received "
             f"{type(image).__name__} for {picture.alt!r}. Pass `axes.figure`, or save it as PNG."
         )
         raise ConfigError(msg)

@@ -44,11 +44,12 @@ class FakeModel:
         self.calls["train"] = options
 
     def annotate(self, mdata: Any) -> None:
+        self.calls["annotate"] = True
         mdata.obsm["X_hzau"] = np.ones((mdata.n_obs, 2))
         mdata.obsm["hzau_gate"] = pd.DataFrame({"rna": np.ones(mdata.n_obs)}, index=mdata.obs_names)
 
     def save(self, folder: Path, *, overwrite: bool) -> None:
-        assert overwrite
+        self.calls["save"] = {"overwrite": overwrite}
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "weights").touch()
 

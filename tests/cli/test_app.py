@@ -43,6 +43,23 @@ def test_an_error_is_one_line_and_a_code(
     assert captured.err.count("\n") == 1
 
 
+@pytest.mark.parametrize(
+    "error", [KeyError("name"), RuntimeError("two\nlines"), ValueError(), TypeError()], ids=repr
+)
+def test_an_error_that_may_be_a_bug_is_one_line_too_and_says_how_to_see_more(
+    run: Callable[..., int],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    error: Exception,
+) -> None:
+    raise_in_info(monkeypatch, error)
+    assert run("info") == 1
+    message = capsys.readouterr().err
+    assert message.startswith(f"error: {type(error).__name__}")
+    assert message.endswith("(add --debug for the traceback)\n")
+    assert message.count("\n") == 1
+
+
 @pytest.mark.parametrize("words", [["--debug", "info"], ["info", "--debug"]])
 def test_debug_shows_the_traceback(monkeypatch: pytest.MonkeyPatch, words: list[str]) -> None:
     raise_in_info(monkeypatch, DataContractError("rule"))

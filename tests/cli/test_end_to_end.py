@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import h5py
 import mudata
 import numpy as np
 import pytest
@@ -26,6 +27,30 @@ def result_of(run: Callable[..., int], capsys: pytest.CaptureFixture[str]) -> RE
         return json.loads(captured.out)
 
     return program
+
+
+def test_after_a_failed_write_the_saved_model_gives_the_annotations(
+    run: Callable[..., int], tmp_path: Path
+) -> None:
+    mdata = ho.data.simulate(60, seed=0, n_features={"rna": 12, "adt": 6})
+    mdata.obs["ratio"] = 1.0
+    source, out = tmp_path / "cells.h5mu", tmp_path / "run"
+    mdata.write(source)
+    with h5py.File(source, "r+") as file:
+        obs = file["obs"]
+        obs.create_group("CD4")
+        obs.move("ratio", "CD4/CD8")
+        order = [name.replace("ratio", "CD4/CD8") for name in obs.attrs["column-order"]]
+        obs.attrs["column-order"] = order
+    options = ["--modality", "rna=nb", "--modality", "adt=nb", "--max-epochs", 1, "--n-latent", 4]
+    assert run("train", source, *options, "--out", out) == 1
+    # What the message advises.
+    cells = mudata.read_h5mu(source)
+    cells.obs = cells.obs.rename(columns={"CD4/CD8": "CD4_CD8"})
+    model = ho.model.HZAUVAE.load(out / "model", cells)
+    model.annotate(cells)
+    cells.write(tmp_path / "annotated.h5mu")
+    assert mudata.read_h5mu(tmp_path / "annotated.h5mu").obsm["X_hzau"].shape == (60, 4)
 
 
 @pytest.fixture

@@ -40,7 +40,8 @@ def test_store_train_and_impute(files, tmp_path, capsys):
     assert json.loads(text) == {"store": str(store), "cells": 120, "modalities": ["rna", "adt"]}
     code, _, message = call(capsys, "data", "store", *files, *modalities, "--out", store)
     assert code == 2
-    assert "exists. Pass overwrite=True" in message
+    assert "exists; add --overwrite to replace it" in message
+    assert call(capsys, "data", "store", *files, *modalities, "--out", store, "--overwrite")[0] == 0
 
     options = ["--max-epochs", 2, "--n-latent", 4, "--out", out]
     code, text, _ = call(capsys, "train", store, *options)
@@ -55,10 +56,18 @@ def test_store_train_and_impute(files, tmp_path, capsys):
     code, text, _ = call(capsys, *words, imputed)
     assert code == 0
     assert anndata.read_zarr(imputed).shape == (120, 6)
+    code, _, message = call(capsys, *words, imputed)
+    assert code == 2
+    assert "exists; add --overwrite to replace it" in message
+    assert call(capsys, *words, imputed, "--overwrite")[0] == 0
     code, _, message = call(capsys, *words, tmp_path / "adt.h5mu")
     assert code == 2
     assert "--out must end in .zarr" in message
 
+    code, _, message = call(capsys, "train", store, *options[:-1], tmp_path / "other")
+    assert code == 2
+    assert "has results (X_hzau, hzau_gate, hzau_reliability); add --overwrite" in message
+    assert not (tmp_path / "other").exists()
     code, _, message = call(capsys, "train", store, *modalities, *options)
     assert code == 2
     assert "--modality does not go with a store" in message

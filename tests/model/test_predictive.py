@@ -52,9 +52,19 @@ def test_imputed_values_are_laid_out_as_promised(model):
     assert imputed.var_names.equals(model.adata["adt"].var_names)
     assert _layers(imputed) == {"q05", "q95", "log1p_mean"}
     np.testing.assert_array_equal(imputed.obs["observed"], model._store.present[:, 1])
+    measured = model.layout.modality("adt").measured[model._store.batch]
+    np.testing.assert_array_equal(imputed.obs["batch_measured"], measured)
     part = model.impute("adt", n_samples=2, indices=[5, 3], features=["adt_6", "adt_0"])
+    assert part.obs["batch_measured"].tolist() == measured[[5, 3]].tolist()
     assert part.obs_names.tolist() == list(model.adata.obs_names[[5, 3]])
     assert part.var_names.tolist() == ["adt_6", "adt_0"]
+
+
+def test_with_panels_a_layer_says_what_was_measured(panel_model):
+    poor = (panel_model.adata.obs["batch"] == "batch_1").to_numpy()
+    names = ["adt_9", "adt_2"]
+    imputed = panel_model.impute("adt", n_samples=1, features=names)
+    assert imputed.layers["measured"].tolist() == [[not p, True] for p in poor]
 
 
 def test_quantiles_are_ordered_and_named_by_their_percent(model):

@@ -7,7 +7,16 @@ from hypothesis import given, strategies as st
 from matplotlib.colors import to_rgb
 
 from hzau_omics.errors import ConfigError
-from hzau_omics.pl.style import DISTINCT, levels, new_grid, palette, point_size, text_colour
+from hzau_omics.pl.style import (
+    DISTINCT,
+    EMPTY,
+    MISSING,
+    levels,
+    new_grid,
+    palette,
+    point_size,
+    text_colour,
+)
 
 
 @given(n=st.integers(0, 60))
@@ -46,6 +55,9 @@ def test_levels_keep_categorical_order_and_drop_unused_ones() -> None:
         pytest.param([True, False], ["False", "True"], [1, 0], id="boolean"),
         pytest.param(pd.Series(["b", np.nan], index=[7, 3]), ["b"], [0, -1], id="series"),
         pytest.param(np.array(["x", "x"]), ["x"], [0, 0], id="array"),
+        pytest.param(["10", "2", "-1", "b"], ["-1", "2", "10", "b"], [2, 1, 0, 3], id="numbers"),
+        pytest.param(["", " ", "a", None], ["a"], [EMPTY, EMPTY, 0, MISSING], id="empty"),
+        pytest.param(pd.Categorical([1, "1"]), ["1"], [0, 0], id="one name"),
     ],
 )
 def test_levels_of_other_types(values: object, names: list[str], codes: list[int]) -> None:
@@ -68,5 +80,5 @@ def test_text_on_every_colour_has_contrast() -> None:
 
 @pytest.mark.parametrize(("n", "ncols"), [(0, 3), (2, 0)])
 def test_grid_refuses_no_panels(n: int, ncols: int) -> None:
-    with pytest.raises(ConfigError, match=rf"Got {n} panel\(s\), ncols={ncols}"):
+    with pytest.raises(ConfigError, match=rf"Received {n} panel\(s\), ncols={ncols}"):
         new_grid(n, ncols=ncols, panel=(1, 1))

@@ -1,0 +1,128 @@
+"""Results of commands: nothing is replaced unasked, and what cannot be written is explained."""
+
+import errno
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hzau_omics.errors import ConfigError, DataContractError
+
+if TYPE_CHECKING:
+    from mudata import MuData
+
+# anndata says in a note which name it could not write.
+_CLASS = re.compile(r" (in|into|for) <class '[^']*'>")
+_NOTE = re.compile(r"writing key (?P<key>.+) of <class .+> to (?P<group>\S+)")
+
+
+def check_outputs(
+    outputs: Sequence[Path], sources: Sequence[Path], *, overwrite: bool = False
+) -> None:
+    """Refuse to write a result over an input, or over what is there already.
+
+    Raises
+    ------
+    ConfigError
+        An output is an input, lies in one or holds one; or it exists and is not to be replaced.
+    """
+    for out in outputs:
+        for source in sources:
+            written, read = out.resolve(), source.resolve()
+            if written == read:
+                msg = f"the output {out} is the input itself; give --out another name"
+                raise ConfigError(msg)
+            if read in written.parents or written in read.parents:
+                msg = f"the output {out} and the input {source} lie in one another; change --out"
+                raise ConfigError(msg)
+    there = [str(out) for out in outputs if out.exists() and not _is_empty_folder(out)]
+    if there and not overwrite:
+        msg = f"{', '.join(there)} exists; add --overwrite to replace it, or change --out"
+        raise ConfigError(msg)
+
+
+def make_folder(folder: Path) -> None:
+    """Make the folder of the results, if it is not there.
+
+    Raises
+    ------
+    ConfigError
+        There is a file of this name.
+    """
+    if folder.exists() and not folder.is_dir():
+        msg = f"{folder} is a file, and --out needs a folder there; change --out"
+        raise ConfigError(msg)
+    folder.mkdir(parents=True, exist_ok=True)
+
+
+@contextmanager
+def attempt(step: str, *, saved: Path | None = None) -> Iterator[None]:
+    """Say of an error which step failed, why, and that the model is saved, if it is.
+
+    Raises
+    ------
+    OSError
+        Whatever went wrong, but for our own errors where nothing is saved yet: these say it.
+    """
+    try:
+        yield
+    except Exception as error:
+        if saved is None and isinstance(error, ConfigError | DataContractError):
+            raise
+        msg = f"cannot {step}: {reason_of(error)}"
+        if saved is not None:
+            msg = (
+                f"the model is saved in {saved}; {msg} To go on without training again, load it "
+                "in Python (HZAUVAE.load), call annotate, and write the data."
+            )
+        raise OSError(msg) from error
+
+
+def reason_of(error: Exception) -> str:
+    """Say in a sentence or two why something could not be written, and the remedy if it is known.
+
+    Examples
+    --------
+    >>> reason_of(OSError(errno.ENOSPC, "write failed"))
+    'no space is left on the device. Free some space.'
+    """
+    text = _CLASS.sub("", " ".join(str(error).split())).rstrip(".")
+    code = getattr(error, "errno", None)
+    # HDF5 wraps what the system says.
+    if code == errno.ENOSPC or f"errno = {errno.ENOSPC}," in text:
+        return "no space is left on the device. Free some space."
+    for note in getattr(error, "__notes__", ()):
+        found = _NOTE.search(note)
+        if found is not None:
+            return (
+                f"the file cannot hold {found['key']} of {found['group']}: {text}. "
+                "Rename it, change its type, or remove it."
+            )
+    return f"{text or type(error).__name__}."
+
+
+def names_with_slash(mdata: "MuData") -> list[str]:
+    """List the columns whose name an ``.h5mu`` cannot hold, though older files do.
+
+    Examples
+    --------
+    >>> import anndata, mudata
+    >>> adata = anndata.AnnData(shape=(2, 1))
+    >>> adata.obs["CD4/CD8"] = 1.0
+    >>> names_with_slash(mudata.MuData({"rna": adata}))
+    ["'CD4/CD8' of rna.obs"]
+    """
+    frames = {"obs": mdata.obs, "var": mdata.var}
+    for name, adata in mdata.mod.items():
+        frames |= {f"{name}.obs": adata.obs, f"{name}.var": adata.var}
+    return [
+        f"{column!r} of {where}"
+        for where, frame in frames.items()
+        for column in frame.columns
+        if "/" in str(column)
+    ]
+
+
+def _is_empty_folder(path: Path) -> bool:
+    return path.is_dir() and not any(path.iterdir())

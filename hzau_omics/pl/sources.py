@@ -1,0 +1,184 @@
+"""What pictures find in the objects that users have at hand."""
+
+from difflib import get_close_matches
+from typing import Any
+
+import pandas as pd
+from anndata import AnnData
+from mudata import MuData
+
+from hzau_omics.errors import DataContractError
+
+ANNDATA_LIKE = (AnnData, MuData)
+
+
+def presence_of(source: Any) -> pd.DataFrame:
+    """Return which cell has which modality, as a boolean table.
+
+    Parameters
+    ----------
+    source
+        MuData, or store of cells; AnnData of all cells with ``obs["modalities"]``, as from
+        ``to_anndata``; or the table itself.
+
+    Raises
+    ------
+    DataContractError
+        It says nothing about modalities.
+
+    Examples
+    --------
+    >>> obs = pd.DataFrame({"modalities": ["rna+adt", "rna"]}, index=["c1", "c2"])
+    >>> presence_of(AnnData(obs=obs))["adt"].tolist()
+    [True, False]
+    """
+    if isinstance(source, MuData):
+        from hzau_omics.data.presence import check_container, row_map
+
+        check_container(source)
+        has = {name: row_map(source, name) >= 0 for name in source.mod}
+        return pd.DataFrame(has, index=source.obs_names)
+    if isinstance(source, AnnData):
+        column = column_of(source.obs, "modalities").astype(object)
+        patterns = column.where(column.notna(), "").map(str)
+        parts = {text: _modalities(text) for text in patterns.unique()}
+        names = list(dict.fromkeys(name for some in parts.values() for name in some))
+        rows = [[name in parts[text] for name in names] for text in patterns]
+        return pd.DataFrame(rows, index=source.obs_names, columns=names, dtype=bool)
+    if hasattr(source, "present") and hasattr(source, "layout"):
+        return pd.DataFrame(source.present, index=source.obs_names, columns=source.layout.names)
+    if (
+        not isinstance(source, pd.DataFrame)
+        or source.shape[1] == 0
+        or not all(map(pd.api.types.is_bool_dtype, source.dtypes))
+    ):
+        msg = (
+            "present must be a MuData, an AnnData from to_anndata, a store, or a boolean table of "
+            f"cells x modalities. Received {_describe(source)}. Of gate weights, pass weights > 0."
+        )
+        raise DataContractError(msg)
+    return source
+
+
+def table_of(source: Any, key: str, *, method: str) -> pd.DataFrame:
+    """Return a table of cells x modalities: the one given, or that in ``obsm[key]``.
+
+    Raises
+    ------
+    DataContractError
+        There is none; the message names the method of the model that makes it.
+
+    Examples
+    --------
+    >>> adata = AnnData(obs=pd.DataFrame(index=["c1"]))
+    >>> adata.obsm["hzau_gate"] = pd.DataFrame({"rna": [1.0]}, index=["c1"])
+    >>> table_of(adata, "hzau_gate", method="get_gate_weights").columns.tolist()
+    ['rna']
+    """
+    table = source
+    if isinstance(source, ANNDATA_LIKE):
+        if key not in source.obsm:
+            msg = (
+                f"The cells must have obsm[{key!r}]. Received obsm with {sorted(source.obsm)}. "
+                f"Call model.annotate on the MuData first, or pass model.{method}()."
+            )
+            raise DataContractError(msg)
+        table = source.obsm[key]
+    if not isinstance(table, pd.DataFrame):
+        msg = (
+            "The values must be a DataFrame of cells x modalities, or cells (AnnData or MuData) "
+            f"that have it in obsm[{key!r}]. Received {_describe(table)}. "
+            f"Pass model.{method}()."
+        )
+        raise DataContractError(msg)
+    return table
+
+
+def groups_of(source: Any, groups: Any) -> Any:
+    """Return labels of cells: those given, or a column of ``obs`` by its name.
+
+    Raises
+    ------
+    DataContractError
+        A name is given, and there is no ``obs`` or no such column.
+
+    Examples
+    --------
+    >>> adata = AnnData(obs=pd.DataFrame({"type": ["B"]}, index=["c1"]))
+    >>> groups_of(adata, "type").tolist()
+    ['B']
+    """
+    if not isinstance(groups, str):
+        return groups
+    if not isinstance(source, ANNDATA_LIKE):
+        msg = (
+            "groups names a column of obs where cells are given as AnnData or MuData. Received "
+            f"groups={groups!r} with {_describe(source)}. Pass the labels, adata.obs[{groups!r}]."
+        )
+        raise DataContractError(msg)
+    return column_of(source.obs, groups)
+
+
+def column_of(obs: pd.DataFrame, name: str) -> pd.Series:
+    """Return a column of ``obs``.
+
+    Raises
+    ------
+    DataContractError
+        There is none of this name.
+
+    Examples
+    --------
+    >>> column_of(pd.DataFrame({"type": ["B"]}), "type").tolist()
+    ['B']
+    """
+    if name not in obs:
+        close = get_close_matches(str(name), list(map(str, obs.columns)), n=1)
+        hint = f" Did you mean {close[0]!r}?" if close else ""
+        msg = f"There must be such a column of obs. Received {name!r}; obs has {list(obs)}.{hint}"
+        raise DataContractError(msg)
+    column: pd.Series = obs[name]
+    return column
+
+
+def points_of(source: Any, basis: str) -> Any:
+    """Return an embedding: the array given, or that in ``obsm[basis]``.
+
+    Raises
+    ------
+    DataContractError
+        There is none; the message says how to make it.
+
+    Examples
+    --------
+    >>> obs = pd.DataFrame(index=["c1"])
+    >>> adata = AnnData(obs=obs, obsm={"X_umap": pd.DataFrame({"x": [0.0], "y": [1.0]}, obs.index)})
+    >>> points_of(adata, "X_umap").shape
+    (1, 2)
+    """
+    if not isinstance(source, ANNDATA_LIKE):
+        return source
+    if basis in source.obsm:
+        return source.obsm[basis]
+    remedy = "Run scanpy.pp.neighbors(adata, use_rep='X_hzau') and scanpy.tl.umap(adata) first."
+    if isinstance(source, MuData):
+        remedy = (
+            "Take adata = model.to_anndata(), run scanpy.pp.neighbors(adata, use_rep='X_hzau') and "
+            f"scanpy.tl.umap(adata), and pass adata, or set mdata.obsm[{basis!r}] to its embedding."
+        )
+    msg = (
+        f"umap draws obsm[{basis!r}] and computes nothing. Received obsm with "
+        f"{sorted(source.obsm)}. {remedy}"
+    )
+    raise DataContractError(msg)
+
+
+def _modalities(text: str) -> list[str]:
+    return [name.strip() for name in text.split("+") if name.strip()]
+
+
+def _describe(value: Any) -> str:
+    if isinstance(value, pd.DataFrame):
+        return f"a DataFrame with {dict(value.dtypes.astype(str))}"
+    shape = getattr(value, "shape", None)
+    return f"{type(value).__name__}" + (f" of shape {shape}" if shape is not None else "")
