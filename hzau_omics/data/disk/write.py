@@ -12,6 +12,7 @@ import scipy.sparse as sp
 from mudata import MuData
 from numpy.typing import NDArray
 
+from hzau_omics.checks import check_flag
 from hzau_omics.data.build import build_layout
 from hzau_omics.data.disk.columns import presence_column
 from hzau_omics.data.disk.folders import partial_of, publish
@@ -94,7 +95,7 @@ class StoreWriter:
             "continuous_covariate_keys": continuous_covariate_keys,
             "labels_key": labels_key,
         }
-        _check_target(self.path, overwrite=overwrite)
+        _check_target(self.path, overwrite=check_flag("overwrite", overwrite))
         self._partial = partial_of(self.path)
         if self._partial.exists():
             shutil.rmtree(self._partial)

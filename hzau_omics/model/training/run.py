@@ -3,7 +3,8 @@
 import logging
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from numbers import Real
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,15 @@ from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from scvi.train import Trainer
 
+from hzau_omics.checks import (
+    as_list,
+    check_flag,
+    check_integer,
+    check_path,
+    if_given,
+    refusal,
+    unwrap,
+)
 from hzau_omics.errors import ConfigError, DataContractError
 from hzau_omics.model.calibration import reset_calibration
 from hzau_omics.model.training.callbacks import MONITOR, BestWeights, GracefulStop, NaNGuard
@@ -77,16 +87,43 @@ class RunConfig:
     enable_progress_bar: bool = True
     checkpoint_dir: str | Path | None = None
     resume_from: str | Path | None = None
-    callbacks: Sequence[Callback] = field(default=())
+    callbacks: Callback | Sequence[Callback] = ()
 
     def __post_init__(self) -> None:
         """Check ranges."""
-        if self.max_epochs < 1:
-            msg = f"max_epochs must be at least 1. Received {self.max_epochs}."
-            raise ConfigError(msg)
+        plain: dict[str, Any] = {
+            "callbacks": tuple(as_list(self.callbacks)),
+            "devices": _plain_devices(self.devices),
+        }
+        for name in ("max_epochs", "num_nodes", "early_stopping_patience"):
+            plain[name] = check_integer(name, getattr(self, name))
+        for name in ("early_stopping", "enable_progress_bar"):
+            plain[name] = check_flag(name, getattr(self, name))
+        for name in ("checkpoint_dir", "resume_from"):
+            plain[name] = if_given(check_path, name, getattr(self, name))
+        for name, value in plain.items():
+            object.__setattr__(self, name, value)
+        if not isinstance(self.accelerator, str):
+            raise refusal(self.accelerator, "accelerator", "a name, such as 'cpu' or 'gpu'")
+        if not all(isinstance(one, Callback) for one in plain["callbacks"]):
+            raise refusal(self.callbacks, "callbacks", "a Lightning callback or a list of such")
         if self.resume_from is not None and not Path(self.resume_from).is_file():
             msg = f"resume_from must be a checkpoint file. Not found: {self.resume_from}."
             raise ConfigError(msg)
+
+
+def _plain_devices(devices: object) -> int | list[int] | str:
+    """Return devices as Lightning takes them: a number, -1 for all, their indices, or a text."""
+    if isinstance(devices, str):
+        return devices
+    if isinstance(unwrap(devices), Real):
+        number = check_integer("devices", devices, least=-1)
+        if number:
+            return number
+    elif found := as_list(devices):
+        return [check_integer("devices", one, least=0) for one in found]
+    rule = "'auto', a number of devices, -1 for all, or their indices"
+    raise refusal(devices, "devices", rule)
 
 
 @dataclass(frozen=True)
@@ -117,7 +154,7 @@ class RunResult:
 def run_training(plan: TrainingPlan, data: MosaicDataModule, config: RunConfig) -> RunResult:
     """Train, and leave the best averaged weights in the plan's network."""
     best, stop = BestWeights(), GracefulStop()
-    callbacks: list[Callback] = [best, stop, NaNGuard(), *config.callbacks]
+    callbacks: list[Callback] = [best, stop, NaNGuard(), *as_list(config.callbacks)]
     has_validation = len(data.split.validation) > 0
     if config.early_stopping and has_validation:
         callbacks.append(EarlyStopping(monitor=MONITOR, patience=config.early_stopping_patience))
