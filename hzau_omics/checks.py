@@ -377,8 +377,8 @@ def shown(value: object) -> str:
 
     Examples
     --------
-    >>> shown([0] * 1000)[-9:]
-    '0, 0, ...'
+    >>> len(shown([0] * 1000)), shown("x")
+    (80, "'x'")
     """
     text = " ".join(repr(value).split())
     return text if len(text) <= LONGEST_SHOWN else f"{text[: LONGEST_SHOWN - 3]}..."

@@ -15,6 +15,7 @@ from matplotlib.collections import PathCollection
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from hzau_omics.checks import check_names
 from hzau_omics.errors import DataContractError
 from hzau_omics.pl.style import (
     CONTINUOUS_MAP,
@@ -72,7 +73,7 @@ def umap(
     >>> umap(adata, color="type").axes[0].get_title()
     'type'
     """
-    names = [color] if isinstance(color, str) else list(color)
+    names = check_names("color", color, what="column")
     if basis not in adata.obsm:
         msg = (
             f"umap draws obsm[{basis!r}] and computes nothing. Got obsm with {sorted(adata.obsm)}. "

@@ -7,6 +7,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.patches import Patch
 
+from hzau_omics.checks import check_number
 from hzau_omics.errors import ConfigError, DataContractError
 from hzau_omics.pl.groups import split_by_group
 from hzau_omics.pl.style import TEXT, TITLE, legend_beside, new_axes, palette, text_colour
@@ -118,6 +119,7 @@ def reliability(
     >>> ax.get_xlabel()
     'share of measurements with reliability below 0.5'
     """
+    threshold = check_number("threshold", threshold)
     _check_shares(values, what="values", source="get_reliability", absent=True)
     parts = split_by_group(values, groups)
     names = list(map(str, values.columns))

@@ -111,7 +111,7 @@ def test_quantiles_with_fractions_name_their_level(imputed: AnnData, counts: np.
 def test_imputation_refuses(imputed: AnnData, counts: np.ndarray) -> None:
     with pytest.raises(DataContractError, match=r"\(79, 8\) and \(80, 8\)"):
         pl.imputation(imputed, counts[1:])
-    with pytest.raises(DataContractError, match=r"Got \['CD99'\]; imputed has 8"):
+    with pytest.raises(DataContractError, match=r"Received \['CD99'\]; imputed has 8"):
         pl.imputation(imputed, counts, features=["CD99"])
     stranger = pd.DataFrame(counts, index=imputed.obs_names, columns=[*"abcdefgh"])
     with pytest.raises(DataContractError, match="features that were imputed. Got 8 others"):  # noqa: RUF043
@@ -156,5 +156,5 @@ def test_band_holds_about_95_percent_of_calibrated_bars_also_if_cells_move_toget
 def test_pit_refuses_values_that_are_no_probabilities() -> None:
     with pytest.raises(DataContractError, match=r"pit must lie in \[0, 1\]"):
         pl.pit([3.0, 4.0])
-    with pytest.raises(ConfigError, match="level must lie strictly between"):
+    with pytest.raises(ConfigError, match="level must be a number in"):
         pl.pit([0.5], level=2.0)
