@@ -24,6 +24,9 @@ LARGEST_SEED_OF_SKLEARN = 2**32 - 1
 """What scikit-learn and scanpy take."""
 
 LONGEST_SHOWN = 80
+NO_NUMBER = (bool, np.timedelta64)
+"""What Python counts among the integers."""
+
 NARROW = {"float16": np.float16, "float32": np.float32}
 
 
@@ -91,7 +94,7 @@ def check_integer(
     """
     number = unwrap(value)
     highest = math.inf if most is None else most
-    if isinstance(number, Integral) and not isinstance(number, bool):
+    if isinstance(number, Integral) and not isinstance(number, NO_NUMBER):
         plain = int(number)
         if least <= plain <= highest:
             return plain
@@ -129,7 +132,7 @@ def check_number(name: str, value: object, within: Interval = FINITE, *, remedy:
     0.1
     """
     number = unwrap(value)
-    if isinstance(number, Real) and not isinstance(number, bool):
+    if isinstance(number, Real) and not isinstance(number, NO_NUMBER):
         plain = _as_float(number)
         if plain in within:
             return plain

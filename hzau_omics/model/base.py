@@ -228,6 +228,7 @@ class TrainableModel(RegisteredModel):
             resume_from=resume_from,
             callbacks=callbacks,
         )
+        found = self.module
         if not self.is_trained_:
             self.module = self._build_network(seed)
             self.modality_weights_ = prepare_network(
@@ -245,14 +246,18 @@ class TrainableModel(RegisteredModel):
             precision=precision,
             corruptor=corruptor if plan_config.corruption else None,
         )
-        former = {name: value.clone() for name, value in self.module.state_dict().items()}
-        self.module.train()
-        try:
+        former = {name: value.clone() for name, value in found.state_dict().items()}
+
+        def teach() -> None:
             if plan_config.corruption:
                 teach_judge(self.module, store, split.train, corruptor, seed=seed, n_steps=n_steps)
-            result = run_training(plan, data, run)
+
+        self.module.train()
+        try:
+            result = run_training(plan, data, run, before=teach)
         except BaseException:
             # A call that failed leaves the network as it found it.
+            self.module = found
             self.module.load_state_dict(former)
             raise
         finally:

@@ -245,6 +245,7 @@ class MultimodalModel(TrainableModel):
         -------
         Data frame (cells, features) in (0, 1), NaN where nothing was measured.
         """
+        self._check_generated(modality)
         if given is None:
             given = [name for name in self.layout.names if name != modality] or [modality]
         config = self._predictive(modality, given, n_samples, None, seed)

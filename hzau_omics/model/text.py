@@ -68,7 +68,7 @@ class TextModality:
             There is none, or nothing of one is understood.
         """
         if not texts:
-            msg = "Give at least one text."
+            msg = "At least one text is needed. Received none."
             raise DataContractError(msg)
         vectors = dense(self.encoder.encode(texts))
         for text, vector in zip(texts, vectors, strict=True):

@@ -85,7 +85,7 @@ def test_layers_replace_x(mosaic):
         (
             {"continuous_covariate_keys": 5},
             ConfigError,
-            "continuous_covariate_keys must be a column or a list of such. Received 5",
+            "continuous_covariate_keys must be a column or a list of such. Received .5.",
         ),
         ({"panel_key": "measured"}, ConfigError, "one panel per batch: give batch_key too"),
     ],

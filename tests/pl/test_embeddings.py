@@ -153,9 +153,7 @@ def test_refuses_an_unknown_column_and_suggests_one(adata: AnnData) -> None:
 
 
 def test_refuses_no_column(adata: AnnData) -> None:
-    with pytest.raises(
-        ConfigError, match=r"the number of panels must be a positive integer. Received 0"
-    ):
+    with pytest.raises(ConfigError, match=r"color must be a column or a list of such"):
         pl.umap(adata, color=[])
 
 

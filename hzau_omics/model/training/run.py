@@ -2,7 +2,7 @@
 
 import logging
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from numbers import Real
 from pathlib import Path
@@ -151,8 +151,17 @@ class RunResult:
     device: torch.device
 
 
-def run_training(plan: TrainingPlan, data: MosaicDataModule, config: RunConfig) -> RunResult:
-    """Train, and leave the best averaged weights in the plan's network."""
+def run_training(
+    plan: TrainingPlan,
+    data: MosaicDataModule,
+    config: RunConfig,
+    *,
+    before: Callable[[], None] = lambda: None,
+) -> RunResult:
+    """Train, and leave the best averaged weights in the plan's network.
+
+    What comes `before` the first step is done once devices and strategy are known to be there.
+    """
     best, stop = BestWeights(), GracefulStop()
     callbacks: list[Callback] = [best, stop, NaNGuard(), *as_list(config.callbacks)]
     has_validation = len(data.split.validation) > 0
@@ -175,6 +184,7 @@ def run_training(plan: TrainingPlan, data: MosaicDataModule, config: RunConfig) 
     if config.checkpoint_dir is not None:
         # Added last: given to scvi-tools' trainer, it would come with saves of another kind.
         trainer.callbacks.append(_checkpoints(config.checkpoint_dir))
+    before()
     failure: DataContractError | None = None
     interrupted = False
     reset_calibration(plan.network)
