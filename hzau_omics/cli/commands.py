@@ -19,7 +19,10 @@ from hzau_omics.cli.options import (
 from hzau_omics.cli.output import chatter_on_stderr, emit_json, emit_table
 from hzau_omics.cli.runs import ImputeRequest, TrainRequest, run_impute, run_train
 
-Seed = Annotated[int, typer.Option(help="The same seed on the same machine repeats a run.")]
+Seed = Annotated[
+    int,
+    typer.Option(min=0, help="The same seed on the same machine repeats a run."),
+]
 Epochs = Annotated[
     int | None, typer.Option(min=1, help="Most passes over the cells; chosen by size if not given.")
 ]

@@ -8,6 +8,7 @@ from anndata import AnnData
 from mudata import MuData
 from numpy.typing import NDArray
 
+from hzau_omics.checks import as_list, check_names
 from hzau_omics.data.layout import (
     NO_BATCH,
     CategoricalLayout,
@@ -43,8 +44,8 @@ def build_layout(
     layers: Mapping[str, str | None] | None = None,
     batch_key: str | None = None,
     labels_key: str | None = None,
-    categorical_covariate_keys: Sequence[str] | None = None,
-    continuous_covariate_keys: Sequence[str] | None = None,
+    categorical_covariate_keys: str | Sequence[str] | None = None,
+    continuous_covariate_keys: str | Sequence[str] | None = None,
     panel_key: str | None = None,
 ) -> DataLayout:
     """Check every value of the training data and return their layout; the data stay as they are.
@@ -62,9 +63,9 @@ def build_layout(
     labels_key
         Column of ``obs`` with labels; cells may have none.
     categorical_covariate_keys
-        Further categorical columns of ``obs``.
+        Further categorical columns of ``obs``, one or a list.
     continuous_covariate_keys
-        Continuous columns of ``obs``.
+        Continuous columns of ``obs``, one or a list.
     panel_key
         Prefix of the boolean columns ``var["<panel_key>_<batch>"]`` with the features that a
         batch measured.
@@ -234,11 +235,9 @@ def check_matrix(
         )
 
 
-def _keys(keys: Sequence[str] | None, name: str) -> tuple[str, ...]:
-    if isinstance(keys, str):
-        msg = f"{name} is a list of columns. Got the text {keys!r}: write [{keys!r}]."
-        raise TypeError(msg)
-    return tuple(keys or ())
+def _keys(keys: str | Sequence[str] | None, name: str) -> tuple[str, ...]:
+    found = [] if keys is None else as_list(keys)
+    return check_names(name, found, what="column") if found else ()
 
 
 def _checked_rows(mdata: MuData, name: str) -> NDArray[np.int64]:

@@ -11,6 +11,7 @@ import scipy.sparse as sp
 import torch
 from numpy.typing import ArrayLike, NDArray
 
+from hzau_omics.checks import check_integer
 from hzau_omics.data.identity import CellIdentity
 from hzau_omics.data.layout import DataLayout
 from hzau_omics.data.matrix import Dense
@@ -182,10 +183,16 @@ class CellStore(ABC):
         return self._assemble(index, self._take(index))
 
     def minibatches(self, cells: ArrayLike, batch_size: int) -> Iterator[Minibatch]:
-        """Walk over cells in minibatches, in the order given."""
+        """Walk over cells in minibatches, in the order given.
+
+        Raises
+        ------
+        ConfigError
+            `batch_size` is no positive integer.
+        """
+        size = check_integer("batch_size", batch_size)
         index = self.positions(cells)
-        for start in range(0, len(index), batch_size):
-            yield self.minibatch(index[start : start + batch_size])
+        return (self.minibatch(index[start : start + size]) for start in range(0, len(index), size))
 
     def shuffled(self, cells: ArrayLike, rng: np.random.Generator) -> NDArray[np.int64]:
         """Return the cells in a random order in which they can be read well."""
@@ -211,14 +218,15 @@ class CellStore(ABC):
         given = np.asarray(cells)
         if given.ndim != 1 or (given.size and given.dtype.kind not in "iu"):
             msg = (
-                f"Cells are a list of integer positions. Got {given.dtype} of shape {given.shape}."
+                "Cells are a list of integer positions. "
+                f"Received {given.dtype} of shape {given.shape}."
             )
             raise IndexError(msg)
         index = given.astype(np.int64, copy=False)
         if index.size and (index.min() < 0 or index.max() >= self.n_cells):
             msg = (
                 f"Cells are positions from 0 to {self.n_cells - 1}. "
-                f"Got {int(index.min())} to {int(index.max())}."
+                f"Received {int(index.min())} to {int(index.max())}."
             )
             raise IndexError(msg)
         return index
@@ -260,11 +268,4 @@ def iterate(
     ConfigError
         If `batch_size` is not a positive integer.
     """
-    if (
-        isinstance(batch_size, bool)
-        or not isinstance(batch_size, int | np.integer)
-        or batch_size < 1
-    ):
-        msg = f"batch_size is a positive integer. Got {batch_size!r}."
-        raise ConfigError(msg)
-    yield from store.minibatches(store.positions(cells), int(batch_size))
+    return store.minibatches(store.positions(cells), batch_size)

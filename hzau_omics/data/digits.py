@@ -8,6 +8,7 @@ from mudata import MuData
 from numpy.typing import ArrayLike, NDArray
 from scipy import ndimage
 
+from hzau_omics.checks import check_integer, check_seed
 from hzau_omics.data.images import WHITE, check_images, image_block
 from hzau_omics.errors import ConfigError, DataContractError
 
@@ -76,6 +77,8 @@ def compose_digits(
     if grey.ndim != 3:
         msg = f"Digits have the shape (image, row, column). Received {grey.shape}."
         raise DataContractError(msg)
+    n_obs, max_digits = check_integer("n_obs", n_obs), check_integer("max_digits", max_digits)
+    canvas = check_integer("canvas", canvas)
     most = (canvas // SIDES[1]) ** 2
     if max_digits > most:
         msg = (
@@ -83,11 +86,7 @@ def compose_digits(
             f"max_digits={max_digits}: take fewer, or a larger canvas."
         )
         raise ConfigError(msg)
-    for name, value in (("n_obs", n_obs), ("max_digits", max_digits)):
-        if value < 1:
-            msg = f"{name} must be at least 1. Received {value}."
-            raise ConfigError(msg)
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(check_seed("seed", seed))
     pixels = np.zeros((n_obs, canvas, canvas), np.float32)
     text = np.zeros((n_obs, max_digits, 11), np.float32)
     strings = []

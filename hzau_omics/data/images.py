@@ -8,8 +8,9 @@ from anndata import AnnData
 from mudata import MuData
 from numpy.typing import ArrayLike, NDArray
 
+from hzau_omics.checks import check_choice, check_integer, check_seed, if_given
 from hzau_omics.data.masks import unmasked
-from hzau_omics.errors import ConfigError, DataContractError
+from hzau_omics.errors import DataContractError
 
 Pixels = Literal["grey", "threshold", "sampled"]
 
@@ -59,10 +60,10 @@ def image_mudata(
     ((3, 4), [0.0, 1.0])
     """
     grey, classes = np.asarray(unmasked(images)), np.asarray(unmasked(labels))
+    n_classes = if_given(check_integer, "n_classes", n_classes)
+    seed = check_seed("seed", seed)
     check_images(grey, classes, highest_label=np.inf if n_classes is None else n_classes - 1)
-    if pixels not in get_args(Pixels):
-        msg = f"pixels must be one of {get_args(Pixels)}. Received {pixels!r}."
-        raise ConfigError(msg)
+    check_choice("pixels", pixels, get_args(Pixels))
     flat = grey.reshape(len(grey), -1).astype(np.float32) / np.float32(WHITE)
     if pixels == "threshold":
         flat = (flat > 0.5).astype(np.float32)

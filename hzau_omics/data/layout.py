@@ -185,7 +185,7 @@ class DataLayout:
         DataContractError
             If it is not registered.
         """
-        for modality in self.modalities:
+        for modality in self.modalities if isinstance(name, str) else ():
             if modality.name == name:
                 return modality
         msg = f"Modality {name!r} is not registered. Registered: {', '.join(self.names)}."

@@ -12,12 +12,21 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 from scipy import sparse
 
+from hzau_omics.checks import (
+    SHARE,
+    as_list,
+    check_flag,
+    check_integer,
+    check_number,
+    check_seed,
+    refusal,
+)
 from hzau_omics.data.messages import did_you_mean, listed
 from hzau_omics.errors import ConfigError
 
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
-type Missing = float | Mapping[str, float | Sequence[str]]
+type Missing = float | Mapping[str, float | str | Sequence[str]]
 
 COUNTS_PER_FEATURE = 5.0
 INVERSE_DISPERSION = 10.0
@@ -110,11 +119,15 @@ def simulate(
     >>> mdata["rna"].n_obs, mdata["adt"].n_obs < 100, mdata.obsm["z_true"].shape
     (100, True, (100, 5))
     """
-    features = dict({"rna": 200, "adt": 30} if n_features is None else n_features)
-    families = _check_features(features, likelihoods or {})
-    counts = {"n_obs": n_obs, "n_latent": n_latent, "n_batches": n_batches}
-    _check_counts({**counts, "n_cell_types": n_cell_types})
-    _check_flags(panels, n_batches, seed)
+    features = _check_features({"rna": 200, "adt": 30} if n_features is None else n_features)
+    families = _check_families(list(features), {} if likelihoods is None else likelihoods)
+    n_obs, n_latent = check_integer("n_obs", n_obs), check_integer("n_latent", n_latent)
+    n_batches = check_integer("n_batches", n_batches)
+    n_cell_types = check_integer("n_cell_types", n_cell_types)
+    seed = check_seed("seed", seed)
+    if check_flag("panels", panels) and n_batches < 2:
+        msg = f"panels=True needs batches to differ: n_batches is 2 or more. Received {n_batches}."
+        raise ConfigError(msg)
     batches = [f"batch_{i}" for i in range(n_batches)]
     absent = _absence(missing, list(features), batches)
     clean = _probabilities(reliability, list(features), "reliability")
@@ -244,39 +257,26 @@ _FAMILIES = {
 }
 
 
-def _check_counts(numbers: Mapping[str, object]) -> None:
-    for option, number in numbers.items():
-        if isinstance(number, bool) or not isinstance(number, int | np.integer) or number < 1:
-            msg = f"{option} is an integer of at least 1. Got {number!r}."
-            raise ConfigError(msg)
+def _check_features(features: Mapping[str, int]) -> dict[str, int]:
+    if not isinstance(features, Mapping) or not features:
+        rule = "a mapping from modalities to numbers of features, like {'rna': 200}"
+        raise refusal(features, "n_features", rule)
+    return {name: check_integer(f"n_features[{name!r}]", n) for name, n in features.items()}
 
 
-def _check_flags(panels: bool, n_batches: int, seed: int) -> None:  # noqa: FBT001
-    if panels and n_batches < 2:
-        msg = f"panels=True needs batches to differ: n_batches is 2 or more. Got {n_batches}."
-        raise ConfigError(msg)
-    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
-        msg = f"seed is an integer of at least 0. Got {seed!r}."
-        raise ConfigError(msg)
-
-
-def _check_features(
-    features: Mapping[str, int], likelihoods: Mapping[str, str]
-) -> dict[str, _Family]:
-    if not features:
-        msg = "n_features needs at least one modality, like {'rna': 200}. Got an empty mapping."
-        raise ConfigError(msg)
-    _check_counts({f"n_features[{name!r}]": n for name, n in features.items()})
-    _check_names(likelihoods, list(features), "likelihoods")
+def _check_families(names: list[str], likelihoods: Mapping[str, str]) -> dict[str, _Family]:
+    if not isinstance(likelihoods, Mapping):
+        raise refusal(likelihoods, "likelihoods", "a mapping, like {'rna': 'nb'}")
+    _check_names(likelihoods, names, "likelihoods")
     for name, likelihood in likelihoods.items():
-        if likelihood not in _FAMILIES:
+        if not isinstance(likelihood, str) or likelihood not in _FAMILIES:
             msg = (
                 f"The likelihood {likelihood!r} of modality {name!r} cannot be simulated. "
                 f"Choose one of {listed(_FAMILIES, limit=10)}."
                 + did_you_mean(likelihood, _FAMILIES)
             )
             raise ConfigError(msg)
-    return {name: _FAMILIES[likelihoods.get(name, "nb")] for name in features}
+    return {name: _FAMILIES[likelihoods.get(name, "nb")] for name in names}
 
 
 def _check_names(option: Mapping[str, object], names: list[str], what: str) -> None:
@@ -289,19 +289,11 @@ def _check_names(option: Mapping[str, object], names: list[str], what: str) -> N
             raise ConfigError(msg)
 
 
-def _probability(value: object, what: str) -> float:
-    number = isinstance(value, int | float | np.number) and not isinstance(value, bool)
-    if not number or not 0 <= float(value) <= 1:  # type: ignore[arg-type]
-        msg = f"{what} is a probability, from 0 to 1. Got {value!r}."
-        raise ConfigError(msg)
-    return float(value)  # type: ignore[arg-type]
-
-
 def _probabilities(value: float | Mapping[str, float], names: list[str], what: str) -> Array:
     if not isinstance(value, Mapping):
-        return np.full(len(names), _probability(value, what))
+        return np.full(len(names), check_number(what, value, SHARE))
     _check_names(value, names, what)
-    return np.array([_probability(value.get(n, 1.0), f"{what}[{n!r}]") for n in names])
+    return np.array([check_number(f"{what}[{n!r}]", value.get(n, 1.0), SHARE) for n in names])
 
 
 def _absence(missing: Missing, names: list[str], batches: list[str]) -> Array:
@@ -311,14 +303,15 @@ def _absence(missing: Missing, names: list[str], batches: list[str]) -> Array:
     absent = np.zeros((len(names), len(batches)))
     for i, name in enumerate(names):
         value = per_name.get(name, 0.0)
-        if isinstance(value, Sequence) and not isinstance(value, str):
-            unknown = [batch for batch in value if batch not in batches]
-            if unknown:
-                msg = f"missing[{name!r}] lists batches: {listed(batches)}. Got {listed(unknown)}."
-                raise ConfigError(msg)
-            absent[i] = np.isin(batches, list(value))
-        else:
-            absent[i] = _probability(value, f"missing[{name!r}]")
+        lacking = as_list(value)
+        if lacking and not all(isinstance(batch, str) for batch in lacking):
+            absent[i] = check_number(f"missing[{name!r}]", value, SHARE)
+            continue
+        unknown = [batch for batch in lacking if batch not in batches]
+        if unknown:
+            msg = f"missing[{name!r}] lists batches: {listed(batches)}. Received {listed(unknown)}."
+            raise ConfigError(msg)
+        absent[i] = np.isin(batches, lacking)
     nothing = np.flatnonzero((absent == 1).all(axis=0))
     if len(nothing):
         msg = (

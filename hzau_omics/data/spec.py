@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Literal, get_args
 
+from hzau_omics.checks import check_choice, check_flag, check_integer, if_given
 from hzau_omics.data.messages import did_you_mean, listed
 from hzau_omics.errors import ConfigError
 
@@ -97,7 +98,7 @@ class ModalitySpec:
     binarize: bool = False
 
     def __post_init__(self) -> None:
-        if self.likelihood not in LIKELIHOODS:
+        if not isinstance(self.likelihood, str) or self.likelihood not in LIKELIHOODS:
             msg = (
                 f"Unknown likelihood {self.likelihood!r}. Choose one of {', '.join(LIKELIHOODS)}."
                 + did_you_mean(self.likelihood, LIKELIHOODS)
@@ -106,13 +107,14 @@ class ModalitySpec:
         self._check_layer()
         self._check_library()
         self._check_dispersion()
-        self._check_sizes()
-        if not isinstance(self.binarize, bool) or (
-            self.binarize and self.likelihood != "bernoulli"
-        ):
+        for name, least in (("n_hidden", 1), ("n_layers", 0)):
+            size = if_given(check_integer, name, getattr(self, name), least=least)
+            object.__setattr__(self, name, size)
+        object.__setattr__(self, "binarize", check_flag("binarize", self.binarize))
+        if self.binarize and self.likelihood != "bernoulli":
             msg = (
-                "binarize is True or False, and True belongs to the likelihood 'bernoulli' only. "
-                f"Got binarize={self.binarize!r} with {self.likelihood!r}."
+                "binarize=True belongs to the likelihood 'bernoulli' only. "
+                f"Received {self.likelihood!r}."
             )
             raise ConfigError(msg)
 
@@ -146,21 +148,21 @@ class ModalitySpec:
         if unknown or "likelihood" not in options:
             msg = (
                 f"A modality specification has the options {', '.join(known)}, of which "
-                f"'likelihood' is required. Got {listed(options, limit=20)}."
+                f"'likelihood' is required. Received {listed(options, limit=20)}."
             )
             raise ConfigError(msg)
         return cls(**options)
 
     def _check_layer(self) -> None:
         if self.layer is not None and (not isinstance(self.layer, str) or not self.layer):
-            msg = f"layer is the name of a layer, or None for X. Got {self.layer!r}."
+            msg = f"layer is the name of a layer, or None for X. Received {self.layer!r}."
             raise ConfigError(msg)
 
     def _check_library(self) -> None:
         if self.library is None:
             return
-        if self.library not in get_args(Library):
-            msg = f"library is 'observed', 'learned', 'none' or None. Got {self.library!r}."
+        if not isinstance(self.library, str) or self.library not in get_args(Library):
+            msg = f"library is 'observed', 'learned', 'none' or None. Received {self.library!r}."
             raise ConfigError(msg)
         if self.likelihood == "multinomial" and self.library == "none":
             msg = "A multinomial is defined by its total. Leave library='none' out, or use 'nb'."
@@ -168,30 +170,19 @@ class ModalitySpec:
         if LIKELIHOODS[self.likelihood].domain != "counts":
             counts = [name for name, rule in LIKELIHOODS.items() if rule.domain == "counts"]
             msg = (
-                f"Only count likelihoods ({', '.join(counts)}) have a library size. Got "
+                f"Only count likelihoods ({', '.join(counts)}) have a library size. Received "
                 f"library={self.library!r} with {self.likelihood!r}: leave library out."
             )
             raise ConfigError(msg)
 
     def _check_dispersion(self) -> None:
-        if self.dispersion not in get_args(Dispersion):
-            msg = f"dispersion is 'feature' or 'feature-batch'. Got {self.dispersion!r}."
-            raise ConfigError(msg)
+        check_choice("dispersion", self.dispersion, get_args(Dispersion))
         if self.dispersion == "feature-batch" and not LIKELIHOODS[self.likelihood].scaled:
             msg = (
                 f"The likelihood {self.likelihood!r} has no dispersion. "
                 "Leave dispersion='feature-batch' out."
             )
             raise ConfigError(msg)
-
-    def _check_sizes(self) -> None:
-        for name, least in (("n_hidden", 1), ("n_layers", 0)):
-            size = getattr(self, name)
-            if size is None:
-                continue
-            if isinstance(size, bool) or not isinstance(size, int) or size < least:
-                msg = f"{name} is an integer of at least {least}, or None. Got {size!r}."
-                raise ConfigError(msg)
 
 
 def resolve_specs(
@@ -217,14 +208,16 @@ def resolve_specs(
     if not isinstance(modalities, Mapping):
         msg = (
             "modalities maps names to likelihoods, like {'rna': 'nb', 'adt': 'nb'}. "
-            f"Got {type(modalities).__name__}."
+            f"Received {type(modalities).__name__}."
         )
         raise TypeError(msg)
     if not modalities:
-        msg = "modalities lists at least one modality, like {'rna': 'nb'}. Got an empty one."
+        msg = "modalities lists at least one modality, like {'rna': 'nb'}. Received an empty one."
         raise ConfigError(msg)
     if layers is not None and not isinstance(layers, Mapping):
-        msg = f"layers maps modality names to layers, like {{'rna': 'counts'}}. Got {layers!r}."
+        msg = (
+            f"layers maps modality names to layers, like {{'rna': 'counts'}}. Received {layers!r}."
+        )
         raise TypeError(msg)
     specs = {name: _as_spec(name, value) for name, value in modalities.items()}
     for name, layer in (layers or {}).items():
@@ -251,7 +244,7 @@ def _as_spec(name: str, value: str | ModalitySpec) -> ModalitySpec:
     if not isinstance(value, str):
         msg = (
             f"Modality {name!r} needs a likelihood ({', '.join(LIKELIHOODS)}) or a ModalitySpec. "
-            f"Got {type(value).__name__}."
+            f"Received {type(value).__name__}."
         )
         raise TypeError(msg)
     try:

@@ -5,6 +5,14 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from hzau_omics.checks import (
+    POSITIVE_SHARE,
+    SHARE,
+    check_integer,
+    check_number,
+    check_seed,
+    if_given,
+)
 from hzau_omics.errors import ConfigError
 
 ROUNDING = 1e-9
@@ -54,8 +62,9 @@ def split_cells(
     >>> len(train), len(validation), len(test)
     (8, 2, 0)
     """
-    n_train, n_validation = _sizes(n_cells, train_size, validation_size)
-    rng = np.random.default_rng(seed)
+    n_cells = check_integer("n_cells", n_cells)
+    n_train, n_validation = _sizes(n_cells, *check_shares(train_size, validation_size))
+    rng = np.random.default_rng(check_seed("seed", seed))
     rank = rng.random(n_cells)
     if stratify is not None:
         rank = _stratified(rank, _strata(stratify, n_cells))
@@ -64,22 +73,29 @@ def split_cells(
     return Split(np.sort(train), np.sort(validation), np.sort(test))
 
 
+def check_shares(train_size: float, validation_size: float | None) -> tuple[float, float | None]:
+    """Return the shares of training and validation cells as plain numbers.
+
+    Raises
+    ------
+    ConfigError
+        One is out of range, or they exceed 1 together.
+    """
+    train = check_number("train_size", train_size, POSITIVE_SHARE)
+    validation = if_given(check_number, "validation_size", validation_size, SHARE)
+    if validation is not None and train + validation > 1 + ROUNDING:
+        msg = (
+            "validation_size must be at most 1 together with train_size. "
+            f"Received validation_size={validation} and train_size={train}."
+        )
+        raise ConfigError(msg)
+    return train, validation
+
+
 def _sizes(n_cells: int, train_size: float, validation_size: float | None) -> tuple[int, int]:
-    if n_cells < 1:
-        msg = f"There must be at least one cell to split. Got {n_cells}."
-        raise ConfigError(msg)
-    if not 0 < train_size <= 1:
-        msg = f"train_size is above 0 and at most 1. Got {train_size}."
-        raise ConfigError(msg)
     n_train = int(np.ceil(n_cells * train_size - ROUNDING))
     if validation_size is None:
         return n_train, n_cells - n_train
-    if not 0 <= validation_size <= 1 or train_size + validation_size > 1 + ROUNDING:
-        msg = (
-            "validation_size is at least 0, and at most 1 together with train_size. "
-            f"Got validation_size={validation_size} and train_size={train_size}."
-        )
-        raise ConfigError(msg)
     n_validation = int(np.floor(n_cells * validation_size + ROUNDING))
     return n_train, min(n_validation, n_cells - n_train)
 
@@ -87,7 +103,7 @@ def _sizes(n_cells: int, train_size: float, validation_size: float | None) -> tu
 def _strata(stratify: ArrayLike, n_cells: int) -> NDArray[np.int64]:
     values = np.asarray(stratify)
     if values.ndim == 0 or len(values) != n_cells:
-        msg = f"stratify has one entry per cell: {n_cells}. Got shape {values.shape}."
+        msg = f"stratify has one entry per cell: {n_cells}. Received shape {values.shape}."
         raise ConfigError(msg)
     if values.ndim > 1 and values.dtype == bool:
         # Rows as numbers: sorting millions of rows takes gigabytes.

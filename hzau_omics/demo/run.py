@@ -8,6 +8,7 @@ from typing import Any
 
 import scanpy as sc
 
+from hzau_omics.checks import LARGEST_SEED_OF_SKLEARN, check_integer, check_seed, if_given
 from hzau_omics.demo.dataset import TEXT, prepare
 from hzau_omics.demo.evaluate import evaluate
 from hzau_omics.demo.picture import report_content
@@ -45,6 +46,8 @@ def run(out: str | Path, *, seed: int = 0, max_epochs: int | None = None) -> dic
     ConfigError
         There is a file of one of these names that the demo did not write.
     """
+    seed = check_seed("seed", seed, most=LARGEST_SEED_OF_SKLEARN)
+    max_epochs = if_given(check_integer, "max_epochs", max_epochs)
     started = time.perf_counter()
     folder = Path(out)
     check_folder(folder)

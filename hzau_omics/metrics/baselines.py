@@ -15,6 +15,15 @@ from sklearn.linear_model import Ridge
 from sklearn.model_selection import KFold
 from sklearn.neighbors import NearestNeighbors
 
+from hzau_omics.checks import (
+    LARGEST_SEED_OF_SKLEARN,
+    NOT_NEGATIVE,
+    as_list,
+    check_integer,
+    check_number,
+    check_seed,
+    refusal,
+)
 from hzau_omics.data.masks import unmasked
 from hzau_omics.errors import ConfigError, DataContractError
 from hzau_omics.metrics.arrays import FloatArray, as_matrix, check_counts, check_same_length
@@ -69,13 +78,11 @@ def knn_imputation(
     train, target, test = _prepare(
         train_x_counts, train_y_counts, test_x_counts, n_pcs=n_pcs, seed=seed
     )
-    candidates = [k] if isinstance(k, int) else sorted(k)
-    if not candidates or not 1 <= candidates[0] <= candidates[-1] <= len(train):
-        msg = (
-            f"k must be between 1 and the number of training cells ({len(train)}). Got {k}. "
-            "Use fewer neighbours or more cells."
-        )
-        raise ConfigError(msg)
+    fewer = "Use fewer neighbours or more cells."
+    asked = [check_integer("k", one, most=len(train), remedy=fewer) for one in as_list(k)]
+    if not asked:
+        raise refusal(k, "k", "one number of neighbours or several")
+    candidates = sorted(set(asked))
     chosen = candidates[0] if len(candidates) == 1 else _best_k(train, target, candidates, seed)
     return _neighbour_means(train, target, test, [chosen])[0]
 
@@ -122,9 +129,8 @@ def ridge_imputation(
     >>> bool(ridge_imputation(x, y, [[10, 90]])[0, 0] > 1)
     True
     """
-    if alpha < 0:
-        msg = f"alpha must be at least 0. Got {alpha}. Use 1.0 unless you cross-validate it."
-        raise ConfigError(msg)
+    remedy = "Use 1.0 unless you cross-validate it."
+    alpha = check_number("alpha", alpha, NOT_NEGATIVE, remedy=remedy)
     train, target, test = _prepare(
         train_x_counts, train_y_counts, test_x_counts, n_pcs=n_pcs, seed=seed
     )
@@ -174,6 +180,8 @@ def _prepare(
     train_x_counts: Any, train_y_counts: Any, test_x_counts: Any, *, n_pcs: int, seed: int
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Return training scores, log1p training targets and test scores."""
+    n_pcs = check_integer("n_pcs", n_pcs)
+    seed = check_seed("seed", seed, most=LARGEST_SEED_OF_SKLEARN)
     names = ("train_x_counts", "train_y_counts", "test_x_counts")
     for name, counts in zip(names, (train_x_counts, train_y_counts, test_x_counts), strict=True):
         check_counts(counts, name=name)
@@ -187,10 +195,10 @@ def _prepare(
         )
         raise DataContractError(msg)
     limit = min(train.shape) - 1
-    if n_pcs < 1 or limit < 1:
+    if limit < 1:
         msg = (
-            "n_pcs must be at least 1 and the training data at least 2 cells x 2 features. Got "
-            f"n_pcs={n_pcs} and {train.shape[0]} cells x {train.shape[1]} features."
+            "Principal components need training data of at least 2 cells x 2 features. Received "
+            f"{train.shape[0]} cells x {train.shape[1]} features."
         )
         raise ConfigError(msg)
     target_total = float(np.median(np.asarray(train.sum(axis=1))))

@@ -4,9 +4,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from hzau_omics.checks import INNER_SHARE, check_number
 from hzau_omics.data.masks import unmasked
 from hzau_omics.data.messages import number
-from hzau_omics.errors import ConfigError, DataContractError
+from hzau_omics.errors import DataContractError
 from hzau_omics.metrics.arrays import FloatArray
 
 
@@ -119,9 +120,7 @@ def interval_coverage(pit: Any, level: float = 0.9) -> Coverage:
     >>> round(interval_coverage(np.linspace(0, 1, 1001)).overall, 3)
     0.9
     """
-    if not 0 < level < 1:
-        msg = f"level must lie strictly between 0 and 1. Got {level}. Use 0.9 for 90 % intervals."
-        raise ConfigError(msg)
+    level = check_number("level", level, INNER_SHARE, remedy="Use 0.9 for 90 % intervals.")
     values = _check_pit(pit)
     observed = ~np.isnan(values)
     # the tolerance keeps an edge such as 0.05 inside, whatever the rounding of (1 - level) / 2

@@ -11,6 +11,7 @@ from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MaxAbsScaler
 
+from hzau_omics.checks import LARGEST_SEED_OF_SKLEARN, check_seed
 from hzau_omics.data.masks import unmasked
 
 ENOUGH_TO_STOP_EARLY = 2_000
@@ -79,6 +80,7 @@ def coherence(
     >>> coherence(real[::2], labels[::2], real, labels).generated
     1.0
     """
+    seed = check_seed("seed", seed, most=LARGEST_SEED_OF_SKLEARN)
     known, target = np.asarray(unmasked(labels)), np.asarray(unmasked(wanted))
     generated, real = (
         x.tocsr() if sparse.issparse(x) else np.asarray(unmasked(x)) for x in (generated, real)

@@ -7,8 +7,9 @@ import pandas as pd
 from sklearn.model_selection import KFold
 from sklearn.neighbors import KNeighborsClassifier
 
+from hzau_omics.checks import LARGEST_SEED_OF_SKLEARN, check_integer, check_seed
 from hzau_omics.data.masks import unmasked
-from hzau_omics.errors import ConfigError, DataContractError
+from hzau_omics.errors import DataContractError
 from hzau_omics.metrics.arrays import as_matrix, check_same_length
 
 
@@ -95,12 +96,9 @@ def cross_validated_knn_accuracy(
     1.0
     """
     x, y = _check(embedding, labels, name="")
-    if not 2 <= n_splits <= len(y):
-        msg = (
-            f"n_splits must be between 2 and the number of cells ({len(y)}). Got {n_splits}. "
-            "Use fewer folds or more cells."
-        )
-        raise ConfigError(msg)
+    fewer = "Of folds there are two at least, and at most as many as cells."
+    n_splits = check_integer("n_splits", n_splits, least=2, most=len(y), remedy=fewer)
+    seed = check_seed("seed", seed, most=LARGEST_SEED_OF_SKLEARN)
     hits = np.zeros(len(y), dtype=bool)
     for train, test in KFold(n_splits, shuffle=True, random_state=seed).split(x):
         hits[test] = _hits(x[train], y[train], x[test], y[test], k=k)
@@ -110,12 +108,7 @@ def cross_validated_knn_accuracy(
 def _hits(
     train_x: np.ndarray, train_y: np.ndarray, test_x: np.ndarray, test_y: np.ndarray, *, k: int
 ) -> np.ndarray:
-    if not 1 <= k <= len(train_y):
-        msg = (
-            f"k must be between 1 and the number of training cells ({len(train_y)}). Got {k}. "
-            "Use fewer neighbours or more cells."
-        )
-        raise ConfigError(msg)
+    k = check_integer("k", k, most=len(train_y), remedy="Use fewer neighbours or more cells.")
     classifier = KNeighborsClassifier(n_neighbors=k).fit(train_x, train_y)
     return np.asarray(classifier.predict(test_x) == test_y)
 

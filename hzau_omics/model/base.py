@@ -16,8 +16,19 @@ from mudata import MuData
 from numpy.typing import ArrayLike, NDArray
 from scvi.data import AnnDataManager
 
+from hzau_omics.checks import (
+    NOT_NEGATIVE,
+    POSITIVE,
+    check_choice,
+    check_flag,
+    check_integer,
+    check_mapping,
+    check_number,
+    if_given,
+    refusal,
+)
 from hzau_omics.data import CellStore, DataLayout, DiskStore, MosaicStore, split_cells
-from hzau_omics.data.splits import Split
+from hzau_omics.data.splits import Split, check_shares
 from hzau_omics.errors import ConfigError, DataContractError, HzauWarning
 from hzau_omics.model import persistence
 from hzau_omics.model.balancing import prepare_network
@@ -27,7 +38,7 @@ from hzau_omics.model.judging import calibrate_judge, make_corruptor, teach_judg
 from hzau_omics.model.persistence import registry_of
 from hzau_omics.model.recipe import Recipe
 from hzau_omics.model.registration import RegisteredModel
-from hzau_omics.model.session import InferenceSession, check_choice, check_patterns
+from hzau_omics.model.session import InferenceSession, check_patterns, draw_seed, find_cells
 from hzau_omics.model.text import calibrate_texts
 from hzau_omics.model.trained_cells import TrainedCells
 from hzau_omics.model.training.config import TrainingPlanConfig, default_max_epochs
@@ -40,7 +51,7 @@ from hzau_omics.nn.subsets import SubsetFamily
 
 logger = logging.getLogger(__name__)
 
-DEFAULT_BATCH_SIZE = 128
+DEFAULT_BATCH_SIZE, RESULTS_BATCH_SIZE = 128, 512
 
 
 class TrainableModel(RegisteredModel):
@@ -103,9 +114,7 @@ class TrainableModel(RegisteredModel):
         self.modality_weights = _check_weights(modality_weights, self.layout)
         self.init_params_ = {
             **network_options,
-            "modality_weights": modality_weights
-            if isinstance(modality_weights, str)
-            else dict(modality_weights),
+            "modality_weights": self.modality_weights,
         }
         self.module = self._build_network(seed=0)
         self.n_epochs_trained_ = 0
@@ -135,7 +144,7 @@ class TrainableModel(RegisteredModel):
         plan_kwargs: Mapping[str, Any] | None = None,
         checkpoint_dir: str | Path | None = None,
         resume_from: str | Path | None = None,
-        callbacks: Sequence[Callback] = (),
+        callbacks: Callback | Sequence[Callback] = (),
     ) -> None:
         """Train the model, or train a trained one `max_epochs` more.
 
@@ -186,7 +195,7 @@ class TrainableModel(RegisteredModel):
             Such a checkpoint: goes on from there to `max_epochs`, with the result of a run that was
             never interrupted if the seed is the same. Lightning reads it; open trusted files only.
         callbacks
-            Further Lightning callbacks.
+            Further Lightning callbacks, one or a list.
 
         Raises
         ------
@@ -200,16 +209,16 @@ class TrainableModel(RegisteredModel):
         """
         store = self._training_store()
         self._check_unchanged(store)
+        options = if_given(check_mapping, "plan_kwargs", plan_kwargs) or {}
         plan_config = TrainingPlanConfig.of(
-            {**self.recipe.training, **(plan_kwargs or {})},
+            {**self.recipe.training, **options},
             mosaic=self.recipe.aligned and not store.present.all(),
         )
         check_patterns(self.module, store, plan_config.objective)
-        if isinstance(batch_size, bool) or batch_size < 1:
-            msg = f"batch_size must be a positive integer. Received {batch_size!r}."
-            raise ConfigError(msg)
+        batch_size = check_integer("batch_size", batch_size)
         check_choice("precision", precision, get_args(Precision))
-        seed = int(torch.randint(2**31, ())) if seed is None else int(seed)
+        memory = if_given(check_number, "device_memory_gb", device_memory_gb, NOT_NEGATIVE)
+        seed = draw_seed(seed)
         split = self._split(store, train_size, validation_size, seed)
         run = RunConfig(
             max_epochs=default_max_epochs(len(split.train), batch_size)
@@ -224,8 +233,9 @@ class TrainableModel(RegisteredModel):
             enable_progress_bar=enable_progress_bar,
             checkpoint_dir=checkpoint_dir,
             resume_from=resume_from,
-            callbacks=tuple(callbacks),
+            callbacks=callbacks,
         )
+        found = self.module
         if not self.is_trained_:
             self.module = self._build_network(seed)
             self.modality_weights_ = prepare_network(
@@ -233,7 +243,7 @@ class TrainableModel(RegisteredModel):
             )
         corruptor = make_corruptor(store, split.train, plan_config.corruption, seed)
         n_steps = run.max_epochs * -(-len(split.train) // batch_size)
-        data = MosaicDataModule(store, split, batch_size, seed, device_memory_gb=device_memory_gb)
+        data = MosaicDataModule(store, split, batch_size, seed, device_memory_gb=memory)
         plan = TrainingPlan(
             self.module,
             plan_config,
@@ -243,14 +253,18 @@ class TrainableModel(RegisteredModel):
             precision=precision,
             corruptor=corruptor if plan_config.corruption else None,
         )
-        former = {name: value.clone() for name, value in self.module.state_dict().items()}
-        self.module.train()
-        try:
+        former = {name: value.clone() for name, value in found.state_dict().items()}
+
+        def teach() -> None:
             if plan_config.corruption:
                 teach_judge(self.module, store, split.train, corruptor, seed=seed, n_steps=n_steps)
-            result = run_training(plan, data, run)
+
+        self.module.train()
+        try:
+            result = run_training(plan, data, run, before=teach)
         except BaseException:
             # A call that failed leaves the network as it found it.
+            self.module = found
             self.module.load_state_dict(former)
             raise
         finally:
@@ -287,6 +301,7 @@ class TrainableModel(RegisteredModel):
         self, store: CellStore, train_size: float, validation_size: float | None, seed: int
     ) -> Split:
         """Return the split; a trained model keeps its own."""
+        check_shares(train_size, validation_size)
         train, validation, test = (
             self.train_indices_,
             self.validation_indices_,
@@ -341,7 +356,9 @@ class TrainableModel(RegisteredModel):
         HzauWarning
             The model is not trained.
         """
-        persistence.save(self, Path(dir_path), overwrite=overwrite, save_data=save_anndata)
+        overwrite = check_flag("overwrite", overwrite)
+        save_data = check_flag("save_anndata", save_anndata)
+        persistence.save(self, Path(dir_path), overwrite=overwrite, save_data=save_data)
 
     @classmethod
     @override
@@ -450,9 +467,8 @@ class TrainableModel(RegisteredModel):
             store = mdata.aligned(self.layout)
         else:
             store = MosaicStore(mdata, self.layout, allow_empty_cells=allow_empty_cells)
-        return InferenceSession(
-            self.module, store, _cells(indices, store.n_cells), batch_size or 512
-        )
+        size = if_given(check_integer, "batch_size", batch_size) or RESULTS_BATCH_SIZE
+        return InferenceSession(self.module, store, find_cells(indices, store), size)
 
     def _training_store_for_results(self) -> CellStore:
         if self._store is None:
@@ -569,33 +585,14 @@ def network_config(
 def _check_weights(
     weights: Literal["auto"] | Mapping[str, float], layout: DataLayout
 ) -> Literal["auto"] | dict[str, float]:
-    if isinstance(weights, str):
-        if weights != "auto":
-            msg = f"modality_weights must be 'auto' or a dict. Received {weights!r}."
-            raise ConfigError(msg)
+    if isinstance(weights, str) and weights == "auto":
         return "auto"
-    given = {name: float(value) for name, value in weights.items()}
-    if set(given) != set(layout.names) or any(not v > 0 for v in given.values()):
-        msg = (
-            "modality_weights needs one positive weight for each registered modality "
-            f"({', '.join(layout.names)}). Received {given}."
-        )
-        raise ConfigError(msg)
-    return given
-
-
-def _cells(indices: ArrayLike | None, n_cells: int) -> NDArray[np.int64]:
-    """Return positions of cells; a boolean mask over all cells is accepted."""
-    if indices is None:
-        return np.arange(n_cells)
-    given = np.asarray(indices)
-    if given.dtype == bool:
-        if given.shape != (n_cells,):
-            msg = f"A boolean mask needs one entry per cell: {n_cells}. Received {given.shape}."
-            raise ConfigError(msg)
-        return np.flatnonzero(given)
-    given = given.reshape(-1)
-    if given.size and (given.dtype.kind not in "iu" or given.min() < 0 or given.max() >= n_cells):
-        msg = f"indices are positions of cells, from 0 to {n_cells - 1}. Received {given[:5]}."
-        raise ConfigError(msg)
-    return given.astype(np.int64)
+    rule = (
+        f"'auto', or one positive weight for each registered modality ({', '.join(layout.names)})"
+    )
+    if isinstance(weights, str) or not isinstance(weights, Mapping | pd.Series):
+        raise refusal(weights, "modality_weights", rule)
+    given = dict(weights)
+    if set(given) != set(layout.names):
+        raise refusal(given, "modality_weights", rule)
+    return {m: check_number(f"modality_weights[{m!r}]", w, POSITIVE) for m, w in given.items()}

@@ -9,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from hzau_omics.checks import as_list, check_distinct, unwrap
 from hzau_omics.data import DataLayout
 from hzau_omics.errors import DataContractError
 from hzau_omics.minibatch import Minibatch
@@ -29,11 +30,21 @@ class DecodeGroup:
     features
         Positions of the features, None for all.
     batches
-        Codes of the batches; draws are spread over them.
+        Codes of the batches; each gets as many draws as any other.
     """
 
     features: NDArray[np.int64] | None
     batches: tuple[int, ...]
+
+    def turns(self, n_draws: int) -> tuple[int, ...]:
+        """Return the batch of each draw: at least `n_draws`, as many of each batch.
+
+        Examples
+        --------
+        >>> DecodeGroup(None, (4, 7)).turns(3)
+        (4, 7, 4, 7)
+        """
+        return self.batches * -(-n_draws // len(self.batches))
 
 
 def decode_groups(
@@ -67,14 +78,17 @@ def decode_groups(
 
 
 def batch_codes(layout: DataLayout, names: str | Sequence[str]) -> tuple[int, ...]:
-    """Return the codes of batches given by name.
+    """Return the codes of one batch or several, given by name or by number.
 
     Raises
     ------
     DataContractError
         If a batch is unknown.
+    ConfigError
+        If one is named twice.
     """
-    wanted = (names,) if isinstance(names, str) else tuple(str(n) for n in names)
+    wanted = tuple(_as_name(name) for name in as_list(names))
+    check_distinct("transform_batch", wanted)
     known = layout.batch.categories
     unknown = [name for name in wanted if name not in known]
     if unknown or not wanted:
@@ -84,6 +98,19 @@ def batch_codes(layout: DataLayout, names: str | Sequence[str]) -> tuple[int, ..
         )
         raise DataContractError(msg)
     return tuple(known.index(name) for name in wanted)
+
+
+def _as_name(batch: object) -> str:
+    """Return a batch as the layout writes it: a whole number has no decimal point."""
+    plain = unwrap(batch)
+    return str(int(plain)) if isinstance(plain, float) and plain.is_integer() else str(plain)
+
+
+def batch_names(layout: DataLayout, names: str | Sequence[str] | None) -> tuple[str, ...] | None:
+    """Return the names of one batch or several, None for None; as :func:`batch_codes`."""
+    if names is None:
+        return None
+    return tuple(layout.batch.categories[code] for code in batch_codes(layout, names))
 
 
 @dataclass(frozen=True)

@@ -8,11 +8,12 @@ import pandas as pd
 from mudata import MuData
 from numpy.typing import ArrayLike, NDArray
 
+from hzau_omics.checks import as_list, check_choice, check_names
 from hzau_omics.data import DiskStore
 from hzau_omics.model import latent, reliability
 from hzau_omics.model.recipe import Recipe
 from hzau_omics.model.results import Cells
-from hzau_omics.model.session import check_choice, check_given
+from hzau_omics.model.session import check_given
 from hzau_omics.model.system import System
 
 GATES = ("gate", "uniform", "global")
@@ -89,14 +90,16 @@ class HZAUVAE(System):
         self,
         mdata: MuData | DiskStore | None = None,
         *,
-        experts: Iterable[Iterable[str]] | None = None,
+        experts: str | Iterable[str | Iterable[str]] | None = None,
         pool: Literal["gate", "uniform", "global"] = "gate",
         **options: Any,
     ) -> None:
         check_choice("pool", pool, GATES)
         subsets = None
         if experts is not None:
-            subsets = tuple((s,) if isinstance(s, str) else tuple(s) for s in experts)
+            subsets = tuple(
+                check_names("each of experts", one, what="modality") for one in as_list(experts)
+            )
         super().__init__(mdata, experts=subsets, pool=pool, **options)
 
     @override

@@ -1,6 +1,6 @@
 """Posterior predictive results: imputation with intervals, PIT values, normalised expression."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,11 +10,19 @@ from anndata import AnnData
 from numpy.typing import NDArray
 from torch import Tensor
 
-from hzau_omics.data import CellStore
-from hzau_omics.errors import ConfigError, DataContractError
+from hzau_omics.checks import (
+    INNER_SHARE,
+    as_list,
+    check_distinct,
+    check_integer,
+    check_names,
+    check_number,
+)
+from hzau_omics.data import CellStore, DataLayout
+from hzau_omics.errors import DataContractError
 from hzau_omics.minibatch import Minibatch
 from hzau_omics.model.decoding import DecodeGroup, ModalityPredictor, decode_groups
-from hzau_omics.model.session import InferenceSession, check_count, evaluating, make_generator
+from hzau_omics.model.session import InferenceSession, evaluating, make_generator
 from hzau_omics.nn.gaussian import DiagonalGaussian
 
 MAX_DRAWS_HELD = 2**25
@@ -36,7 +44,7 @@ class PredictiveConfig:
     given
         Modalities to infer from; None for everything that a cell has.
     n_samples
-        Draws per cell.
+        Draws per cell; rounded up to as many of each batch where several are averaged over.
     transform_batch
         Batches to decode as; None for a cell's own where it measured the feature.
     seed
@@ -51,7 +59,7 @@ class PredictiveConfig:
 
     def __post_init__(self) -> None:
         """Check ranges."""
-        check_count("n_samples", self.n_samples)
+        object.__setattr__(self, "n_samples", check_integer("n_samples", self.n_samples))
 
 
 @dataclass(frozen=True)
@@ -96,7 +104,8 @@ def predictive_chunks(
     """
     predictor = ModalityPredictor(session.network, session.layout, config.modality)
     generator = make_generator(config.seed, session.device)
-    size = max(1, min(session.batch_size, MAX_DRAWS_HELD // (config.n_samples * len(features))))
+    held = max(config.n_samples, _most_batches(session, config)) * len(features)
+    size = max(1, min(session.batch_size, MAX_DRAWS_HELD // held))
     for step in walk(session, config, predictor=predictor, size=size, positions=positions):
         chosen = features
         if step.group.features is not None:
@@ -106,6 +115,19 @@ def predictive_chunks(
                 predictor, step, chosen, config.n_samples, log1p_repeats, generator=generator
             )
             yield Chunk(step.rows, chosen, step.batch, *found)
+
+
+def _most_batches(session: InferenceSession, config: PredictiveConfig) -> int:
+    """Return over how many batches a feature is averaged at most."""
+    layout, asked = session.layout, config.transform_batch
+    return max(
+        (
+            len(group.batches)
+            for code in np.unique(session.store.batch[session.cells])
+            for group in decode_groups(layout, config.modality, int(code), asked)
+        ),
+        default=1,
+    )
 
 
 @dataclass(frozen=True)
@@ -167,14 +189,15 @@ def _draw(
     likelihood = predictor.network.decoder(predictor.index).likelihood
     q, batch, group = step.q, step.batch, step.group
     columns = torch.from_numpy(features).to(q.mean.device)
-    draws = torch.empty(n_samples, len(batch), len(features), device=q.mean.device)
+    turns = group.turns(n_samples)
+    draws = torch.empty(len(turns), len(batch), len(features), device=q.mean.device)
     mean = torch.zeros(len(batch), len(features), device=q.mean.device)
     log1p_mean = torch.zeros_like(mean) if log1p_repeats else None
-    for i in range(n_samples):
+    for i, code in enumerate(turns):
         parameters = predictor.parameters(
             q.sample(generator),
             batch,
-            decode_as=group.batches[i % len(group.batches)],
+            decode_as=code,
             seen=step.seen,
             generator=generator,
         )
@@ -185,65 +208,74 @@ def _draw(
             for _ in range(log1p_repeats - 1):
                 log1p_mean += likelihood.sample_features(parameters, columns, generator).log1p()
     if log1p_mean is not None:
-        log1p_mean /= n_samples * log1p_repeats
-    return draws, mean / n_samples, log1p_mean
+        log1p_mean /= len(turns) * log1p_repeats
+    return draws, mean / len(turns), log1p_mean
 
 
 def select_features(
-    session: InferenceSession, modality: str, features: Sequence[str] | None
+    layout: DataLayout, modality: str, features: str | Sequence[str] | None
 ) -> NDArray[np.int64]:
     """Return positions of the wanted features.
 
     Raises
     ------
+    ConfigError
+        There is none, or one twice.
     DataContractError
         A feature is unknown.
     """
-    names = pd.Index(session.layout.modality(modality).var_names)
+    names = pd.Index(layout.modality(modality).var_names)
     if features is None:
         return np.arange(len(names))
-    wanted = [features] if isinstance(features, str) else list(features)
+    wanted = check_names("features", features, what="feature")
     positions = names.get_indexer(pd.Index(wanted))
-    if (positions < 0).any() or not wanted:
+    if (positions < 0).any():
         unknown = [name for name, i in zip(wanted, positions, strict=True) if i < 0]
         msg = (
             f"features lists features of modality {modality!r}. "
-            f"Unknown: {unknown[:5]} ({len(unknown)} of {len(wanted)})."
+            f"Received {unknown[:5]} ({len(unknown)} of {len(wanted)} are unknown)."
         )
         raise DataContractError(msg)
     return np.asarray(positions, dtype=np.int64)
 
 
 def quantile_layer(probability: float) -> str:
-    """Return the layer name of a quantile: ``q05``, ``q50``, ``q02.5``.
-
-    Raises
-    ------
-    ConfigError
-        The probability is not strictly between 0 and 1.
-    """
-    if not 0 < probability < 1:
-        msg = f"quantiles are probabilities between 0 and 1, such as 0.05. Received {probability}."
-        raise ConfigError(msg)
+    """Return the layer name of a quantile: ``q05``, ``q50``, ``q02.5``."""
     percent = round(100 * probability, 6)
     if percent == int(percent):
         return f"q{int(percent):02d}"
     return f"q{percent:0>4g}" if percent < 10 else f"q{percent:g}"
 
 
+def check_quantiles(quantiles: float | Sequence[float]) -> dict[str, float]:
+    """Return probabilities by the name of their layer.
+
+    Raises
+    ------
+    ConfigError
+        One is not strictly between 0 and 1, or two have one name.
+    """
+    remedy = "Quantiles are probabilities, such as 0.05; () is none."
+    found = [
+        check_number("each of quantiles", one, INNER_SHARE, remedy=remedy)
+        for one in as_list(quantiles)
+    ]
+    names = [quantile_layer(one) for one in found]
+    check_distinct("quantiles", names)
+    return dict(zip(names, found, strict=True))
+
+
 def impute(
     session: InferenceSession,
     config: PredictiveConfig,
     *,
-    quantiles: Sequence[float],
+    quantiles: Mapping[str, float],
     features: NDArray[np.int64],
 ) -> AnnData:
     """Return predictive mean, quantiles and (for counts) the mean of log1p of draws."""
     index = session.layout.names.index(config.modality)
     is_count = session.network.decoder(index).likelihood.is_count
-    layers = [quantile_layer(p) for p in quantiles]
-    if is_count:
-        layers.append("log1p_mean")
+    layers = [*quantiles, "log1p_mean"] if is_count else [*quantiles]
     shape = (len(session), len(features))
     values = {name: np.zeros(shape, np.float32) for name in ["X", *layers]}
     column = np.full(len(session.layout.modality(config.modality).var_names), -1)
@@ -258,8 +290,8 @@ def impute(
             if chunk.log1p_mean is not None:
                 values["log1p_mean"][where] = chunk.log1p_mean.cpu().numpy()
             if quantiles:
-                found = np.quantile(chunk.draws.cpu().numpy(), quantiles, axis=0)
-                for name, value in zip(layers, found, strict=False):
+                found = np.quantile(chunk.draws.cpu().numpy(), list(quantiles.values()), axis=0)
+                for name, value in zip(quantiles, found, strict=True):
                     values[name][where] = value
     names = pd.Index(session.layout.modality(config.modality).var_names)
     panel = session.store.feature_table(config.modality)
@@ -306,7 +338,7 @@ def pit_values(
             below = (chunk.draws < observed).sum(0)
             ties = (chunk.draws == observed).sum(0)
             jitter = torch.rand(observed.shape, generator=generator, device=session.device)
-            value = (below + jitter * (ties + 1)) / (config.n_samples + 1)
+            value = (below + jitter * (ties + 1)) / (len(chunk.draws) + 1)
             if config.modality in chunk.batch.feature_mask:
                 mask = chunk.batch.feature_mask[config.modality][:, columns]
                 value = torch.where(mask, value, torch.nan)
@@ -332,17 +364,18 @@ def normalized_expression(
         for step in walk(session, config, predictor=predictor, size=session.batch_size):
             library = step.q.mean.new_full((len(step.batch), 1), float(np.log(library_size)))
             mean = torch.zeros(len(step.batch), len(names), device=session.device)
-            for i in range(config.n_samples):
+            turns = step.group.turns(config.n_samples)
+            for code in turns:
                 mean += likelihood.mean(
                     predictor.parameters(
                         step.q.sample(generator),
                         step.batch,
-                        decode_as=step.group.batches[i % len(step.group.batches)],
+                        decode_as=code,
                         log_library=library,
                     )
                 )
             target = np.arange(len(names))
             if step.group.features is not None:
                 target = step.group.features
-            result[np.ix_(step.rows, target)] = (mean / config.n_samples).cpu().numpy()[:, target]
+            result[np.ix_(step.rows, target)] = (mean / len(turns)).cpu().numpy()[:, target]
     return pd.DataFrame(result[:, features], index=session.obs_names, columns=names[features])

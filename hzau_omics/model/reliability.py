@@ -4,8 +4,9 @@ import numpy as np
 import pandas as pd
 import torch
 
+from hzau_omics.checks import check_choice
 from hzau_omics.errors import ConfigError
-from hzau_omics.model.session import InferenceSession, check_choice, evaluating
+from hzau_omics.model.session import InferenceSession, evaluating
 from hzau_omics.nn.evidence import pairs_of
 from hzau_omics.nn.scoring import gather_evidence, pair_agreement
 

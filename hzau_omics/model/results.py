@@ -6,11 +6,21 @@ from typing import Any, ClassVar, Literal, get_args, overload
 
 import numpy as np
 import pandas as pd
-import torch
 from anndata import AnnData
 from mudata import MuData
 from numpy.typing import ArrayLike, NDArray
 
+from hzau_omics.checks import (
+    LARGEST_SEED,
+    POSITIVE,
+    check_choice,
+    check_flag,
+    check_integer,
+    check_number,
+    check_path,
+    check_seed,
+    if_given,
+)
 from hzau_omics.data import CellStore, DiskStore
 from hzau_omics.errors import ConfigError
 from hzau_omics.model import (
@@ -22,9 +32,10 @@ from hzau_omics.model import (
     sampling,
 )
 from hzau_omics.model.base import TrainableModel
+from hzau_omics.model.decoding import batch_names
 from hzau_omics.model.likelihood_scores import Proposal, Target
 from hzau_omics.model.predictive import PredictiveConfig
-from hzau_omics.model.session import check_choice, check_count, check_given
+from hzau_omics.model.session import check_given, draw_seed
 from hzau_omics.model.text import Texts, cells_of_texts, find_text_modality, text_list
 
 type Cells = MuData | CellStore | None
@@ -70,10 +81,10 @@ class MultimodalModel(TrainableModel):
         mdata
             Cells; None for those the model was set up with.
         indices
-            Positions of the wanted cells, or a boolean mask.
+            Positions of the wanted cells, each once, or a boolean mask.
         given
-            Modalities to infer from; None for all that a cell has. A cell that has none of them
-            gets the prior: mean 0 and variance 1.
+            Modality or modalities to infer from, each once; None for all that a cell has. A cell
+            that has none of them gets the prior: mean 0 and variance 1.
         give_mean
             Whether to return posterior means; False draws one sample per cell.
         return_dist
@@ -91,8 +102,13 @@ class MultimodalModel(TrainableModel):
         ------
         DataContractError
             The MuData does not fit the registered one, or `given` is unknown.
+        ConfigError
+            An option is out of range.
         """
         names = check_given(self.layout, given)
+        return_dist = check_flag("return_dist", return_dist)
+        give_mean = check_flag("give_mean", give_mean)
+        seed = if_given(check_seed, "seed", seed)
         session = self._session(mdata, indices, batch_size)
         mean, variance = latent.embed(session, names)
         if return_dist:
@@ -106,8 +122,8 @@ class MultimodalModel(TrainableModel):
         *,
         given: str | Sequence[str] | None = None,
         n_samples: int = 100,
-        quantiles: Sequence[float] = (0.05, 0.95),
-        features: Sequence[str] | None = None,
+        quantiles: float | Sequence[float] = (0.05, 0.95),
+        features: str | Sequence[str] | None = None,
         transform_batch: str | Sequence[str] | None = None,
         indices: ArrayLike | None = None,
         batch_size: int | None = None,
@@ -127,15 +143,16 @@ class MultimodalModel(TrainableModel):
         mdata, indices, batch_size, seed
             As in :meth:`get_latent_representation`.
         given
-            Modalities to infer from.
+            Modality or modalities to infer from.
         n_samples
-            Predictive draws per cell.
+            Predictive draws per cell. Where several batches are averaged, each gets as many draws
+            as any other: the number is rounded up.
         quantiles
-            Probabilities of the quantile layers.
+            Probabilities of the quantile layers, one or several; ``()`` for none.
         features
-            Features to return; None for all.
+            Feature or features to return, each once; None for all.
         transform_batch
-            Batch or batches to decode as; several are averaged.
+            Batch or batches to decode as, each once; several are averaged.
 
         Returns
         -------
@@ -151,15 +168,13 @@ class MultimodalModel(TrainableModel):
         DataContractError
             The modality, a feature or a batch is unknown.
         ConfigError
-            `n_samples` or `quantiles` is out of range.
+            An option is out of range, or a list holds something twice.
         """
+        config = self._predictive(modality, given, n_samples, transform_batch, seed)
+        layers = predictive.check_quantiles(quantiles)
+        chosen = predictive.select_features(self.layout, modality, features)
         session = self._session(mdata, indices, batch_size)
-        return predictive.impute(
-            session,
-            self._predictive(modality, given, n_samples, transform_batch, seed),
-            quantiles=tuple(quantiles),
-            features=predictive.select_features(session, modality, features),
-        )
+        return predictive.impute(session, config, quantiles=layers, features=chosen)
 
     def write_imputed(
         self,
@@ -188,20 +203,21 @@ class MultimodalModel(TrainableModel):
         ConfigError
             The folder exists, an option is out of range, or the extra ``[large]`` is missing.
         """
-        seed = options.pop("seed", None)
-        seed = int(torch.randint(2**31, ())) if seed is None else int(seed)
+        seed = draw_seed(options.pop("seed", None))
+        overwrite = check_flag("overwrite", overwrite)
+        folder = check_path("path", path)
+        self._check_generated(modality)
         if "indices" in options:
             msg = "write_imputed writes all cells. Leave indices out, or call impute."
             raise ConfigError(msg)
         # One view of the cells for all spans: a held-out MuData is checked once.
         store = self._session(mdata, None, None).store
-        export.write_imputed(
-            Path(path),
-            store,
-            modality,
-            lambda i, cells: self.impute(modality, store, indices=cells, seed=seed + i, **options),
-            overwrite=overwrite,
-        )
+
+        def impute(i: int, cells: NDArray[np.int64]) -> AnnData:
+            of_span = (seed + i) % (LARGEST_SEED + 1)
+            return self.impute(modality, store, indices=cells, seed=of_span, **options)
+
+        export.write_imputed(folder, store, modality, impute, overwrite=overwrite)
 
     def get_pit(
         self,
@@ -233,11 +249,11 @@ class MultimodalModel(TrainableModel):
         -------
         Data frame (cells, features) in (0, 1), NaN where nothing was measured.
         """
+        self._check_generated(modality)
         if given is None:
             given = [name for name in self.layout.names if name != modality] or [modality]
-        session = self._session(mdata, indices, batch_size)
-        self.layout.modality(modality)
-        return predictive.pit(session, self._predictive(modality, given, n_samples, None, seed))
+        config = self._predictive(modality, given, n_samples, None, seed)
+        return predictive.pit(self._session(mdata, indices, batch_size), config)
 
     def get_normalized_expression(
         self,
@@ -246,7 +262,7 @@ class MultimodalModel(TrainableModel):
         *,
         transform_batch: str | Sequence[str] | None = None,
         library_size: float = 1.0,
-        features: Sequence[str] | None = None,
+        features: str | Sequence[str] | None = None,
         given: str | Sequence[str] | None = None,
         n_samples: int = 25,
         indices: ArrayLike | None = None,
@@ -260,7 +276,8 @@ class MultimodalModel(TrainableModel):
         modality
             Modality to decode.
         transform_batch
-            Batch or batches to decode as: what would the cell look like in another batch?
+            Batch or batches to decode as, each once: what would the cell look like in another
+            batch? Several are averaged.
         library_size
             Total that counts are scaled to; 1 gives shares of the total. A modality without a
             library size (a panel of few features, by default) gives expected counts, and takes
@@ -281,16 +298,13 @@ class MultimodalModel(TrainableModel):
         best with one pseudobulk per sample. The values are for pictures, scores and comparisons
         of effect sizes.
         """
-        if not library_size > 0:
-            msg = f"library_size must be positive. Received {library_size}."
-            raise ConfigError(msg)
+        library_size = check_number("library_size", library_size, POSITIVE)
         self._check_library_size(modality, library_size)
+        config = self._predictive(modality, given, n_samples, transform_batch, seed)
+        chosen = predictive.select_features(self.layout, modality, features)
         session = self._session(mdata, indices, batch_size)
         return predictive.normalized_expression(
-            session,
-            self._predictive(modality, given, n_samples, transform_batch, seed),
-            library_size=library_size,
-            features=predictive.select_features(session, modality, features),
+            session, config, library_size=library_size, features=chosen
         )
 
     def get_elbo(
@@ -317,7 +331,8 @@ class MultimodalModel(TrainableModel):
         mdata, indices, batch_size, seed
             As in :meth:`get_latent_representation`.
         """
-        check_count("n_samples", n_samples)
+        n_samples = check_integer("n_samples", n_samples)
+        return_mean, seed = check_flag("return_mean", return_mean), draw_seed(seed)
         session = self._session(mdata, indices, batch_size)
         kl, log_prob = likelihood_scores.elbo_terms(session, n_samples=n_samples, seed=seed)
         scored = np.isfinite(log_prob).any(axis=1)
@@ -337,7 +352,7 @@ class MultimodalModel(TrainableModel):
 
         A modality that no cell has gets NaN.
         """
-        check_count("n_samples", n_samples)
+        n_samples, seed = check_integer("n_samples", n_samples), draw_seed(seed)
         session = self._session(mdata, indices, batch_size)
         _, log_prob = likelihood_scores.elbo_terms(session, n_samples=n_samples, seed=seed)
         return {
@@ -361,7 +376,8 @@ class MultimodalModel(TrainableModel):
         expectation, and approaches log p(x) as the draws grow in number. NaN as in
         :meth:`get_elbo`.
         """
-        check_count("n_samples", n_samples)
+        n_samples = check_integer("n_samples", n_samples)
+        return_mean, seed = check_flag("return_mean", return_mean), draw_seed(seed)
         session = self._session(mdata, indices, batch_size)
         bound = likelihood_scores.marginal_log_likelihood(session, n_samples=n_samples, seed=seed)
         return float(np.nanmean(bound)) if return_mean else bound
@@ -439,7 +455,7 @@ class MultimodalModel(TrainableModel):
                 "target='joint' or 'conditional', or leave proposal out."
             )
             raise ConfigError(msg)
-        check_count("n_samples", n_samples)
+        n_samples, seed = check_integer("n_samples", n_samples), draw_seed(seed)
         if target != "marginal" and set(names) == set(self.layout.names):
             msg = (
                 f"target={target!r} needs modalities besides those given, {', '.join(names)}, "
@@ -498,6 +514,7 @@ class MultimodalModel(TrainableModel):
         >>> list(model.get_agreement().columns)
         ['rna|adt']
         """
+        check_choice("kind", kind, reliability.AGREEMENT_KINDS)
         return reliability.agreement(self._session(mdata, indices, batch_size), kind=kind)
 
     @overload
@@ -542,6 +559,8 @@ class MultimodalModel(TrainableModel):
         ConfigError
             The system has no prior without a condition, or `n_samples` is out of range.
         """
+        n_samples = check_integer("n_samples", n_samples)
+        give_mean, seed = check_flag("give_mean", give_mean), draw_seed(seed)
         if modality is not None:
             self._check_generated(modality)
         if self.network_config.condition:
@@ -557,7 +576,7 @@ class MultimodalModel(TrainableModel):
             self._generated if modality is None else [modality],
             n_samples,
             sampling.Draws(self.LATENT_KEY, give_mean, seed),
-            transform_batch=transform_batch,
+            transform_batch=batch_names(self.layout, transform_batch),
         )
         return MuData(found) if modality is None else found[modality]
 
@@ -625,7 +644,8 @@ class MultimodalModel(TrainableModel):
         if (given is None) == (text is None):
             msg = "generate takes either cells, given=, or words, text=. Give one of them."
             raise ConfigError(msg)
-        names = check_given(self.layout, conditions)
+        names = check_given(self.layout, conditions, name="conditions")
+        give_mean = check_flag("give_mean", give_mean)
         if text is not None:
             if names is not None and len(names) > 1:
                 msg = f"A text is read by one modality. Received conditions={conditions!r}."
@@ -720,8 +740,9 @@ class MultimodalModel(TrainableModel):
 
     def _turns(self, modality: str, transform_batch: str | Sequence[str] | None) -> Sequence[str]:
         """Return the batches that cells without one take turns as."""
-        if transform_batch is not None:
-            return (transform_batch,) if isinstance(transform_batch, str) else transform_batch
+        asked = batch_names(self.layout, transform_batch)
+        if asked is not None:
+            return asked
         measured = self.layout.modality(modality).measured
         return [self.layout.batch.categories[i] for i in np.flatnonzero(measured)]
 
@@ -759,11 +780,10 @@ class MultimodalModel(TrainableModel):
         seed: int | None,
     ) -> PredictiveConfig:
         self._check_generated(modality)
-        batches = (transform_batch,) if isinstance(transform_batch, str) else transform_batch
         return PredictiveConfig(
             modality=modality,
             given=check_given(self.layout, given),
             n_samples=n_samples,
-            transform_batch=None if batches is None else tuple(batches),
-            seed=int(torch.randint(2**31, ())) if seed is None else seed,
+            transform_batch=batch_names(self.layout, transform_batch),
+            seed=draw_seed(seed),
         )

@@ -20,7 +20,7 @@ from hzau_omics.model.decoding import (
     decode_groups,
 )
 from hzau_omics.model.predictive import MAX_DRAWS_HELD, PredictiveConfig, walk
-from hzau_omics.model.session import InferenceSession, check_count, evaluating, make_generator
+from hzau_omics.model.session import InferenceSession, evaluating, make_generator
 from hzau_omics.nn.network import MultimodalVAE
 
 DECODED_AT_ONCE = 4096
@@ -133,7 +133,6 @@ def sample_prior(
 
     The cells take turns as cells of the batches.
     """
-    check_count("n_samples", n_samples)
     device = next(network.parameters()).device
     generator = make_generator(draws.seed, device)
     z = torch.randn(n_samples, network.config.n_latent, generator=generator, device=device)

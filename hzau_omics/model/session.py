@@ -7,9 +7,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 import torch
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
+from hzau_omics.checks import check_names, check_positions, check_seed, if_given, shown
 from hzau_omics.data import CellStore, DataLayout
 from hzau_omics.errors import ConfigError
 from hzau_omics.minibatch import Minibatch
@@ -146,54 +147,46 @@ def _no_posterior(network: MultimodalVAE, present: Tensor) -> ConfigError:
     )
 
 
-def check_given(layout: DataLayout, given: str | Sequence[str] | None) -> tuple[str, ...] | None:
+def check_given(
+    layout: DataLayout, given: str | Sequence[str] | None, *, name: str = "given"
+) -> tuple[str, ...] | None:
     """Return `given` as a tuple of registered modalities, or None for all of them.
 
     Raises
     ------
     ConfigError
-        If it is empty.
+        If it is empty, or names one twice.
     DataContractError
         If it names a modality that is not registered.
     """
     if given is None:
         return None
-    names = (given,) if isinstance(given, str) else tuple(given)
-    if not names:
-        msg = (
-            "given lists the modalities to infer from, and must not be empty. "
-            f"Leave it out to use all, or choose from {', '.join(layout.names)}."
-        )
-        raise ConfigError(msg)
-    for name in names:
-        layout.modality(name)
+    names = check_names(name, given, what="modality")
+    for one in names:
+        layout.modality(one)
     return names
 
 
-def check_count(name: str, value: int) -> None:
-    """Refuse what is no positive integer.
+def find_cells(indices: ArrayLike | None, store: CellStore) -> NDArray[np.int64]:
+    """Return positions of cells in a store: of all for None.
 
     Raises
     ------
     ConfigError
-        It is not.
+        They are no positions and no mask, one occurs twice, or a mask with an index is in another
+        order than the cells.
     """
-    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
-        msg = f"{name} must be at least 1, an integer. Received {value!r}."
-        raise ConfigError(msg)
-
-
-def check_choice(name: str, value: str, known: Sequence[str]) -> None:
-    """Refuse what is not among the choices.
-
-    Raises
-    ------
-    ConfigError
-        It is not.
-    """
-    if value not in known:
-        msg = f"{name} must be one of {known}. Received {value!r}."
-        raise ConfigError(msg)
+    if indices is None:
+        return np.arange(store.n_cells)
+    if isinstance(indices, pd.Series) and pd.api.types.is_bool_dtype(indices.dtype):
+        ordered = isinstance(indices.index, pd.RangeIndex) or indices.index.equals(store.obs_names)
+        if len(indices) == store.n_cells and not ordered:
+            msg = (
+                "A mask with an index must have the cells' names in their order. Received one "
+                f"with {shown(list(indices.index[:2]))} first. Write mask.reindex(mdata.obs_names)."
+            )
+            raise ConfigError(msg)
+    return check_positions("indices", indices, store.n_cells)
 
 
 @contextmanager
@@ -211,5 +204,16 @@ def evaluating(network: MultimodalVAE) -> Iterator[None]:
 def make_generator(seed: int | None, device: torch.device) -> torch.Generator:
     """Return a random generator; without a seed it follows torch's global one."""
     generator = torch.Generator(device=device)
-    drawn = int(torch.randint(2**31, ())) if seed is None else int(seed)
-    return generator.manual_seed(drawn)
+    return generator.manual_seed(draw_seed(seed))
+
+
+def draw_seed(seed: int | None) -> int:
+    """Return a seed as it is, or draw one from torch's global generator.
+
+    Raises
+    ------
+    ConfigError
+        It is no seed.
+    """
+    given = if_given(check_seed, "seed", seed)
+    return int(torch.randint(2**31, ())) if given is None else given

@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Literal
 import pandas as pd
 from mudata import MuData
 
+from hzau_omics.checks import PROPER_SHARE, check_flag, check_integer, check_number
 from hzau_omics.data import DiskStore
 from hzau_omics.data.messages import did_you_mean
 from hzau_omics.errors import ConfigError
@@ -63,27 +64,19 @@ class System(TextModel):
         **structure: Any,
     ) -> None:
         sizes = {"n_latent": n_latent, "n_hidden": n_hidden, "n_layers": n_layers}
-        for name, value in sizes.items():
-            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-                msg = f"{name} must be a positive integer. Received {value!r}."
-                raise ConfigError(msg)
         rates = {
             "dropout": dropout,
             "encoder_dropout": encoder_dropout,
             "input_dropout": input_dropout,
         }
-        for name, rate in rates.items():
-            if not 0 <= rate < 1:
-                msg = f"{name} must be in [0, 1). Received {rate}."
-                raise ConfigError(msg)
         self._check_structure(structure)
         super().__init__(
             mdata,
             registry=registry,
             modality_weights=modality_weights,
-            **sizes,
-            **rates,
-            encode_covariates=bool(encode_covariates),
+            **{name: check_integer(name, size) for name, size in sizes.items()},
+            **{name: check_number(name, rate, PROPER_SHARE) for name, rate in rates.items()},
+            encode_covariates=check_flag("encode_covariates", encode_covariates),
             **structure,
         )
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax, softmax
 
+from hzau_omics.checks import as_list, check_distinct, shown, unwrap
 from hzau_omics.data import CellStore, DataLayout
 from hzau_omics.data.messages import did_you_mean, listed
 from hzau_omics.errors import ConfigError, DataContractError, HzauWarning
@@ -67,7 +68,7 @@ class TextModality:
             There is none, or nothing of one is understood.
         """
         if not texts:
-            msg = "Give at least one text."
+            msg = "At least one text is needed. Received none."
             raise DataContractError(msg)
         vectors = dense(self.encoder.encode(texts))
         for text, vector in zip(texts, vectors, strict=True):
@@ -196,15 +197,16 @@ def expected_values(session: InferenceSession, config: PredictiveConfig) -> Vect
     with evaluating(session.network):
         for step in walk(session, config, predictor=predictor, size=session.batch_size):
             mean: Any = 0.0
-            for i in range(config.n_samples):
+            turns = step.group.turns(config.n_samples)
+            for code in turns:
                 parameters = predictor.parameters(
                     step.q.sample(generator),
                     step.batch,
-                    decode_as=step.group.batches[i % len(step.group.batches)],
+                    decode_as=code,
                     seen=step.seen,
                     generator=generator,
                 )
-                mean = mean + likelihood.mean(parameters) / config.n_samples
+                mean = mean + likelihood.mean(parameters) / len(turns)
             columns = slice(None) if step.group.features is None else step.group.features
             result[step.rows[:, None], np.arange(result.shape[1])[columns]] = mean.cpu().numpy()[
                 :, columns
@@ -217,9 +219,10 @@ def query(
 ) -> pd.DataFrame:
     """Return how close each cell is to each query; one query has the column ``score``."""
     asked = text_list(queries)
+    check_distinct("query", asked)
     vectors = text.encode(asked)
     scores = text.encoder.score(text.expected(session, config), vectors)
-    columns = ["score"] if isinstance(queries, str) else asked
+    columns = ["score"] if isinstance(unwrap(queries), str) else asked
     result = pd.DataFrame(scores, index=session.obs_names, columns=columns)
     result.attrs["read_as"] = {one: text.encoder.read_as(one) for one in asked}
     result.attrs["unknown"] = {one: text.encoder.unknown(one) for one in asked}
@@ -251,10 +254,10 @@ def text_list(texts: Texts) -> list[str]:
     TypeError
         One is no string.
     """
-    found = [texts] if isinstance(texts, str) or not isinstance(texts, Sequence) else list(texts)
+    found = as_list(texts)
     for text in found:
         if not isinstance(text, str):
-            msg = f"A text is a string. Received {text!r} of type {type(text).__name__}."
+            msg = f"A text is a string. Received {shown(text)} of type {type(text).__name__}."
             raise TypeError(msg)
     return found
 
@@ -271,11 +274,11 @@ def _wordings(candidates: Candidates) -> dict[str, list[str]]:
         found = {str(name): text_list(of) for name, of in candidates.items()}
     else:
         found = {text: [text] for text in text_list(candidates)}
-    size = 1 if isinstance(candidates, str) else len(candidates)
+    size = len(candidates if isinstance(candidates, Mapping) else as_list(candidates))
     if size < 2 or len(found) < size or not all(found.values()):
         msg = (
             "candidates are at least two different texts, or a mapping from names to one or more "
-            f"wordings each. Received {candidates!r}."
+            f"wordings each. Received {shown(candidates)}."
         )
         raise ConfigError(msg)
     return found

@@ -5,11 +5,11 @@ from collections.abc import Sequence
 import pandas as pd
 from numpy.typing import ArrayLike
 
+from hzau_omics.checks import check_integer
 from hzau_omics.errors import ConfigError
 from hzau_omics.model import text as texts
 from hzau_omics.model.predictive import PredictiveConfig
 from hzau_omics.model.results import Cells, MultimodalModel
-from hzau_omics.model.session import check_count, check_given
 from hzau_omics.model.text import Candidates, TextModality, Texts
 
 
@@ -57,7 +57,8 @@ class TextModel(MultimodalModel):
             :class:`~hzau_omics.text.TextEncoder`: needed where the modality was made with a
             callable in another session, or is an embedding that was made elsewhere.
         n_samples
-            Latent draws that are averaged.
+            Latent draws that are averaged, rounded up to as many of each batch as in
+            :meth:`impute`.
 
         Returns
         -------
@@ -140,9 +141,10 @@ class TextModel(MultimodalModel):
         (1, 2)
         """
         found = self._text(modality, encoder)
+        config = self._text_config(found, given, n_samples, seed)
         return texts.probabilities(
             self._session(mdata, indices, batch_size),
-            self._text_config(found, given, n_samples, seed),
+            config,
             found,
             candidates,
             self._temperature(found),
@@ -202,10 +204,10 @@ class TextModel(MultimodalModel):
         >>> model.describe([0, 1], top=3).shape
         (6, 3)
         """
-        check_count("top", top)
+        top = check_integer("top", top)
         found = self._text(modality, encoder)
-        session = self._session(mdata, indices, batch_size)
         config = self._text_config(found, given, n_samples, seed)
+        session = self._session(mdata, indices, batch_size)
         if candidates is None and found.encoder.likelihood != "normal":
             return texts.describe(session, config, found, top=top)
         choices = found.known_texts if candidates is None else candidates
@@ -228,7 +230,7 @@ class TextModel(MultimodalModel):
         n_samples: int,
         seed: int | None,
     ) -> PredictiveConfig:
-        return self._predictive(found.name, check_given(self.layout, given), n_samples, None, seed)
+        return self._predictive(found.name, given, n_samples, None, seed)
 
     def _temperature(self, found: TextModality) -> float:
         known: dict[str, float] = getattr(self, "text_temperature_", None) or {}

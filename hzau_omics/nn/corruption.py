@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from hzau_omics.errors import ConfigError
+from hzau_omics.checks import PROPER_SHARE, check_number
 from hzau_omics.minibatch import Minibatch, SparseEntries
 
 Values = Float[Tensor, "row feature"]
@@ -199,9 +199,7 @@ class Corruptor:
         *,
         texts: Collection[str] = (),
     ) -> None:
-        if not 0 <= share < 1:
-            msg = f"corruption must be in [0, 1). Received {share}."
-            raise ConfigError(msg)
+        share = check_number("corruption", share, PROPER_SHARE)
         self.every = min(MOST_SPARSE, int(1 / share)) if share else 1
         self.share = share * self.every
         self.names = tuple(likelihoods)

@@ -14,6 +14,14 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
+from hzau_omics.checks import (
+    NOT_NEGATIVE,
+    PROPER_SHARE,
+    check_choice,
+    check_flag,
+    check_integer,
+    check_number,
+)
 from hzau_omics.errors import ConfigError
 from hzau_omics.minibatch import Minibatch
 from hzau_omics.nn.corruption import Corruptor
@@ -82,20 +90,21 @@ class ObjectiveConfig:
             "marginal_targets": ("all", "own"),
             "wide_decodings": ("one", "all"),
         }
-        for name, allowed in choices.items():
-            if getattr(self, name) not in allowed:
-                msg = (
-                    f"{name} must be {' or '.join(map(repr, allowed))}. "
-                    f"Received {getattr(self, name)!r}."
-                )
-                raise ConfigError(msg)
-        if not 0 <= self.modality_dropout < 1:
-            msg = f"modality_dropout must be in [0, 1). Received {self.modality_dropout}."
-            raise ConfigError(msg)
-        for name in ("n_random_subsets", "alignment", "distillation", "singles_to_joint"):
-            if getattr(self, name) < 0:
-                msg = f"{name} must not be negative. Received {getattr(self, name)}."
-                raise ConfigError(msg)
+        plain: dict[str, object] = {
+            name: check_choice(name, getattr(self, name), allowed)
+            for name, allowed in choices.items()
+        }
+        for name in ("alignment", "distillation", "singles_to_joint"):
+            plain[name] = check_number(name, getattr(self, name), NOT_NEGATIVE)
+        plain["modality_dropout"] = check_number(
+            "modality_dropout", self.modality_dropout, PROPER_SHARE
+        )
+        plain["n_random_subsets"] = check_integer(
+            "n_random_subsets", self.n_random_subsets, least=0
+        )
+        plain["expert_terms"] = check_flag("expert_terms", self.expert_terms)
+        for name, value in plain.items():
+            object.__setattr__(self, name, value)
         of_joint = ("modality_dropout", "alignment", "distillation", "singles_to_joint")
         for name in (*of_joint, "expert_terms"):
             if self.is_mean and getattr(self, name) > 0:

@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from hzau_omics.checks import check_integer
 from hzau_omics.errors import DataContractError
 from hzau_omics.pl.style import TEXT, TITLE, new_grid, palette
 
@@ -53,6 +54,7 @@ def training(history: Any, *, max_panels: int = 6) -> Figure:
     >>> training(history).axes[0].get_title()
     'negative ELBO'
     """
+    max_panels = check_integer("max_panels", max_panels)
     known = _by_name(history)
     panels = _collect(known)
     if not panels:

@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from mudata import MuData
 
+from hzau_omics.checks import check_names
 from hzau_omics.errors import DataContractError
 from hzau_omics.pl.groups import rows_of
 from hzau_omics.pl.marks import marks, write_marks
@@ -77,7 +78,7 @@ def umap(
     >>> umap(adata, color="type").axes[0].get_title()
     'type'
     """
-    names = [color] if isinstance(color, str) else list(color)
+    names = check_names("color", color, what="column")
     points = points_of(adata, basis)
     values = [column_of(adata.obs, name) for name in names]
     figure, axes = new_grid(len(names), ncols=ncols, panel=_PANEL)

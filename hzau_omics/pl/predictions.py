@@ -8,6 +8,7 @@ from anndata import AnnData
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from hzau_omics.checks import check_integer, check_names
 from hzau_omics.errors import DataContractError
 from hzau_omics.metrics import interval_coverage, pearson_per_feature, pit_uniformity
 from hzau_omics.pl.measured import measured_of
@@ -24,7 +25,7 @@ def imputation(
     observed: Any,
     *,
     layer: str | None = None,
-    features: Sequence[str] | None = None,
+    features: str | Sequence[str] | None = None,
     n: int = 6,
     ncols: int = 3,
 ) -> Figure:
@@ -86,6 +87,7 @@ def imputation(
     adata, counts, depth_known = measured_of(imputed, observed, layer)
     measured, predicted = np.log1p(counts), dense(adata.layers["log1p_mean"])
     pearson = pearson_per_feature(predicted, measured)
+    n = check_integer("n", n)
     chosen = _choose(list(map(str, adata.var_names)), pearson, features, n)
     bars = _interval_layers(adata)
     figure, axes = new_grid(len(chosen), ncols=ncols, panel=(2.9, 3.05), extra=0.4)
@@ -145,6 +147,7 @@ def pit(values: Any, *, bins: int = 20, level: float = 0.9, ax: Axes | None = No
     '90 % intervals cover 90 %   (KS distance 0.001)'
     """
     covered = interval_coverage(values, level).overall
+    bins = check_integer("bins", bins)
     distance = pit_uniformity(values)
     matrix = dense(values)
     axes = new_axes(ax, size=(6.5, 3.2))
@@ -190,14 +193,15 @@ def _choose(
         ranked = ranked[: max(int((~np.isnan(pearson)).sum()), 1)]
         steps = np.linspace(0, len(ranked) - 1, min(n, len(ranked))).round().astype(int)
         return [int(j) for j in ranked[steps]]
-    unknown = [name for name in features if name not in names]
-    if unknown or not features:
+    asked = check_names("features", features, what="feature")
+    unknown = [name for name in asked if name not in names]
+    if unknown:
         msg = (
-            f"features must name features of imputed. Received {unknown or 'none'}; imputed has "
+            f"features must name features of imputed. Received {unknown}; imputed has "
             f"{len(names)}, such as {names[:5]}."
         )
         raise DataContractError(msg)
-    return [names.index(name) for name in features]
+    return [names.index(name) for name in asked]
 
 
 class _Interval(NamedTuple):

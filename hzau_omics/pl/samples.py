@@ -8,6 +8,7 @@ from anndata import AnnData
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike, NDArray
 
+from hzau_omics.checks import check_integer
 from hzau_omics.errors import ConfigError, DataContractError
 from hzau_omics.pl.style import TITLE, new_grid
 from hzau_omics.pl.values import dense
@@ -52,9 +53,7 @@ def samples(
     >>> [ax.get_title() for ax in figure.axes]
     ['prior', 'given 3']
     """
-    if n_samples < 1:
-        msg = f"n_samples must be at least 1. Received {n_samples}."
-        raise ConfigError(msg)
+    n_samples = check_integer("n_samples", n_samples)
     sets = images if isinstance(images, Mapping) else {"": images}
     mosaics = {
         title: _mosaic(_pixels(values, title)[:n_samples], shape) for title, values in sets.items()

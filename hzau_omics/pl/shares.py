@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Patch
 from mudata import MuData
 
+from hzau_omics.checks import check_number
 from hzau_omics.errors import ConfigError, DataContractError
 from hzau_omics.pl.groups import split_by_group
 from hzau_omics.pl.sources import groups_of, presence_of, table_of
@@ -128,6 +129,7 @@ def reliability(
     """
     groups = groups_of(values, groups)
     values = table_of(values, "hzau_reliability", method="get_reliability")
+    threshold = check_number("threshold", threshold)
     _check_shares(values, what="values", source="get_reliability", absent=True)
     parts = split_by_group(values, groups)
     names = list(map(str, values.columns))

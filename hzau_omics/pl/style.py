@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
 
-from hzau_omics.errors import ConfigError
+from hzau_omics.checks import check_integer
 
 TEXT = 9
 TITLE = 10.5
@@ -206,12 +206,7 @@ def new_grid(
     >>> len(axes), figure.get_size_inches().tolist()
     (3, [4.0, 4.0])
     """
-    if n < 1 or ncols < 1:
-        msg = (
-            "there must be at least one panel and one per row. Received "
-            f"{n} panel(s), ncols={ncols}."
-        )
-        raise ConfigError(msg)
+    n, ncols = check_integer("the number of panels", n), check_integer("ncols", ncols)
     columns = min(n, ncols)
     rows = ceil(n / columns)
     size = (columns * panel[0], rows * panel[1] + extra)

@@ -8,8 +8,9 @@ from anndata import AnnData
 from mudata import MuData
 from scipy import sparse
 
+from hzau_omics.checks import as_list, check_names
 from hzau_omics.data.messages import did_you_mean, listed
-from hzau_omics.errors import ConfigError, DataContractError
+from hzau_omics.errors import DataContractError
 from hzau_omics.pp.column import find_column, strings
 from hzau_omics.pp.modality import check_addable, insert_modality
 
@@ -19,7 +20,7 @@ def add_annotation_modality(
     column: str,
     *,
     name: str = "annotation",
-    categories: AnnData | Sequence[str] | None = None,
+    categories: AnnData | str | Sequence[str] | None = None,
 ) -> None:
     """Add a column of labels as a one-hot modality, for the likelihood ``categorical``.
 
@@ -88,10 +89,6 @@ def add_annotation_modality(
     adata.uns["annotation"] = {"column": column, "categories": chosen}
 
 
-def _categories(categories: AnnData | Sequence[str]) -> list[str]:
+def _categories(categories: AnnData | str | Sequence[str]) -> list[str]:
     given = categories.var_names if isinstance(categories, AnnData) else categories
-    chosen = [] if isinstance(given, str) else [str(category) for category in given]
-    if not chosen or len(set(chosen)) < len(chosen):
-        msg = f"categories needs at least one category, and each once. Got {categories!r}."
-        raise ConfigError(msg)
-    return chosen
+    return list(check_names("categories", [str(one) for one in as_list(given)], what="category"))

@@ -10,6 +10,7 @@ from anndata import AnnData
 from mudata import MuData
 from scipy import sparse
 
+from hzau_omics.checks import as_list
 from hzau_omics.data.text import MOST_TEXTS, UNS_KEY
 from hzau_omics.errors import ConfigError, DataContractError, HzauWarning
 from hzau_omics.pp.column import find_column, strings
@@ -26,7 +27,7 @@ from hzau_omics.text import (
 from hzau_omics.text.bag import Weighting
 from hzau_omics.text.sentences import Embed
 
-type Vocabulary = AnnData | Mapping[str, Any] | Sequence[str]
+type Vocabulary = AnnData | Mapping[str, Any] | str | Sequence[str]
 
 
 def add_text_modality(  # noqa: PLR0913 - the settings of a bag of words
@@ -111,7 +112,9 @@ def add_text_modality(  # noqa: PLR0913 - the settings of a bag of words
     settings: dict[str, Any] = {
         "weighting": weighting,
         "ngram_range": ngram_range,
-        "stop_words": stop_words if isinstance(stop_words, str | None) else tuple(stop_words),
+        "stop_words": stop_words
+        if isinstance(stop_words, str | None)
+        else tuple(as_list(stop_words)),
         "token_pattern": token_pattern,
     }
     limits: dict[str, Any] = {"max_features": max_features, "min_df": min_df}
@@ -247,7 +250,7 @@ _DEFAULTS = {
 def _encoder_of(vocabulary: Vocabulary, settings: dict[str, Any]) -> TextEncoder:
     if isinstance(vocabulary, AnnData | Mapping):
         return encoder_from_record(_record(vocabulary))
-    words = () if isinstance(vocabulary, str) else tuple(str(word) for word in vocabulary)
+    words = tuple(str(word) for word in as_list(vocabulary))
     return BagOfWords(features=words, **settings)
 
 
@@ -260,7 +263,7 @@ def _record(vocabulary: Any) -> Mapping[str, Any]:
             return stored
     msg = (
         "vocabulary is a modality made by add_text_modality, its uns, or a list of words. "
-        f"Got a {type(vocabulary).__name__} without a stored vocabulary."
+        f"Received a {type(vocabulary).__name__} without a stored vocabulary."
     )
     raise ConfigError(msg)
 

@@ -11,6 +11,16 @@ from numpy.typing import NDArray
 from scipy import sparse
 from sklearn.feature_extraction.text import CountVectorizer
 
+from hzau_omics.checks import (
+    SHARE,
+    as_list,
+    check_choice,
+    check_integer,
+    check_number,
+    if_given,
+    refusal,
+    unwrap,
+)
 from hzau_omics.errors import ConfigError, DataContractError
 from hzau_omics.text.encoder import KIND, Sparse, Vectors, cosine
 from hzau_omics.text.tokens import TOKEN_PATTERN, words
@@ -75,8 +85,8 @@ class BagOfWords:
         """
         _check_settings(self)
         if not self.features or len(set(self.features)) < len(self.features):
-            msg = f"vocabulary needs at least one word, and each word once. Got {self.features!r}."
-            raise ConfigError(msg)
+            rule = "a word or several, each once"
+            raise refusal(self.features, "vocabulary", rule)
         object.__setattr__(self, "_position", {w: i for i, w in enumerate(self.features)})
 
     @classmethod
@@ -109,9 +119,9 @@ class BagOfWords:
         DataContractError
             No word is left.
         """
-        _check_limits(max_features, min_df)
+        limits = _check_limits(max_features, min_df)
         blank = cls(features=(" ",), **settings)
-        vectorizer = blank._vectorizer(vocabulary=None, max_features=max_features, min_df=min_df)
+        vectorizer = blank._vectorizer(vocabulary=None, **limits)
         try:
             counts = sparse.csr_matrix(vectorizer.fit_transform(texts))
         except ValueError as error:
@@ -233,37 +243,31 @@ def _shares(counts: Sparse) -> tuple[float, ...]:
     return tuple((counts > 0).mean(axis=0).A1.round(6).tolist())
 
 
-def _check_limits(max_features: int | None, min_df: float) -> None:
-    if max_features is not None and (not isinstance(max_features, int) or max_features < 1):
-        msg = f"max_features is an integer of at least 1, or None. Got {max_features!r}."
-        raise ConfigError(msg)
-    count = isinstance(min_df, int) and not isinstance(min_df, bool) and min_df >= 1
-    if not count and not (isinstance(min_df, float) and 0 <= min_df <= 1):
-        msg = f"min_df is an integer of at least 1, or a float from 0 to 1. Got {min_df!r}."
-        raise ConfigError(msg)
+def _check_limits(max_features: int | None, min_df: float) -> dict[str, float | None]:
+    """Return the limits as plain numbers: a whole `min_df` counts texts, a float is a share."""
+    least = unwrap(min_df)
+    return {
+        "max_features": if_given(check_integer, "max_features", max_features),
+        "min_df": check_number("min_df", least, SHARE, remedy="As a count of texts: an integer.")
+        if isinstance(least, float)
+        else check_integer("min_df", least, remedy="As a share of texts: a float."),
+    }
 
 
 def _check_settings(bag: BagOfWords) -> None:
-    if bag.weighting not in get_args(Weighting):
-        msg = f"weighting is one of {', '.join(get_args(Weighting))}. Got {bag.weighting!r}."
-        raise ConfigError(msg)
-    ngrams = bag.ngram_range
-    if (
-        not isinstance(ngrams, Sequence)
-        or len(ngrams) != 2
-        or not all(isinstance(n, int) for n in ngrams)
-        or not 1 <= ngrams[0] <= ngrams[1]
-    ):
-        msg = f"ngram_range is a pair of integers, 1 <= smallest <= largest. Got {ngrams!r}."
-        raise ConfigError(msg)
+    check_choice("weighting", bag.weighting, get_args(Weighting))
+    ngrams = tuple(check_integer("each of ngram_range", n) for n in as_list(bag.ngram_range))
+    if len(ngrams) != 2 or ngrams[0] > ngrams[1]:
+        raise refusal(bag.ngram_range, "ngram_range", "a pair of integers, smallest and largest")
+    object.__setattr__(bag, "ngram_range", ngrams)
     if isinstance(bag.stop_words, str) and bag.stop_words != "english":
-        msg = f"stop_words is 'english', a list of words, or None. Got {bag.stop_words!r}."
+        msg = f"stop_words is 'english', a list of words, or None. Received {bag.stop_words!r}."
         raise ConfigError(msg)
     try:
         groups = re.compile(bag.token_pattern).groups
     except (re.error, TypeError) as error:
-        msg = f"token_pattern is a regular expression. Got {bag.token_pattern!r}: {error}."
+        msg = f"token_pattern is a regular expression. Received {bag.token_pattern!r}: {error}."
         raise ConfigError(msg) from error
     if groups > 1:
-        msg = f"token_pattern has at most one capturing group. Got {bag.token_pattern!r}."
+        msg = f"token_pattern has at most one capturing group. Received {bag.token_pattern!r}."
         raise ConfigError(msg)

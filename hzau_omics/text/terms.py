@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hzau_omics.checks import check_integer
 from hzau_omics.errors import ConfigError, DataContractError
 from hzau_omics.text.encoder import KIND, Vectors, cosine
 from hzau_omics.text.ontology import CELL_ONTOLOGY, Ontology, Term, TermVectors, cell_ontology
@@ -79,6 +80,7 @@ class TermEncoder:
         DataContractError
             There are no terms, or one is not in the ontology.
         """
+        object.__setattr__(self, "top", check_integer("top", self.top))
         missing = [term for term in self.terms if term not in self.ontology.terms]
         if missing or not self.terms:
             msg = (

@@ -78,11 +78,15 @@ def test_layers_replace_x(mosaic):
         ),
         ({"layers": {"rna": "lane"}}, DataContractError, "'rna' has no layer 'lane'"),
         (
-            {"categorical_covariate_keys": "donor"},
-            TypeError,
-            r"Got the text 'donor': write \['donor'",
+            {"categorical_covariate_keys": ["lane", "lane"]},
+            ConfigError,
+            "categorical_covariate_keys must hold each value once. Received 'lane' 2 times",
         ),
-        ({"continuous_covariate_keys": "age"}, TypeError, "continuous_covariate_keys is a list"),
+        (
+            {"continuous_covariate_keys": 5},
+            ConfigError,
+            "continuous_covariate_keys must be a column or a list of such. Received .5.",
+        ),
         ({"panel_key": "measured"}, ConfigError, "one panel per batch: give batch_key too"),
     ],
 )

@@ -66,5 +66,5 @@ def test_bad_input_is_named(digits):
         compose_digits(images, labels, n_obs=1, max_digits=5)
     with pytest.raises(DataContractError, match=r"\(image, row, column\). Received \(10, 784\)"):
         compose_digits(images.reshape(10, -1), labels, n_obs=1)
-    with pytest.raises(ConfigError, match="n_obs must be at least 1"):
+    with pytest.raises(ConfigError, match="n_obs must be a positive integer"):
         compose_digits(images, labels, n_obs=0)

@@ -62,13 +62,16 @@ def test_a_given_library_replaces_the_default():
         ({"likelihood": "normal", "library": "observed"}, "Only count likelihoods.*'normal'"),
         ({"likelihood": "bernoulli", "library": "learned"}, "Only count likelihoods"),
         ({"likelihood": "multinomial", "library": "none"}, "A multinomial is defined by its total"),
-        ({"likelihood": "nb", "dispersion": "gene"}, "dispersion is 'feature' or 'feature-batch'"),
+        (
+            {"likelihood": "nb", "dispersion": "gene"},
+            "dispersion must be one of 'feature', 'feature-batch'",
+        ),
         ({"likelihood": "poisson", "dispersion": "feature-batch"}, "'poisson' has no dispersion"),
-        ({"likelihood": "nb", "n_hidden": 0}, "n_hidden is an integer of at least 1"),
-        ({"likelihood": "nb", "n_layers": 1.5}, "n_layers is an integer of at least 0"),
-        ({"likelihood": "nb", "n_layers": True}, "n_layers is an integer"),
+        ({"likelihood": "nb", "n_hidden": 0}, "n_hidden must be a positive integer"),
+        ({"likelihood": "nb", "n_layers": 1.5}, "n_layers must be an integer of at least 0"),
+        ({"likelihood": "nb", "n_layers": True}, "n_layers must be an integer"),
         ({"likelihood": "nb", "binarize": True}, "belongs to the likelihood 'bernoulli' only"),
-        ({"likelihood": "bernoulli", "binarize": "yes"}, "binarize is True or False"),
+        ({"likelihood": "bernoulli", "binarize": "yes"}, "binarize must be True or False"),
     ],
 )
 def test_wrong_options_are_refused(options, message):
@@ -104,11 +107,11 @@ def test_a_layer_given_twice_must_agree(layer):
 @pytest.mark.parametrize(
     ("modalities", "layers", "error", "message"),
     [
-        (["rna"], None, TypeError, "modalities maps names to likelihoods.*Got list"),
+        (["rna"], None, TypeError, "modalities maps names to likelihoods.*Received list"),
         ({}, None, ConfigError, "at least one modality"),
         ({"rna": "nb"}, "counts", TypeError, "layers maps modality names to layers"),
         ({"rna": "nb"}, {"rnaa": "x"}, ConfigError, "does not list.*'rna'.*Did you mean 'rna'"),
-        ({"rna": 3}, None, TypeError, "'rna' needs a likelihood .*Got int"),
+        ({"rna": 3}, None, TypeError, "'rna' needs a likelihood .*Received int"),
         ({"rna": "zinbb"}, None, ConfigError, "Modality 'rna': Unknown.*Did you mean 'zinb'"),
     ],
 )

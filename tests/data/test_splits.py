@@ -68,12 +68,14 @@ def test_shares_hold_within_strata():
 @pytest.mark.parametrize(
     ("n_cells", "options", "message"),
     [
-        (0, {}, "at least one cell"),
-        (5, {"train_size": 0}, "train_size is above 0 and at most 1. Got 0"),
-        (5, {"train_size": 1.1}, "train_size is above 0 and at most 1"),
+        (0, {}, "n_cells must be a positive integer. Received 0"),
+        (5, {"train_size": 0}, r"train_size must be a number in \(0, 1\]. Received 0"),
+        (5, {"train_size": "0.9"}, r"train_size must be .* Received '0.9'. Write 0.9\."),
+        (5, {"seed": -1}, "seed must be an integer from 0"),
+        (5, {"train_size": 1.1}, "train_size must be a number in"),
         (5, {"train_size": 0.9, "validation_size": 0.2}, "at most 1 together with train_size"),
-        (5, {"validation_size": -0.1}, "validation_size is at least 0"),
-        (5, {"stratify": [1, 2]}, r"one entry per cell: 5. Got shape \(2,\)"),
+        (5, {"validation_size": -0.1}, r"validation_size must be a number in \[0, 1\]"),
+        (5, {"stratify": [1, 2]}, r"one entry per cell: 5. Received shape \(2,\)"),
         (5, {"stratify": "a"}, "one entry per cell"),
     ],
 )

@@ -311,11 +311,11 @@ def test_labels_need_a_key(mosaic, modalities):
 @pytest.mark.parametrize(
     ("cells", "message"),
     [
-        ([10], "positions from 0 to 9. Got 10 to 10"),
-        ([-1, 3], "positions from 0 to 9. Got -1 to 3"),
-        ([True, False], "integer positions. Got bool"),
-        ([0.5], "integer positions. Got float64"),
-        ([[1, 2]], r"integer positions. Got int64 of shape \(1, 2\)"),
+        ([10], "positions from 0 to 9. Received 10 to 10"),
+        ([-1, 3], "positions from 0 to 9. Received -1 to 3"),
+        ([True, False], "integer positions. Received bool"),
+        ([0.5], "integer positions. Received float64"),
+        ([[1, 2]], r"integer positions. Received int64 of shape \(1, 2\)"),
     ],
 )
 def test_wrong_positions_are_refused(mosaic, layout, cells, message):
@@ -335,8 +335,10 @@ def test_iteration_covers_all_cells_in_order(mosaic, layout, size):
 
 @pytest.mark.parametrize("size", [0, -1, 1.5, True])
 def test_wrong_batch_sizes_are_refused(mosaic, layout, size):
-    with pytest.raises(ConfigError, match="batch_size is a positive integer"):
-        next(iterate(MosaicStore(mosaic, layout), batch_size=size))
+    with pytest.raises(ConfigError, match="batch_size must be a positive integer"):
+        iterate(MosaicStore(mosaic, layout), batch_size=size)
+    with pytest.raises(ConfigError, match="batch_size must be a positive integer"):
+        MosaicStore(mosaic, layout).minibatches([0], size)
 
 
 def test_two_batches_with_panels_of_real_protein(real):

@@ -111,7 +111,7 @@ class TestBoth:
             impute(*matrices)
 
     def test_refuses_no_components(self, impute: Callable, split: Split) -> None:
-        with pytest.raises(ConfigError, match=r"n_pcs must be at least 1.*n_pcs=0"):
+        with pytest.raises(ConfigError, match=r"n_pcs must be a positive integer. Received 0"):
             impute(*split[:3], n_pcs=0)
 
 
@@ -131,12 +131,12 @@ def test_candidates_too_large_for_the_folds_are_left_out() -> None:
 
 @pytest.mark.parametrize("k", [0, 241, (15, 241), (0, 15), ()])
 def test_refuses_k_out_of_range(k: object, split: Split) -> None:
-    with pytest.raises(ConfigError, match=r"k must be between 1 and .* \(240\)"):
+    with pytest.raises(ConfigError, match=r"k must be (an integer from 1 to 240|one number of)"):
         knn_imputation(*split[:3], k=k)
 
 
 def test_ridge_refuses_a_negative_penalty(split: Split) -> None:
-    with pytest.raises(ConfigError, match=r"alpha must be at least 0. Got -1"):
+    with pytest.raises(ConfigError, match=r"alpha must be a number of at least 0. Received -1"):
         ridge_imputation(*split[:3], alpha=-1.0)
 
 

@@ -203,7 +203,7 @@ def test_bad_requests_are_refused(data):
         model.get_log_importance_weights(given="x1", target="joint", proposal="x2")
     with pytest.raises(ConfigError, match="is about x_1 alone"):
         model.get_log_importance_weights(given="x1", proposal="all")
-    with pytest.raises(ConfigError, match="n_samples must be at least 1"):
+    with pytest.raises(ConfigError, match="n_samples must be a positive integer"):
         model.get_log_importance_weights(given="x1", n_samples=0)
     with pytest.raises(DataContractError, match="not registered"):
         model.get_log_importance_weights(given="x3")

@@ -66,7 +66,9 @@ def test_staged_minibatches_are_pinned_and_in_order(model, monkeypatch):
 
 
 def test_a_negative_budget_is_refused(model, quick):
-    with pytest.raises(ConfigError, match=r"device_memory_gb must not be negative. Received -1"):
+    with pytest.raises(
+        ConfigError, match=r"device_memory_gb must be a number of at least 0. Received -1"
+    ):
         model.train(**quick, device_memory_gb=-1)
     assert not model.is_trained
 

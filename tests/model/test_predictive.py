@@ -138,16 +138,24 @@ def test_what_a_batch_never_measured_is_decoded_as_the_batches_that_did(model):
 BAD = {
     "modality": ({"modality": "atac"}, DataContractError, "'atac' is not registered"),
     "feature": ({"features": ["CD9"]}, DataContractError, "features of modality 'adt'.*CD9"),
-    "no feature": ({"features": []}, DataContractError, "lists features of modality 'adt'"),
+    "no feature": ({"features": []}, ConfigError, "features must be a feature or a list of such"),
     "batch": ({"transform_batch": "b9"}, DataContractError, "b9.*known: .*batch_0"),
     "given": ({"given": "atac"}, DataContractError, "'atac' is not registered"),
     "draws": (
         {"n_samples": 0},
         ConfigError,
-        "n_samples must be at least 1, an integer. Received 0",
+        "n_samples must be a positive integer. Received 0",
     ),
-    "quantile": ({"quantiles": (0.0,)}, ConfigError, "probabilities between 0 and 1"),
-    "percent": ({"quantiles": (5,)}, ConfigError, "such as 0.05. Received 5"),
+    "quantile": (
+        {"quantiles": (0.0,)},
+        ConfigError,
+        r"each of quantiles must be a number in \(0, 1\)",
+    ),
+    "percent": (
+        {"quantiles": (5,)},
+        ConfigError,
+        "Received 5. Quantiles are probabilities, such as 0.05",
+    ),
 }
 
 
@@ -271,7 +279,7 @@ def test_normalised_values_of_the_other_batch_and_of_some_features(model):
     np.testing.assert_allclose(own.sum(axis=1), 1, rtol=1e-4)
     part = model.get_normalized_expression("rna", n_samples=4, seed=0, features=["rna_3", "rna_1"])
     np.testing.assert_array_equal(part, own[["rna_3", "rna_1"]])
-    with pytest.raises(ConfigError, match=r"library_size must be positive. Received 0"):
+    with pytest.raises(ConfigError, match=r"library_size must be a positive number. Received 0"):
         model.get_normalized_expression("rna", library_size=0)
 
 
@@ -292,5 +300,5 @@ def test_samples_come_from_all_batches_that_measured(model):
     assert drawn.obsm["X_hzau"].shape == (9, 4)
     np.testing.assert_array_equal(drawn.X, model.sample(9, "adt", seed=0).X)
     assert set(model.sample(3, "adt", transform_batch="batch_1").obs["decoded_as"]) == {"batch_1"}
-    with pytest.raises(ConfigError, match=r"n_samples must be at least 1, an integer. Received 0"):
+    with pytest.raises(ConfigError, match=r"n_samples must be a positive integer. Received 0"):
         model.sample(0, "adt")

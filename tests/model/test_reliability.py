@@ -148,7 +148,7 @@ def test_without_failures_in_training_nothing_is_judged(mdata, fit):
     uniform = fit(mdata, options={"pool": "uniform"})
     with pytest.raises(ConfigError, match="beside the gate"):
         uniform.get_reliability()
-    with pytest.raises(ConfigError, match=r"corruption must be in \[0, 1\)"):
+    with pytest.raises(ConfigError, match=r"corruption must be a number in \[0, 1\)"):
         fit(mdata, plan_kwargs={"corruption": 1.0})
 
 

@@ -161,7 +161,7 @@ def test_cells_with_nothing_to_generate_from_are_named(model, mdata):
     lacking = np.flatnonzero(~model._store.present[:, 0])[:2]
     with pytest.raises(DataContractError, match=r"another modality \(x\). 2 of 2 cells have none"):
         model.generate("label", mdata[lacking].copy())
-    with pytest.raises(ConfigError, match="n_samples must be at least 1"):
+    with pytest.raises(ConfigError, match="n_samples must be a positive integer"):
         model.generate("x", mdata, n_samples=0)
 
 

@@ -198,10 +198,16 @@ BAD_OPTIONS = {
     "n_latent": ({"n_latent": 0}, "n_latent must be a positive integer. Received 0"),
     "n_hidden": ({"n_hidden": 2.5}, "n_hidden must be a positive integer. Received 2.5"),
     "n_layers": ({"n_layers": True}, "n_layers must be a positive integer. Received True"),
-    "dropout": ({"dropout": 1.0}, r"dropout must be in \[0, 1\)"),
-    "weights word": ({"modality_weights": "equal"}, "must be 'auto' or a dict. Received 'equal'"),
+    "dropout": ({"dropout": 1.0}, r"dropout must be a number in \[0, 1\)"),
+    "weights word": (
+        {"modality_weights": "equal"},
+        "must be 'auto', or one positive weight .* Received 'equal'",
+    ),
     "weights lack one": ({"modality_weights": {"rna": 1}}, "each registered modality.*rna, adt"),
-    "weights of 0": ({"modality_weights": {"rna": 1, "adt": 0}}, "positive weight"),
+    "weights of 0": (
+        {"modality_weights": {"rna": 1, "adt": 0}},
+        r"\['adt'\] must be a positive number",
+    ),
     "experts": ({"experts": [["rna", "atac"]]}, "atac"),
 }
 

@@ -178,18 +178,18 @@ def test_options_of_the_plan_change_the_result(mdata, fit, options):
 
 
 BAD_ARGUMENTS = {
-    "max_epochs": ({"max_epochs": 0}, "max_epochs must be at least 1. Received 0"),
+    "max_epochs": ({"max_epochs": 0}, "max_epochs must be a positive integer. Received 0"),
     "batch_size": ({"batch_size": 0}, "batch_size must be a positive integer. Received 0"),
     "batch_size bool": ({"batch_size": True}, "batch_size must be a positive integer"),
-    "train_size": ({"train_size": 1.5}, "train_size is above 0 and at most 1"),
+    "train_size": ({"train_size": 1.5}, "train_size must be a number in"),
     "validation_size": ({"validation_size": 0.5}, "validation_size"),
     "resume_from": ({"resume_from": "no.ckpt"}, "Not found: no.ckpt"),
-    "lr": ({"plan_kwargs": {"lr": 0}}, "lr must be positive"),
+    "lr": ({"plan_kwargs": {"lr": 0}}, "lr must be a positive number"),
     "lr_schedule": ({"plan_kwargs": {"lr_schedule": "step"}}, "lr_schedule must be one of"),
     "precision": ({"precision": "16"}, "precision must be one of .* Received '16'"),
-    "kl_warmup": ({"plan_kwargs": {"kl_warmup": 1.0}}, r"kl_warmup must be in \[0, 1\)"),
-    "kl_weight": ({"plan_kwargs": {"kl_weight": -1}}, "must not be negative"),
-    "dropout": ({"plan_kwargs": {"modality_dropout": 1}}, "modality_dropout must be in"),
+    "kl_warmup": ({"plan_kwargs": {"kl_warmup": 1.0}}, r"kl_warmup must be a number in \[0, 1\)"),
+    "kl_weight": ({"plan_kwargs": {"kl_weight": -1}}, "kl_weight must be a number of at least 0"),
+    "dropout": ({"plan_kwargs": {"modality_dropout": 1}}, "modality_dropout must be a number in"),
     "typo": ({"plan_kwargs": {"lrr": 1}}, "Unknown training option 'lrr'. Did you mean 'lr'"),
 }
 

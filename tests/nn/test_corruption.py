@@ -142,7 +142,7 @@ def test_failed_measurements_are_bad_enough(make_corruptor):
 def test_no_cell_fails_at_a_share_of_0_and_bad_shares_are_refused(make_corruptor):
     _, batch, corruptor = make_corruptor("nb", share=0.0)
     assert corruptor(batch) is None
-    with pytest.raises(ConfigError, match=r"corruption must be in \[0, 1\). Received 1.0"):
+    with pytest.raises(ConfigError, match=r"corruption must be a number in \[0, 1\). Received 1.0"):
         make_corruptor("nb", share=1.0)
 
 

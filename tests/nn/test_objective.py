@@ -322,11 +322,14 @@ def test_under_modality_dropout_everything_that_a_cell_has_is_reconstructed(
 @pytest.mark.parametrize(
     ("options", "match"),
     [
-        ({"modality_dropout": 1.0}, r"must be in \[0, 1\). Received 1.0"),
-        ({"modality_dropout": -0.1}, r"must be in \[0, 1\). Received -0.1"),
-        ({"n_random_subsets": -1}, "n_random_subsets must not be negative. Received -1"),
-        ({"distillation": -2.0}, "distillation must not be negative. Received -2.0"),
-        ({"alignment": -1.0}, "alignment must not be negative. Received -1.0"),
+        ({"modality_dropout": 1.0}, r"must be a number in \[0, 1\). Received 1.0"),
+        ({"modality_dropout": -0.1}, r"must be a number in \[0, 1\). Received -0.1"),
+        (
+            {"n_random_subsets": -1},
+            "n_random_subsets must be an integer of at least 0. Received -1",
+        ),
+        ({"distillation": -2.0}, "distillation must be a number of at least 0. Received -2.0"),
+        ({"alignment": -1.0}, "alignment must be a number of at least 0. Received -1.0"),
     ],
 )
 def test_errors_of_the_configuration(options, match):
@@ -338,5 +341,5 @@ def test_error_of_unknown_targets():
     config = ObjectiveConfig()
     # The type checker of the tests would refuse the value before the check under test sees it.
     object.__setattr__(config, "marginal_targets", "some")
-    with pytest.raises(ConfigError, match=r"must be 'all' or 'own'\. Received 'some'"):
+    with pytest.raises(ConfigError, match=r"must be one of 'all', 'own'. Received 'some'"):
         config.__post_init__()

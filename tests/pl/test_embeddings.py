@@ -211,7 +211,7 @@ def test_refuses_an_unknown_column_and_suggests_one(adata: AnnData) -> None:
 
 
 def test_refuses_no_column(adata: AnnData) -> None:
-    with pytest.raises(ConfigError, match=r"at least one panel.*Received 0"):
+    with pytest.raises(ConfigError, match=r"color must be a column or a list of such"):
         pl.umap(adata, color=[])
 
 

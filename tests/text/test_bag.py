@@ -83,9 +83,15 @@ def test_similarity_of_a_text_with_itself_is_1():
 @pytest.mark.parametrize(
     ("options", "match"),
     [
-        ({"weighting": "often"}, "weighting is one of binary, count, tfidf. Got 'often'"),
-        ({"max_features": 0}, "max_features is an integer of at least 1"),
-        ({"min_df": 2.0}, "min_df is an integer of at least 1"),
+        (
+            {"weighting": "often"},
+            "weighting must be one of 'binary', 'count', 'tfidf'. Received 'often'",
+        ),
+        ({"max_features": 0}, "max_features must be a positive integer"),
+        (
+            {"min_df": 2.0},
+            r"min_df must be a number in \[0, 1\]. Received 2.0. As a count of texts: an integer",
+        ),
     ],
 )
 def test_wrong_settings(options, match):

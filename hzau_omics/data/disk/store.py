@@ -11,6 +11,7 @@ import pandas as pd
 import scipy.sparse as sp
 from numpy.typing import ArrayLike, NDArray
 
+from hzau_omics.checks import check_integer
 from hzau_omics.data.align import Block
 from hzau_omics.data.cells import CellStore, CellTable, Taken
 from hzau_omics.data.disk.columns import ObsColumns, code_table
@@ -160,7 +161,8 @@ class DiskStore(CellStore):
     @override
     def minibatches(self, cells: ArrayLike, batch_size: int) -> Iterator[Minibatch]:
         """Stream minibatches in the order given, read ahead by a thread."""
-        return prefetched(self._stream(self.positions(cells), batch_size), AHEAD)
+        size = check_integer("batch_size", batch_size)
+        return prefetched(self._stream(self.positions(cells), size), AHEAD)
 
     @override
     def shuffled(self, cells: ArrayLike, rng: np.random.Generator) -> NDArray[np.int64]:

@@ -11,6 +11,7 @@ import scipy.sparse as sp
 from anndata import AnnData
 from mudata import MuData
 
+from hzau_omics.checks import check_flag
 from hzau_omics.data.build import register
 from hzau_omics.data.disk.digest import Fingerprint
 from hzau_omics.data.disk.folders import NewFolder
@@ -94,8 +95,8 @@ class StoreWriter:
             "continuous_covariate_keys": continuous_covariate_keys,
             "labels_key": labels_key,
         }
-        self._overwrite = overwrite
-        _check_target(self.path, overwrite=overwrite)
+        self._overwrite = check_flag("overwrite", overwrite)
+        _check_target(self.path, overwrite=self._overwrite)
         self._folder = NewFolder(self.path, "store")
         with self._folder.writing():
             self._group = zarr.open_group(self._folder.partial, mode="w", zarr_format=3)

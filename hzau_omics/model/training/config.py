@@ -4,14 +4,33 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
+from hzau_omics.checks import (
+    NOT_NEGATIVE,
+    POSITIVE,
+    PROPER_SHARE,
+    Interval,
+    check_choice,
+    check_integer,
+    check_number,
+)
 from hzau_omics.data.messages import did_you_mean
 from hzau_omics.errors import ConfigError
-from hzau_omics.model.session import check_choice
 from hzau_omics.nn.objective import ObjectiveConfig
 
 TARGET_STEPS, MAX_STEPS = 1500, 50_000
 MOSAIC_ALIGNMENT = 5.0
 MIN_EPOCHS, FEWEST_EPOCHS, MAX_EPOCHS = 25, 8, 400
+
+RANGES: dict[str, Interval] = {
+    "lr": POSITIVE,
+    "gradient_clip": POSITIVE,
+    "kl_weight": NOT_NEGATIVE,
+    "weight_decay": NOT_NEGATIVE,
+    "kl_warmup": PROPER_SHARE,
+    "ema_decay": PROPER_SHARE,
+    "corruption": PROPER_SHARE,
+}
+"""What the options that are numbers may be."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,28 +76,11 @@ class TrainingPlanConfig:
 
     def __post_init__(self) -> None:
         """Check ranges."""
-        positive = {"lr": self.lr, "gradient_clip": self.gradient_clip}
-        for name, value in positive.items():
-            if not value > 0:
-                msg = f"{name} must be positive. Received {value}."
-                raise ConfigError(msg)
         check_choice("lr_schedule", self.lr_schedule, ("cosine", "constant"))
-        shares = {
-            "kl_warmup": self.kl_warmup,
-            "ema_decay": self.ema_decay,
-            "corruption": self.corruption,
-        }
-        for name, value in shares.items():
-            if not 0 <= value < 1:
-                msg = f"{name} must be in [0, 1). Received {value}."
-                raise ConfigError(msg)
-        if self.kl_weight < 0 or self.weight_decay < 0 or self.warmup_steps < 0:
-            msg = (
-                "kl_weight, weight_decay and warmup_steps must not be negative. Received "
-                f"{self.kl_weight}, {self.weight_decay} and {self.warmup_steps}."
-            )
-            raise ConfigError(msg)
-
+        for name, within in RANGES.items():
+            object.__setattr__(self, name, check_number(name, getattr(self, name), within))
+        steps = check_integer("warmup_steps", self.warmup_steps, least=0)
+        object.__setattr__(self, "warmup_steps", steps)
         if self.corruption and self.objective.is_mean:
             msg = (
                 "corruption needs the posterior of all that a cell has, which terms="

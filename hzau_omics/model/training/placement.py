@@ -11,7 +11,6 @@ from hzau_omics.data import CellStore, MosaicStore
 from hzau_omics.data.cells import Feed
 from hzau_omics.data.prefetch import prefetched
 from hzau_omics.data.resident import ResidentCells
-from hzau_omics.errors import ConfigError
 from hzau_omics.minibatch import Minibatch
 
 logger = logging.getLogger(__name__)
@@ -37,15 +36,7 @@ def place(store: CellStore, device: torch.device, budget_gb: float | None) -> Fe
         The device that trains.
     budget_gb
         Memory in GiB that cells may take on the device; None for half of what is free there.
-
-    Raises
-    ------
-    ConfigError
-        The budget is negative.
     """
-    if budget_gb is not None and not budget_gb >= 0:
-        msg = f"device_memory_gb must not be negative. Received {budget_gb}."
-        raise ConfigError(msg)
     if device.type != "cuda":
         return store
     free, _ = torch.cuda.mem_get_info(device)

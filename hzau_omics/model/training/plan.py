@@ -90,7 +90,7 @@ class TrainingPlan(LightningModule):
 
     @override
     def on_train_epoch_start(self) -> None:
-        torch.manual_seed(self.seed * 10_007 + self.current_epoch + self._rank_seed)
+        torch.manual_seed((self.seed * 10_007) % 2**63 + self.current_epoch + self._rank_seed)
 
     @override
     def training_step(self, batch: Minibatch, batch_idx: int) -> Tensor:

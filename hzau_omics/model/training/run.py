@@ -2,9 +2,10 @@
 
 import logging
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from numbers import Real
 from pathlib import Path
 from typing import Any, override
 
@@ -17,6 +18,15 @@ from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.utilities.rank_zero import rank_zero_only
 from scvi.train import Trainer
 
+from hzau_omics.checks import (
+    as_list,
+    check_flag,
+    check_integer,
+    check_path,
+    if_given,
+    refusal,
+    unwrap,
+)
 from hzau_omics.errors import ConfigError, DataContractError
 from hzau_omics.model.calibration import reset_calibration
 from hzau_omics.model.training.callbacks import MONITOR, BestWeights, GracefulStop, NaNGuard
@@ -81,16 +91,43 @@ class RunConfig:
     enable_progress_bar: bool = True
     checkpoint_dir: str | Path | None = None
     resume_from: str | Path | None = None
-    callbacks: Sequence[Callback] = field(default=())
+    callbacks: Callback | Sequence[Callback] = ()
 
     def __post_init__(self) -> None:
         """Check ranges."""
-        if self.max_epochs < 1:
-            msg = f"max_epochs must be at least 1. Received {self.max_epochs}."
-            raise ConfigError(msg)
+        plain: dict[str, Any] = {
+            "callbacks": tuple(as_list(self.callbacks)),
+            "devices": _plain_devices(self.devices),
+        }
+        for name in ("max_epochs", "num_nodes", "early_stopping_patience"):
+            plain[name] = check_integer(name, getattr(self, name))
+        for name in ("early_stopping", "enable_progress_bar"):
+            plain[name] = check_flag(name, getattr(self, name))
+        for name in ("checkpoint_dir", "resume_from"):
+            plain[name] = if_given(check_path, name, getattr(self, name))
+        for name, value in plain.items():
+            object.__setattr__(self, name, value)
+        if not isinstance(self.accelerator, str):
+            raise refusal(self.accelerator, "accelerator", "a name, such as 'cpu' or 'gpu'")
+        if not all(isinstance(one, Callback) for one in plain["callbacks"]):
+            raise refusal(self.callbacks, "callbacks", "a Lightning callback or a list of such")
         if self.resume_from is not None and not Path(self.resume_from).is_file():
             msg = f"resume_from must be a checkpoint file. Not found: {self.resume_from}."
             raise ConfigError(msg)
+
+
+def _plain_devices(devices: object) -> int | list[int] | str:
+    """Return devices as Lightning takes them: a number, -1 for all, their indices, or a text."""
+    if isinstance(devices, str):
+        return devices
+    if isinstance(unwrap(devices), Real):
+        number = check_integer("devices", devices, least=-1)
+        if number:
+            return number
+    elif found := as_list(devices):
+        return [check_integer("devices", one, least=0) for one in found]
+    rule = "'auto', a number of devices, -1 for all, or their indices"
+    raise refusal(devices, "devices", rule)
 
 
 @dataclass(frozen=True)
@@ -118,12 +155,21 @@ class RunResult:
     device: torch.device
 
 
-def run_training(plan: TrainingPlan, data: MosaicDataModule, config: RunConfig) -> RunResult:
-    """Train, and leave the best averaged weights in the plan's network."""
+def run_training(
+    plan: TrainingPlan,
+    data: MosaicDataModule,
+    config: RunConfig,
+    *,
+    before: Callable[[], None] = lambda: None,
+) -> RunResult:
+    """Train, and leave the best averaged weights in the plan's network.
+
+    What comes `before` the first step is done once devices and strategy are known to be there.
+    """
     best, stop = BestWeights(), GracefulStop()
     devices = 1 if config.devices == "auto" else config.devices
     alone = config.num_nodes == 1 and _is_one(devices)
-    callbacks: list[Callback] = [best, stop, NaNGuard(), *config.callbacks]
+    callbacks: list[Callback] = [best, stop, NaNGuard(), *as_list(config.callbacks)]
     has_validation = len(data.split.validation) > 0
     if config.early_stopping and has_validation:
         callbacks.append(EarlyStopping(monitor=MONITOR, patience=config.early_stopping_patience))
@@ -146,6 +192,7 @@ def run_training(plan: TrainingPlan, data: MosaicDataModule, config: RunConfig) 
     if config.checkpoint_dir is not None:
         # Added last: given to scvi-tools' trainer, it would come with saves of another kind.
         trainer.callbacks.append(_checkpoints(config.checkpoint_dir))
+    before()
     failure: DataContractError | None = None
     interrupted = False
     reset_calibration(plan.network)
