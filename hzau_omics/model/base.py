@@ -1,20 +1,16 @@
 """The base of every model: construction, training, saving and loading."""
 
 import logging
-import warnings
 from collections.abc import Mapping, Sequence
-from copy import deepcopy
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self, get_args, override
-from uuid import uuid4
 
 import numpy as np
 import pandas as pd
 import torch
 from lightning.pytorch import Callback
 from mudata import MuData
-from numpy.typing import ArrayLike, NDArray
-from scvi.data import AnnDataManager
+from numpy.typing import NDArray
 
 from hzau_omics.checks import (
     NOT_NEGATIVE,
@@ -27,18 +23,17 @@ from hzau_omics.checks import (
     if_given,
     refusal,
 )
-from hzau_omics.data import CellStore, DataLayout, DiskStore, MosaicStore, split_cells
+from hzau_omics.data import CellStore, DataLayout, DiskStore, split_cells
 from hzau_omics.data.splits import Split, check_shares
-from hzau_omics.errors import ConfigError, DataContractError, HzauWarning
+from hzau_omics.errors import DataContractError
 from hzau_omics.model import persistence
 from hzau_omics.model.balancing import prepare_network
 from hzau_omics.model.calibration import calibrate
-from hzau_omics.model.fields import LAYOUT_KEY, layout_of, record_of
+from hzau_omics.model.fields import LAYOUT_KEY, layout_of, registry_of
+from hzau_omics.model.holding import DataHolder
 from hzau_omics.model.judging import calibrate_judge, make_corruptor, teach_judge
-from hzau_omics.model.persistence import registry_of
 from hzau_omics.model.recipe import Recipe
-from hzau_omics.model.registration import RegisteredModel
-from hzau_omics.model.session import InferenceSession, check_patterns, draw_seed, find_cells
+from hzau_omics.model.session import check_patterns, draw_seed
 from hzau_omics.model.text import calibrate_texts
 from hzau_omics.model.trained_cells import TrainedCells
 from hzau_omics.model.training.config import TrainingPlanConfig, default_max_epochs
@@ -54,7 +49,7 @@ logger = logging.getLogger(__name__)
 DEFAULT_BATCH_SIZE, RESULTS_BATCH_SIZE = 128, 512
 
 
-class TrainableModel(RegisteredModel):
+class TrainableModel(DataHolder):
     """Construction, training and persistence.
 
     Parameters
@@ -271,7 +266,7 @@ class TrainableModel(RegisteredModel):
             self.module.eval()
         # Lightning leaves the weights on the processor.
         self.module.to(result.device)
-        # What it knew of validation cells was another network's.
+        # The calibration belongs to the previous weights.
         self.module.judge.reset()
         # A resumed run counts its epochs from the beginning of the run that it goes on with.
         offset = self.n_epochs_trained_ if resume_from is None else 0
@@ -287,15 +282,6 @@ class TrainableModel(RegisteredModel):
         self.calibration_ = calibrate(self.module, store, split.validation, seed)
         calibrate_judge(self.module, store, split.validation, corruptor, seed)
         self.text_temperature_ = calibrate_texts(self.module, store, split.validation, seed)
-
-    def _training_store(self) -> CellStore:
-        if self._store is None:
-            msg = (
-                f"This {type(self).__name__} was loaded without data and cannot be trained. "
-                f"Load it with data: {type(self).__name__}.load(folder, mdata)."
-            )
-            raise ConfigError(msg)
-        return self._store
 
     def _split(
         self, store: CellStore, train_size: float, validation_size: float | None, seed: int
@@ -396,29 +382,10 @@ class TrainableModel(RegisteredModel):
         return persistence.load(cls, Path(dir_path), adata, accelerator=accelerator)
 
     @property
-    def adata(self) -> MuData | None:
-        """The MuData that the model holds; None for a store on disk, and without data.
-
-        Setting it attaches other cells, as :meth:`load` does: they are checked against what was
-        registered, and training and validation cells are found again by name.
-        """
-        mdata: MuData | None = self._adata
-        return mdata
-
-    @adata.setter
-    def adata(self, data: MuData | DiskStore) -> None:
-        self._attach(data)
-
-    @property
     @override
     def device(self) -> torch.device:
         """Device of the weights."""
         return next(self.module.parameters()).device
-
-    @property
-    def n_cells(self) -> int | None:
-        """Number of cells that the model holds; None without data."""
-        return None if self._store is None else self._store.n_cells
 
     @override
     def get_var_names(self, legacy_mudata_format: bool = False) -> dict[str, list[str]]:
@@ -447,109 +414,6 @@ class TrainableModel(RegisteredModel):
         with torch.random.fork_rng():
             torch.manual_seed(seed)
             return MultimodalVAE(self.network_config).eval()
-
-    def _session(
-        self,
-        mdata: MuData | CellStore | None,
-        indices: ArrayLike | None,
-        batch_size: int | None,
-        *,
-        allow_empty_cells: bool = False,
-    ) -> InferenceSession:
-        """Return a pass over cells of the training data or of a held-out MuData."""
-        self._check_if_trained()
-        store: CellStore
-        if mdata is None:
-            store = self._training_store_for_results()
-        elif mdata is self._adata and self._store is not None and self._store.change() is None:
-            store = self._store
-        elif isinstance(mdata, CellStore):
-            store = mdata.aligned(self.layout)
-        else:
-            store = MosaicStore(mdata, self.layout, allow_empty_cells=allow_empty_cells)
-        size = if_given(check_integer, "batch_size", batch_size) or RESULTS_BATCH_SIZE
-        return InferenceSession(self.module, store, find_cells(indices, store), size)
-
-    def _training_store_for_results(self) -> CellStore:
-        if self._store is None:
-            msg = (
-                f"This {type(self).__name__} was loaded without data. Give the cells: mdata=..., "
-                f"or load it with {type(self).__name__}.load(folder, mdata)."
-            )
-            raise ConfigError(msg)
-        self._check_unchanged(self._store)
-        return self._store
-
-    def __getstate__(self) -> dict[str, Any]:
-        """Return what is pickled: everything but the data, as of a model loaded without them."""
-        without_data = {"_adata": None, "_adata_manager": None, "_store": None}
-        return {**self.__dict__, **without_data}
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
-        """Copy the model; the copy holds the same data, which no model changes."""
-        shared = ("_adata", "_adata_manager", "_store")
-        copied = type(self).__new__(type(self))
-        memo[id(self)] = copied
-        for name, value in self.__dict__.items():
-            copied.__dict__[name] = value if name in shared else deepcopy(value, memo)
-        copied.id = str(uuid4())
-        if copied.adata_manager is not None:
-            copied._register_manager_for_instance(copied.adata_manager)
-        return copied
-
-    def _check_unchanged(self, store: CellStore) -> None:
-        """Refuse training data that are no longer what was registered."""
-        try:
-            found = store.change()
-        except DataContractError as error:
-            found = f"they now break a rule. {str(error).removesuffix('.')}"
-        if found is not None:
-            msg = (
-                f"The training data have changed since they were set up: {found}. Undo the change; "
-                f"or call {type(self).__name__}.setup_mudata again and make a new model; or give "
-                "the cells to the method (mdata=...), for results of what they hold now."
-            )
-            raise DataContractError(msg)
-
-    @override
-    def _check_if_trained(self, warn: bool = False, message: str | None = None) -> None:
-        """Refuse results of an untrained model: they would be those of random weights."""
-        if not self.is_trained_:
-            msg = message or (
-                f"This {type(self).__name__} is not trained, so its weights are random. Call "
-                "model.train() first."
-            )
-            if not warn:
-                raise ConfigError(msg)
-            warnings.warn(msg, HzauWarning, stacklevel=3)
-
-    def _attach(self, data: MuData | DiskStore) -> None:
-        """Hold other cells than before, and find the training cells among them."""
-        if isinstance(data, DiskStore):
-            store: CellStore = data.aligned(self.layout)
-            self._adata, self._adata_manager = None, None
-            registry = registry_of(type(self).__name__, self.layout, store.n_cells)
-        else:
-            MosaicStore(data, self.layout)
-            self._register(data, self.layout)
-            self._adata = data
-            self._adata_manager = self._get_most_recent_anndata_manager(data, required=True)
-            self._register_manager_for_instance(self._adata_manager)
-            registry = self._adata_manager.registry
-            store = self._read(data, self.layout)
-        self._store, self.registry_ = store, registry
-        self.summary_stats = AnnDataManager._get_summary_stats_from_registry(registry)
-        split = None
-        if self.trained_cells is not None:
-            split = self.trained_cells.split_of(store.identity())
-        self.train_indices_, self.validation_indices_, self.test_indices_ = split or (None,) * 3
-
-    def _read(self, mdata: MuData, layout: DataLayout) -> MosaicStore:
-        """Return the cells of a MuData that was set up, if it still holds what it held then."""
-        record = record_of(self.adata_manager.fields)
-        store = MosaicStore(mdata, layout, check=False, record=record)
-        self._check_unchanged(store)
-        return store
 
 
 def _registered_layout(registry: dict[str, Any]) -> DataLayout:

@@ -6,6 +6,7 @@ user's MuData beside the two identifiers that scvi-tools itself keeps in ``uns``
 
 import json
 from collections.abc import Iterable
+from importlib.metadata import version
 from typing import Any, override
 
 from mudata import MuData
@@ -175,3 +176,25 @@ def fields_of(layout: DataLayout) -> list[BaseAnnDataField]:
     keys += [c.key for c in layout.continuous_covariates]
     fields += [PointerField(f"obs_{_key(key)}", "obs", key) for key in dict.fromkeys(keys)]
     return fields
+
+
+def registry_of(model_name: str, layout: DataLayout, n_cells: int) -> dict[str, Any]:
+    """Return the scvi-tools registry of a layout, without data."""
+    fields = fields_of(layout)
+    records: dict[str, Any] = {}
+    for field in fields:
+        state: dict[str, Any] = {}
+        if field.registry_key == LAYOUT_KEY:
+            state = layout_state(layout, n_cells)
+        records[field.registry_key] = {
+            "data_registry": field.get_data_registry(),
+            "state_registry": state,
+            "summary_stats": field.get_summary_stats(state),
+        }
+    return {
+        "scvi_version": version("scvi-tools"),
+        "model_name": model_name,
+        "setup_method_name": "setup_mudata",
+        "setup_args": setup_args_of(layout),
+        "field_registries": records,
+    }

@@ -20,7 +20,7 @@ from safetensors.torch import load_file, save_file
 from hzau_omics.data import DataLayout, DiskStore
 from hzau_omics.errors import ConfigError, DataContractError, HzauWarning
 from hzau_omics.files import replacing
-from hzau_omics.model.fields import LAYOUT_KEY, fields_of, layout_state, setup_args_of
+from hzau_omics.model.fields import registry_of
 from hzau_omics.model.trained_cells import TrainedCells
 from hzau_omics.processes import writes_files
 
@@ -260,28 +260,6 @@ def _read_data(path: Path) -> MuData:
             "a copy, or load the model with other data, or with adata=False."
         )
         raise DataContractError(msg) from error
-
-
-def registry_of(model_name: str, layout: DataLayout, n_cells: int) -> dict[str, Any]:
-    """Return the scvi-tools registry of a layout, without data."""
-    fields = fields_of(layout)
-    records: dict[str, Any] = {}
-    for field in fields:
-        state: dict[str, Any] = {}
-        if field.registry_key == LAYOUT_KEY:
-            state = layout_state(layout, n_cells)
-        records[field.registry_key] = {
-            "data_registry": field.get_data_registry(),
-            "state_registry": state,
-            "summary_stats": field.get_summary_stats(state),
-        }
-    return {
-        "scvi_version": version("scvi-tools"),
-        "model_name": model_name,
-        "setup_method_name": "setup_mudata",
-        "setup_args": setup_args_of(layout),
-        "field_registries": records,
-    }
 
 
 def load_registry(folder: Path) -> dict[str, Any]:
