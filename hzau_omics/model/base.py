@@ -46,7 +46,7 @@ from hzau_omics.nn.subsets import SubsetFamily
 
 logger = logging.getLogger(__name__)
 
-DEFAULT_BATCH_SIZE, RESULTS_BATCH_SIZE = 128, 512
+DEFAULT_BATCH_SIZE = 128
 
 
 class TrainableModel(DataHolder):

@@ -18,7 +18,6 @@ from hzau_omics.model.session import InferenceSession, find_cells
 from hzau_omics.model.trained_cells import TrainedCells
 from hzau_omics.nn.network import MultimodalVAE
 
-
 RESULTS_BATCH_SIZE = 512
 
 
