@@ -6,6 +6,7 @@ from math import ceil, isqrt
 import numpy as np
 from anndata import AnnData
 from matplotlib.figure import Figure
+from mudata import MuData
 from numpy.typing import ArrayLike, NDArray
 
 from hzau_omics.checks import check_integer
@@ -67,6 +68,12 @@ def samples(
 
 
 def _pixels(values: AnnData | ArrayLike, title: str) -> NDArray[np.float64]:
+    if isinstance(values, MuData):
+        msg = (
+            "Samples are of one modality. Received a MuData with "
+            f"{', '.join(values.mod)}. Pass the images among them, such as samples['image']."
+        )
+        raise DataContractError(msg)
     pixels = dense(values.X if isinstance(values, AnnData) else values)
     where = f" of {title!r}" if title else ""
     if pixels.ndim != 2 or not pixels.size:

@@ -51,7 +51,8 @@ SECTIONS = {
     "imputation": Heading(
         "Imputed against measured values",
         "Each dot is a cell. On the dashed line the imputed value equals the measured one. "
-        "Vertical lines are prediction intervals.",
+        "Vertical lines are prediction intervals; grey ones are of batches that never measured the "
+        "modality, whose depth nobody knows.",
     ),
     "calibration": Heading(
         "Can the intervals be trusted?",

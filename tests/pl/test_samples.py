@@ -4,6 +4,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 from anndata import AnnData
+from mudata import MuData
 from scipy import sparse
 
 from hzau_omics import pl
@@ -51,6 +52,12 @@ def test_several_sets_have_titles_and_the_first_samples():
         (np.zeros((0, 4)), {}, DataContractError, r"Received the shape \(0, 4\)"),
         (np.zeros((2, 2, 2)), {}, DataContractError, r"Received the shape \(2, 2, 2\)"),
         (np.full((2, 4), 255), {}, DataContractError, "Received 255 to 255: scale them"),
+        (
+            MuData({"image": AnnData(np.zeros((2, 4)))}),
+            {},
+            DataContractError,
+            "a MuData with image",
+        ),
         ({"a": np.full((2, 4), np.nan)}, {}, DataContractError, "Pixels of 'a'"),
     ],
 )
