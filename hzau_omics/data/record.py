@@ -141,7 +141,8 @@ def _columns(mdata: MuData, layout: DataLayout) -> dict[str, NDArray[Any]]:
     for covariate in layout.categorical_covariates:
         columns[str(covariate.key)] = category_codes(mdata, covariate, "categorical covariate")
     for number in layout.continuous_covariates:
-        columns[number.key] = continuous_values(mdata, number.key)
+        # A copy: the values may be those of the column itself.
+        columns[number.key] = continuous_values(mdata, number.key).copy()
     return columns
 
 
@@ -151,7 +152,8 @@ def _modality(mdata: MuData, modality: ModalityLayout, layout: DataLayout) -> Mo
     digests = value_digests(mdata, modality)
     panels = {}
     if layout.panel_key is not None:
-        panels = read_panels(adata, modality.name, layout.panel_key, layout.batch.categories)
+        found = read_panels(adata, modality.name, layout.panel_key, layout.batch.categories)
+        panels = {batch: flags.copy() for batch, flags in found.items()}
     return ModalityRecord(pd.Index(adata.var_names), rows, panels, digests)
 
 

@@ -1,7 +1,9 @@
 """The cells that a model holds: attached, checked whenever they are read, and given for results."""
 
 import warnings
+from collections.abc import Callable
 from copy import deepcopy
+from functools import partial
 from typing import Any, Self, override
 from uuid import uuid4
 
@@ -103,7 +105,7 @@ class DataHolder(RegisteredModel):
                 f"or load it with {type(self).__name__}.load(folder, mdata)."
             )
             raise ConfigError(msg)
-        self._check_unchanged(self._store)
+        self._check_unchanged(self._store.change)
         return self._store
 
     def __getstate__(self) -> dict[str, Any]:
@@ -123,10 +125,10 @@ class DataHolder(RegisteredModel):
             copied._register_manager_for_instance(copied.adata_manager)
         return copied
 
-    def _check_unchanged(self, store: CellStore) -> None:
+    def _check_unchanged(self, change: Callable[[], str | None]) -> None:
         """Refuse training data that are no longer what was registered."""
         try:
-            found = store.change()
+            found = change()
         except DataContractError as error:
             found = f"they now break a rule. {str(error).removesuffix('.')}"
         if found is not None:
@@ -173,6 +175,6 @@ class DataHolder(RegisteredModel):
     def _read(self, mdata: MuData, layout: DataLayout) -> MosaicStore:
         """Return the cells of a MuData that was set up, if it still holds what it held then."""
         record = record_of(self.adata_manager.fields)
-        store = MosaicStore(mdata, layout, check=False, record=record)
-        self._check_unchanged(store)
-        return store
+        if record is not None:
+            self._check_unchanged(partial(record.change, mdata, layout))
+        return MosaicStore(mdata, layout, check=False, record=record)

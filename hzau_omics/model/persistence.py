@@ -224,17 +224,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         raise DataContractError(msg)
     if manifest["format"] == 7:
         manifest = {**manifest, "files": _first_names()}
-    required = {
-        "model",
-        "layout",
-        "init_params",
-        "is_trained",
-        "n_cells",
-        "history",
-        "files",
-        "data",
-    }
-    missing = required - set(manifest)
+    missing = REQUIRED - set(manifest)
     if missing:
         msg = f"{path} lacks {sorted(missing)}. Restore it from a copy, or train again."
         raise DataContractError(msg)

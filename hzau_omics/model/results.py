@@ -559,6 +559,7 @@ class MultimodalModel(TrainableModel):
         ConfigError
             The system has no prior without a condition, or `n_samples` is out of range.
         """
+        self._check_if_trained()
         n_samples = check_integer("n_samples", n_samples)
         give_mean, seed = check_flag("give_mean", give_mean), draw_seed(seed)
         if modality is not None:

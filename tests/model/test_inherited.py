@@ -101,7 +101,7 @@ def test_registered_arguments_and_data_are_found(shared_model, folder, query):
     assert set(shared_model.get_setup_arg("modalities")) == {"rna", "adt"}
     assert HZAUVAE.load_registry(folder)["setup_args"]["batch_key"] == "batch"
     found = shared_model.get_from_registry(shared_model.adata, "obs_batch")
-    np.testing.assert_array_equal(found, shared_model.adata.obs["batch"])
+    np.testing.assert_array_equal(found.ravel(), shared_model.adata.obs["batch"])
     with pytest.raises(ConfigError, match=r"no argument of setup_mudata 'batch'.*'batch_key'"):
         shared_model.get_setup_arg("batch")
     with pytest.raises(ConfigError, match=r"no field of the registry 'batch'.*'obs_batch'"):
