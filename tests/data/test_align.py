@@ -155,9 +155,8 @@ def test_missing_features_without_panels_the_advice_followed(mosaic):
     layout = build_layout(mosaic, MODALITIES, batch_key="batch")
     query = mosaic[["c3", "c4", "c5", "c6"]].copy()
     query = _lacking(query, "adt", ["p0", "p1"])
-    with pytest.raises(
-        DataContractError, match=r"del mdata.mod\['adt'\]; mdata.update\(\)"
-    ) as error:
+    out = r"del mdata.mod\['adt'\]; mdata.update\(\)"
+    with pytest.raises(DataContractError, match=out) as error:
         MosaicStore(query, layout)
     assert "var[" not in str(error.value)
     del query.mod["adt"]
@@ -173,7 +172,7 @@ def test_missing_features_without_panels_the_advice_followed(mosaic):
 
 def test_features_that_are_asked_of_some_batches_name_these(mosaic):
     layout = build_layout(mosaic, MODALITIES, batch_key="batch", panel_key="measured")
-    with pytest.raises(DataContractError, match="'p3'.*False for these: 'measured_b2'. Or"):
+    with pytest.raises(DataContractError, match=r"'p3'.*False for these: 'measured_b2'. Or"):
         MosaicStore(_lacking(mosaic, "adt", ["p0", "p1", "p2"]), layout)
 
 
