@@ -155,9 +155,8 @@ def test_missing_features_without_panels_the_advice_followed(mosaic):
     layout = build_layout(mosaic, MODALITIES, batch_key="batch")
     query = mosaic[["c3", "c4", "c5", "c6"]].copy()
     query = _lacking(query, "adt", ["p0", "p1"])
-    with pytest.raises(
-        DataContractError, match=r"del mdata.mod\['adt'\]; mdata.update\(\)"
-    ) as error:
+    out = r"del mdata.mod\['adt'\]; mdata.update\(\)"
+    with pytest.raises(DataContractError, match=out) as error:
         MosaicStore(query, layout)
     assert "var[" not in str(error.value)
     del query.mod["adt"]

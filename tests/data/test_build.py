@@ -193,8 +193,7 @@ REMEDIES = {
         lambda m, options: m["adt"].var.insert(0, "measured_b2", True),
     ),
     "make a panel boolean": (
-        lambda m: m["adt"].var.update({"measured_b2": [1, 1, 1, 1]})
-        or m["adt"].var.__setitem__("measured_b2", [1, 1, 1, 1]),
+        lambda m: m["adt"].var.__setitem__("measured_b2", [1, 1, 1, 1]),
         {"batch_key": "batch", "panel_key": "measured"}, "Use True where batch 'b2' measured",
         lambda m, options: m["adt"].var.__setitem__("measured_b2", [True] * 4),
     ),
