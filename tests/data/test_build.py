@@ -1,4 +1,5 @@
 import numpy as np
+import pandas as pd
 import pytest
 import scipy.sparse as sp
 from anndata import AnnData
@@ -135,3 +136,11 @@ def test_a_stale_obsmap_is_refused(mosaic, modalities):
     mosaic.mod["rna"] = mosaic["rna"][::-1].copy()
     with pytest.raises(DataContractError, match=r"call mdata.update"):
         build_layout(mosaic, modalities)
+
+
+@pytest.mark.parametrize("keys", ["donor", ("donor",), np.array(["donor"]), pd.Index(["donor"])])
+def test_one_covariate_may_stand_for_a_list_of_one(mosaic, modalities, keys):
+    expected = build_layout(mosaic, modalities, categorical_covariate_keys=["donor"])
+    assert build_layout(mosaic, modalities, categorical_covariate_keys=keys) == expected
+    without = build_layout(mosaic, modalities)
+    assert build_layout(mosaic, modalities, categorical_covariate_keys=[]) == without
