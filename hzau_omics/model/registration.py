@@ -26,8 +26,8 @@ class RegisteredModel(InheritedMethods):
         layers: Mapping[str, str | None] | None = None,
         batch_key: str | None = None,
         panel_key: str | None = None,
-        categorical_covariate_keys: Sequence[str] | None = None,
-        continuous_covariate_keys: Sequence[str] | None = None,
+        categorical_covariate_keys: str | Sequence[str] | None = None,
+        continuous_covariate_keys: str | Sequence[str] | None = None,
         labels_key: str | None = None,
     ) -> None:
         """Register and validate the fields of a MuData, paired or mosaic.
@@ -51,7 +51,7 @@ class RegisteredModel(InheritedMethods):
             Prefix of boolean ``var`` columns such as ``measured_<batch>``, which say what features
             a batch measured; the others are masked, not taken as zero.
         categorical_covariate_keys, continuous_covariate_keys
-            Further columns of ``obs`` that encoders and decoders see.
+            Further columns of ``obs`` that encoders and decoders see, one or a list.
         labels_key
             Column of ``obs`` with cell labels, for reports only: the model never sees it.
 

@@ -1,5 +1,6 @@
 """`train` and `impute`: what they pass to the model, and what they write where."""
 
+import itertools
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +13,7 @@ import pandas as pd
 import pytest
 
 import hzau_omics as ho
+from hzau_omics.checks import check_seed
 from hzau_omics.cli.runs import final_values, join_history
 
 
@@ -157,3 +159,50 @@ def test_curves_of_different_lengths_share_the_epochs() -> None:
     )
     assert history.index.tolist() == [0, 1, 2, 3]
     assert final_values(history) == {"kl": 0.0, "validation": 6.0}
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        *itertools.product(["--max-epochs", "--n-latent", "--batch-size"], ["0", "2.5", "x"]),
+        *itertools.product(["--seed"], ["-1", "1.5", "nan"]),
+    ],
+)
+def test_numbers_out_of_range_are_bad_usage(
+    run: Callable[..., int],
+    calls: dict[str, Any],
+    source: Path,
+    capsys: pytest.CaptureFixture[str],
+    option: str,
+    value: str,
+) -> None:
+    words = ["train", source, "--modality", "rna=nb", "--out", source.parent / "run"]
+    assert run(*words, option, value) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.count(f"Invalid value for '{option}'") == 1
+    assert "Traceback" not in captured.err
+    assert calls == {}
+
+
+@pytest.mark.parametrize("command", ["train", "impute"])
+def test_a_number_that_a_model_refuses_is_one_line(
+    run: Callable[..., int],
+    source: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    calls: dict[str, Any],
+    command: str,
+) -> None:
+    def refuse(*_: Any, **options: Any) -> None:
+        check_seed("seed", options["seed"])
+
+    monkeypatch.setattr(ho.model.HZAUVAE, command, refuse)
+    words = {
+        "train": ["train", source, "--modality", "rna=nb", "--out", source.parent / "run"],
+        "impute": ["impute", source.parent, source, "--modality", "adt", "--out", "o.h5mu"],
+    }
+    assert run(*words[command], "--seed", 2**63) == 2
+    assert capsys.readouterr().err == (
+        f"error: seed must be an integer from 0 to {2**63 - 1}. Received {2**63}.\n"
+    )

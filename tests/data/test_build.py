@@ -1,4 +1,5 @@
 import numpy as np
+import pandas as pd
 import pytest
 import scipy.sparse as sp
 from anndata import AnnData
@@ -175,10 +176,6 @@ REMEDIES = {
         lambda m: None, {"panel_key": "measured"}, "give batch_key too",
         lambda m, options: options.update(batch_key="batch"),
     ),
-    "write a list": (
-        lambda m: None, {"categorical_covariate_keys": "donor"}, r"write \['donor'\]",
-        lambda m, options: options.update(categorical_covariate_keys=["donor"]),
-    ),
     "leave panel_key out": (
         lambda m: None, {"batch_key": "batch", "panel_key": "seen"}, "or leave panel_key out",
         lambda m, options: options.pop("panel_key"),
@@ -271,3 +268,11 @@ def test_the_advice_of_a_message_followed(mosaic, modalities, case):
         build_layout(mosaic, **options)
     remedy(mosaic, options)
     assert build_layout(mosaic, **options).names == tuple(options["modalities"])
+
+
+@pytest.mark.parametrize("keys", ["donor", ("donor",), np.array(["donor"]), pd.Index(["donor"])])
+def test_one_covariate_may_stand_for_a_list_of_one(mosaic, modalities, keys):
+    expected = build_layout(mosaic, modalities, categorical_covariate_keys=["donor"])
+    assert build_layout(mosaic, modalities, categorical_covariate_keys=keys) == expected
+    without = build_layout(mosaic, modalities)
+    assert build_layout(mosaic, modalities, categorical_covariate_keys=[]) == without

@@ -197,3 +197,20 @@ def test_batches_differ_in_their_mean_profile():
 def test_options_out_of_range_are_refused(options, match):
     with pytest.raises(ConfigError, match=match):
         simulate(**{"n_obs": 10, **options})
+
+
+def test_numbers_of_any_width_and_one_batch_in_place_of_a_list():
+    plain = simulate(
+        20, n_features={"rna": 3, "adt": 2}, n_batches=2, missing={"adt": ["batch_1"]}, seed=4
+    )
+    wide = simulate(
+        np.int8(20),
+        n_features={"rna": np.uint8(3), "adt": np.array(2)},
+        n_batches=np.int64(2),
+        missing={"adt": "batch_1"},
+        reliability=np.float32(1),
+        seed=np.uint16(4),
+    )
+    for name, adata in plain.mod.items():
+        np.testing.assert_array_equal(wide[name].X.toarray(), adata.X.toarray())
+    assert wide.obs.equals(plain.obs)

@@ -1,5 +1,7 @@
+import json
 import re
 
+import numpy as np
 import pytest
 
 from hzau_omics.data.spec import LIKELIHOODS, ModalitySpec, resolve_specs
@@ -118,3 +120,12 @@ def test_a_layer_given_twice_must_agree(layer):
 def test_wrong_modalities_are_refused(modalities, layers, error, message):
     with pytest.raises(error, match=re.compile(message)):
         resolve_specs(modalities, layers)
+
+
+def test_numbers_of_any_width_are_kept_as_plain_ones():
+    wide = ModalitySpec(
+        likelihood="bernoulli", n_hidden=np.int32(8), n_layers=np.array(0), binarize=np.True_
+    )
+    plain = ModalitySpec(likelihood="bernoulli", n_hidden=8, n_layers=0, binarize=True)
+    assert repr(wide) == repr(plain)
+    assert json.dumps(wide.to_dict()) == json.dumps(plain.to_dict())

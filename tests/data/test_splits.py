@@ -82,3 +82,13 @@ def test_shares_hold_within_strata():
 def test_wrong_options_are_refused(n_cells, options, message):
     with pytest.raises(ConfigError, match=message):
         split_cells(n_cells, **options)
+
+
+@pytest.mark.parametrize("width", [np.float32, np.float16, np.float64, np.array])
+def test_shares_and_numbers_of_any_width_split_alike(width):
+    plain = split_cells(1000, train_size=0.8, validation_size=0.1, seed=3)
+    wide = split_cells(
+        np.int16(1000), train_size=width(0.8), validation_size=width(0.1), seed=np.uint8(3)
+    )
+    for one, other in zip(plain, wide, strict=True):
+        np.testing.assert_array_equal(one, other)

@@ -167,3 +167,9 @@ def test_known_scores_on_pbmc10k() -> None:
         for impute in (knn_imputation, ridge_imputation)
     ]
     assert scores == pytest.approx([0.805, 0.789], abs=0.003)
+
+
+@pytest.mark.parametrize("k", [np.int16(5), np.array([5]), [5, 5], (np.uint8(5),)], ids=repr)
+def test_numbers_of_neighbours_of_any_width(k: object, split: Split) -> None:
+    expected = knn_imputation(*split[:3], k=5, n_pcs=10)
+    np.testing.assert_array_equal(knn_imputation(*split[:3], k=k, n_pcs=np.int64(10)), expected)

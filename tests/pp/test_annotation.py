@@ -84,3 +84,8 @@ def test_no_label_at_all(mosaic):
 def test_numbers_are_no_labels(mosaic):
     with pytest.raises(DataContractError, match=r"'small' must hold strings.*has 0 of type int"):
         pp.add_annotation_modality(mosaic, "small")
+
+
+def test_one_category_may_stand_for_a_list_of_one(mosaic):
+    add(mosaic, ["T"] * 9, categories="T")
+    assert list(mosaic["annotation"].var_names) == ["T"]

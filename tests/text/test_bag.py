@@ -107,3 +107,14 @@ def test_texts_without_words():
 def test_unknown_kind():
     with pytest.raises(ConfigError, match=r"kind 'bag', 'sentences' or 'terms'. Received 'song'"):
         encoder_from_record({"kind": "song"})
+
+
+def test_settings_of_any_width():
+    plain = BagOfWords.fit(TEXTS, max_features=2, min_df=1, ngram_range=(1, 2))
+    wide = BagOfWords.fit(
+        TEXTS, max_features=np.int64(2), min_df=np.uint8(1), ngram_range=np.array([1, 2])
+    )
+    assert wide == plain
+    assert json.dumps(wide.record()) == json.dumps(plain.record())
+    share = BagOfWords.fit(TEXTS, min_df=np.float32(0.5))
+    assert share == BagOfWords.fit(TEXTS, min_df=0.5)

@@ -78,8 +78,8 @@ class StoreWriter:
         layers: Mapping[str, str | None] | None = None,
         batch_key: str | None = None,
         panel_key: str | None = None,
-        categorical_covariate_keys: Sequence[str] | None = None,
-        continuous_covariate_keys: Sequence[str] | None = None,
+        categorical_covariate_keys: str | Sequence[str] | None = None,
+        continuous_covariate_keys: str | Sequence[str] | None = None,
         labels_key: str | None = None,
         overwrite: bool = False,
     ) -> None:
