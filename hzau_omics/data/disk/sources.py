@@ -114,7 +114,7 @@ class _InMemory:
         return rows_of(found, name, layer)
 
     def in_full(self, name: str, rows: NDArray[np.int64]) -> AnnData:
-        return self.mdata.mod[name][rows].copy()
+        return self.mdata.mod[name][rows].to_memory()
 
 
 @dataclass(frozen=True)

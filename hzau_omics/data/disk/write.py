@@ -312,6 +312,8 @@ def write_store(
         The folder exists, an option is unknown, or the extra ``[large]`` is not installed.
     DataContractError
         The data break a rule (see ``setup_mudata``), or do not fit together.
+    OSError
+        The disk is full, or a file is not there. A former store stays as it was.
 
     Examples
     --------

@@ -1,6 +1,7 @@
 """One reader: from memory and from a file comes the same store, bit for bit."""
 
 import h5py
+import mudata
 import numpy as np
 import pandas as pd
 import pytest
@@ -311,6 +312,19 @@ def test_only_what_is_registered_is_read(tmp_path, mosaic, monkeypatch):
         parts = [rest[0] for found, rest in read if found == name]
         assert len(parts) > 2
         assert max(part.stop - part.start for part in parts) <= 8 + 6
+
+
+@pytest.mark.parametrize("form", ["csr", "csc", "dense"])
+def test_a_mudata_that_is_backed_by_a_file_is_read_as_the_file(tmp_path, mosaic, form):
+    mosaic["rna"].X = FORMS[form](mosaic["rna"].X.toarray())
+    mosaic.write(tmp_path / "cells.h5mu")
+    backed = mudata.read_h5mu(tmp_path / "cells.h5mu", backed=True)
+    write_store(backed, tmp_path / "a.zarr", PAIR)
+    write_store(tmp_path / "cells.h5mu", tmp_path / "b.zarr", PAIR)
+    assert content(tmp_path / "a.zarr") == content(tmp_path / "b.zarr")
+    with pytest.raises(DataContractError, match="values between 0 and 1"):
+        write_store(backed, tmp_path / "c.zarr", {"rna": "bernoulli", "adt": "nb"})
+    backed.file.close()
 
 
 def test_a_folder_or_an_anndata_is_no_source(tmp_path, mosaic):
