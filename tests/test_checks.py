@@ -141,7 +141,9 @@ def test_a_mask_marks_the_positions_that_it_lists(kind, mask):
     np.testing.assert_array_equal(found, again)
 
 
-@pytest.mark.parametrize("kind", [*WHOLE, "Int16", torch.tensor], ids=str)
+@pytest.mark.parametrize(
+    "kind", [*WHOLE, "Int16", torch.tensor], ids=lambda kind: getattr(kind, "__name__", kind)
+)
 def test_positions_of_any_width_keep_their_order(kind):
     given = [4, 0, 2]
     if isinstance(kind, str):
