@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from hypothesis import given, strategies as st
+from hypothesis import given, settings, strategies as st
 
 from hzau_omics import checks
 from hzau_omics.errors import ConfigError
@@ -27,6 +27,7 @@ NO_NUMBER = [
 
 
 @pytest.mark.parametrize("kind", [*WHOLE, np.array, torch.tensor, lambda n: np.array(n, "int16")])
+@settings(max_examples=20)
 @given(number=st.integers(1, 127))
 def test_an_integer_of_any_width_is_the_plain_one(kind, number):
     found = checks.check_integer("n", kind(number))
@@ -34,6 +35,7 @@ def test_an_integer_of_any_width_is_the_plain_one(kind, number):
 
 
 @pytest.mark.parametrize("kind", [np.float16, np.float32, np.float64, np.longdouble, torch.tensor])
+@settings(max_examples=30)
 @given(hundredths=st.integers(1, 99))
 def test_a_float_of_any_width_is_the_decimal_that_was_written(kind, hundredths):
     found = checks.check_number("x", kind(hundredths / 100), checks.INNER_SHARE)
@@ -130,6 +132,7 @@ def test_what_is_no_list_of_different_names(value):
         checks.check_names("given", value)
 
 
+@settings(max_examples=30)
 @given(mask=st.lists(st.booleans(), min_size=1))
 @pytest.mark.parametrize("kind", [list, np.array, pd.Series, lambda m: pd.array(m, "boolean")])
 def test_a_mask_marks_the_positions_that_it_lists(kind, mask):

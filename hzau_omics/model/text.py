@@ -68,7 +68,7 @@ class TextModality:
             There is none, or nothing of one is understood.
         """
         if not texts:
-            msg = "At least one text is needed. Received none."
+            msg = "There must be at least one text. Received none."
             raise DataContractError(msg)
         vectors = dense(self.encoder.encode(texts))
         for text, vector in zip(texts, vectors, strict=True):
