@@ -11,6 +11,7 @@ from torch import Tensor
 
 from hzau_omics.checks import as_list, check_distinct, unwrap
 from hzau_omics.data import DataLayout
+from hzau_omics.data.category import text_of
 from hzau_omics.errors import DataContractError
 from hzau_omics.minibatch import Minibatch
 from hzau_omics.nn.decoder import log_total
@@ -87,7 +88,7 @@ def batch_codes(layout: DataLayout, names: str | Sequence[str]) -> tuple[int, ..
     ConfigError
         If one is named twice.
     """
-    wanted = tuple(_as_name(name) for name in as_list(names))
+    wanted = tuple(text_of(unwrap(name)) for name in as_list(names))
     check_distinct("transform_batch", wanted)
     known = layout.batch.categories
     unknown = [name for name in wanted if name not in known]
@@ -98,12 +99,6 @@ def batch_codes(layout: DataLayout, names: str | Sequence[str]) -> tuple[int, ..
         )
         raise DataContractError(msg)
     return tuple(known.index(name) for name in wanted)
-
-
-def _as_name(batch: object) -> str:
-    """Return a batch as the layout writes it: a whole number has no decimal point."""
-    plain = unwrap(batch)
-    return str(int(plain)) if isinstance(plain, float) and plain.is_integer() else str(plain)
 
 
 def batch_names(layout: DataLayout, names: str | Sequence[str] | None) -> tuple[str, ...] | None:

@@ -13,6 +13,7 @@ from scvi.data import AnnDataManager
 
 from hzau_omics.checks import check_integer, if_given
 from hzau_omics.data import CellStore, DataLayout, DiskStore, MosaicStore
+from hzau_omics.data.presence import check_no_view
 from hzau_omics.errors import ConfigError, DataContractError, HzauWarning
 from hzau_omics.model.fields import record_of, registry_of
 from hzau_omics.model.registration import RegisteredModel
@@ -158,6 +159,7 @@ class DataHolder(RegisteredModel):
             self._adata, self._adata_manager = None, None
             registry = registry_of(type(self).__name__, self.layout, store.n_cells)
         else:
+            check_no_view(data)
             MosaicStore(data, self.layout)
             self._register(data, self.layout)
             self._adata = data

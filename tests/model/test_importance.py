@@ -53,6 +53,7 @@ def model(data, monkeypatch):
     specs = {n: ho.data.ModalitySpec(likelihood="normal", n_layers=1) for n in LOADINGS}
     MVAE.setup_mudata(data, specs)
     model = MVAE(data, n_latent=1, n_hidden=4)
+    model.is_trained = True  # random weights will do
 
     def reconstruct(z, batch, cells, modality, *, seen=None):
         name = list(LOADINGS)[modality]
@@ -154,6 +155,7 @@ def test_draws_come_in_chunks(model, data, believe, monkeypatch):
 def test_one_weight_by_hand(data):
     MVAE.setup_mudata(data, dict.fromkeys(LOADINGS, "normal"))
     model = MVAE(data, n_latent=2, n_hidden=4)
+    model.is_trained = True  # random weights will do
     network, batch = model.module, model._store.minibatch(np.arange(N_CELLS))
     found = {
         target: model.get_log_importance_weights(given="x1", target=target, n_samples=1, seed=3)
@@ -184,6 +186,7 @@ def test_cells_without_what_is_asked_for_get_nan():
     )
     MVAE.setup_mudata(mosaic, {"rna": "nb", "adt": "nb"})
     model = MVAE(mosaic, n_latent=2, n_hidden=4)
+    model.is_trained = True  # random weights will do
     rna, adt = model._store.present.T
     marginal = model.get_log_importance_weights(given="rna", n_samples=2)
     assert (np.isnan(marginal).all(0) == ~rna).all()
@@ -195,6 +198,7 @@ def test_cells_without_what_is_asked_for_get_nan():
 def test_bad_requests_are_refused(data):
     MVAE.setup_mudata(data, dict.fromkeys(LOADINGS, "normal"))
     model = MVAE(data, n_latent=2, n_hidden=4)
+    model.is_trained = True  # random weights will do
     with pytest.raises(ConfigError, match="target must be one of"):
         model.get_log_importance_weights(given="x1", target="evidence")
     with pytest.raises(ConfigError, match="needs modalities besides those given"):

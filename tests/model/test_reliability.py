@@ -99,10 +99,12 @@ def test_what_has_no_agreement_says_so(mdata, fit):
     one = mdata.copy()
     ho.model.VAE.setup_mudata(one, {"rna": "nb"})
     lone = ho.model.VAE(one, n_latent=3, n_hidden=8)
+    lone.is_trained = True  # random weights will do
     with pytest.raises(ConfigError, match="Agreement needs two modalities"):
         lone.get_agreement()
     ho.model.CVAE.setup_mudata(one, {"rna": "nb", "adt": "nb"})
     conditional = ho.model.CVAE(one, n_latent=3, n_hidden=8)
+    conditional.is_trained = True  # random weights will do
     with pytest.raises(ConfigError, match="compares posteriors of one modality each"):
         conditional.get_agreement()
 

@@ -93,6 +93,7 @@ def test_features_of_a_draw_share_a_latent_across_batches():
     panel["x"].var["measured_batch_1"] = True
     models.MVAE.setup_mudata(panel, {"x": "nb", "y": "nb"}, batch_key="batch", panel_key="measured")
     model = models.MVAE(panel, **SIZES)
+    model.is_trained = True  # random weights will do
     cells = panel[panel.obs["batch"] == "batch_0"][:3].copy()
     found = model.generate("x", cells, n_samples=5, give_mean=True, seed=0)
     assert len(np.unique(found.obsm["X_mvae"], axis=0)) == 15
@@ -175,6 +176,7 @@ def test_a_model_of_one_modality_has_nothing_to_generate_from(mdata):
 def test_a_conditional_model_generates_from_its_condition_alone(mdata):
     models.CVAE.setup_mudata(mdata, {"x": "nb", "label": "categorical"})
     model = models.CVAE(mdata, **SIZES)
+    model.is_trained = True  # random weights will do
     labels = MuData({"label": mdata["label"][:4].copy()})
     assert model.generate("x", labels, n_samples=3, seed=0).shape == (12, 12)
     with pytest.raises(ConfigError, match="generate from cells that have it"):

@@ -43,7 +43,9 @@ def untrained(mdata, system="HZAUVAE", modalities=None, **setup):
     kind = getattr(models, system)
     spec = modalities or {"rna": "nb", "adt": "nb", "text": "bernoulli"}
     kind.setup_mudata(mdata, spec, **({"batch_key": "batch"} | setup))
-    return kind(mdata, **SIZES)
+    model = kind(mdata, **SIZES)
+    model.is_trained = True  # random weights will do
+    return model
 
 
 @pytest.fixture(scope="module")
@@ -243,6 +245,7 @@ def test_a_store_that_is_opened_again_answers_as_the_mudata(mdata, tmp_path):
     spec = {"rna": "nb", "adt": "nb", "text": "bernoulli"}
     ho.data.write_store(mdata, tmp_path / "cells.zarr", spec, batch_key="batch")
     model = models.HZAUVAE(ho.data.open_store(tmp_path / "cells.zarr"), **SIZES)
+    model.is_trained = True  # random weights will do
     stored = model.layout.modality("text").text
     assert stored["vocabulary"] == list(mdata["text"].var_names)
     from_disk = model.query_text("monocyte", n_samples=300)

@@ -11,7 +11,7 @@ import scipy.sparse as sp
 from anndata import AnnData
 from mudata import MuData
 
-from hzau_omics.checks import check_flag
+from hzau_omics.checks import as_list, check_flag
 from hzau_omics.data.build import register
 from hzau_omics.data.disk.digest import Fingerprint
 from hzau_omics.data.disk.folders import NewFolder
@@ -139,7 +139,8 @@ class StoreWriter:
     def _wanted(self) -> Wanted:
         keys = [self._keys["batch_key"], self._keys["labels_key"]]
         for several in ("categorical_covariate_keys", "continuous_covariate_keys"):
-            keys += list(self._keys[several] or [])
+            given = self._keys[several]
+            keys += [] if given is None else as_list(given)
         return Wanted(
             names=tuple(self._specs),
             keys=tuple(key for key in keys if key is not None),

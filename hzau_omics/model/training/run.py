@@ -167,31 +167,10 @@ def run_training(
     What comes `before` the first step is done once devices and strategy are known to be there.
     """
     best, stop = BestWeights(), GracefulStop()
-    devices = 1 if config.devices == "auto" else config.devices
-    alone = config.num_nodes == 1 and _is_one(devices)
     callbacks: list[Callback] = [best, stop, NaNGuard(), *as_list(config.callbacks)]
-    has_validation = len(data.split.validation) > 0
-    if config.early_stopping and has_validation:
+    if config.early_stopping and len(data.split.validation):
         callbacks.append(EarlyStopping(monitor=MONITOR, patience=config.early_stopping_patience))
-    trainer = _trainer(
-        max_epochs=config.max_epochs,
-        accelerator=config.accelerator,
-        devices=devices,
-        num_nodes=config.num_nodes,
-        strategy=config.strategy,
-        check_val_every_n_epoch=1,
-        reload_dataloaders_every_n_epochs=1,
-        gradient_clip_val=plan.config.gradient_clip,
-        enable_progress_bar=config.enable_progress_bar,
-        enable_checkpointing=False,
-        benchmark=False,
-        callbacks=callbacks,
-        plugins=[OneProcess()] if alone else None,
-    )
-    note_training(trainer.world_size)
-    if config.checkpoint_dir is not None:
-        # Added last: given to scvi-tools' trainer, it would come with saves of another kind.
-        trainer.callbacks.append(_checkpoints(config.checkpoint_dir))
+    trainer = _make_trainer(config, callbacks, gradient_clip=plan.config.gradient_clip)
     before()
     failure: DataContractError | None = None
     interrupted = False
@@ -209,17 +188,47 @@ def run_training(
             failure = error
         finally:
             stop.restore()
+        history = _history(trainer)
     best.restore(plan)
-    # Only the first of several processes logs.
-    history = dict(trainer.logger.history) if trainer.is_global_zero else {}
-    if trainer.world_size > 1:
-        history = trainer.strategy.broadcast(history, src=0)
     if interrupted:
         logger.warning(
             "Training was interrupted in epoch %d; what was trained is kept.",
             trainer.current_epoch,
         )
     return RunResult(history, best.best_epoch, interrupted, failure, trainer.strategy.root_device)
+
+
+def _history(trainer: Trainer) -> dict[str, pd.DataFrame]:
+    # Only the first of several processes logs.
+    history = dict(trainer.logger.history) if trainer.is_global_zero else {}
+    if trainer.world_size > 1:
+        history = trainer.strategy.broadcast(history, src=0)
+    return history
+
+
+def _make_trainer(config: RunConfig, callbacks: list[Callback], *, gradient_clip: float) -> Trainer:
+    devices = 1 if config.devices == "auto" else config.devices
+    alone = config.num_nodes == 1 and _is_one(devices)
+    trainer = _trainer(
+        max_epochs=config.max_epochs,
+        accelerator=config.accelerator,
+        devices=devices,
+        num_nodes=config.num_nodes,
+        strategy=config.strategy,
+        check_val_every_n_epoch=1,
+        reload_dataloaders_every_n_epochs=1,
+        gradient_clip_val=gradient_clip,
+        enable_progress_bar=config.enable_progress_bar,
+        enable_checkpointing=False,
+        benchmark=False,
+        callbacks=callbacks,
+        plugins=[OneProcess()] if alone else None,
+    )
+    note_training(trainer.world_size)
+    if config.checkpoint_dir is not None:
+        # Added last: given to scvi-tools' trainer, it would come with saves of another kind.
+        trainer.callbacks.append(_checkpoints(config.checkpoint_dir))
+    return trainer
 
 
 class OneProcess(LightningEnvironment):
@@ -252,9 +261,10 @@ def _is_one(devices: int | list[int] | str) -> bool:
 
 @contextmanager
 def _rank_of(trainer: Trainer) -> Iterator[None]:
-    """Let Lightning's loggers know the rank in this run: they take it from the environment."""
+    """Let Lightning's loggers know if this process is alone: the environment may say otherwise."""
     former = rank_zero_only.rank
-    rank_zero_only.rank = trainer.global_rank
+    if trainer.world_size == 1:
+        rank_zero_only.rank = 0
     try:
         yield
     finally:

@@ -10,6 +10,7 @@ import pytest
 from mudata import MuData
 
 import hzau_omics as ho
+from hzau_omics import processes
 from hzau_omics.data import MosaicStore, StoreWriter, build_layout, open_store, write_store
 from hzau_omics.data.category import natural_order, text_of
 from hzau_omics.data.disk import write as disk_write
@@ -508,7 +509,9 @@ def test_a_writer_that_refused_a_piece_is_given_up(tmp_path):
 
 def test_later_processes_do_not_write(tmp_path, monkeypatch):
     write_store(piece(0), tmp_path / "c.zarr", PAIR)
-    monkeypatch.setenv("LOCAL_RANK", "1")
+    for name, value in {"LOCAL_RANK": "1", "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1"}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(processes, "_trained_alone", None)
     write_store(piece(1), tmp_path / "c.zarr", PAIR, overwrite=True)
     assert open_store(tmp_path / "c.zarr").obs_names[0] == "s0_cell_0"
     monkeypatch.setenv("LOCAL_RANK", "0")
