@@ -639,6 +639,7 @@ class MultimodalModel(TrainableModel):
         >>> mdata = ho.data.simulate(n_obs=60, seed=0)
         >>> ho.model.MVAE.setup_mudata(mdata, {"rna": "nb", "adt": "nb"})
         >>> model = ho.model.MVAE(mdata, n_latent=5, n_hidden=16)
+        >>> model.train(max_epochs=1, seed=0, enable_progress_bar=False, accelerator="cpu")
         >>> model.generate("adt", mdata[:3], n_samples=4, seed=0).shape
         (12, 30)
         """

@@ -24,7 +24,9 @@ class VAE(System):
     >>> import hzau_omics as ho
     >>> mdata = ho.data.simulate(n_obs=60, seed=0)
     >>> ho.model.VAE.setup_mudata(mdata, {"rna": "nb"})
-    >>> ho.model.VAE(mdata, n_latent=5, n_hidden=16).get_latent_representation().shape
+    >>> model = ho.model.VAE(mdata, n_latent=5, n_hidden=16)
+    >>> model.train(max_epochs=1, seed=0, enable_progress_bar=False, accelerator="cpu")
+    >>> model.get_latent_representation().shape
     (60, 5)
     """
 
@@ -116,6 +118,7 @@ class CVAE(System):
     >>> mdata = ho.data.simulate(n_obs=60, seed=0)
     >>> ho.model.CVAE.setup_mudata(mdata, {"adt": "nb", "rna": "nb"})
     >>> model = ho.model.CVAE(mdata, n_latent=5, n_hidden=16)
+    >>> model.train(max_epochs=1, seed=0, enable_progress_bar=False, accelerator="cpu")
     >>> model.impute("adt", given="rna", n_samples=5).shape
     (60, 30)
     """

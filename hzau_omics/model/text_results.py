@@ -78,11 +78,12 @@ class TextModel(MultimodalModel):
         Examples
         --------
         >>> import hzau_omics as ho
-        >>> mdata = ho.data.load("pbmc_mosaic")
+        >>> mdata = ho.data.load("pbmc_mosaic")[::10].copy()
         >>> ho.pp.add_text_modality(mdata, "description")
         >>> spec = {"rna": "nb", "adt": "nb", "text": "bernoulli"}
         >>> ho.model.HZAUVAE.setup_mudata(mdata, spec)
         >>> model = ho.model.HZAUVAE(mdata, n_latent=5, n_hidden=16)
+        >>> model.train(max_epochs=1, seed=0, enable_progress_bar=False, accelerator="cpu")
         >>> list(model.query_text("B cell").columns)
         ['score']
         """
@@ -132,11 +133,12 @@ class TextModel(MultimodalModel):
         Examples
         --------
         >>> import hzau_omics as ho
-        >>> mdata = ho.data.load("pbmc_mosaic")
+        >>> mdata = ho.data.load("pbmc_mosaic")[::10].copy()
         >>> ho.pp.add_text_modality(mdata, "description")
         >>> spec = {"rna": "nb", "adt": "nb", "text": "bernoulli"}
         >>> ho.model.HZAUVAE.setup_mudata(mdata, spec)
         >>> model = ho.model.HZAUVAE(mdata, n_latent=5, n_hidden=16)
+        >>> model.train(max_epochs=1, seed=0, enable_progress_bar=False, accelerator="cpu")
         >>> model.get_text_probabilities(["B lineage", "T cell"], indices=[0]).shape
         (1, 2)
         """
@@ -196,11 +198,12 @@ class TextModel(MultimodalModel):
         Examples
         --------
         >>> import hzau_omics as ho
-        >>> mdata = ho.data.load("pbmc_mosaic")
+        >>> mdata = ho.data.load("pbmc_mosaic")[::10].copy()
         >>> ho.pp.add_text_modality(mdata, "description")
         >>> spec = {"rna": "nb", "adt": "nb", "text": "bernoulli"}
         >>> ho.model.HZAUVAE.setup_mudata(mdata, spec)
         >>> model = ho.model.HZAUVAE(mdata, n_latent=5, n_hidden=16)
+        >>> model.train(max_epochs=1, seed=0, enable_progress_bar=False, accelerator="cpu")
         >>> model.describe([0, 1], top=3).shape
         (6, 3)
         """

@@ -153,6 +153,7 @@ def test_conditions_may_be_chosen():
     three = ho.data.simulate(40, n_features={"a": 9, "b": 5, "c": 5}, seed=1)
     models.BiVCCA.setup_mudata(three, dict.fromkeys("abc", "nb"))
     model = models.BiVCCA(three, **SIZES)
+    model.is_trained = True  # random weights will do
     assert model.generate("a", three, conditions="b", seed=0).shape == (40, 9)
     with pytest.raises(ConfigError, match=r"no posterior of b\+c.*or conditions= of generate"):
         model.generate("a", three)

@@ -57,6 +57,7 @@ class DiskStore(CellStore):
     >>> path = tempfile.mkdtemp() + "/cells.zarr"
     >>> ho.data.write_store(ho.data.simulate(60), path, {"rna": "nb", "adt": "nb"})
     >>> model = ho.model.HZAUVAE(ho.data.open_store(path), n_latent=5)
+    >>> model.train(max_epochs=1, seed=0, enable_progress_bar=False, accelerator="cpu")
     >>> model.get_latent_representation().shape
     (60, 5)
     """
