@@ -44,7 +44,7 @@ def test_one_row_per_cell_and_values_stay_with_it():
 
 
 @given(data=st.data())
-@settings(max_examples=30)
+@settings(max_examples=40)
 def test_names_that_agree_stay_and_no_two_cells_of_a_modality_become_one(data):
     ending = st.sampled_from(["", "-1", "-2"])
     cell = st.builds("".join, st.tuples(st.sampled_from(CELLS[:12]), ending))

@@ -177,7 +177,12 @@ def _candidates(first: NDArray[np.object_], second: NDArray[np.object_]) -> list
 def _rules(source: NDArray[np.object_], target: NDArray[np.object_]) -> Iterator[Rule]:
     parts = _usual_parts(source)
     cuts = [(p, s) for p, s in product(range(3), repeat=2) if p + s <= parts]
-    added = [("", ""), (_common(target, _FIRST), ""), ("", _common(target, _LAST))]
+    added = [("", "")]
+    # Of a single name, or of numbers, any part would be one that all have.
+    if _tell(Rule(prefixes=1), target):
+        added.append((_common(target, _FIRST), ""))
+    if _tell(Rule(suffixes=1), target):
+        added.append(("", _common(target, _LAST)))
     for (prefixes, suffixes), (before, after) in product(cuts, dict.fromkeys(added)):
         if prefixes + suffixes and before + after and not _tell(Rule(prefixes, suffixes), source):
             continue

@@ -70,6 +70,7 @@ def test_no_cell_pairs_twice_and_batches_stay_apart(data):
         ([f"lane1_{i}" for i in range(200)], [f"lane2_{i}" for i in range(200)]),
         ([f"a_cell_{i}" for i in range(200)], [f"b_cell_{i}" for i in range(200)]),
         (["AAAC-1"], ["CCCA-1"]),
+        (["AAAC-1"], ["CCCA-1", "CCCA"]),
         ([], BARCODES),
     ],
 )
