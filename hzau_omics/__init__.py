@@ -10,6 +10,11 @@ Examples
 True
 """
 
+import os
+
 import lazy_loader
 
+from hzau_omics.waiting import wait_briefly
+
+wait_briefly(os.environ)
 __getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
