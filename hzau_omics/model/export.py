@@ -1,6 +1,6 @@
 """Results back into AnnData and MuData."""
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Set as AbstractSet
 from pathlib import Path
 
 import numpy as np
@@ -61,7 +61,7 @@ def annotate(
     annotations: Annotations,
     columns: Mapping[str, list[str]],
     *,
-    keys: Collection[str],
+    keys: AbstractSet[str],
 ) -> None:
     """Write annotations into a MuData, and what goes into ``obsm`` into each of its modalities.
 
@@ -114,18 +114,22 @@ def _rows(
 
 
 def annotate_store(
-    store: DiskStore, annotations: Callable[[NDArray[np.int64]], Annotations]
+    store: DiskStore,
+    annotations: Callable[[NDArray[np.int64]], Annotations],
+    *,
+    keys: AbstractSet[str],
 ) -> None:
-    """Write annotations into a store on disk, some cells at a time, all results at once."""
+    """Write annotations into a store on disk, some cells at a time, all results at once.
+
+    `keys` are as in `annotate`.
+    """
     if not writes_files(f"Annotating {store}"):
         return
     with store.obsm.writer() as writer:
         for cells in _spans(store.n_cells, CELLS_HELD):
             written = annotations(cells)
             writer.append(written)
-        # What a former model said besides would stand beside latents of this one.
-        families = tuple(key.removeprefix("X_") + "_" for key in written if key.startswith("X_"))
-        writer.remove(name for name in store.obsm if name.startswith(families))
+        writer.remove(key for key in keys - written.keys() if key in store.obsm)
 
 
 def write_imputed(

@@ -718,7 +718,9 @@ class MultimodalModel(TrainableModel):
             # Read in the model's layout once, not anew for every block of cells.
             aligned = source.aligned(self.layout)
             export.annotate_store(
-                aligned, lambda cells: self._annotations(aligned, batch_size, indices=cells)
+                aligned,
+                lambda cells: self._annotations(aligned, batch_size, indices=cells),
+                keys=self.ANNOTATIONS,
             )
             return
         # One view of the cells for all results: they are checked once.
