@@ -123,13 +123,7 @@ class MosaicStore(CellStore):
         DataContractError
             What it holds now breaks a rule.
         """
-        if self._record is None:
-            return None
-        found = self._record.change(self._mdata, self.layout)
-        if found is not None:
-            # Where the new values are not allowed either, that is what the user has to know.
-            MosaicStore(self._mdata, self.layout)
-        return found
+        return None if self._record is None else find_change(self._record, self._mdata, self.layout)
 
     @override
     def identity(self) -> CellIdentity:
@@ -194,6 +188,21 @@ class MosaicStore(CellStore):
     @override
     def _take(self, cells: NDArray[np.int64]) -> Taken:
         return {name: block.take(cells) for name, block in self._blocks.items()}
+
+
+def find_change(record: DataRecord, mdata: MuData, layout: DataLayout) -> str | None:
+    """Say in words how a MuData differs from what was recorded of it, or None.
+
+    Raises
+    ------
+    DataContractError
+        What it holds now breaks a rule.
+    """
+    found = record.change(mdata, layout)
+    if found is not None:
+        # Where the new values are not allowed either, that is what the user has to know.
+        MosaicStore(mdata, layout)
+    return found
 
 
 def stack_columns(

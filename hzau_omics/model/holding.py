@@ -14,6 +14,7 @@ from scvi.data import AnnDataManager
 from hzau_omics.checks import check_integer, if_given
 from hzau_omics.data import CellStore, DataLayout, DiskStore, MosaicStore
 from hzau_omics.data.presence import check_no_view
+from hzau_omics.data.store import find_change
 from hzau_omics.errors import ConfigError, DataContractError, HzauWarning
 from hzau_omics.model.fields import record_of, registry_of
 from hzau_omics.model.registration import RegisteredModel
@@ -178,5 +179,5 @@ class DataHolder(RegisteredModel):
         """Return the cells of a MuData that was set up, if it still holds what it held then."""
         record = record_of(self.adata_manager.fields)
         if record is not None:
-            self._check_unchanged(partial(record.change, mdata, layout))
+            self._check_unchanged(partial(find_change, record, mdata, layout))
         return MosaicStore(mdata, layout, check=False, record=record)

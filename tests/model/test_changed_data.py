@@ -98,7 +98,8 @@ def test_a_model_is_not_made_of_data_that_changed_since_set_up(change):
     mdata = simulated()
     HZAUVAE.setup_mudata(mdata, PAIR)
     change(mdata)
-    with pytest.raises(DataContractError, match="have changed since they were set up"):
+    rule = ".*must hold non-negative integers" if change is logarithms else ""
+    with pytest.raises(DataContractError, match=f"have changed since they were set up{rule}"):
         HZAUVAE(mdata, **SIZES)
 
 
