@@ -130,8 +130,9 @@ def _other_names(what: str, before: Names, now: Names) -> str | None:
     if len(before) != len(now):
         return f"there were {len(before):,} {what}, and now there are {len(now):,}"
     first = int(np.flatnonzero(before != now)[0])
-    moved = "the order" if before.sort_values().equals(now.sort_values()) else "the names"
-    return f"{moved} of {what} differ: number {first} was {before[first]!r}, now {now[first]!r}"
+    same = before.sort_values().equals(now.sort_values())
+    differs = f"the order of {what} differs" if same else f"the names of {what} differ"
+    return f"{differs}: number {first} was {before[first]!r}, now {now[first]!r}"
 
 
 def _columns(mdata: MuData, layout: DataLayout) -> dict[str, NDArray[Any]]:
