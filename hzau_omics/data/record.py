@@ -6,6 +6,7 @@ from typing import Any, Self
 
 import numpy as np
 import pandas as pd
+from anndata import AnnData
 from mudata import MuData
 from numpy.typing import NDArray
 
@@ -150,24 +151,32 @@ def _columns(mdata: MuData, layout: DataLayout) -> dict[str, NDArray[Any]]:
 def _modality(mdata: MuData, modality: ModalityLayout, layout: DataLayout) -> ModalityRecord:
     rows = row_map(mdata, modality.name)
     adata = mdata.mod[modality.name]
-    digests = value_digests(mdata, modality)
     panels = {}
     if layout.panel_key is not None:
         found = read_panels(adata, modality.name, layout.panel_key, layout.batch.categories)
         panels = {batch: flags.copy() for batch, flags in found.items()}
-    return ModalityRecord(pd.Index(adata.var_names), rows, panels, digests)
+    return ModalityRecord(
+        pd.Index(adata.var_names), rows, panels, digests_by_cell(adata, rows, modality)
+    )
 
 
-def value_digests(mdata: MuData, modality: ModalityLayout) -> NDArray[np.uint64]:
+def digests_by_cell(
+    adata: AnnData, rows: NDArray[np.int64], modality: ModalityLayout
+) -> NDArray[np.uint64]:
     """Return a digest of every cell's registered values, 0 where it lacks the modality.
 
     It is the same for a cell wherever it stands, and for features in any order.
+
+    Parameters
+    ----------
+    adata
+        The modality.
+    rows
+        Row of every cell, -1 where it is absent.
+    modality
+        Its layout.
     """
-    adata = mdata.mod.get(modality.name)
-    if adata is None or adata.n_obs == 0:
-        return np.zeros(mdata.n_obs, dtype=np.uint64)
     codes = pd.Index(modality.var_names).get_indexer(pd.Index(adata.var_names)).astype(np.int64)
-    # One more for each cell that has the modality: measured zeros are not absence.
     by_row = row_digests(read_matrix(adata, modality.name, modality.spec.layer), codes)
-    rows = row_map(mdata, modality.name)
+    # One more for each cell that has the modality: measured zeros are not absence.
     return np.append(by_row + np.uint64(1), np.uint64(0))[rows]

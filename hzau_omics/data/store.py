@@ -17,7 +17,7 @@ from hzau_omics.data.matrix import Dense
 from hzau_omics.data.messages import listed
 from hzau_omics.data.obs import category_codes, continuous_values, label_codes, obs_column
 from hzau_omics.data.presence import check_container, check_observed
-from hzau_omics.data.record import DataRecord, value_digests
+from hzau_omics.data.record import DataRecord
 from hzau_omics.errors import ConfigError, DataContractError
 
 
@@ -128,9 +128,8 @@ class MosaicStore(CellStore):
     @override
     def identity(self) -> CellIdentity:
         if self._record is None:
-            digests = [value_digests(self._mdata, m) for m in self.layout.modalities]
-        else:
-            digests = [self._record.modalities[name].digests for name in self.layout.names]
+            return super().identity()
+        digests = [self._record.modalities[name].digests for name in self.layout.names]
         return CellIdentity.of(self._obs_names, digests)
 
     @property

@@ -203,7 +203,6 @@ class TrainableModel(DataHolder):
             The loss is no longer finite.
         """
         store = self._training_store()
-        self._check_unchanged(store.change)
         options = if_given(check_mapping, "plan_kwargs", plan_kwargs) or {}
         plan_config = TrainingPlanConfig.of(
             {**self.recipe.training, **options},

@@ -92,20 +92,21 @@ class DataHolder(RegisteredModel):
         return InferenceSession(self.module, store, find_cells(indices, store), size)
 
     def _training_store(self) -> CellStore:
-        if self._store is None:
-            msg = (
-                f"This {type(self).__name__} was loaded without data and cannot be trained. "
-                f"Load it with data: {type(self).__name__}.load(folder, mdata)."
-            )
-            raise ConfigError(msg)
-        return self._store
+        """Return the cells to train on."""
+        return self._own_store(
+            f" and cannot be trained. Load it with data: {type(self).__name__}.load(folder, mdata)."
+        )
 
     def _training_store_for_results(self) -> CellStore:
+        return self._own_store(
+            ". Give the cells: mdata=..., or load it with "
+            f"{type(self).__name__}.load(folder, mdata)."
+        )
+
+    def _own_store(self, remedy: str) -> CellStore:
+        """Return the cells that the model holds, which are still what was set up."""
         if self._store is None:
-            msg = (
-                f"This {type(self).__name__} was loaded without data. Give the cells: mdata=..., "
-                f"or load it with {type(self).__name__}.load(folder, mdata)."
-            )
+            msg = f"This {type(self).__name__} was loaded without data{remedy}"
             raise ConfigError(msg)
         self._check_unchanged(self._store.change)
         return self._store
@@ -167,7 +168,8 @@ class DataHolder(RegisteredModel):
             self._adata_manager = self._get_most_recent_anndata_manager(data, required=True)
             self._register_manager_for_instance(self._adata_manager)
             registry = self._adata_manager.registry
-            store = self._read(data, self.layout)
+            record = record_of(self._adata_manager.fields)
+            store = MosaicStore(data, self.layout, check=False, record=record)
         self._store, self.registry_ = store, registry
         self.summary_stats = AnnDataManager._get_summary_stats_from_registry(registry)
         split = None
