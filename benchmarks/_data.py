@@ -29,7 +29,7 @@ def find_file(name: str) -> Path:
     if folder and (Path(folder) / name).is_file():
         return Path(folder) / name
     try:
-        from hzau_omics.data.registry import fetch
+        from hzau_omics.data.sets.registry import fetch
 
         return Path(fetch(name))
     except (ImportError, RegistryError) as error:

@@ -12,7 +12,7 @@ from scipy.stats import norm, spearmanr
 from benchmarks._reliability_data import Task
 from hzau_omics.data import MosaicStore
 from hzau_omics.metrics import interval_coverage
-from hzau_omics.nn.scoring import single_posteriors
+from hzau_omics.nn.scoring.measurements import single_posteriors
 
 LEVELS = (0.5, 0.8, 0.9, 0.95)
 MOST_FEATURES = 5000

@@ -13,12 +13,7 @@ from mudata import MuData
 from benchmarks._table1_data import PAPER_OPTIMISER, Task, read_task
 from hzau_omics import model as models
 from hzau_omics.errors import ConfigError
-from hzau_omics.metrics import (
-    coherence,
-    importance_bound,
-    mean_feature_pearson,
-    weight_variance,
-)
+from hzau_omics.metrics import coherence, importance_bound, mean_feature_pearson, weight_variance
 from hzau_omics.metrics.arrays import as_matrix
 
 _logger = logging.getLogger("benchmarks")

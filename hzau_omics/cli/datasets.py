@@ -27,7 +27,7 @@ data_app = typer.Typer(
 @data_app.command("list")
 def list_registered() -> None:
     """Write a table of the registered data sets, separated by tabs."""
-    from hzau_omics.data.registry import list_datasets
+    from hzau_omics.data.sets.registry import list_datasets
 
     with chatter_on_stderr():
         rows = list_datasets().to_dict("records")
@@ -39,7 +39,7 @@ def fetch(
     name: Annotated[str, typer.Argument(help="Registered name; `hzau-omics data list` has all.")],
 ) -> None:
     """Obtain a data set, check it, and write its path."""
-    from hzau_omics.data import registry
+    from hzau_omics.data.sets import registry
 
     with chatter_on_stderr():
         path = registry.fetch(name)
@@ -49,7 +49,7 @@ def fetch(
 @data_app.command()
 def verify() -> None:
     """Check the files that are here against the registry; exit code 1 if one is damaged."""
-    from hzau_omics.data.registry import verify as verify_files
+    from hzau_omics.data.sets.registry import verify as verify_files
 
     with chatter_on_stderr():
         rows = verify_files().to_dict("records")

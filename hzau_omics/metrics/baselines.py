@@ -24,7 +24,7 @@ from hzau_omics.checks import (
     check_seed,
     refusal,
 )
-from hzau_omics.data.masks import unmasked
+from hzau_omics.data.contract.masks import unmasked
 from hzau_omics.errors import ConfigError, DataContractError
 from hzau_omics.metrics.arrays import FloatArray, as_matrix, check_counts, check_same_length
 from hzau_omics.metrics.correlation import mean_feature_pearson

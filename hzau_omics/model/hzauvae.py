@@ -10,10 +10,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from hzau_omics.checks import as_list, check_choice, check_names
 from hzau_omics.data import DiskStore
-from hzau_omics.model import latent, reliability
+from hzau_omics.model.answers import embedding as latent, reliability
+from hzau_omics.model.answers.results import Cells
+from hzau_omics.model.answers.session import check_given
 from hzau_omics.model.recipe import Recipe
-from hzau_omics.model.results import Cells
-from hzau_omics.model.session import check_given
 from hzau_omics.model.system import System
 
 GATES = ("gate", "uniform", "global")

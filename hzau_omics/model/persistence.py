@@ -20,7 +20,7 @@ from safetensors.torch import load_file, save_file
 from hzau_omics.data import DataLayout, DiskStore
 from hzau_omics.errors import ConfigError, DataContractError, HzauWarning
 from hzau_omics.files import replacing
-from hzau_omics.model.fields import registry_of
+from hzau_omics.model.scvi_contract.fields import registry_of
 from hzau_omics.model.trained_cells import TrainedCells
 from hzau_omics.processes import writes_files
 

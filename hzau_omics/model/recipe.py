@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from hzau_omics.errors import ConfigError
-from hzau_omics.nn.subsets import SubsetFamily
+from hzau_omics.nn.posterior.subsets import SubsetFamily
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,7 +17,7 @@ class Recipe:
     experts
         Makes the family of experts from the names of the modalities.
     pool
-        How they become one posterior; a key of :data:`hzau_omics.nn.pools.POOLS`.
+        How they become one posterior; a key of :data:`hzau_omics.nn.posterior.pools.POOLS`.
     condition
         Gives the modalities that are only conditioned on.
     training

@@ -9,9 +9,9 @@ from mudata import MuData
 
 from hzau_omics.checks import PROPER_SHARE, check_flag, check_integer, check_number
 from hzau_omics.data import DiskStore
-from hzau_omics.data.messages import did_you_mean
 from hzau_omics.errors import ConfigError
-from hzau_omics.model.text_results import TextModel
+from hzau_omics.messages import did_you_mean
+from hzau_omics.model.answers.text_results import TextModel
 
 
 class System(TextModel):

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from hzau_omics.model.recipe import Recipe
 from hzau_omics.model.system import System
-from hzau_omics.nn.subsets import SubsetFamily
+from hzau_omics.nn.posterior.subsets import SubsetFamily
 
 PLAIN = {"kl_weight": 1.0}
 """The objective as published, without the lighter KL term that HZAU-VAE trains with."""

@@ -9,8 +9,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from hzau_omics.data.identity import UNKNOWN, CellIdentity
-from hzau_omics.data.splits import Split
+from hzau_omics.data.changes.identity import UNKNOWN, CellIdentity
+from hzau_omics.data.stores.splits import Split
 from hzau_omics.errors import HzauWarning
 
 NAMES, VALUES = "names", "values"

@@ -51,7 +51,7 @@ class NetworkConfig:
         Modalities that are only conditioned on (CVAE): the decoders of the others see them, the
         prior is what is inferred from them alone, and they are not decoded themselves.
     pool
-        How experts become one posterior; a key of :data:`hzau_omics.nn.pools.POOLS`.
+        How experts become one posterior; a key of :data:`hzau_omics.nn.posterior.pools.POOLS`.
     """
 
     modalities: tuple[ModalityConfig, ...]

@@ -9,8 +9,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from hzau_omics.minibatch import SparseEntries
-from hzau_omics.nn.dropout import Dropout
-from hzau_omics.nn.fused import sparse_product
+from hzau_omics.nn.kernels import sparse_product
+from hzau_omics.nn.kernels.dropout import Dropout
 
 
 class FeatureMap(nn.Module):

@@ -9,15 +9,15 @@ from torch import Tensor, nn
 
 from hzau_omics.minibatch import Minibatch, Observed, SparseEntries
 from hzau_omics.nn.config import NetworkConfig
-from hzau_omics.nn.decoder import ModalityDecoder, log_of_total
-from hzau_omics.nn.expert import SubsetExperts
-from hzau_omics.nn.explained import Explained
-from hzau_omics.nn.gaussian import DiagonalGaussian
-from hzau_omics.nn.judge import Judge
+from hzau_omics.nn.decoding.decoder import ModalityDecoder, log_of_total
+from hzau_omics.nn.decoding.likelihoods.base import DecoderContext
 from hzau_omics.nn.layers import HiddenStack
-from hzau_omics.nn.likelihoods.base import DecoderContext
-from hzau_omics.nn.pools import POOLS, Posterior
-from hzau_omics.nn.subsets import SubsetFamily
+from hzau_omics.nn.posterior.expert import SubsetExperts
+from hzau_omics.nn.posterior.gaussian import DiagonalGaussian
+from hzau_omics.nn.posterior.pools import POOLS, Posterior
+from hzau_omics.nn.posterior.subsets import SubsetFamily
+from hzau_omics.nn.reliability.model import Judge
+from hzau_omics.nn.scoring.explained import Explained
 
 MIN_SPARSE = 128
 """Features from which on a sparse product takes less time than a dense one."""

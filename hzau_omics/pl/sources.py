@@ -33,7 +33,7 @@ def presence_of(source: Any) -> pd.DataFrame:
     [True, False]
     """
     if isinstance(source, MuData):
-        from hzau_omics.data.presence import check_container, row_map
+        from hzau_omics.data.contract.presence import check_container, row_map
 
         check_container(source)
         has = {name: row_map(source, name) >= 0 for name in source.mod}

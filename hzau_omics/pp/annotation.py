@@ -9,8 +9,8 @@ from mudata import MuData
 from scipy import sparse
 
 from hzau_omics.checks import as_list, check_names
-from hzau_omics.data.messages import did_you_mean, listed
 from hzau_omics.errors import DataContractError
+from hzau_omics.messages import did_you_mean, listed
 from hzau_omics.pp.column import find_column, strings
 from hzau_omics.pp.modality import check_addable, insert_modality
 
@@ -50,7 +50,7 @@ def add_annotation_modality(
 
     Examples
     --------
-    >>> from hzau_omics.data.registry import load
+    >>> from hzau_omics.data.sets.registry import load
     >>> mdata = load("pbmc_mosaic")
     >>> add_annotation_modality(mdata, "cell_type")
     >>> list(mdata["annotation"].var_names[:3])

@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 from mudata import MuData
 
-from hzau_omics.data.messages import did_you_mean, listed
-from hzau_omics.data.obs import single_column
+from hzau_omics.data.columns.obs import single_column
 from hzau_omics.errors import ConfigError, DataContractError
+from hzau_omics.messages import did_you_mean, listed
 
 
 def find_column(mdata: MuData, column: str) -> pd.Series:

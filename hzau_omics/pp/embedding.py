@@ -8,9 +8,9 @@ from mudata import MuData
 from numpy.typing import NDArray
 from scipy import sparse
 
-from hzau_omics.data.masks import unmasked
-from hzau_omics.data.messages import did_you_mean, listed
+from hzau_omics.data.contract.masks import unmasked
 from hzau_omics.errors import DataContractError
+from hzau_omics.messages import did_you_mean, listed
 from hzau_omics.pp.modality import check_addable, insert_modality
 
 type Embedding = str | NDArray[np.floating] | pd.DataFrame
@@ -43,7 +43,7 @@ def embed_modality(mdata: MuData, embedding: Embedding, *, name: str = "embeddin
     Examples
     --------
     >>> import numpy as np
-    >>> from hzau_omics.data.registry import load
+    >>> from hzau_omics.data.sets.registry import load
     >>> mdata = load("pbmc_mosaic")
     >>> vectors = np.ones((mdata.n_obs, 3))
     >>> vectors[:100] = np.nan

@@ -9,8 +9,8 @@ from mudata import MuData
 from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
 
-from hzau_omics.data.messages import listed
 from hzau_omics.errors import ConfigError, DataContractError
+from hzau_omics.messages import listed
 
 
 def check_addable(mdata: MuData, name: str) -> None:

@@ -3,15 +3,15 @@
 import numpy as np
 from mudata import MuData
 
-from hzau_omics.data.matrix import read_matrix
-from hzau_omics.data.messages import listed
-from hzau_omics.data.obs import categorical_layout, category_codes
-from hzau_omics.data.panel import panel_column
+from hzau_omics.data.columns.obs import categorical_layout, category_codes
+from hzau_omics.data.contract.matrix import read_matrix
+from hzau_omics.data.contract.panel import panel_column
+from hzau_omics.data.contract.presence import check_container, get_modality, row_map
+from hzau_omics.data.contract.spec import ModalitySpec
 from hzau_omics.data.pitfalls.evidence import Evidence
 from hzau_omics.data.pitfalls.silent import silent_features
-from hzau_omics.data.presence import check_container, get_modality, row_map
-from hzau_omics.data.spec import ModalitySpec
 from hzau_omics.errors import ConfigError, DataContractError
+from hzau_omics.messages import listed
 
 
 def mark_unmeasured(

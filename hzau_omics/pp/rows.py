@@ -7,11 +7,11 @@ import numpy as np
 import pandas as pd
 from mudata import MuData
 
-from hzau_omics.data.matrix import describe, read_matrix
-from hzau_omics.data.messages import listed
+from hzau_omics.data.contract.matrix import describe, read_matrix
+from hzau_omics.data.contract.presence import check_container, get_modality, row_map
 from hzau_omics.data.pitfalls.detection import depths
-from hzau_omics.data.presence import check_container, get_modality, row_map
 from hzau_omics.errors import DataContractError, HzauWarning
+from hzau_omics.messages import listed
 from hzau_omics.pp.rebuild import rebuild
 
 

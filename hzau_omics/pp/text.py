@@ -11,7 +11,7 @@ from mudata import MuData
 from scipy import sparse
 
 from hzau_omics.checks import as_list
-from hzau_omics.data.text import MOST_TEXTS, UNS_KEY
+from hzau_omics.data.contract.uns_text import MOST_TEXTS, UNS_KEY
 from hzau_omics.errors import ConfigError, DataContractError, HzauWarning
 from hzau_omics.pp.column import find_column, strings
 from hzau_omics.pp.modality import check_addable, insert_modality
@@ -102,7 +102,7 @@ def add_text_modality(  # noqa: PLR0913 - the settings of a bag of words
 
     Examples
     --------
-    >>> from hzau_omics.data.registry import load
+    >>> from hzau_omics.data.sets.registry import load
     >>> mdata = load("pbmc_mosaic")
     >>> add_text_modality(mdata, "description")
     >>> mdata["text"].n_obs, "cd8" in mdata["text"].var_names
@@ -181,7 +181,7 @@ def add_ontology_modality(
 
     Examples
     --------
-    >>> from hzau_omics.data.registry import load
+    >>> from hzau_omics.data.sets.registry import load
     >>> mdata = load("pbmc_mosaic")
     >>> mdata.obs["cell"] = mdata.obs["cell_type"].map({"B": "B cell", "NK": "NK cells"})
     >>> add_ontology_modality(mdata, "cell")

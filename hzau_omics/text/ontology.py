@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from scipy import sparse
 from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS, TfidfVectorizer
 
-from hzau_omics.data.messages import did_you_mean
 from hzau_omics.errors import ConfigError, DataContractError
+from hzau_omics.messages import did_you_mean
 from hzau_omics.text.encoder import Vectors
 from hzau_omics.text.tokens import plain, words
 

@@ -1,6 +1,5 @@
 import subprocess
 import sys
-from importlib import import_module
 
 import pytest
 
@@ -29,10 +28,3 @@ def test_specifications_need_no_heavy_package():
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )
     assert result.stdout.strip() == "[]"
-
-
-def test_importing_a_module_does_not_hide_the_function_of_its_name():
-    module = import_module("hzau_omics.data.simulate")
-    data.simulate = module
-    assert data.simulate is module.simulate
-    assert data.simulate.__name__ == "simulate"

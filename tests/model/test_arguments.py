@@ -14,12 +14,12 @@ from mudata import MuData
 import hzau_omics as ho
 from hzau_omics.errors import ConfigError, DataContractError
 from hzau_omics.model import HZAUVAE, MVAE
-from hzau_omics.model.decoding import DecodeGroup
-from hzau_omics.model.inherited import InheritedMethods
-from hzau_omics.model.results import MultimodalModel
-from hzau_omics.model.text_results import TextModel
+from hzau_omics.model.answers.decoding import DecodeGroup
+from hzau_omics.model.answers.results import MultimodalModel
+from hzau_omics.model.answers.text_results import TextModel
+from hzau_omics.model.scvi_contract.inherited import InheritedMethods
 from hzau_omics.model.training.config import TrainingPlanConfig
-from hzau_omics.nn.objective import ObjectiveConfig
+from hzau_omics.nn.objective.loss import ObjectiveConfig
 
 COUNT = [0, -1, None, True, 2.0, "2", np.nan, [2], np.float32(2)]
 SEED = [-1, True, 0.5, "0", 2**63, [1]]
@@ -223,7 +223,7 @@ def test_every_batch_gets_as_many_draws(n_draws):
 @pytest.mark.parametrize("n_samples", [1, 2, 3])
 def test_an_average_over_batches_counts_all_for_any_number_of_draws(told, monkeypatch, n_samples):
     """Without noise in the latent, an average over batches is the mean of theirs."""
-    from hzau_omics.nn.gaussian import DiagonalGaussian
+    from hzau_omics.nn.posterior.gaussian import DiagonalGaussian
 
     monkeypatch.setattr(DiagonalGaussian, "sample", lambda q, generator=None: q.mean)
     batches = ["batch_0", "batch_1", "batch_2"]
@@ -243,7 +243,7 @@ def test_an_average_over_batches_counts_all_for_any_number_of_draws(told, monkey
 
 @pytest.mark.parametrize("n_samples", [1, 3])
 def test_the_default_average_over_batches_that_measured_counts_all(told, monkeypatch, n_samples):
-    from hzau_omics.nn.gaussian import DiagonalGaussian
+    from hzau_omics.nn.posterior.gaussian import DiagonalGaussian
 
     monkeypatch.setattr(DiagonalGaussian, "sample", lambda q, generator=None: q.mean)
     lacking = (told.adata.obs["batch"] == "batch_1").to_numpy()
@@ -257,7 +257,7 @@ def test_the_default_average_over_batches_that_measured_counts_all(told, monkeyp
 
 
 def test_draws_of_many_batches_stay_within_memory(told, monkeypatch):
-    from hzau_omics.model import predictive
+    from hzau_omics.model.answers import imputation as predictive
 
     held = []
     drawn = predictive._draw

@@ -6,9 +6,10 @@ import pandas as pd
 import pytest
 
 import hzau_omics as ho
-from hzau_omics.data.disk import reader as disk_reader, store as disk_store
+from hzau_omics.data.stores.disk import reader as disk_reader, store as disk_store
 from hzau_omics.errors import ConfigError, DataContractError
-from hzau_omics.model import HZAUVAE, export
+from hzau_omics.model import HZAUVAE
+from hzau_omics.model.answers import export
 
 PAIR = {"rna": "nb", "adt": "nb"}
 SIZES = {"n_latent": 4, "n_hidden": 16}

@@ -11,8 +11,8 @@ import hzau_omics as ho
 from hzau_omics.errors import ConfigError, DataContractError
 from hzau_omics.metrics import importance_bound, weight_variance
 from hzau_omics.model import MVAE
-from hzau_omics.nn.gaussian import DiagonalGaussian
-from hzau_omics.nn.pools import Posterior
+from hzau_omics.nn.posterior.gaussian import DiagonalGaussian
+from hzau_omics.nn.posterior.pools import Posterior
 
 N_CELLS = 6
 LOADINGS = {"x1": np.array([1.2, -0.7, 0.4]), "x2": np.array([0.9, 0.5])}
@@ -138,7 +138,7 @@ def test_a_wrong_posterior_makes_weights_vary_and_bounds_loose(model, data, beli
 
 def test_draws_come_in_chunks(model, data, believe, monkeypatch):
     # Each chunk fills its own rows: with the exact posterior all weights are the evidence.
-    from hzau_omics.model import likelihood_scores
+    from hzau_omics.model.answers import scores as likelihood_scores
 
     believe(lambda names: posterior_of(data, names))
     sizes = []

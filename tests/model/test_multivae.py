@@ -18,8 +18,8 @@ import hzau_omics as ho
 from hzau_omics import model as models
 from hzau_omics.minibatch import Minibatch
 from hzau_omics.model.training.config import TrainingPlanConfig
-from hzau_omics.nn.gaussian import DiagonalGaussian
-from hzau_omics.nn.objective import sub_sampled_objective
+from hzau_omics.nn.objective.loss import sub_sampled_objective
+from hzau_omics.nn.posterior.gaussian import DiagonalGaussian
 
 N_CELLS, N_LATENT = 12, 3
 LIKELIHOODS = {"image": "bernoulli", "label": "categorical", "words": "bernoulli"}

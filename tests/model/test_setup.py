@@ -67,7 +67,7 @@ def test_a_view_is_refused(mdata):
 
 
 def test_views_are_refused_before_values_are_looked_at(mdata, monkeypatch):
-    from hzau_omics.model import registration
+    from hzau_omics.model.scvi_contract import registration
 
     parts = MuData({name: mdata[name][:50] for name in PAIR})
     with monkeypatch.context() as patch:

@@ -8,10 +8,10 @@ import hzau_omics as ho
 from hzau_omics import model as models
 from hzau_omics.errors import ConfigError
 from hzau_omics.minibatch import Minibatch
-from hzau_omics.model import likelihood_scores
+from hzau_omics.model.answers import scores as likelihood_scores
 from hzau_omics.model.training.config import TrainingPlanConfig
-from hzau_omics.nn.gaussian import DiagonalGaussian, kl_divergence, kl_to_prior
-from hzau_omics.nn.objective import ObjectiveConfig, sub_sampled_objective
+from hzau_omics.nn.objective.loss import ObjectiveConfig, sub_sampled_objective
+from hzau_omics.nn.posterior.gaussian import DiagonalGaussian, kl_divergence, kl_to_prior
 
 PAIR = {"rna": "nb", "adt": "nb"}
 SIZES = {"n_latent": 4, "n_hidden": 16}

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from hzau_omics.data import split_cells
-from hzau_omics.data.identity import CellIdentity
+from hzau_omics.data.changes.identity import CellIdentity
 from hzau_omics.errors import HzauWarning
 from hzau_omics.model.trained_cells import TrainedCells
 

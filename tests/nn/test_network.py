@@ -7,8 +7,8 @@ import torch
 from torch.testing import assert_close
 
 from hzau_omics.minibatch import Minibatch
-from hzau_omics.nn.decoder import log_total
-from hzau_omics.nn.objective import ObjectiveConfig, sub_sampled_objective
+from hzau_omics.nn.decoding.decoder import log_total
+from hzau_omics.nn.objective.loss import ObjectiveConfig, sub_sampled_objective
 
 THREE = ("nb", "nb_mixture", "bernoulli")
 COVARIATES = {"n_batches": 2, "n_categories": (3, 2), "n_continuous": 2}

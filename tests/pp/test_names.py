@@ -8,7 +8,7 @@ from anndata import AnnData
 from hypothesis import given, settings, strategies as st
 
 from hzau_omics import pp
-from hzau_omics.data.presence import row_map
+from hzau_omics.data.contract.presence import row_map
 from hzau_omics.errors import DataContractError, HzauWarning
 
 CELLS = [f"{a}{b}{c}ACGT" for a in "ACGT" for b in "ACGT" for c in "ACGT"]

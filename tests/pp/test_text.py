@@ -14,7 +14,7 @@ from hypothesis import given, settings, strategies as st
 from scipy import sparse
 
 from hzau_omics import pp
-from hzau_omics.data.registry import load
+from hzau_omics.data.sets.registry import load
 from hzau_omics.errors import ConfigError, DataContractError, HzauWarning
 from hzau_omics.text import TOKEN_PATTERN, BagOfWords
 

@@ -9,7 +9,7 @@ import pytest
 from scipy import sparse
 
 from hzau_omics import pp
-from hzau_omics.data.text import text_record
+from hzau_omics.data.contract.uns_text import text_record
 from hzau_omics.errors import ConfigError, DataContractError, HzauWarning
 from hzau_omics.text import Ontology, Term, TermEncoder, encoder_from_record
 

@@ -6,7 +6,7 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from hzau_omics.data.matrix import CHUNK, Dense, Matrix
+from hzau_omics.data.contract.matrix import CHUNK, Dense, Matrix
 
 SMALL = 1 << 16
 """Values of one batch that are counted at a time: what stays in the processor's cache."""

@@ -8,9 +8,9 @@ import pandas as pd
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from hzau_omics.data.matrix import Matrix
+from hzau_omics.data.contract.matrix import Matrix
+from hzau_omics.data.contract.spec import ModalitySpec
 from hzau_omics.data.pitfalls.detection import depths, detections
-from hzau_omics.data.spec import ModalitySpec
 
 SAMPLED = 1000
 """Cells of a batch that are looked at feature by feature at first, evenly spaced."""

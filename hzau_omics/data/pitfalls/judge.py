@@ -2,8 +2,7 @@
 
 import numpy as np
 
-from hzau_omics.data.messages import listed
-from hzau_omics.data.panel import panel_column
+from hzau_omics.data.contract.panel import panel_column
 from hzau_omics.data.pitfalls.evidence import Evidence
 from hzau_omics.data.pitfalls.say import number_of, say
 from hzau_omics.data.pitfalls.silent import (
@@ -12,6 +11,7 @@ from hzau_omics.data.pitfalls.silent import (
     silent_features,
 )
 from hzau_omics.data.pitfalls.values import LARGE, are_totals_alike, too_even_features
+from hzau_omics.messages import listed
 
 
 def judge_values(evidence: Evidence, *, batch_key: str | None, has_panel: bool) -> None:

@@ -7,9 +7,9 @@ import numpy as np
 from mudata import MuData
 from numpy.typing import NDArray
 
-from hzau_omics.data.messages import listed
 from hzau_omics.data.pitfalls.naming import Names, find_agreement
 from hzau_omics.data.pitfalls.say import number_of, say
+from hzau_omics.messages import listed
 
 type Pair = tuple[str, str]
 

@@ -7,14 +7,14 @@ import pandas as pd
 from mudata import MuData
 from numpy.typing import NDArray
 
-from hzau_omics.data.layout import DataLayout, ModalityLayout
-from hzau_omics.data.matrix import Matrix, read_matrix
-from hzau_omics.data.obs import category_codes
+from hzau_omics.data.columns.obs import category_codes
+from hzau_omics.data.contract.layout import DataLayout, ModalityLayout
+from hzau_omics.data.contract.matrix import Matrix, read_matrix
+from hzau_omics.data.contract.presence import row_map
 from hzau_omics.data.pitfalls.evidence import Evidence
 from hzau_omics.data.pitfalls.judge import judge_values
 from hzau_omics.data.pitfalls.links import Links
 from hzau_omics.data.pitfalls.silent import silent_features
-from hzau_omics.data.presence import row_map
 
 
 class Survey:

@@ -10,8 +10,8 @@ from lightning.pytorch import LightningDataModule, Trainer
 from numpy.typing import NDArray
 
 from hzau_omics.data import CellStore
-from hzau_omics.data.cells import Feed
-from hzau_omics.data.splits import Split
+from hzau_omics.data.stores.base import Feed
+from hzau_omics.data.stores.splits import Split
 from hzau_omics.errors import ConfigError
 from hzau_omics.minibatch import Minibatch
 from hzau_omics.model.training.placement import place

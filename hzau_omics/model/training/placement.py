@@ -8,9 +8,9 @@ import torch
 from numpy.typing import NDArray
 
 from hzau_omics.data import CellStore, MosaicStore
-from hzau_omics.data.cells import Feed
-from hzau_omics.data.prefetch import prefetched
-from hzau_omics.data.resident import ResidentCells
+from hzau_omics.data.stores.base import Feed
+from hzau_omics.data.stores.gpu import ResidentCells
+from hzau_omics.data.stores.prefetch import prefetched
 from hzau_omics.minibatch import Minibatch
 
 logger = logging.getLogger(__name__)

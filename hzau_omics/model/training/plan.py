@@ -12,10 +12,10 @@ from torch import Tensor
 
 from hzau_omics.minibatch import Minibatch
 from hzau_omics.model.training.config import TrainingPlanConfig
-from hzau_omics.nn.corruption import Corruptor
+from hzau_omics.nn.kernels.precision import has_bfloat16, wide_products
 from hzau_omics.nn.network import MultimodalVAE
-from hzau_omics.nn.objective import ObjectiveConfig, ObjectiveTerms, sub_sampled_objective
-from hzau_omics.nn.precision import has_bfloat16, wide_products
+from hzau_omics.nn.objective.loss import ObjectiveConfig, ObjectiveTerms, sub_sampled_objective
+from hzau_omics.nn.reliability.corruption import Corruptor
 
 AVERAGE_EVERY = 8
 """Steps between updates of the averaged weights: the same average, at an eighth of the cost."""

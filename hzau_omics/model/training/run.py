@@ -28,7 +28,7 @@ from hzau_omics.checks import (
     unwrap,
 )
 from hzau_omics.errors import ConfigError, DataContractError
-from hzau_omics.model.calibration import reset_calibration
+from hzau_omics.model.training.after.intervals import reset_calibration
 from hzau_omics.model.training.callbacks import MONITOR, BestWeights, GracefulStop, NaNGuard
 from hzau_omics.model.training.data import MosaicDataModule
 from hzau_omics.model.training.plan import TrainingPlan

@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 import scipy.sparse as sp
 
+from hzau_omics.data.contract.spec import ModalitySpec
 from hzau_omics.data.pitfalls.evidence import Evidence
-from hzau_omics.data.spec import ModalitySpec
 
 
 def _look(values, batch, *, parts=1, sampled=False):

@@ -13,7 +13,7 @@ from lightning.pytorch import Callback
 
 import hzau_omics as ho
 from hzau_omics.model import HZAUVAE
-from hzau_omics.nn.gaussian import DiagonalGaussian
+from hzau_omics.nn.posterior.gaussian import DiagonalGaussian
 
 PAIR = {"rna": "nb", "adt": "nb"}
 N_STEPS_KEPT = 3

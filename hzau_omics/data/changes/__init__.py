@@ -1,0 +1,1 @@
+"""Noticing that data changed: digests of rows, names of cells, and what was registered."""

@@ -1,0 +1,182 @@
+"""A record of the registered data, to see later whether a MuData still holds them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+import pandas as pd
+from anndata import AnnData
+from mudata import MuData
+from numpy.typing import NDArray
+
+from hzau_omics.data.changes.digest import row_digests
+from hzau_omics.data.columns.obs import category_codes, continuous_values
+from hzau_omics.data.contract.layout import DataLayout, ModalityLayout
+from hzau_omics.data.contract.matrix import describe, read_matrix
+from hzau_omics.data.contract.panel import read_panels
+from hzau_omics.data.contract.presence import row_map
+from hzau_omics.messages import listed
+
+type Names = pd.Index[str]
+
+
+@dataclass(frozen=True, eq=False)
+class ModalityRecord:
+    """What one modality held.
+
+    Attributes
+    ----------
+    var_names
+        Its features, in order.
+    rows
+        Row of every cell of the MuData, -1 where it is absent.
+    panels
+        Batch -> which features it measured, as ``var`` says.
+    digests
+        Digest of the values of every cell, 0 where it is absent.
+    """
+
+    var_names: Names
+    rows: NDArray[np.int64]
+    panels: Mapping[str, NDArray[np.bool_]]
+    digests: NDArray[np.uint64]
+
+
+@dataclass(frozen=True, eq=False)
+class DataRecord:
+    """Everything that a model reads of its training data, as digests.
+
+    Labels are left out: no model sees them, and they may be renamed at any time.
+
+    Attributes
+    ----------
+    obs_names
+        Names of the cells, in order.
+    columns
+        Registered column of ``obs`` -> what is read of it for every cell.
+    modalities
+        Modality name -> its record.
+    """
+
+    obs_names: Names
+    columns: Mapping[str, NDArray[Any]]
+    modalities: Mapping[str, ModalityRecord]
+
+    @classmethod
+    def of(cls, mdata: MuData, layout: DataLayout) -> Self:
+        """Record what a MuData holds now; the data stay as they are.
+
+        Raises
+        ------
+        DataContractError
+            The MuData does not fit the layout any more.
+        """
+        return cls(
+            obs_names=pd.Index(mdata.obs_names),
+            columns=_columns(mdata, layout),
+            modalities={m.name: _modality(mdata, m, layout) for m in layout.modalities},
+        )
+
+    def change(self, mdata: MuData, layout: DataLayout) -> str | None:
+        """Say in words what has changed in a MuData since, or None if nothing has.
+
+        Raises
+        ------
+        DataContractError
+            What is there now breaks a rule, such as an ``obsmap`` that is out of date.
+        """
+        # Names first: where cells were moved, everything else differs too.
+        found = _other_names("cells", self.obs_names, pd.Index(mdata.obs_names))
+        if found is not None:
+            return found
+        for modality in layout.modalities:
+            if modality.name not in mdata.mod:
+                return f"modality {modality.name!r} is gone"
+            found = _other_names(
+                f"features of modality {modality.name!r}",
+                self.modalities[modality.name].var_names,
+                pd.Index(mdata.mod[modality.name].var_names),
+            )
+            if found is not None:
+                return found
+        now = type(self).of(mdata, layout)
+        for key, values in self.columns.items():
+            if (where := np.flatnonzero(values != now.columns[key])).size:
+                return f"column {key!r} of obs differs in {self._cells(where)}"
+        for modality in layout.modalities:
+            found = self._modality_change(modality, now.modalities[modality.name])
+            if found is not None:
+                return found
+        return None
+
+    def _modality_change(self, modality: ModalityLayout, now: ModalityRecord) -> str | None:
+        name, before = modality.name, self.modalities[modality.name]
+        if (where := np.flatnonzero((before.rows < 0) != (now.rows < 0))).size:
+            return f"modality {name!r} has gained or lost {self._cells(where)}"
+        for batch in before.panels.keys() | now.panels.keys():
+            if not np.array_equal(before.panels.get(batch, ()), now.panels.get(batch, ())):
+                return f"the feature panel of batch {batch!r} in modality {name!r} differs"
+        if (where := np.flatnonzero(before.digests != now.digests)).size:
+            return f"{describe(name, modality.spec.layer)} differs in {self._cells(where)}"
+        return None
+
+    def _cells(self, where: NDArray[np.intp]) -> str:
+        return f"{len(where):,} of {len(self.obs_names):,} cells ({listed(self.obs_names[where])})"
+
+
+def _other_names(what: str, before: Names, now: Names) -> str | None:
+    if before.equals(now):
+        return None
+    if len(before) != len(now):
+        return f"there were {len(before):,} {what}, and now there are {len(now):,}"
+    first = int(np.flatnonzero(before != now)[0])
+    same = before.sort_values().equals(now.sort_values())
+    differs = f"the order of {what} differs" if same else f"the names of {what} differ"
+    return f"{differs}: number {first} was {before[first]!r}, now {now[first]!r}"
+
+
+def _columns(mdata: MuData, layout: DataLayout) -> dict[str, NDArray[Any]]:
+    columns: dict[str, NDArray[Any]] = {}
+    if layout.batch.key is not None:
+        columns[layout.batch.key] = category_codes(mdata, layout.batch, "batch key")
+    for covariate in layout.categorical_covariates:
+        columns[str(covariate.key)] = category_codes(mdata, covariate, "categorical covariate")
+    for number in layout.continuous_covariates:
+        # A copy: the values may be those of the column itself.
+        columns[number.key] = continuous_values(mdata, number.key).copy()
+    return columns
+
+
+def _modality(mdata: MuData, modality: ModalityLayout, layout: DataLayout) -> ModalityRecord:
+    rows = row_map(mdata, modality.name)
+    adata = mdata.mod[modality.name]
+    panels = {}
+    if layout.panel_key is not None:
+        found = read_panels(adata, modality.name, layout.panel_key, layout.batch.categories)
+        panels = {batch: flags.copy() for batch, flags in found.items()}
+    return ModalityRecord(
+        pd.Index(adata.var_names), rows, panels, digests_by_cell(adata, rows, modality)
+    )
+
+
+def digests_by_cell(
+    adata: AnnData, rows: NDArray[np.int64], modality: ModalityLayout
+) -> NDArray[np.uint64]:
+    """Return a digest of every cell's registered values, 0 where it lacks the modality.
+
+    It is the same for a cell wherever it stands, and for features in any order.
+
+    Parameters
+    ----------
+    adata
+        The modality.
+    rows
+        Row of every cell, -1 where it is absent.
+    modality
+        Its layout.
+    """
+    codes = pd.Index(modality.var_names).get_indexer(pd.Index(adata.var_names)).astype(np.int64)
+    by_row = row_digests(read_matrix(adata, modality.name, modality.spec.layer), codes)
+    # One more for each cell that has the modality: measured zeros are not absence.
+    return np.append(by_row + np.uint64(1), np.uint64(0))[rows]

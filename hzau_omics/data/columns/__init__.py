@@ -1,0 +1,1 @@
+"""Columns of obs: where they are looked up, categories, and numbers."""

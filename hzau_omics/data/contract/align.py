@@ -1,0 +1,199 @@
+"""One modality of a MuData brought to the registered features, for training and held-out cells."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import scipy.sparse as sp
+from anndata import AnnData
+from mudata import MuData
+from numpy.typing import NDArray
+
+from hzau_omics.data.contract.layout import DataLayout, ModalityLayout
+from hzau_omics.data.contract.matrix import Dense, read_matrix, select_features, to_float32, to_rows
+from hzau_omics.data.contract.panel import (
+    check_not_empty,
+    check_unmeasured,
+    panel_column,
+    read_panels,
+)
+from hzau_omics.data.contract.presence import ABSENT, check_unique, row_map
+from hzau_omics.data.contract.validate import check_values
+from hzau_omics.errors import DataContractError
+from hzau_omics.messages import listed
+
+
+@dataclass(frozen=True)
+class Block:
+    """Values of one modality, addressed by cell of the MuData.
+
+    Attributes
+    ----------
+    matrix
+        Float32 values (row of the modality, registered feature).
+    rows
+        Row of every cell of the MuData, -1 where the cell lacks the modality.
+    panel
+        Boolean array (batch, registered feature), or None without a feature panel.
+    """
+
+    matrix: sp.csr_array | Dense
+    rows: NDArray[np.int64]
+    panel: NDArray[np.bool_] | None
+
+    def take(self, cells: NDArray[np.int64]) -> sp.csr_array | Dense:
+        """Return the values of some cells, in their order; zeros where a cell has none."""
+        rows = self.rows[cells]
+        has = rows >= 0
+        if has.all():
+            return self.matrix[rows]
+        shape = (len(cells), self.matrix.shape[1])
+        found = self.matrix[rows[has]]
+        if isinstance(found, np.ndarray):
+            values = np.zeros(shape, dtype=found.dtype)
+            values[has] = found
+            return values
+        stored = np.zeros(len(cells) + 1, dtype=found.indptr.dtype)
+        stored[1:][has] = np.diff(found.indptr)
+        return sp.csr_array((found.data, found.indices, np.cumsum(stored)), shape=shape)
+
+    @property
+    def nbytes(self) -> int:
+        """Size of the values in bytes."""
+        if isinstance(self.matrix, np.ndarray):
+            return int(self.matrix.nbytes)
+        parts = (self.matrix.data, self.matrix.indices, self.matrix.indptr)
+        return sum(int(part.nbytes) for part in parts)
+
+    def totals(self) -> NDArray[np.float64]:
+        """Return the sum of every cell's values, NaN where it lacks the modality."""
+        sums = np.asarray(self.matrix.sum(axis=1, dtype=np.dtype(np.float64))).reshape(-1)
+        return np.append(sums, np.nan)[self.rows]
+
+
+def align(
+    mdata: MuData,
+    modality: ModalityLayout,
+    layout: DataLayout,
+    batch: NDArray[np.int64],
+    *,
+    check: bool,
+) -> Block:
+    """Bring one modality to its registered features, matched by name.
+
+    Parameters
+    ----------
+    mdata
+        Training or held-out cells; not changed. The modality may be missing.
+    modality
+        The registered modality.
+    layout
+        The layout that it belongs to.
+    batch
+        Batch code of every cell.
+    check
+        Whether to look at every value.
+
+    Raises
+    ------
+    DataContractError
+        If features are missing, values are not allowed, or panels contradict the data.
+    """
+    name = modality.name
+    if name not in mdata.mod or mdata.mod[name].n_obs == 0:
+        nothing = sp.csr_array((0, modality.n_features), dtype=np.float32)
+        return Block(nothing, np.full(mdata.n_obs, ABSENT, dtype=np.int64), modality.panel)
+    rows = row_map(mdata, name)
+    adata = mdata.mod[name]
+    source = match_features(adata, modality)
+    row_batch = np.empty(adata.n_obs, dtype=np.int64)
+    row_batch[rows[rows >= 0]] = batch[rows >= 0]
+    panel = _panel(adata, modality, layout, source)
+    _check_missing(modality, layout, source, panel, row_batch)
+    values = to_rows(read_matrix(adata, name, modality.spec.layer))
+    values = select_features(values, source)
+    if panel is not None:
+        measured = np.bincount(row_batch, minlength=layout.n_batches) > 0
+        check_not_empty(panel, name, str(layout.panel_key), layout.batch, measured)
+    if check:
+        check_values(values, adata, name, modality.spec, modality.var_names)
+        if panel is not None:
+            check_unmeasured(
+                values,
+                panel,
+                row_batch=row_batch,
+                cells=adata.obs_names,
+                features=modality.var_names,
+                name=name,
+                batch=layout.batch,
+            )
+    return Block(to_float32(values, binarize=modality.spec.binarize), rows, panel)
+
+
+def match_features(adata: AnnData, modality: ModalityLayout) -> NDArray[np.int64]:
+    """Find the column of every registered feature by its name, -1 where it is missing.
+
+    Raises
+    ------
+    DataContractError
+        If names of features repeat.
+    """
+    check_unique(
+        adata.var_names, "feature", f"modality {modality.name!r}", "call var_names_make_unique()"
+    )
+    found = pd.Index(adata.var_names).get_indexer(pd.Index(modality.var_names))
+    return np.asarray(found, dtype=np.int64)
+
+
+def _panel(
+    adata: AnnData, modality: ModalityLayout, layout: DataLayout, source: NDArray[np.int64]
+) -> NDArray[np.bool_] | None:
+    if layout.panel_key is None:
+        return None
+    own = read_panels(adata, modality.name, layout.panel_key, layout.batch.categories)
+    if modality.panel is None and not own:
+        return None
+    shape = (layout.n_batches, modality.n_features)
+    table = np.ones(shape, dtype=bool) if modality.panel is None else modality.panel.copy()
+    found = np.flatnonzero(source >= 0)
+    for batch, flags in own.items():
+        table[layout.batch.categories.index(batch), found] = flags[source[found]]
+    return table
+
+
+def _check_missing(
+    modality: ModalityLayout,
+    layout: DataLayout,
+    source: NDArray[np.int64],
+    panel: NDArray[np.bool_] | None,
+    row_batch: NDArray[np.int64],
+) -> None:
+    lacks = source < 0
+    held = np.unique(row_batch)
+    asked = np.ones((len(held), len(lacks)), dtype=bool) if panel is None else panel[held]
+    # A feature that none of these batches measured need not be there at all.
+    needed = lacks & asked.any(axis=0)
+    if needed.any():
+        names = np.asarray(modality.var_names, dtype=object)[needed]
+        msg = (
+            f"Modality {modality.name!r} lacks {len(names)} of {modality.n_features} registered "
+            f"features: {listed(names)}. Features are matched by name: check that the names are "
+            "of the same kind (symbols or ids). If these were not measured, "
+        )
+        batches = [layout.batch.categories[code] for code in held[asked[:, needed].any(axis=1)]]
+        raise DataContractError(msg + _without_measurement(modality.name, layout, batches))
+
+
+def _without_measurement(name: str, layout: DataLayout, batches: list[str]) -> str:
+    """Say what to do about features that were not measured."""
+    leave_out = f"leave the modality out: del mdata.mod[{name!r}]; mdata.update()"
+    if layout.panel_key is None:
+        return (
+            f"{leave_out}. A model takes zeros for measured ones unless it was set up with "
+            "panel_key: set up and train with it to use such cells' other features."
+        )
+    columns = listed(panel_column(layout.panel_key, batch) for batch in batches)
+    return (
+        "add them with zeros, and say what was measured in boolean columns of "
+        f"mdata[{name!r}].var, False for these: {columns}. Or {leave_out}."
+    )

@@ -1,0 +1,235 @@
+"""What was registered at set-up: modalities, features, batches and covariates, as plain values."""
+
+from collections.abc import Mapping
+from copy import deepcopy
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hzau_omics.data.contract.spec import FEW_FEATURES, ModalitySpec
+from hzau_omics.errors import DataContractError
+
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class CategoricalLayout:
+    """A categorical column of ``obs``: its key and its categories as text, in code order.
+
+    Examples
+    --------
+    >>> CategoricalLayout("batch", ("a", "b")).n_categories
+    2
+    """
+
+    key: str | None
+    categories: tuple[str, ...]
+
+    @property
+    def n_categories(self) -> int:
+        """Number of categories."""
+        return len(self.categories)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the column as plain JSON values."""
+        return {"key": self.key, "categories": list(self.categories)}
+
+    @classmethod
+    def from_dict(cls, record: Mapping[str, Any]) -> "CategoricalLayout":
+        """Build the column from `to_dict`'s result."""
+        return cls(record["key"], tuple(record["categories"]))
+
+
+NO_BATCH = CategoricalLayout(None, ("all",))
+"""The batch of data without a batch key: one batch that holds every cell."""
+
+
+@dataclass(frozen=True)
+class ContinuousLayout:
+    """A continuous column of ``obs`` with the mean and standard deviation of the training cells."""
+
+    key: str
+    mean: float
+    std: float
+
+    def standardise(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return values with the training cells' mean 0 and standard deviation 1."""
+        return (values - self.mean) / self.std
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the column as plain JSON values."""
+        return {"key": self.key, "mean": self.mean, "std": self.std}
+
+    @classmethod
+    def from_dict(cls, record: Mapping[str, Any]) -> "ContinuousLayout":
+        """Build the column from `to_dict`'s result."""
+        return cls(record["key"], float(record["mean"]), float(record["std"]))
+
+
+@dataclass(frozen=True, eq=False)
+class ModalityLayout:
+    """One registered modality.
+
+    Attributes
+    ----------
+    name
+        Name in the MuData.
+    spec
+        How it is read and modelled.
+    var_names
+        Its features, in the order of the model's inputs and outputs.
+    panel
+        Boolean array (batch, feature): which features a batch measured; None where every batch
+        that has the modality measured all of them.
+    measured
+        Boolean array (batch): whether any training cell of the batch has the modality.
+    text
+        How texts become values of it, as plain values; None where it was not made of text.
+    """
+
+    name: str
+    spec: ModalitySpec
+    var_names: tuple[str, ...]
+    panel: NDArray[np.bool_] | None
+    measured: NDArray[np.bool_]
+    text: Mapping[str, Any] | None = None
+
+    @property
+    def n_features(self) -> int:
+        """Number of features."""
+        return len(self.var_names)
+
+    @property
+    def is_panel(self) -> bool:
+        """Whether this is a targeted panel of few features."""
+        return self.n_features < FEW_FEATURES
+
+    def __eq__(self, other: object) -> bool:
+        """Compare by value, arrays included."""
+        return isinstance(other, ModalityLayout) and self.to_dict() == other.to_dict()
+
+    def __hash__(self) -> int:
+        """Agree with `__eq__`."""
+        return hash((self.name, self.spec, self.var_names))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the modality as plain JSON values."""
+        return {
+            "name": self.name,
+            "spec": self.spec.to_dict(),
+            "var_names": list(self.var_names),
+            "panel": None if self.panel is None else self.panel.tolist(),
+            "measured": self.measured.tolist(),
+            "text": deepcopy(self.text),
+        }
+
+    @classmethod
+    def from_dict(cls, record: Mapping[str, Any]) -> "ModalityLayout":
+        """Build the modality from `to_dict`'s result."""
+        panel = record["panel"]
+        return cls(
+            name=record["name"],
+            spec=ModalitySpec.from_dict(record["spec"]),
+            var_names=tuple(record["var_names"]),
+            panel=None if panel is None else np.asarray(panel, dtype=bool),
+            measured=np.asarray(record["measured"], dtype=bool),
+            # Layouts from before texts could be asked for have no such entry.
+            text=record.get("text"),
+        )
+
+
+@dataclass(frozen=True)
+class DataLayout:
+    """Everything that a model must know about its data, without the data.
+
+    Attributes
+    ----------
+    modalities
+        The registered modalities; the first listed one is x_1 of the method.
+    batch
+        The batches; `NO_BATCH` without a batch key.
+    categorical_covariates
+        Further categorical columns.
+    continuous_covariates
+        Continuous columns, with the training cells' mean and standard deviation.
+    labels
+        The label column; None without one.
+    panel_key
+        Prefix of the boolean ``var`` columns that hold the feature panels.
+    """
+
+    modalities: tuple[ModalityLayout, ...]
+    batch: CategoricalLayout = NO_BATCH
+    categorical_covariates: tuple[CategoricalLayout, ...] = ()
+    continuous_covariates: tuple[ContinuousLayout, ...] = ()
+    labels: CategoricalLayout | None = None
+    panel_key: str | None = None
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the registered modalities, in order."""
+        return tuple(modality.name for modality in self.modalities)
+
+    @property
+    def n_batches(self) -> int:
+        """Number of batches, at least 1."""
+        return self.batch.n_categories
+
+    def modality(self, name: str) -> ModalityLayout:
+        """Return a registered modality by its name.
+
+        Raises
+        ------
+        DataContractError
+            If it is not registered.
+        """
+        for modality in self.modalities if isinstance(name, str) else ():
+            if modality.name == name:
+                return modality
+        msg = f"Modality {name!r} is not registered. Registered: {', '.join(self.names)}."
+        raise DataContractError(msg)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the layout as plain JSON values."""
+        return {
+            "format": FORMAT,
+            "modalities": [modality.to_dict() for modality in self.modalities],
+            "batch": self.batch.to_dict(),
+            "categorical_covariates": [c.to_dict() for c in self.categorical_covariates],
+            "continuous_covariates": [c.to_dict() for c in self.continuous_covariates],
+            "labels": None if self.labels is None else self.labels.to_dict(),
+            "panel_key": self.panel_key,
+        }
+
+    @classmethod
+    def from_dict(cls, record: Mapping[str, Any]) -> "DataLayout":
+        """Build a layout from `to_dict`'s result.
+
+        Raises
+        ------
+        DataContractError
+            If the record is no layout, or one of another format.
+        """
+        found = record.get("format") if isinstance(record, Mapping) else None
+        if found != FORMAT:
+            msg = f"A data layout has format {FORMAT}; this record has {found!r}."
+            raise DataContractError(msg)
+        try:
+            labels = record["labels"]
+            return cls(
+                modalities=tuple(ModalityLayout.from_dict(m) for m in record["modalities"]),
+                batch=CategoricalLayout.from_dict(record["batch"]),
+                categorical_covariates=tuple(
+                    CategoricalLayout.from_dict(c) for c in record["categorical_covariates"]
+                ),
+                continuous_covariates=tuple(
+                    ContinuousLayout.from_dict(c) for c in record["continuous_covariates"]
+                ),
+                labels=None if labels is None else CategoricalLayout.from_dict(labels),
+                panel_key=record["panel_key"],
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            msg = f"The record of the data layout is incomplete or damaged ({error!r})."
+            raise DataContractError(msg) from error

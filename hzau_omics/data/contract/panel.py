@@ -1,0 +1,194 @@
+"""Feature panels: which features of a modality each batch measured."""
+
+import warnings
+
+import numpy as np
+import pandas as pd
+from anndata import AnnData
+from mudata import MuData
+from numpy.typing import NDArray
+
+from hzau_omics.data.columns.obs import single_column
+from hzau_omics.data.contract.layout import CategoricalLayout
+from hzau_omics.data.contract.matrix import Matrix, chunks
+from hzau_omics.errors import DataContractError, HzauWarning
+from hzau_omics.messages import listed
+
+
+def panel_column(panel_key: str, batch: str) -> str:
+    """Name the ``var`` column that holds a batch's panel.
+
+    Examples
+    --------
+    >>> panel_column("measured", "p1")
+    'measured_p1'
+    """
+    return f"{panel_key}_{batch}"
+
+
+def read_panels(
+    adata: AnnData, name: str, panel_key: str, batches: tuple[str, ...]
+) -> dict[str, NDArray[np.bool_]]:
+    """Read the panels that a modality's ``var`` gives: batch -> boolean array (feature).
+
+    Raises
+    ------
+    DataContractError
+        If such a column is not boolean.
+    """
+    panels = {}
+    for batch in batches:
+        column = panel_column(panel_key, batch)
+        if column not in adata.var.columns:
+            continue
+        values = single_column(adata.var, column, f"mdata[{name!r}].var")
+        if not pd.api.types.is_bool_dtype(values) or values.isna().any():
+            msg = (
+                f"The feature panel var[{column!r}] of modality {name!r} must be boolean, it has "
+                f"dtype {values.dtype}. Use True where batch {batch!r} measured the feature."
+            )
+            raise DataContractError(msg)
+        panels[batch] = values.to_numpy(dtype=bool)
+    return panels
+
+
+def has_panel_columns(adata: AnnData, panel_key: str, batches: tuple[str, ...]) -> bool:
+    """Say whether a modality has feature panels: a column of a batch, or any boolean one."""
+    wanted = {panel_column(panel_key, batch) for batch in batches}
+    prefix = panel_column(panel_key, "")
+    return any(
+        column in wanted
+        or (str(column).startswith(prefix) and pd.api.types.is_bool_dtype(adata.var[column]))
+        for column in adata.var.columns
+    )
+
+
+def training_panel(
+    adata: AnnData,
+    name: str,
+    panel_key: str,
+    batch: CategoricalLayout,
+    measured: NDArray[np.bool_],
+) -> NDArray[np.bool_] | None:
+    """Return the panels of a modality as an array (batch, feature), or None if it has none.
+
+    A batch without a cell of the modality needs no column; its row is then all False.
+
+    Raises
+    ------
+    DataContractError
+        If a batch with cells of the modality has no panel or an empty one.
+    """
+    if not has_panel_columns(adata, panel_key, batch.categories):
+        return None
+    panels = read_panels(adata, name, panel_key, batch.categories)
+    table = np.zeros((batch.n_categories, adata.n_vars), dtype=bool)
+    for code, category in enumerate(batch.categories):
+        if category in panels:
+            table[code] = panels[category]
+        elif measured[code]:
+            msg = (
+                f"Modality {name!r} has feature panels, but none for batch {category!r}: the "
+                f"boolean column var[{panel_column(panel_key, category)!r}] is missing."
+            )
+            raise DataContractError(msg)
+    check_not_empty(table, name, panel_key, batch, measured)
+    never = ~table[measured].any(axis=0)
+    if never.any():
+        warnings.warn(
+            f"No batch measured {int(never.sum())} features of modality {name!r}, so the model "
+            f"learns nothing about them: {listed(adata.var_names[never])}.",
+            HzauWarning,
+            stacklevel=2,
+        )
+    return table
+
+
+def check_not_empty(
+    table: NDArray[np.bool_],
+    name: str,
+    panel_key: str,
+    batch: CategoricalLayout,
+    measured: NDArray[np.bool_],
+) -> None:
+    """Refuse batches that have cells of a modality but measured none of its features.
+
+    Raises
+    ------
+    DataContractError
+        If there is such a batch.
+    """
+    empty = np.flatnonzero(measured & ~table.any(axis=1))
+    if len(empty):
+        category = batch.categories[empty[0]]
+        msg = (
+            f"Batch {category!r} has cells of modality {name!r}, but its feature panel "
+            f"var[{panel_column(panel_key, category)!r}] measures nothing. Correct the panel, or "
+            "leave these cells out of the modality."
+        )
+        raise DataContractError(msg)
+
+
+def no_panel(mdata: MuData, names: tuple[str, ...], panel_key: str) -> DataContractError:
+    """Build the error for a panel key that no modality knows, listing boolean columns."""
+    found = []
+    for name in names:
+        var = mdata.mod[name].var
+        flags = [column for column in var if pd.api.types.is_bool_dtype(var[column])]
+        found.append(f"{name!r} has {listed(flags, limit=20)}")
+    return DataContractError(
+        f"panel_key={panel_key!r} asks for boolean var columns "
+        f"{panel_column(panel_key, '<batch>')!r}, which no registered modality has. "
+        f"Boolean var columns: {'; '.join(found)}. Add such columns, name their prefix, or leave "
+        "panel_key out."
+    )
+
+
+def check_unmeasured(
+    matrix: Matrix,
+    table: NDArray[np.bool_],
+    *,
+    row_batch: NDArray[np.int64],
+    cells: "pd.Index[str]",
+    features: tuple[str, ...],
+    name: str,
+    batch: CategoricalLayout,
+) -> None:
+    """Refuse values other than 0 at features that the cell's batch did not measure.
+
+    Parameters
+    ----------
+    matrix
+        Values (cells of the modality, features).
+    table
+        Panels (batch, feature).
+    row_batch
+        Batch code of every row.
+    cells
+        Names of the rows.
+    features
+        Names of the columns.
+    name
+        Name of the modality.
+    batch
+        The batches, for the message.
+
+    Raises
+    ------
+    DataContractError
+        If there is such a value; the message names the first one.
+    """
+    if table.all():
+        return
+    for chunk in chunks(matrix):
+        rows, columns = chunk.locate(np.flatnonzero(chunk.values))
+        wrong = np.flatnonzero(~table[row_batch[rows], columns])
+        if len(wrong):
+            row, column = rows[wrong[0]], columns[wrong[0]]
+            msg = (
+                f"Modality {name!r}: cell {cells[row]!r} has a value at feature "
+                f"{features[column]!r}, which the panel of its batch "
+                f"{batch.categories[row_batch[row]]!r} calls unmeasured. Correct the panel, or set "
+                "such values to 0."
+            )
+            raise DataContractError(msg)

@@ -1,0 +1,1 @@
+"""Data sets: the registry, simulated cells, and images."""

@@ -1,0 +1,322 @@
+"""Simulated mosaic data with a known latent, known reliability and known missingness."""
+
+import zlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from anndata import AnnData
+from mudata import MuData
+from numpy.random import Generator
+from numpy.typing import NDArray
+from scipy import sparse
+
+from hzau_omics.checks import (
+    SHARE,
+    as_list,
+    check_flag,
+    check_integer,
+    check_number,
+    check_seed,
+    refusal,
+)
+from hzau_omics.errors import ConfigError
+from hzau_omics.messages import did_you_mean, listed
+
+Array = NDArray[np.float64]
+Mask = NDArray[np.bool_]
+type Missing = float | Mapping[str, float | str | Sequence[str]]
+
+COUNTS_PER_FEATURE = 5.0
+INVERSE_DISPERSION = 10.0
+PANEL_SHARE = 0.75
+"""Share of the features that each batch measures with ``panels=True``."""
+
+LOWEST_AMBIENT = 0.3
+"""Smallest ambient share of an unreliable measurement."""
+
+
+@dataclass(frozen=True)
+class _Family:
+    """How a likelihood turns logits into a profile, and a profile into values."""
+
+    profile: Callable[[Array], Array]
+    draw: Callable[[Generator, Array], Array]
+
+
+@dataclass(frozen=True)
+class _Truth:
+    """What the modalities share: latent, batch, and the names of the batches."""
+
+    z: Array
+    batch: NDArray[np.int64]
+    batches: list[str]
+
+
+def simulate(
+    n_obs: int = 500,
+    *,
+    n_features: Mapping[str, int] | None = None,
+    likelihoods: Mapping[str, str] | None = None,
+    n_latent: int = 5,
+    n_batches: int = 1,
+    n_cell_types: int = 4,
+    missing: Missing = 0.0,
+    reliability: float | Mapping[str, float] = 1.0,
+    panels: bool = False,
+    seed: int = 0,
+) -> MuData:
+    r"""Simulate a MuData from a latent that all modalities of a cell share.
+
+    The latent ``z`` is a mixture of Gaussians, one component per cell type (mean 0 and variance 1
+    on average over seeds).
+    Modality ``m`` has the logits :math:`\eta = b + W z + d_{batch}` and the profile
+    :math:`\pi = f(\eta)`. A measurement of reliability ``r`` has the profile
+    :math:`r \pi + (1 - r) \bar\pi_{batch}`, an admixture of the mean profile of its batch
+    ("ambient"), and its values are drawn from the likelihood around that. The values of a modality
+    depend on the seed and its own name, not on the other modalities.
+
+    Parameters
+    ----------
+    n_obs
+        Number of cells.
+    n_features
+        Modality name -> number of features; default 200 ``rna`` and 30 ``adt``.
+    likelihoods
+        Modality name -> ``nb``, ``poisson``, ``multinomial`` (counts), ``bernoulli`` (0 or 1),
+        ``categorical`` (one-hot) or ``normal`` (real); ``nb`` where not given.
+    n_latent, n_batches, n_cell_types
+        Dimensions of the latent, batches (``batch_0``, ...), mixture components (``type_0``, ...).
+    missing
+        Probability that a cell lacks a modality, for all or per modality; a list of batches instead
+        of a probability means that these lack it. Each cell keeps at least one modality.
+    reliability
+        Probability that a measurement is fully reliable (``r = 1``), for all or per modality. The
+        others have an ``r`` that is uniform from 0 to 0.7.
+    panels
+        Whether each batch measures only 75 % of the features: ``var["measured_<batch>"]`` says
+        which, the others are 0. One-hot modalities are always measured in full.
+    seed
+        Seed of all draws.
+
+    Returns
+    -------
+    mudata.MuData
+        Cells ``cell_0``, ... in order. ``obs``: ``cell_type``, ``batch`` and one
+        ``reliability_<modality>`` in [0, 1] each, NaN where absent. ``obsm["z_true"]``: the latent
+        (cell, n_latent). Modalities hold the cells that have them (float32; sparse except
+        ``normal``).
+
+    Raises
+    ------
+    ConfigError
+        If an option is out of range, or names an unknown modality, likelihood or batch.
+
+    Examples
+    --------
+    >>> mdata = simulate(100, n_features={"rna": 50, "adt": 10}, missing={"adt": 0.5})
+    >>> mdata["rna"].n_obs, mdata["adt"].n_obs < 100, mdata.obsm["z_true"].shape
+    (100, True, (100, 5))
+    """
+    features = _check_features({"rna": 200, "adt": 30} if n_features is None else n_features)
+    families = _check_families(list(features), {} if likelihoods is None else likelihoods)
+    n_obs, n_latent = check_integer("n_obs", n_obs), check_integer("n_latent", n_latent)
+    n_batches = check_integer("n_batches", n_batches)
+    n_cell_types = check_integer("n_cell_types", n_cell_types)
+    seed = check_seed("seed", seed)
+    if check_flag("panels", panels) and n_batches < 2:
+        msg = f"panels=True needs batches to differ: n_batches is 2 or more. Received {n_batches}."
+        raise ConfigError(msg)
+    batches = [f"batch_{i}" for i in range(n_batches)]
+    absent = _absence(missing, list(features), batches)
+    clean = _probabilities(reliability, list(features), "reliability")
+    rng = np.random.default_rng(seed)
+    types = rng.integers(n_cell_types, size=n_obs)
+    centres = rng.normal(scale=np.sqrt(0.8), size=(n_cell_types, n_latent))
+    z = centres[types] + rng.normal(scale=np.sqrt(0.2), size=(n_obs, n_latent))
+    truth = _Truth(z, rng.integers(n_batches, size=n_obs), batches)
+    present = _draw_presence(rng, absent[:, truth.batch].T)
+    obs = pd.DataFrame(index=pd.Index([f"cell_{i}" for i in range(n_obs)], dtype=str))
+    obs["cell_type"] = pd.Categorical([f"type_{i}" for i in types])
+    obs["batch"] = pd.Categorical([batches[i] for i in truth.batch])
+    modalities = {}
+    for i, (name, n) in enumerate(features.items()):
+        own = np.random.default_rng([seed, zlib.crc32(name.encode())])
+        trust = np.where(own.random(n_obs) < clean[i], 1.0, own.random(n_obs))
+        trust = np.where(trust < 1.0, trust * (1 - LOWEST_AMBIENT), 1.0)
+        obs[f"reliability_{name}"] = np.where(present[:, i], trust, np.nan)
+        values = _draw_values(own, truth, families[name], n, trust)
+        var = pd.DataFrame(index=pd.Index([f"{name}_{j}" for j in range(n)], dtype=str))
+        if panels and families[name] is not _FAMILIES["categorical"]:
+            measured = _draw_panels(own, n_batches, n)
+            values *= measured[truth.batch]
+            for batch, row in zip(batches, measured, strict=True):
+                var[f"measured_{batch}"] = row
+        real = families[name] is _FAMILIES["normal"]
+        matrix = values[present[:, i]].astype(np.float32)
+        modalities[name] = AnnData(
+            matrix if real else sparse.csr_matrix(matrix),
+            obs=pd.DataFrame(index=obs.index[present[:, i]]),
+            var=var,
+        )
+    return _assemble(modalities, obs, z)
+
+
+def _assemble(modalities: dict[str, AnnData], obs: pd.DataFrame, z: Array) -> MuData:
+    """Join the modalities, with the cells in the order of `obs`."""
+    joined = MuData(modalities)
+    # MuData orders cells by modality: one that lacks the first modality would come last.
+    mdata = joined if joined.obs_names.equals(obs.index) else joined[obs.index].copy()
+    mdata.obs = obs
+    mdata.obsm["z_true"] = z
+    return mdata
+
+
+def _draw_presence(rng: Generator, absent: Array) -> Mask:
+    """Draw which cell has which modality; one that lost all gets one back that it can have."""
+    present = rng.random(absent.shape) >= absent
+    rescue = np.argmax(np.where(absent < 1, rng.random(absent.shape), -1.0), axis=1)
+    lost = np.flatnonzero(~present.any(axis=1))
+    present[lost, rescue[lost]] = True
+    return present
+
+
+def _draw_panels(rng: Generator, n_batches: int, n: int) -> Mask:
+    """Draw what each batch measures: at least one feature per batch, each feature somewhere."""
+    n_measured = max(1, round(PANEL_SHARE * n))
+    measured = rng.random((n_batches, n)).argsort(axis=1) < n_measured
+    nowhere = ~measured.any(axis=0)
+    measured[rng.integers(n_batches, size=n)[nowhere], nowhere] = True
+    return measured
+
+
+def _draw_values(rng: Generator, truth: _Truth, family: _Family, n: int, trust: Array) -> Array:
+    """Draw the values (cell, feature) of one modality for all cells."""
+    n_latent = truth.z.shape[1]
+    loadings = rng.normal(scale=1.5 / np.sqrt(n_latent), size=(n_latent, n))
+    shifts = rng.normal(scale=0.3, size=(len(truth.batches), n))
+    profile = family.profile(rng.normal(size=n) + truth.z @ loadings + shifts[truth.batch])
+    ambient = np.zeros_like(profile)
+    for i in np.unique(truth.batch):
+        ambient[truth.batch == i] = profile[truth.batch == i].mean(axis=0)
+    return family.draw(rng, trust[:, None] * profile + (1 - trust[:, None]) * ambient)
+
+
+def _softmax(logits: Array) -> Array:
+    weights = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return np.asarray(weights / weights.sum(axis=1, keepdims=True))
+
+
+def _sigmoid(logits: Array) -> Array:
+    return np.asarray(1 / (1 + np.exp(-logits)))
+
+
+def _identity(logits: Array) -> Array:
+    return logits
+
+
+def _totals(rng: Generator, profile: Array) -> Array:
+    n_cells, n = profile.shape
+    return rng.lognormal(np.log(COUNTS_PER_FEATURE * n), 0.3, size=(n_cells, 1))
+
+
+def _draw_poisson(rng: Generator, profile: Array) -> Array:
+    return rng.poisson(_totals(rng, profile) * profile).astype(float)
+
+
+def _draw_nb(rng: Generator, profile: Array) -> Array:
+    mean = _totals(rng, profile) * profile
+    return rng.poisson(rng.gamma(INVERSE_DISPERSION, mean / INVERSE_DISPERSION)).astype(float)
+
+
+def _draw_multinomial(rng: Generator, profile: Array) -> Array:
+    totals = np.rint(_totals(rng, profile)).astype(int).ravel()
+    return rng.multinomial(totals, profile).astype(float)
+
+
+def _draw_bernoulli(rng: Generator, profile: Array) -> Array:
+    return (rng.random(profile.shape) < profile).astype(float)
+
+
+def _draw_categorical(rng: Generator, profile: Array) -> Array:
+    return rng.multinomial(1, profile).astype(float)
+
+
+def _draw_normal(rng: Generator, profile: Array) -> Array:
+    return rng.normal(profile, 0.5)
+
+
+_FAMILIES = {
+    "nb": _Family(_softmax, _draw_nb),
+    "poisson": _Family(_softmax, _draw_poisson),
+    "multinomial": _Family(_softmax, _draw_multinomial),
+    "bernoulli": _Family(_sigmoid, _draw_bernoulli),
+    "categorical": _Family(_softmax, _draw_categorical),
+    "normal": _Family(_identity, _draw_normal),
+}
+
+
+def _check_features(features: Mapping[str, int]) -> dict[str, int]:
+    if not isinstance(features, Mapping) or not features:
+        rule = "a mapping from modalities to numbers of features, like {'rna': 200}"
+        raise refusal(features, "n_features", rule)
+    return {name: check_integer(f"n_features[{name!r}]", n) for name, n in features.items()}
+
+
+def _check_families(names: list[str], likelihoods: Mapping[str, str]) -> dict[str, _Family]:
+    if not isinstance(likelihoods, Mapping):
+        raise refusal(likelihoods, "likelihoods", "a mapping, like {'rna': 'nb'}")
+    _check_names(likelihoods, names, "likelihoods")
+    for name, likelihood in likelihoods.items():
+        if not isinstance(likelihood, str) or likelihood not in _FAMILIES:
+            msg = (
+                f"The likelihood {likelihood!r} of modality {name!r} cannot be simulated. "
+                f"Choose one of {listed(_FAMILIES, limit=10)}."
+                + did_you_mean(likelihood, _FAMILIES)
+            )
+            raise ConfigError(msg)
+    return {name: _FAMILIES[likelihoods.get(name, "nb")] for name in names}
+
+
+def _check_names(option: Mapping[str, object], names: list[str], what: str) -> None:
+    for name in option:
+        if name not in names:
+            msg = (
+                f"{what} names the modality {name!r}, which n_features does not list. "
+                f"Listed: {listed(names)}." + did_you_mean(name, names)
+            )
+            raise ConfigError(msg)
+
+
+def _probabilities(value: float | Mapping[str, float], names: list[str], what: str) -> Array:
+    if not isinstance(value, Mapping):
+        return np.full(len(names), check_number(what, value, SHARE))
+    _check_names(value, names, what)
+    return np.array([check_number(f"{what}[{n!r}]", value.get(n, 1.0), SHARE) for n in names])
+
+
+def _absence(missing: Missing, names: list[str], batches: list[str]) -> Array:
+    """Return the probability (modality, batch) that a cell lacks a modality."""
+    per_name = missing if isinstance(missing, Mapping) else dict.fromkeys(names, missing)
+    _check_names(per_name, names, "missing")
+    absent = np.zeros((len(names), len(batches)))
+    for i, name in enumerate(names):
+        value = per_name.get(name, 0.0)
+        lacking = as_list(value)
+        if lacking and not all(isinstance(batch, str) for batch in lacking):
+            absent[i] = check_number(f"missing[{name!r}]", value, SHARE)
+            continue
+        unknown = [batch for batch in lacking if batch not in batches]
+        if unknown:
+            msg = f"missing[{name!r}] lists batches: {listed(batches)}. Received {listed(unknown)}."
+            raise ConfigError(msg)
+        absent[i] = np.isin(batches, lacking)
+    nothing = np.flatnonzero((absent == 1).all(axis=0))
+    if len(nothing):
+        msg = (
+            f"Each cell needs at least one modality. missing leaves none in "
+            f"{listed([batches[i] for i in nothing])}."
+        )
+        raise ConfigError(msg)
+    return absent

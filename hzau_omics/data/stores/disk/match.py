@@ -1,0 +1,136 @@
+"""How the columns of a store become the features of a layout: matched by name."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import scipy.sparse as sp
+from numpy.typing import NDArray
+
+from hzau_omics.data.contract.layout import DataLayout, ModalityLayout
+from hzau_omics.data.contract.matrix import Dense, select_features, to_float32
+from hzau_omics.data.stores.base import Taken
+from hzau_omics.data.stores.disk.manifest import Manifest
+from hzau_omics.errors import DataContractError
+from hzau_omics.messages import listed
+
+
+@dataclass(frozen=True)
+class Match:
+    """The way from the layout that a store was written with to the one it is read in.
+
+    Attributes
+    ----------
+    layout
+        Layout to read in.
+    sources
+        Modality name -> column within the stored modality of every feature; absent where the store
+        lacks the modality.
+    panels
+        Modality name -> boolean array (batch, feature), or None.
+    n_columns
+        Width of the stored matrix.
+    """
+
+    layout: DataLayout
+    sources: Mapping[str, NDArray[np.int64]]
+    panels: Mapping[str, NDArray[np.bool_] | None]
+    n_columns: int
+
+    @classmethod
+    def of(cls, own: DataLayout, wanted: DataLayout, *, where: str) -> "Match":
+        """Match two layouts.
+
+        Raises
+        ------
+        DataContractError
+            The store has none of the modalities, or lacks features.
+        """
+        shared = [name for name in wanted.names if name in own.names]
+        if not shared:
+            msg = (
+                f"{where} has none of the registered modalities ({', '.join(wanted.names)}). "
+                f"It has {listed(own.names, limit=20)}: it belongs to another model."
+            )
+            raise DataContractError(msg)
+        for name in shared:
+            _check_values(own.modality(name), wanted.modality(name), where)
+        return cls(
+            layout=wanted,
+            sources={
+                name: _columns(own.modality(name), wanted.modality(name), where) for name in shared
+            },
+            panels={m.name: _panel(own, wanted, m) for m in wanted.modalities},
+            n_columns=sum(m.n_features for m in own.modalities),
+        )
+
+    def split(self, wide: sp.csr_array, manifest: Manifest) -> Taken:
+        """Split rows of the stored matrix into the modalities of the layout."""
+        taken: dict[str, sp.csr_array | Dense] = {}
+        for modality in self.layout.modalities:
+            name = modality.name
+            if name not in self.sources:
+                taken[name] = sp.csr_array((wide.shape[0], modality.n_features), dtype=np.float32)
+                continue
+            start, stop = manifest.columns[name]
+            values = sp.csr_array(
+                select_features(_columns_of(wide, start, stop), self.sources[name])
+            )
+            values = sp.csr_array(to_float32(values, binarize=modality.spec.binarize))
+            taken[name] = values.toarray() if name in manifest.dense else values
+        return taken
+
+
+def _check_values(own: ModalityLayout, wanted: ModalityLayout, where: str) -> None:
+    """Refuse values that were written as another kind than they are to be read as."""
+    stored, asked = own.spec, wanted.spec
+    same_kind = stored.binarize == asked.binarize and stored.domain == asked.domain
+    can_binarize = asked.binarize and stored.domain == "counts"
+    if stored.layer != asked.layer or not (same_kind or can_binarize):
+        msg = (
+            f"{where} holds modality {own.name!r} as {stored.likelihood!r} "
+            f"(layer={stored.layer!r}, binarize={stored.binarize}), and is to be read as "
+            f"{asked.likelihood!r} (layer={asked.layer!r}, binarize={asked.binarize}). Write it "
+            "again with the specification of the model."
+        )
+        raise DataContractError(msg)
+
+
+def _columns_of(wide: sp.csr_array, start: int, stop: int) -> sp.csr_array:
+    if (start, stop) == (0, wide.shape[1]):
+        return wide
+    return wide[:, start:stop]
+
+
+def _columns(own: ModalityLayout, wanted: ModalityLayout, where: str) -> NDArray[np.int64]:
+    source = pd.Index(own.var_names).get_indexer(pd.Index(wanted.var_names))
+    missing = np.asarray(wanted.var_names, dtype=object)[source < 0]
+    if len(missing):
+        msg = (
+            f"{where} lacks {len(missing)} of {wanted.n_features} registered features of modality "
+            f"{wanted.name!r}: {listed(missing)}. Features are matched by name: it may belong to "
+            "another model, or have names of another kind (symbols or ids)."
+        )
+        raise DataContractError(msg)
+    return np.asarray(source, dtype=np.int64)
+
+
+def _panel(
+    own: DataLayout, wanted: DataLayout, modality: ModalityLayout
+) -> NDArray[np.bool_] | None:
+    """Return the registered panel, with the store's own flags for the batches that it has."""
+    if own is wanted or modality.name not in own.names:
+        return modality.panel
+    stored = own.modality(modality.name)
+    if own.batch.key is None or (stored.panel is None and modality.panel is None):
+        return modality.panel
+    shape = (wanted.n_batches, modality.n_features)
+    table = np.ones(shape, dtype=bool) if modality.panel is None else modality.panel.copy()
+    source = pd.Index(stored.var_names).get_indexer(pd.Index(modality.var_names))
+    for code, category in enumerate(own.batch.categories):
+        if category in wanted.batch.categories and stored.measured[code]:
+            # Without a panel of its own, the store measured everything.
+            measured = True if stored.panel is None else stored.panel[code, source]
+            table[wanted.batch.categories.index(category)] = measured
+    return table

@@ -1,0 +1,358 @@
+"""Writing MuData, one or many, into one store on disk."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+import pandas as pd
+import scipy.sparse as sp
+from anndata import AnnData
+from mudata import MuData
+
+from hzau_omics.checks import as_list, check_flag
+from hzau_omics.data.columns.obs import continuous_values
+from hzau_omics.data.contract.build import register
+from hzau_omics.data.contract.spec import ModalitySpec, resolve_specs
+from hzau_omics.data.pitfalls.survey import Survey
+from hzau_omics.data.stores.disk.digest import Fingerprint
+from hzau_omics.data.stores.disk.folders import NewFolder
+from hzau_omics.data.stores.disk.frame import seen_columns, stored_obs
+from hzau_omics.data.stores.disk.large import consolidate, require_large
+from hzau_omics.data.stores.disk.manifest import MANIFEST, Manifest, files_of
+from hzau_omics.data.stores.disk.merge import LayoutMerger
+from hzau_omics.data.stores.disk.piece import write_piece
+from hzau_omics.data.stores.disk.sources import Source, Wanted, open_source
+from hzau_omics.data.stores.disk.values import StoredValues
+from hzau_omics.data.stores.memory import stack_columns
+from hzau_omics.errors import ConfigError, DataContractError
+from hzau_omics.processes import writes_files
+
+PIECE_SIZE = 131_072
+"""Cells of a MuData that are brought into one matrix at a time."""
+
+
+class StoreWriter:
+    """Write MuData one after another into a new store, which exists only once all are written.
+
+    Every piece is checked as at set-up. A piece may lack modalities; the features of a modality are
+    the same in all pieces, matched by name. Cells keep their order.
+
+    Parameters
+    ----------
+    path
+        Folder to make, by custom with the suffix ``.zarr``.
+    modalities, layers, batch_key, labels_key, categorical_covariate_keys
+        As in ``setup_mudata``.
+    continuous_covariate_keys, panel_key
+        As in ``setup_mudata``.
+    overwrite
+        Whether to replace a store of this name; anything else is never replaced.
+
+    Raises
+    ------
+    ConfigError
+        The folder exists, an option is unknown, or the extra ``[large]`` is not installed.
+
+    Examples
+    --------
+    >>> import tempfile, hzau_omics as ho
+    >>> folder = tempfile.mkdtemp()
+    >>> with ho.data.StoreWriter(f"{folder}/cells.zarr", {"rna": "nb", "adt": "nb"}) as writer:
+    ...     for i in range(3):
+    ...         piece = ho.data.simulate(40, seed=i)
+    ...         piece.obs_names = [f"sample{i}_{name}" for name in piece.obs_names]
+    ...         for adata in piece.mod.values():
+    ...             adata.obs_names = piece.obs_names
+    ...         writer.append(piece)
+    >>> ho.data.open_store(f"{folder}/cells.zarr").n_cells
+    120
+    """
+
+    def __init__(
+        self,
+        path: str | Path,
+        modalities: Mapping[str, str | ModalitySpec],
+        *,
+        layers: Mapping[str, str | None] | None = None,
+        batch_key: str | None = None,
+        panel_key: str | None = None,
+        categorical_covariate_keys: str | Sequence[str] | None = None,
+        continuous_covariate_keys: str | Sequence[str] | None = None,
+        labels_key: str | None = None,
+        overwrite: bool = False,
+    ) -> None:
+        require_large()
+        import zarr
+
+        self.path = Path(path)
+        self._specs = resolve_specs(modalities, layers)
+        self._keys: dict[str, Any] = {
+            "batch_key": batch_key,
+            "panel_key": panel_key,
+            "categorical_covariate_keys": categorical_covariate_keys,
+            "continuous_covariate_keys": continuous_covariate_keys,
+            "labels_key": labels_key,
+        }
+        self._overwrite = check_flag("overwrite", overwrite)
+        _check_target(self.path, overwrite=self._overwrite)
+        self._folder = NewFolder(self.path, "store")
+        with self._folder.writing():
+            self._group = zarr.open_group(self._folder.partial, mode="w", zarr_format=3)
+        self._merger = LayoutMerger(self._specs)
+        self._survey = Survey()
+        self._fingerprint = Fingerprint()
+        self._dense: set[str] = set()
+        self._pieces: list[int] = []
+        self._names = np.empty(0, dtype=np.uint64)
+        self._state = "open"
+
+    def append(self, cells: MuData | str | Path) -> None:
+        """Check cells and write them behind those written before.
+
+        Parameters
+        ----------
+        cells
+            A MuData, or an ``.h5mu`` file, of which only what is registered is read, piece by
+            piece. Columns of ``obs`` that a store cannot hold (dates, for example) are left out
+            with a warning, unless they are registered.
+
+        Raises
+        ------
+        DataContractError
+            The data break a rule (see ``setup_mudata``), do not fit the pieces before, or repeat
+            the name of a cell. The store is then given up, since it would be incomplete.
+        OSError
+            The disk is full; likewise.
+        """
+        self._check_open()
+        self._state = "failed"
+        try:
+            with open_source(cells, self._wanted()) as source, self._folder.writing():
+                self._append(source)
+        except BaseException:
+            self._folder.discard()
+            raise
+        self._state = "open"
+
+    def _wanted(self) -> Wanted:
+        keys = [self._keys["batch_key"], self._keys["labels_key"]]
+        for several in ("categorical_covariate_keys", "continuous_covariate_keys"):
+            given = self._keys[several]
+            keys += [] if given is None else as_list(given)
+        return Wanted(
+            names=tuple(self._specs),
+            keys=tuple(key for key in keys if key is not None),
+            panels=self._keys["panel_key"] is not None,
+        )
+
+    def _check_open(self) -> None:
+        if self._state != "open":
+            msg = f"This writer of {self.path} is {self._state}. Make a new one and write again."
+            raise ConfigError(msg)
+
+    def _append(self, source: Source) -> None:
+        mdata = source.mdata
+        held = {
+            name: spec
+            for name, spec in self._specs.items()
+            if name in mdata.mod and mdata.mod[name].n_obs > 0
+        }
+        # Without any, the message of a MuData that lacks all of them is the right one.
+        registered = register(mdata, held or self._specs, **self._keys, is_piece=True)
+        self._check_names(mdata.obs_names)
+        columns = seen_columns(mdata, registered.layout)
+        covariates = [
+            continuous_values(mdata, c.key) for c in registered.layout.continuous_covariates
+        ]
+        known = self._merger.add(
+            registered.layout, stack_columns(covariates, mdata.n_obs, np.float64)
+        )
+        values = {m.name: StoredValues(source, registered, m) for m in known.modalities}
+        self._dense |= {name for name, own in values.items() if own.is_dense}
+        self._survey.link(mdata, registered.layout, registered.rows, registered.codes)
+        obs, renamed = stored_obs(mdata, registered, columns, self._specs)
+        for start in range(0, mdata.n_obs, PIECE_SIZE):
+            cells = np.arange(start, min(start + PIECE_SIZE, mdata.n_obs))
+            blocks = {name: own.take(cells) for name, own in values.items()}
+            part = obs.iloc[cells]
+            self._write_piece(blocks, part, renamed)
+            self._fingerprint.add(
+                part.index,
+                {key: column[cells] for key, column in columns.items()},
+                {name: (registered.rows[name][cells] >= 0, own) for name, own in blocks.items()},
+            )
+            for modality in known.modalities:
+                has = registered.rows[modality.name][cells] >= 0
+                self._survey.look(
+                    modality,
+                    blocks[modality.name][has],
+                    cells=part.index[has],
+                    codes=registered.codes[cells][has],
+                    categories=known.batch.categories,
+                )
+
+    def close(self) -> None:
+        """Finish the store: give it its manifest and its name.
+
+        Raises
+        ------
+        DataContractError
+            Nothing was written, or no piece has one of the modalities.
+        """
+        self._check_open()
+        self._state = "failed"
+        with self._folder.writing():
+            if not self._pieces:
+                msg = "A store needs at least one cell: append a MuData before closing it."
+                raise DataContractError(msg)
+            layout = self._merger.layout()
+            columns = _offsets(self._merger.features)
+            self._complete_features(columns)
+            consolidate(self._group)
+            Manifest(
+                layout=layout,
+                pieces=tuple(self._pieces),
+                columns=columns,
+                dense=frozenset(self._dense),
+                files=files_of(self._folder.partial),
+                fingerprint=self._fingerprint.result(self._merger.features),
+            ).write(self._folder.partial)
+            # Another one may have come into being in the meantime.
+            _check_target(self.path, overwrite=self._overwrite)
+            self._folder.publish()
+        self._state = "closed"
+        self._survey.judge()
+
+    def __enter__(self) -> Self:
+        """Start writing."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Finish the store, or remove what was written if an error came."""
+        if error is None and self._state != "closed":
+            self.close()
+        elif error is not None:
+            self._folder.discard()
+
+    def _check_names(self, names: "pd.Index[str]") -> None:
+        """Refuse names that occurred in an earlier piece; 64-bit hashes stand for them."""
+        hashes = pd.util.hash_array(np.asarray(names, dtype=object), categorize=False)
+        repeated = np.isin(hashes, self._names)
+        if repeated.any():
+            msg = (
+                f"The cell names of a store must be unique; {int(repeated.sum())} of this piece "
+                f"occurred in an earlier one, first {names[int(repeated.argmax())]!r}. Put the "
+                "sample's name in front, in the MuData and in its modalities."
+            )
+            raise DataContractError(msg)
+        self._names = np.concatenate([self._names, hashes])
+
+    def _write_piece(
+        self, blocks: Mapping[str, sp.csr_array], obs: pd.DataFrame, renamed: Mapping[str, str]
+    ) -> None:
+        wide = [
+            blocks[name]
+            if name in blocks
+            else sp.csr_array((len(obs), len(features)), dtype=np.float32)
+            for name, features in self._merger.features.items()
+        ]
+        matrix = sp.csr_matrix(sp.hstack(wide, format="csr", dtype=np.float32))
+        matrix.sort_indices()
+        write_piece(
+            self._group,
+            f"dataset_{len(self._pieces)}",
+            matrix,
+            obs=obs,
+            renamed=renamed,
+            var=_var(self._merger.features),
+        )
+        self._pieces.append(len(obs))
+
+    def _complete_features(self, columns: Mapping[str, tuple[int, int]]) -> None:
+        """Widen the pieces that were written before a later modality was first seen."""
+        from anndata.io import write_elem
+
+        width = max(end for _, end in columns.values())
+        for i, n_cells in enumerate(self._pieces):
+            group = self._group[f"dataset_{i}"]
+            if group["X"].attrs["shape"][1] != width:
+                group["X"].attrs["shape"] = [n_cells, width]
+                write_elem(group, "var", _var(self._merger.features))
+
+
+def write_store(
+    source: MuData | str | Path | Iterable[MuData | str | Path],
+    path: str | Path,
+    modalities: Mapping[str, str | ModalitySpec],
+    **options: Any,
+) -> None:
+    """Write MuData into a store on disk, from which models train without holding it in memory.
+
+    Parameters
+    ----------
+    source
+        A MuData, an ``.h5mu`` file, or several of them, one after another. Of a file only what is
+        registered is read, piece by piece.
+    path
+        Folder to make, by custom with the suffix ``.zarr``.
+    modalities
+        Modality name -> likelihood, or a :class:`~hzau_omics.data.ModalitySpec`.
+    **options
+        As in :class:`StoreWriter`: ``layers``, ``batch_key``, ``overwrite`` and so on.
+
+    Raises
+    ------
+    ConfigError
+        The folder exists, an option is unknown, or the extra ``[large]`` is not installed.
+    DataContractError
+        The data break a rule (see ``setup_mudata``), or do not fit together.
+    OSError
+        The disk is full, or a file is not there. A former store stays as it was.
+
+    Examples
+    --------
+    >>> import tempfile, hzau_omics as ho
+    >>> path = tempfile.mkdtemp() + "/cells.zarr"
+    >>> ho.data.write_store(ho.data.simulate(60), path, {"rna": "nb", "adt": "nb"})
+    >>> ho.data.open_store(path)
+    DiskStore of 60 cells: rna (200 features), adt (30 features)
+    """
+    if not writes_files(str(path)):
+        # A launcher runs the script once more for each process; the first one has written.
+        return
+    sources = [source] if isinstance(source, MuData | AnnData | str | Path) else source
+    with StoreWriter(path, modalities, **options) as writer:
+        for one in sources:
+            writer.append(one)
+
+
+def _check_target(path: Path, *, overwrite: bool) -> None:
+    if not path.exists():
+        return
+    is_store = (path / MANIFEST).is_file()
+    if not (is_store and overwrite):
+        remedy = "Pass overwrite=True to replace it" if is_store else "It is no store"
+        msg = f"{path} exists. {remedy}, or choose another name."
+        raise ConfigError(msg)
+
+
+def _offsets(features: Mapping[str, tuple[str, ...]]) -> dict[str, tuple[int, int]]:
+    columns: dict[str, tuple[int, int]] = {}
+    start = 0
+    for name, names in features.items():
+        columns[name] = (start, start + len(names))
+        start += len(names)
+    return columns
+
+
+def _var(features: Mapping[str, tuple[str, ...]]) -> pd.DataFrame:
+    """Name every column of a piece; a name may occur in two modalities, so both are in it."""
+    names = [f"{modality}:{name}" for modality, own in features.items() for name in own]
+    return pd.DataFrame(index=pd.Index(names))

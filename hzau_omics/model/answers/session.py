@@ -1,0 +1,219 @@
+"""One pass over some cells with a trained network: what every result starts from."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import ArrayLike, NDArray
+from torch import Tensor
+
+from hzau_omics.checks import check_names, check_positions, check_seed, if_given, shown
+from hzau_omics.data import CellStore, DataLayout
+from hzau_omics.errors import ConfigError
+from hzau_omics.minibatch import Minibatch
+from hzau_omics.nn.network import Encoded, MultimodalVAE
+from hzau_omics.nn.objective.loss import ObjectiveConfig
+from hzau_omics.nn.posterior.pools import ExactPool, Posterior
+
+
+@dataclass(frozen=True)
+class InferenceSession:
+    """A network, the cells to look at, and how many of them at a time.
+
+    Attributes
+    ----------
+    network
+        Network in evaluation mode.
+    store
+        Cells of the training or of a held-out MuData.
+    cells
+        Positions of the wanted cells, in the wanted order.
+    batch_size
+        Cells per minibatch.
+    """
+
+    network: MultimodalVAE
+    store: CellStore
+    cells: NDArray[np.int64]
+    batch_size: int
+
+    @property
+    def layout(self) -> DataLayout:
+        """The registered layout."""
+        return self.store.layout
+
+    @property
+    def obs_names(self) -> pd.Index:
+        """Names of the wanted cells."""
+        names: pd.Index[str] = self.store.obs_names[self.cells]
+        return names
+
+    @property
+    def device(self) -> torch.device:
+        """Device of the network."""
+        return next(self.network.parameters()).device
+
+    def __len__(self) -> int:
+        """Return the number of wanted cells."""
+        return len(self.cells)
+
+    def minibatches(
+        self, positions: NDArray[np.int64] | None = None, batch_size: int | None = None
+    ) -> Iterator[tuple[NDArray[np.int64], Minibatch]]:
+        """Yield (positions in the result, minibatch on the network's device)."""
+        positions = np.arange(len(self)) if positions is None else positions
+        size = batch_size or self.batch_size
+        batches = self.store.minibatches(self.cells[positions], size)
+        for start, batch in zip(range(0, len(positions), size), batches, strict=True):
+            yield positions[start : start + size], batch.to(self.device)
+
+    def parts(
+        self, positions: NDArray[np.int64] | None = None
+    ) -> Iterator[tuple[NDArray[np.int64], "InferenceSession"]]:
+        """Yield parts that fit into memory, in order: their positions in the result, and a pass."""
+        positions = np.arange(len(self)) if positions is None else positions
+        start = 0
+        for store, cells in self.store.parts(self.cells[positions]):
+            stop = start + len(cells)
+            yield positions[start:stop], replace(self, store=store, cells=cells)
+            start = stop
+
+    def seen(self, batch: Minibatch, given: Sequence[str] | None) -> Tensor:
+        """Return the presence mask of a minibatch, reduced to the modalities `given`."""
+        if given is None:
+            return batch.present
+        allowed = torch.tensor([name in given for name in self.layout.names])
+        return batch.present & allowed.to(batch.present.device)
+
+    def infer(self, batch: Minibatch, given: Sequence[str] | None) -> tuple[Encoded, Posterior]:
+        """Return experts and pooled posterior of a minibatch."""
+        encoded = self.network.encode(batch)
+        seen = self.seen(batch, given)
+        posterior = self.network.infer(encoded, seen)
+        unknown = ~posterior.available.any(-1)
+        unusable = unknown & seen.any(-1)
+        if unusable.any():
+            raise _no_posterior(self.network, seen[unusable])
+        if self.network.config.condition:
+            self._check_conditions(unknown)
+        return encoded, posterior
+
+    def _check_conditions(self, lacking: Tensor) -> None:
+        if lacking.any():
+            msg = (
+                f"This model predicts given {', '.join(self.network.config.condition)}, and has no "
+                f"prior without. {int(lacking.sum())} cells of a minibatch lack it, or given= "
+                "leaves it out. Leave these cells out, or take a system with a prior: MVAE or "
+                "HZAUVAE."
+            )
+            raise ConfigError(msg)
+
+
+def check_patterns(network: MultimodalVAE, store: CellStore, objective: ObjectiveConfig) -> None:
+    """Refuse cells whose modalities together have no posterior that training would need.
+
+    Raises
+    ------
+    ConfigError
+        There are such cells.
+    """
+    if not isinstance(network.pool, ExactPool):
+        return
+    patterns = torch.from_numpy(np.unique(store.present, axis=0))
+    n_modalities = patterns.shape[1]
+    inferred = [] if objective.is_mean else [patterns]
+    if objective.terms in {"joint+singles", "singles"} and n_modalities > 1:
+        inferred += [patterns & row for row in torch.eye(n_modalities, dtype=torch.bool)]
+    random = objective.terms == "joint+singles" and objective.n_random_subsets > 0
+    if objective.modality_dropout or objective.terms == "subsets" or (random and n_modalities > 2):
+        # Any subset may be drawn; pairs of modalities stand for all that are not single or full.
+        rows = list(torch.eye(n_modalities, dtype=torch.bool))
+        inferred += [patterns & (a | b) for a in rows for b in rows]
+    present = torch.cat(inferred).to(network.membership.device)
+    unknown = present.any(-1) & ~network.pool.available(present).any(-1)
+    if unknown.any():
+        raise _no_posterior(network, present[unknown])
+
+
+def _no_posterior(network: MultimodalVAE, present: Tensor) -> ConfigError:
+    names = [name for name, has in zip(network.modalities, present[0].tolist(), strict=True) if has]
+    return ConfigError(
+        f"This model infers from {', '.join(network.family.names)} only, and has no posterior of "
+        f"{'+'.join(names)}, which some cells have. Infer from one of these only (given=, or "
+        "conditions= of generate), or take a system that combines experts: MVAE, MVAEQ or HZAUVAE."
+    )
+
+
+def check_given(
+    layout: DataLayout, given: str | Sequence[str] | None, *, name: str = "given"
+) -> tuple[str, ...] | None:
+    """Return `given` as a tuple of registered modalities, or None for all of them.
+
+    Raises
+    ------
+    ConfigError
+        If it is empty, or names one twice.
+    DataContractError
+        If it names a modality that is not registered.
+    """
+    if given is None:
+        return None
+    names = check_names(name, given, what="modality")
+    for one in names:
+        layout.modality(one)
+    return names
+
+
+def find_cells(indices: ArrayLike | None, store: CellStore) -> NDArray[np.int64]:
+    """Return positions of cells in a store: of all for None.
+
+    Raises
+    ------
+    ConfigError
+        They are no positions and no mask, one occurs twice, or a mask with an index is in another
+        order than the cells.
+    """
+    if indices is None:
+        return np.arange(store.n_cells)
+    if isinstance(indices, pd.Series) and pd.api.types.is_bool_dtype(indices.dtype):
+        ordered = isinstance(indices.index, pd.RangeIndex) or indices.index.equals(store.obs_names)
+        if len(indices) == store.n_cells and not ordered:
+            msg = (
+                "A mask with an index must have the cells' names in their order. Received one "
+                f"with {shown(list(indices.index[:2]))} first. Write mask.reindex(mdata.obs_names)."
+            )
+            raise ConfigError(msg)
+    return check_positions("indices", indices, store.n_cells)
+
+
+@contextmanager
+def evaluating(network: MultimodalVAE) -> Iterator[None]:
+    """Switch dropout and gradients off, and the former mode on again afterwards."""
+    was_training = network.training
+    network.eval()
+    try:
+        with torch.inference_mode():
+            yield
+    finally:
+        network.train(was_training)
+
+
+def make_generator(seed: int | None, device: torch.device) -> torch.Generator:
+    """Return a random generator; without a seed it follows torch's global one."""
+    generator = torch.Generator(device=device)
+    return generator.manual_seed(draw_seed(seed))
+
+
+def draw_seed(seed: int | None) -> int:
+    """Return a seed as it is, or draw one from torch's global generator.
+
+    Raises
+    ------
+    ConfigError
+        It is no seed.
+    """
+    given = if_given(check_seed, "seed", seed)
+    return int(torch.randint(2**31, ())) if given is None else given

@@ -1,0 +1,1 @@
+"""Everything that touches scvi-tools' registration and its inherited methods."""

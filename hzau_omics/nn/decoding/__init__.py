@@ -1,0 +1,1 @@
+"""From the latent to each modality: decoders, likelihoods and densities."""

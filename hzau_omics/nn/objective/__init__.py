@@ -1,0 +1,1 @@
+"""The training objective: its options, its terms, and the loss."""

@@ -1,0 +1,1 @@
+"""Scores of measurements that a trained network gives."""

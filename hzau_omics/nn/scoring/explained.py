@@ -1,0 +1,90 @@
+"""How well a latent explains a measurement."""
+
+from functools import cached_property
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from hzau_omics.minibatch import Observed, SparseEntries
+from hzau_omics.nn.decoding.decoder import ModalityDecoder
+from hzau_omics.nn.decoding.likelihoods.base import DecoderContext
+from hzau_omics.nn.reliability.contamination import Admixture, ForeignProfiles, admixture
+
+
+class Explained:
+    """What a latent says of one modality of some cells, computed when it is asked for.
+
+    Parameters
+    ----------
+    decoder
+        The modality's decoder.
+    hidden
+        Its hidden features (cell, hidden).
+    context
+        What it needs beside these.
+    observed
+        The measured values.
+    """
+
+    def __init__(
+        self,
+        decoder: ModalityDecoder,
+        hidden: Float[Tensor, "cell hidden"],
+        context: DecoderContext,
+        observed: Observed,
+    ) -> None:
+        self.likelihood = decoder.likelihood
+        self.hidden, self.context, self.observed = hidden, context, observed
+
+    @cached_property
+    def mean(self) -> Float[Tensor, "cell feature"]:
+        """Expected value of every feature, in the data's units."""
+        return self.likelihood.mean(self.likelihood(self.hidden, self.context))
+
+    @cached_property
+    def level(self) -> Float[Tensor, " cell"]:
+        """Log of the total of the absolute values plus 1."""
+        entries = self.observed.entries
+        if entries is None:
+            return self.observed.dense.abs().sum(-1).log1p()
+        return entries._replace(value=entries.value.abs()).total().squeeze(1).log1p()
+
+    @cached_property
+    def log_prob(self) -> Float[Tensor, " cell"]:
+        """Log likelihood, in nats per cell."""
+        return self.likelihood.cell_log_prob(self.hidden, self.context, self.observed)
+
+    @cached_property
+    def correlation(self) -> Float[Tensor, " cell"]:
+        """Over measured features, of values and expected ones, as an encoder would read them."""
+        read = self.likelihood.encoder_input
+        return _correlation(read(self.observed.dense), read(self.mean), self.observed.mask)
+
+    def admixture(self, profiles: ForeignProfiles, modality: int) -> Admixture:
+        """Say how much came from the batch's mean profile; NaN where values do not add up."""
+        if not self.likelihood.adds_up:
+            return Admixture(*torch.full((2, len(self.hidden)), torch.nan, device=self.mean.device))
+        mask = self.observed.mask
+        entries = self.observed.entries
+        entries = SparseEntries.of(self.observed.dense) if entries is None else entries
+        own = self.mean if mask is None else torch.where(mask, self.mean, 0.0)
+        at = entries.row, entries.feature
+        other = profiles.shares_at(modality, self.context.batch, entries, mask)
+        return admixture(entries, own[at] / own.sum(-1)[entries.row], other)
+
+
+def _correlation(
+    a: Float[Tensor, "cell feature"],
+    b: Float[Tensor, "cell feature"],
+    mask: Bool[Tensor, "cell feature"] | None,
+) -> Float[Tensor, " cell"]:
+    """Pearson correlation over measured features; 0 where one of both does not vary."""
+    if mask is None:
+        a, b = (x - x.mean(-1, keepdim=True) for x in (a, b))
+    else:
+        n = mask.sum(-1, keepdim=True).clamp_min(1)
+        a, b = (torch.where(mask, x, 0.0) for x in (a, b))
+        a, b = (torch.where(mask, x - x.sum(-1, keepdim=True) / n, 0.0) for x in (a, b))
+    norm: Tensor = a.norm(dim=-1) * b.norm(dim=-1)
+    return torch.where(norm > 0, (a * b).sum(-1) / norm.clamp_min(1e-12), 0.0)

@@ -1,0 +1,58 @@
+"""The judgement of reliability: where it starts, how it is weighed, what it learns from."""
+
+import math
+
+import pytest
+import torch
+
+from hzau_omics.minibatch import SparseEntries
+from hzau_omics.nn.reliability.head import PRIOR_FAILED, ReliabilityHead, reliability_loss
+
+
+def test_the_judgement_is_the_same_of_sparse_and_dense_values():
+    torch.manual_seed(0)
+    head = ReliabilityHead(9, 2).eval()
+    torch.nn.init.normal_(head.out.weight)
+    x, covariates = torch.poisson(torch.full((5, 9), 0.7)), torch.randn(5, 2)
+    torch.testing.assert_close(head(x, covariates), head(SparseEntries.of(x), covariates))
+
+
+def test_it_starts_with_trust():
+    head = ReliabilityHead(4, 0).eval()
+    logit = head(torch.randn(3, 4), torch.zeros(3, 0))
+    torch.testing.assert_close(logit, torch.full((3,), math.log(9)))
+
+
+def test_the_loss_is_that_of_as_many_failures_as_good_measurements():
+    good, failed = torch.tensor([3.0, 1.0, 2.0]), torch.tensor([-1.0])
+    # Log odds suppose that a tenth has failed.
+    p_good, p_failed = (torch.sigmoid(x - math.log(9)) for x in (good, failed))
+    expected = -(p_good.log().mean() + (1 - p_failed).log().mean()) / 2
+    assert reliability_loss(good, failed).item() == pytest.approx(expected.item())
+    assert reliability_loss(good + 1, failed - 1) < reliability_loss(good, failed)
+
+
+def test_experts_of_what_cannot_be_trusted_lose_their_weight(make_network, make_batch):
+    network = make_network("nb", "nb")
+    batch = make_batch(network)
+    batch.present[:] = True
+    with torch.inference_mode():
+        encoded = network.encode(batch)
+        start = network.infer(encoded, batch.present).weights
+        torch.testing.assert_close(start, torch.full_like(start, 1 / 3))
+        doubted = encoded.reliability.clone()
+        doubted[:, 0] = -6.0
+        weights = network.infer(encoded._replace(reliability=doubted), batch.present).weights
+        # Experts: m0, m1, m0+m1. At the start, log odds count to the power of 0.2.
+        less = (torch.sigmoid(torch.tensor(-6.0)) / (1 - PRIOR_FAILED)) ** 0.2
+        for doubtful in (0, 2):
+            torch.testing.assert_close(weights[:, doubtful], less * weights[:, 1])
+        # With nothing else at hand, it is all there is.
+        alone = torch.tensor([[True, False]]).expand(len(batch), -1)
+        weights = network.infer(encoded._replace(reliability=doubted), alone).weights
+        torch.testing.assert_close(weights[:, 0], torch.ones(len(batch)))
+
+
+def test_only_a_gate_judges(make_network):
+    assert make_network("nb", "nb").judge.learns
+    assert not make_network("nb", "nb", pool="uniform").judge.learns
