@@ -1,56 +1,50 @@
-"""The base of every model: construction, training, saving and loading."""
+"""The base of every model: construction and training."""
 
 import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Self, get_args, override
+from typing import Any, ClassVar, Literal, get_args, override
 
-import numpy as np
-import pandas as pd
 import torch
 from lightning.pytorch import Callback
 from mudata import MuData
-from numpy.typing import NDArray
 
 from hzau_omics.checks import (
     NOT_NEGATIVE,
-    POSITIVE,
     check_choice,
-    check_flag,
     check_integer,
     check_mapping,
     check_number,
     if_given,
-    refusal,
 )
 from hzau_omics.data import CellStore, DataLayout, DiskStore, split_cells
 from hzau_omics.data.stores.splits import Split, check_shares
 from hzau_omics.errors import DataContractError
-from hzau_omics.model import persistence
 from hzau_omics.model.answers.session import check_patterns, draw_seed
-from hzau_omics.model.answers.text import calibrate_texts
-from hzau_omics.model.holding import DataHolder
+from hzau_omics.model.history import extended
 from hzau_omics.model.recipe import Recipe
+from hzau_omics.model.saving import SavableModel
 from hzau_omics.model.scvi_contract.fields import LAYOUT_KEY, layout_of, registry_of
+from hzau_omics.model.structure import check_weights, network_config
 from hzau_omics.model.trained_cells import TrainedCells
-from hzau_omics.model.training.after.intervals import calibrate
-from hzau_omics.model.training.after.reliability import calibrate_judge, make_corruptor, teach_judge
+from hzau_omics.model.training.after import CALIBRATIONS
 from hzau_omics.model.training.config import TrainingPlanConfig, default_max_epochs
-from hzau_omics.model.training.data import MosaicDataModule
-from hzau_omics.model.training.plan import Precision, TrainingPlan
+from hzau_omics.model.training.fit import FitOptions, fit
+from hzau_omics.model.training.heads import make_corruptor
+from hzau_omics.model.training.plan import Precision
 from hzau_omics.model.training.prepare import prepare_network
-from hzau_omics.model.training.run import RunConfig, run_training
-from hzau_omics.nn.config import ModalityConfig, NetworkConfig
+from hzau_omics.model.training.run import RunConfig
+from hzau_omics.model.training.trained import Trained
+from hzau_omics.model.version import MODEL_VERSION
 from hzau_omics.nn.network import MultimodalVAE
-from hzau_omics.nn.posterior.subsets import SubsetFamily
 
 logger = logging.getLogger(__name__)
 
 DEFAULT_BATCH_SIZE = 128
 
 
-class TrainableModel(DataHolder):
-    """Construction, training and persistence.
+class TrainableModel(SavableModel):
+    """Construction and training.
 
     Parameters
     ----------
@@ -64,13 +58,6 @@ class TrainableModel(DataHolder):
     """
 
     recipe: ClassVar[Recipe] = Recipe()
-
-    module: MultimodalVAE
-    is_trained_: bool
-    history_: dict[str, pd.DataFrame] | None
-    train_indices_: NDArray[np.int64] | None
-    validation_indices_: NDArray[np.int64] | None
-    test_indices_: NDArray[np.int64] | None
 
     def __init__(
         self,
@@ -94,19 +81,8 @@ class TrainableModel(DataHolder):
         self.layout: DataLayout = layout
         self.trained_cells: TrainedCells | None = None
         self.recipe.check(type(self).__name__, layout.names)
-        structure = {
-            "pool": self.recipe.pool,
-            "condition": tuple(self.recipe.condition(layout.names)),
-            **{name: value for name, value in network_options.items() if value is not None},
-        }
-        chosen = structure.pop("experts", None)
-        family = (
-            self.recipe.experts(layout.names)
-            if chosen is None
-            else SubsetFamily.of(layout.names, chosen)
-        )
-        self.network_config = network_config(layout, experts=family.subsets, **structure)
-        self.modality_weights = _check_weights(modality_weights, self.layout)
+        self.network_config = network_config(layout, self.recipe, **network_options)
+        self.modality_weights = check_weights(modality_weights, self.layout)
         self.init_params_ = {
             **network_options,
             "modality_weights": self.modality_weights,
@@ -114,6 +90,7 @@ class TrainableModel(DataHolder):
         self.module = self._build_network(seed=0)
         self.n_epochs_trained_ = 0
         self.best_epoch_ = -1
+        self.model_version_: int | None = None
         self._model_summary_string = self._describe()
 
     # ---------------------------------------------------------------- training
@@ -203,12 +180,12 @@ class TrainableModel(DataHolder):
             The loss is no longer finite.
         """
         store = self._training_store()
-        options = if_given(check_mapping, "plan_kwargs", plan_kwargs) or {}
-        plan_config = TrainingPlanConfig.of(
-            {**self.recipe.training, **options},
+        asked = if_given(check_mapping, "plan_kwargs", plan_kwargs) or {}
+        plan = TrainingPlanConfig.of(
+            {**self.recipe.training, **asked},
             mosaic=self.recipe.aligned and not store.present.all(),
         )
-        check_patterns(self.module, store, plan_config.objective)
+        check_patterns(self.module, store, plan.objective)
         batch_size = check_integer("batch_size", batch_size)
         check_choice("precision", precision, get_args(Precision))
         memory = if_given(check_number, "device_memory_gb", device_memory_gb, NOT_NEGATIVE)
@@ -229,58 +206,44 @@ class TrainableModel(DataHolder):
             resume_from=resume_from,
             callbacks=callbacks,
         )
+        options = FitOptions(
+            plan=plan, run=run, batch_size=batch_size, precision=precision, device_memory_gb=memory
+        )
+        self._fit(store, split, options, seed)
+
+    def _fit(self, store: CellStore, split: Split, options: FitOptions, seed: int) -> None:
+        """Fit the network, then calibrate it; a call that fails leaves it as it was."""
         found = self.module
         if not self.is_trained_:
             self.module = self._build_network(seed)
             self.modality_weights_ = prepare_network(
                 self.module, store, split.train, self.modality_weights, seed
             )
-        corruptor = make_corruptor(store, split.train, plan_config.corruption, seed)
-        n_steps = run.max_epochs * -(-len(split.train) // batch_size)
-        data = MosaicDataModule(store, split, batch_size, seed, device_memory_gb=memory)
-        plan = TrainingPlan(
-            self.module,
-            plan_config,
-            modality_weights=torch.tensor([self.modality_weights_[m] for m in self.layout.names]),
-            n_steps=n_steps,
-            seed=seed,
-            precision=precision,
-            corruptor=corruptor if plan_config.corruption else None,
-        )
+        corruptor = make_corruptor(store, split.train, options.plan.corruption, seed)
+        trained = Trained(self.module, store, split.validation, corruptor, seed)
         former = {name: value.clone() for name, value in found.state_dict().items()}
-
-        def teach() -> None:
-            if plan_config.corruption:
-                teach_judge(self.module, store, split.train, corruptor, seed=seed, n_steps=n_steps)
-
-        self.module.train()
         try:
-            result = run_training(plan, data, run, before=teach)
+            result = fit(trained, split, options, self.modality_weights_)
         except BaseException:
-            # A call that failed leaves the network as it found it.
             self.module = found
             self.module.load_state_dict(former)
             raise
-        finally:
-            self.module.eval()
-        # Lightning leaves the weights on the processor.
-        self.module.to(result.device)
-        # The calibration belongs to the previous weights.
-        self.module.judge.reset()
-        # A resumed run counts its epochs from the beginning of the run that it goes on with.
-        offset = self.n_epochs_trained_ if resume_from is None else 0
+        # A resumed run counts its epochs from the start of the run that it continues.
+        offset = self.n_epochs_trained_ if options.run.resume_from is None else 0
         self._keep(result.history, split, offset)
         self.best_epoch_ = result.best_epoch + offset if result.best_epoch >= 0 else -1
+        for calibration in CALIBRATIONS:
+            failed = result.failure is not None
+            attributes = (
+                calibration.reset(self.module) if failed else calibration.calibrate(trained)
+            )
+            self.__dict__.update(attributes)
         if result.failure is not None:
-            self.calibration_ = dict.fromkeys(self.layout.names, 0.0)
             msg = (
                 f"Training stopped after {self.n_epochs_trained_} epochs; what was trained is "
                 f"kept, without calibrated intervals. {result.failure}"
             )
             raise DataContractError(msg) from result.failure
-        self.calibration_ = calibrate(self.module, store, split.validation, seed)
-        calibrate_judge(self.module, store, split.validation, corruptor, seed)
-        self.text_temperature_ = calibrate_texts(self.module, store, split.validation, seed)
 
     def _split(
         self, store: CellStore, train_size: float, validation_size: float | None, seed: int
@@ -304,81 +267,17 @@ class TrainableModel(DataHolder):
         return split
 
     def _keep(self, history: dict[str, Any], split: Split, offset: int) -> None:
-        self.history_ = persistence.extend_history(self.history_, history, offset)
+        self.history_ = extended(self.history_, history, offset)
         last = max((int(frame.index[-1]) for frame in history.values()), default=-1)
         self.n_epochs_trained_ = max(self.n_epochs_trained_, offset + last + 1)
         self.train_indices_, self.validation_indices_, self.test_indices_ = split
         if self._store is not None:
             self.trained_cells = TrainedCells(self._store.identity(), split)
         self.is_trained_ = True
+        self.model_version_ = MODEL_VERSION
         self._model_summary_string = self._describe()
 
-    # ------------------------------------------------------- save, load, describe
-
-    @override
-    def save(  # type: ignore[override]
-        self, dir_path: str | Path, *, overwrite: bool = False, save_anndata: bool = False
-    ) -> None:
-        """Save the model as a folder of JSON and safetensors, without any pickle.
-
-        Parameters
-        ----------
-        dir_path
-            Folder to make.
-        overwrite
-            Whether to replace the model in an existing folder; until the new one is complete the
-            former one can be loaded, and other files in the folder stay.
-        save_anndata
-            Whether to put the MuData beside the model, as ``mdata.h5mu``; :meth:`load` finds it.
-
-        Raises
-        ------
-        ConfigError
-            The folder exists and `overwrite` is False, or there is no MuData to save.
-
-        Warns
-        -----
-        HzauWarning
-            The model is not trained.
-        """
-        overwrite = check_flag("overwrite", overwrite)
-        save_data = check_flag("save_anndata", save_anndata)
-        persistence.save(self, Path(dir_path), overwrite=overwrite, save_data=save_data)
-
-    @classmethod
-    @override
-    def load(  # type: ignore[override]
-        cls,
-        dir_path: str | Path,
-        adata: MuData | DiskStore | Literal[False] | None = None,
-        *,
-        accelerator: str = "auto",
-    ) -> Self:
-        """Load a saved model, with or without data; no pickle is read, so nothing is run.
-
-        Parameters
-        ----------
-        dir_path
-            Folder written by :meth:`save`.
-        adata
-            MuData or store on disk to attach, checked against what was registered. None takes the
-            MuData that was saved beside the model, if there is one; False takes none. Without data
-            the model embeds and imputes cells given to its methods, but cannot be trained. Training
-            and validation cells are found again by name, in whatever order they come.
-        accelerator
-            Where to put the weights: ``"auto"`` (a GPU if there is one) or ``"cpu"``.
-
-        Raises
-        ------
-        DataContractError
-            The folder is no model of this class, is damaged, or does not fit the MuData.
-
-        Warns
-        -----
-        HzauWarning
-            The cells are others than those that the model was trained on, or some are missing.
-        """
-        return persistence.load(cls, Path(dir_path), adata, accelerator=accelerator)
+    # ---------------------------------------------------------------- describe
 
     @property
     @override
@@ -417,45 +316,3 @@ class TrainableModel(DataHolder):
 
 def _registered_layout(registry: dict[str, Any]) -> DataLayout:
     return layout_of(registry["field_registries"][LAYOUT_KEY]["state_registry"])
-
-
-def network_config(
-    layout: DataLayout, *, input_dropout: float = 0.0, **options: Any
-) -> NetworkConfig:
-    """Return the network's configuration for a layout."""
-    return NetworkConfig(
-        modalities=tuple(
-            ModalityConfig(
-                name=m.name,
-                n_features=m.n_features,
-                likelihood=m.spec.likelihood,
-                library=m.spec.library_mode(m.n_features),
-                dispersion=m.spec.dispersion,
-                n_hidden=m.spec.n_hidden,
-                n_layers=m.spec.n_layers,
-                # A panel of few features has none to spare.
-                input_dropout=0.0 if m.is_panel else input_dropout,
-            )
-            for m in layout.modalities
-        ),
-        n_batches=layout.n_batches,
-        n_categories=tuple(c.n_categories for c in layout.categorical_covariates),
-        n_continuous=len(layout.continuous_covariates),
-        **options,
-    )
-
-
-def _check_weights(
-    weights: Literal["auto"] | Mapping[str, float], layout: DataLayout
-) -> Literal["auto"] | dict[str, float]:
-    if isinstance(weights, str) and weights == "auto":
-        return "auto"
-    rule = (
-        f"'auto', or one positive weight for each registered modality ({', '.join(layout.names)})"
-    )
-    if isinstance(weights, str) or not isinstance(weights, Mapping | pd.Series):
-        raise refusal(weights, "modality_weights", rule)
-    given = dict(weights)
-    if set(given) != set(layout.names):
-        raise refusal(given, "modality_weights", rule)
-    return {m: check_number(f"modality_weights[{m!r}]", w, POSITIVE) for m, w in given.items()}

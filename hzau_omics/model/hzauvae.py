@@ -195,11 +195,11 @@ class HZAUVAE(System):
     ) -> dict[str, NDArray[np.float32] | pd.DataFrame]:
         found = super()._annotations(mdata, batch_size, indices)
         found[self.GATE_KEY] = self.get_gate_weights(mdata, indices=indices, batch_size=batch_size)
-        if self.judges_reliability:
+        if self.is_reliability_calibrated:
             found[self.RELIABILITY_KEY] = self.get_reliability(
                 mdata, indices=indices, batch_size=batch_size
             )
-        if self.module.judge.agreement.is_fitted.any():
+        if self.module.reliability.agreement.is_fitted.any():
             found[self.AGREEMENT_KEY] = self.get_agreement(
                 mdata, kind="pvalue", indices=indices, batch_size=batch_size
             )
@@ -219,6 +219,6 @@ class HZAUVAE(System):
         return found
 
     @property
-    def judges_reliability(self) -> bool:
+    def is_reliability_calibrated(self) -> bool:
         """Whether the model has a gate and was trained with failed measurements."""
-        return bool(self.module.judge.is_trained)
+        return bool(self.module.reliability.is_calibrated)

@@ -1,34 +1,34 @@
-"""Models on disk: a JSON manifest and safetensors, so that loading never runs foreign code."""
+"""Models on disk: a JSON manifest and safetensors, so that loading never runs foreign code.
+
+What is saved is a value, :class:`SavedModel`; this module knows files, and no model.
+"""
 
 import json
 import shutil
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any
 from uuid import uuid4
 
-import numpy as np
-import pandas as pd
 import torch
 from mudata import MuData, read_h5mu
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
-from hzau_omics.data import DataLayout, DiskStore
+from hzau_omics.data import DataLayout
 from hzau_omics.errors import ConfigError, DataContractError, HzauWarning
 from hzau_omics.files import replacing
-from hzau_omics.model.scvi_contract.fields import registry_of
+from hzau_omics.model import history
+from hzau_omics.model.earlier_formats import FIRST_NAMES, with_present_names
 from hzau_omics.model.trained_cells import TrainedCells
 from hzau_omics.processes import writes_files
 
-if TYPE_CHECKING:
-    from hzau_omics.model.base import TrainableModel
-
-FORMAT = 8
-READABLE = (7, FORMAT)
+FORMAT = 9
+READABLE = (7, 8, FORMAT)
 MANIFEST = "manifest.json"
 DATA = "mdata.h5mu"
 REQUIRED = {"model", "layout", "init_params", "is_trained", "n_cells", "history", "files"}
@@ -40,30 +40,70 @@ FILES = {
 free, so that the former one is whole until the manifest, which names the files, is replaced."""
 
 
-def save(model: "TrainableModel", folder: Path, *, overwrite: bool, save_data: bool) -> None:
-    """Write manifest, weights and, if asked, the data; of several processes the first does.
+@dataclass(frozen=True, kw_only=True)
+class SavedModel:
+    """A model as plain values and tensors.
 
-    What may be refused is made before anything is written. The data follow the model, so that a
-    full disk loses no training.
+    Attributes
+    ----------
+    system
+        Name of the model's class.
+    layout
+        What was registered.
+    init_params
+        Options of the constructor.
+    weights
+        Parameters and buffers of the network by name.
+    trained_cells
+        Cells of the split; None before training.
+    is_trained, n_epochs_trained, best_epoch, model_version
+        What was trained, and by which version of the model.
+    modality_weights, text_temperature
+        Weights of modalities and temperatures of texts; None before training.
+    n_cells
+        Number of cells that were registered.
+    history
+        Metric name -> data frame with one row per epoch; None before training.
+    """
+
+    system: str
+    layout: DataLayout
+    init_params: dict[str, Any]
+    weights: dict[str, torch.Tensor]
+    trained_cells: TrainedCells | None
+    is_trained: bool
+    n_epochs_trained: int
+    best_epoch: int
+    model_version: int | None
+    modality_weights: dict[str, float] | None
+    text_temperature: dict[str, float] | None
+    n_cells: int
+    history: history.History | None
+
+
+def write(folder: Path, saved: SavedModel, *, overwrite: bool, data: MuData | None) -> None:
+    """Write manifest, weights and, if given, the data; of several processes the first does.
+
+    Everything that may be refused happens before anything is written. The data follow the model, so
+    that a full disk does not lose a training.
+
+    Raises
+    ------
+    ConfigError
+        The folder is not empty and `overwrite` is False, or an option is no plain value.
+    OSError
+        The disk is full or cannot be written.
     """
     if not writes_files(f"the model {folder}"):
         return
     folder = folder.absolute()
     _check_target(folder, overwrite=overwrite)
-    if save_data and model.adata is None:
-        msg = (
-            "save_anndata=True saves the MuData of a model, and this one holds none. Leave it out; "
-            "cells of a store on disk stay in the store, which load takes too."
-        )
-        raise ConfigError(msg)
-    model._check_if_trained(
-        warn=True, message="The model is not trained: what is saved are random weights."
-    )
     names = _free_names(folder)
-    manifest = {**_manifest(model), "files": names, "data": None}
+    manifest = {**_manifest(saved), "files": names, "data": None}
+    cells = saved.trained_cells
     tensors = {
-        "weights": {k: v.detach().cpu().contiguous() for k, v in model.module.state_dict().items()},
-        "splits": {} if model.trained_cells is None else model.trained_cells.to_tensors(),
+        "weights": {k: v.detach().cpu().contiguous() for k, v in saved.weights.items()},
+        "splits": {} if cells is None else cells.to_tensors(),
     }
     text = _as_text(manifest)
     with _folder_to_write(folder) as target:
@@ -72,8 +112,8 @@ def save(model: "TrainableModel", folder: Path, *, overwrite: bool, save_data: b
         _replace_text(target / MANIFEST, text)
     for name in {name for pair in FILES.values() for name in pair} - set(names.values()):
         (folder / name).unlink(missing_ok=True)
-    if save_data and model.adata is not None:
-        _save_data(model.adata, folder)
+    if data is not None:
+        _save_data(data, folder)
         _replace_text(folder / MANIFEST, _as_text({**manifest, "data": DATA}))
 
 
@@ -90,14 +130,10 @@ def _free_names(folder: Path) -> dict[str, str]:
     """Return names of files that the model in the folder, if there is one, does not have."""
     try:
         record = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-        used = set(record.get("files", _first_names()).values())
+        used = set(record.get("files", FIRST_NAMES).values())
     except (OSError, ValueError, AttributeError):
         used = set()
     return {key: next(name for name in pair if name not in used) for key, pair in FILES.items()}
-
-
-def _first_names() -> dict[str, str]:
-    return {key: pair[0] for key, pair in FILES.items()}
 
 
 @contextmanager
@@ -155,47 +191,87 @@ def _plain(value: Any) -> Any:
     raise ConfigError(msg)
 
 
-def _manifest(model: "TrainableModel") -> dict[str, Any]:
+def _manifest(saved: SavedModel) -> dict[str, Any]:
     return {
         "format": FORMAT,
-        "model": type(model).__name__,
+        "model": saved.system,
+        "model_version": saved.model_version,
         "versions": {name: version(name) for name in ("hzau-omics", "scvi-tools", "torch")},
-        "layout": model.layout.to_dict(),
-        "init_params": model.init_params_,
-        "is_trained": model.is_trained_,
-        "n_epochs_trained": model.n_epochs_trained_,
-        "best_epoch": model.best_epoch_,
-        "modality_weights": getattr(model, "modality_weights_", None),
-        "text_temperature": getattr(model, "text_temperature_", None),
-        "n_cells": int(model.summary_stats["n_cells"]),
-        "history": history_to_dict(model.history_),
+        "layout": saved.layout.to_dict(),
+        "init_params": saved.init_params,
+        "is_trained": saved.is_trained,
+        "n_epochs_trained": saved.n_epochs_trained,
+        "best_epoch": saved.best_epoch,
+        "modality_weights": saved.modality_weights,
+        "text_temperature": saved.text_temperature,
+        "n_cells": saved.n_cells,
+        "history": history.to_dict(saved.history),
     }
 
 
-def load[Model: "TrainableModel"](
-    cls: type[Model],
-    folder: Path,
-    data: MuData | DiskStore | Literal[False] | None,
-    *,
-    accelerator: str,
-) -> Model:
-    """Rebuild a model from its folder; see :meth:`TrainableModel.load`."""
+def read(folder: Path) -> SavedModel:
+    """Read a saved model.
+
+    Raises
+    ------
+    DataContractError
+        The folder is no saved model, or it is damaged, or of another format.
+
+    Warns
+    -----
+    HzauWarning
+        An earlier version saved the model without the names of its cells.
+    """
     manifest = read_manifest(folder)
-    if manifest["model"] != cls.__name__:
-        msg = f"{folder} holds a {manifest['model']}, not a {cls.__name__}. Load it as that class."
-        raise DataContractError(msg)
-    layout = DataLayout.from_dict(manifest["layout"])
-    registry = registry_of(cls.__name__, layout, manifest["n_cells"])
-    model = cls(None, registry=registry, **manifest["init_params"])
-    _load_weights(model, folder / manifest["files"]["weights"])
-    _restore(model, manifest, folder / manifest["files"]["splits"])
-    if data is None and manifest.get("data") is not None:
-        data = _read_data(folder / manifest["data"])
-    if data is not None and data is not False:
-        model._attach(data)
-    if accelerator != "cpu" and torch.cuda.is_available():
-        model.to_device("cuda")
-    return model
+    files = {key: folder / name for key, name in manifest["files"].items()}
+    with blaming(files["weights"]):
+        weights = load_file(files["weights"])
+    with blaming(files["splits"]):
+        cells = TrainedCells.from_tensors(load_file(files["splits"]))
+    if manifest["is_trained"] and cells is None:
+        warnings.warn(
+            "The model was saved by an earlier version, which kept no names of cells: its split "
+            "into training and validation cells is dropped.",
+            HzauWarning,
+            stacklevel=3,
+        )
+    return SavedModel(
+        system=manifest["model"],
+        layout=DataLayout.from_dict(manifest["layout"]),
+        init_params=manifest["init_params"],
+        weights=with_present_names(weights),
+        trained_cells=cells,
+        is_trained=bool(manifest["is_trained"]),
+        n_epochs_trained=int(manifest.get("n_epochs_trained", 0)),
+        best_epoch=int(manifest.get("best_epoch", -1)),
+        model_version=manifest.get("model_version"),
+        modality_weights=manifest.get("modality_weights"),
+        text_temperature=manifest.get("text_temperature"),
+        n_cells=int(manifest["n_cells"]),
+        history=history.from_dict(manifest["history"]),
+    )
+
+
+def read_data(folder: Path) -> MuData | None:
+    """Read the MuData that was saved beside a model; None if there is none.
+
+    Raises
+    ------
+    DataContractError
+        It cannot be read.
+    """
+    name = read_manifest(folder).get("data")
+    if name is None:
+        return None
+    path = folder / name
+    try:
+        return read_h5mu(path)
+    except Exception as error:
+        msg = (
+            f"The data saved beside the model, {path}, cannot be read: {error}. Restore them from "
+            "a copy, or load the model with other data, or with adata=False."
+        )
+        raise DataContractError(msg) from error
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
@@ -208,7 +284,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     """
     path = folder / MANIFEST
     if not path.is_file():
-        raise _no_model(folder, _first_names())
+        raise _no_model(folder, FIRST_NAMES)
     try:
         manifest = json.loads(path.read_text(encoding="utf-8"))
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
@@ -218,12 +294,12 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         version_found = manifest.get("format") if isinstance(manifest, dict) else None
         msg = (
             f"{path} has format {version_found!r}; this version reads formats "
-            f"{' and '.join(map(str, READABLE))}. Load it with the version that saved it, or train "
+            f"{', '.join(map(str, READABLE))}. Load it with the version that saved it, or train "
             "again."
         )
         raise DataContractError(msg)
     if manifest["format"] == 7:
-        manifest = {**manifest, "files": _first_names()}
+        manifest = {**manifest, "files": FIRST_NAMES}
     missing = REQUIRED - set(manifest)
     if missing:
         msg = f"{path} lacks {sorted(missing)}. Restore it from a copy, or train again."
@@ -241,31 +317,8 @@ def _no_model(folder: Path, files: dict[str, str]) -> DataContractError:
     )
 
 
-def _read_data(path: Path) -> MuData:
-    try:
-        return read_h5mu(path)
-    except Exception as error:
-        msg = (
-            f"The data saved beside the model, {path}, cannot be read: {error}. Restore them from "
-            "a copy, or load the model with other data, or with adata=False."
-        )
-        raise DataContractError(msg) from error
-
-
-def load_registry(folder: Path) -> dict[str, Any]:
-    """Return the scvi-tools registry of a saved model."""
-    manifest = read_manifest(folder)
-    layout = DataLayout.from_dict(manifest["layout"])
-    return registry_of(manifest["model"], layout, manifest["n_cells"])
-
-
-def _load_weights(model: "TrainableModel", path: Path) -> None:
-    with _naming(path):
-        model.module.load_state_dict(load_file(path))
-
-
 @contextmanager
-def _naming(path: Path) -> Iterator[None]:
+def blaming(path: Path) -> Iterator[None]:
     """Name the file that is to blame for what safetensors or torch refuse."""
     try:
         yield
@@ -275,59 +328,3 @@ def _naming(path: Path) -> Iterator[None]:
             f"{str(error).splitlines()[0]}. Restore it from a copy, or train again."
         )
         raise DataContractError(msg) from error
-
-
-def _restore(model: "TrainableModel", manifest: dict[str, Any], splits: Path) -> None:
-    model.is_trained_ = bool(manifest["is_trained"])
-    model.n_epochs_trained_ = int(manifest.get("n_epochs_trained", 0))
-    model.best_epoch_ = int(manifest.get("best_epoch", -1))
-    if manifest.get("modality_weights") is not None:
-        model.modality_weights_ = {k: float(v) for k, v in manifest["modality_weights"].items()}
-    if manifest.get("text_temperature") is not None:
-        model.text_temperature_ = {k: float(v) for k, v in manifest["text_temperature"].items()}
-    with _naming(splits):
-        model.trained_cells = TrainedCells.from_tensors(load_file(splits))
-    if model.is_trained_ and model.trained_cells is None:
-        warnings.warn(
-            "The model was saved by an earlier version, which kept no names of cells: its split "
-            "into training and validation cells is dropped.",
-            HzauWarning,
-            stacklevel=4,
-        )
-    model.history_ = history_from_dict(manifest["history"])
-    model._model_summary_string = model._describe()
-
-
-def extend_history(
-    former: dict[str, pd.DataFrame] | None, new: dict[str, pd.DataFrame], offset: int
-) -> dict[str, pd.DataFrame]:
-    """Append the epochs of another run to a history, in place of epochs that it repeats."""
-    result = {}
-    for name, frame in new.items():
-        later = pd.DataFrame(frame).astype(float)
-        later.index = pd.Index(frame.index.to_numpy(dtype=np.int64) + offset, name="epoch")
-        earlier = (former or {}).get(name)
-        if earlier is not None:
-            later = pd.concat([earlier[earlier.index < later.index[0]], later])
-        result[name] = later
-    return {**(former or {}), **result}
-
-
-def history_to_dict(history: dict[str, pd.DataFrame] | None) -> dict[str, Any] | None:
-    """Return a history as plain values."""
-    if history is None:
-        return None
-    return {
-        name: {"epoch": frame.index.tolist(), "value": frame.iloc[:, 0].astype(float).tolist()}
-        for name, frame in history.items()
-    }
-
-
-def history_from_dict(record: dict[str, Any] | None) -> dict[str, pd.DataFrame] | None:
-    """Build a history from `history_to_dict`'s result."""
-    if record is None:
-        return None
-    return {
-        name: pd.DataFrame({name: column["value"]}, index=pd.Index(column["epoch"], name="epoch"))
-        for name, column in record.items()
-    }

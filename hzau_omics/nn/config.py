@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass, field
 
+PRIOR_FAILED = 0.1
+"""Share of failed measurements that reliability assumes before it sees any."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class ModalityConfig:
@@ -55,7 +58,7 @@ class NetworkConfig:
     """
 
     modalities: tuple[ModalityConfig, ...]
-    n_latent: int = 20
+    n_latent: int = 50
     n_hidden: int = 256
     n_layers: int = 1
     dropout: float = 0.0

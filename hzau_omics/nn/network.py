@@ -1,4 +1,4 @@
-"""The multimodal VAE: encoders, experts, pool and decoders put together."""
+"""The multimodal VAE: encoders, experts, pool, reliability model and decoders put together."""
 
 from collections.abc import Sequence
 from typing import NamedTuple, cast
@@ -9,22 +9,22 @@ from torch import Tensor, nn
 
 from hzau_omics.minibatch import Minibatch, Observed, SparseEntries
 from hzau_omics.nn.config import NetworkConfig
-from hzau_omics.nn.decoding.decoder import ModalityDecoder, log_of_total
+from hzau_omics.nn.decoding.decoder import ModalityDecoder
+from hzau_omics.nn.decoding.library import log_of_total
 from hzau_omics.nn.decoding.likelihoods.base import DecoderContext
 from hzau_omics.nn.layers import HiddenStack
 from hzau_omics.nn.posterior.expert import SubsetExperts
 from hzau_omics.nn.posterior.gaussian import DiagonalGaussian
 from hzau_omics.nn.posterior.pools import POOLS, Posterior
 from hzau_omics.nn.posterior.subsets import SubsetFamily
-from hzau_omics.nn.reliability.model import Judge
-from hzau_omics.nn.scoring.explained import Explained
+from hzau_omics.nn.reliability.model import ReliabilityModel
 
 MIN_SPARSE = 128
 """Features from which on a sparse product takes less time than a dense one."""
 
 
 class Encoded(NamedTuple):
-    """What is known of cells before any subset is chosen.
+    """What encoders make of cells, before any subset of modalities is chosen.
 
     Attributes
     ----------
@@ -33,7 +33,7 @@ class Encoded(NamedTuple):
     experts
         Every expert.
     reliability
-        Log odds that each measurement can be trusted (cell, modality); None without a gate.
+        Log odds of each measurement's reliability (cell, modality); None without heads.
     """
 
     hidden: list[Tensor]
@@ -48,8 +48,32 @@ class Reconstruction(NamedTuple):
     library_log_prob: Float[Tensor, " cell"]
 
 
+class Decoded(NamedTuple):
+    """One modality decoded for some rows of a minibatch, beside what was measured.
+
+    Attributes
+    ----------
+    decoder
+        The modality's decoder.
+    hidden
+        Its hidden features (row, hidden).
+    context
+        What its likelihood needs beside these.
+    observed
+        The measured values.
+    library_log_prob
+        Log density of the log of the total counts, in nats; 0 without a library.
+    """
+
+    decoder: ModalityDecoder
+    hidden: Float[Tensor, "row hidden"]
+    context: DecoderContext
+    observed: Observed
+    library_log_prob: Float[Tensor, " row"]
+
+
 class MultimodalVAE(nn.Module):
-    """Modality encoders, subset experts, a pool (HZAU-VAE: a gate's, 10-10) and decoders."""
+    """Modality encoders, subset experts, a pool, a reliability model and decoders."""
 
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__()
@@ -82,12 +106,12 @@ class MultimodalVAE(nn.Module):
             corrects=make_pool.builds_on_singles,
         )
         self.pool = make_pool(self.family, widths)
-        self.judge = Judge(
+        self.reliability = ReliabilityModel(
             [m.n_features for m in config.modalities],
             config.n_covariates,
             n_batches=config.n_batches,
             dropout=config.dropout,
-            learns=make_pool.weighs_reliability,
+            with_heads=make_pool.weighs_reliability,
         )
         self.decoders = nn.ModuleList(ModalityDecoder(m, config) for m in config.modalities)
         conditions = [i for i, m in enumerate(config.modalities) if m.name in config.condition]
@@ -104,7 +128,7 @@ class MultimodalVAE(nn.Module):
             }
         )
         for i in conditions:
-            # Only its likelihood is asked, how values go into an encoder.
+            # Conditions are not decoded: only their likelihood's encoder input is used.
             self.decoder(i).requires_grad_(requires_grad=False)
         self.membership: Tensor
         self.register_buffer("membership", self.family.membership(), persistent=False)
@@ -160,14 +184,14 @@ class MultimodalVAE(nn.Module):
         inputs = self._encoder_inputs(batch)
         hidden = [encoder(x, covariates) for encoder, x in zip(self.encoders, inputs, strict=True)]
         reliability = None
-        if self.judge.learns:
-            reliability = self.judge(inputs, covariates)
+        if self.reliability.has_heads:
+            reliability = self.reliability(inputs, covariates)
         return Encoded(hidden, self.experts(hidden), reliability)
 
-    def judged(self, batch: Minibatch, modality: int) -> Float[Tensor, " cell"]:
-        """Return the log odds that measurements can be trusted, for heads to learn them."""
+    def head_log_odds(self, batch: Minibatch, modality: int) -> Float[Tensor, " cell"]:
+        """Return the log odds of one modality's reliability head, to train it."""
         x = self._encoder_input(modality, batch)
-        return self.judge.of_modality(modality, x, self.covariates(batch))
+        return self.reliability.head_log_odds(modality, x, self.covariates(batch))
 
     def _encoder_inputs(self, batch: Minibatch) -> list[Tensor | SparseEntries]:
         return [self._encoder_input(i, batch) for i in range(len(self.modalities))]
@@ -177,12 +201,12 @@ class MultimodalVAE(nn.Module):
         likelihood = self.decoder(modality).likelihood
         sparse = batch.sparse.get(name)
         if sparse is not None and likelihood.keeps_zeros and likelihood.n_features >= MIN_SPARSE:
-            # Only what was measured has entries: there is nothing to mask.
+            # Unmeasured values have no entries: there is nothing to mask.
             return sparse._replace(value=likelihood.encoder_input(sparse.value))
-        seen = batch.present[:, modality : modality + 1]
+        measured = batch.present[:, modality : modality + 1]
         if name in batch.feature_mask:
-            seen = seen & batch.feature_mask[name]
-        return torch.where(seen, likelihood.encoder_input(batch.x[name]), 0.0)
+            measured = measured & batch.feature_mask[name]
+        return torch.where(measured, likelihood.encoder_input(batch.x[name]), 0.0)
 
     def infer(self, encoded: Encoded, present: Bool[Tensor, "*subset cell modality"]) -> Posterior:
         """Pool the experts of the modalities in `present` into one posterior.
@@ -210,16 +234,16 @@ class MultimodalVAE(nn.Module):
         """Log likelihood of one modality of the cells `cells` (indices into `batch`) given `z`.
 
         The indices are in the processor's memory. Every cell must have the modality. Unmeasured
-        features count nothing. `seen` says whether the posterior behind `z` saw the modality; None
+        features do not count. `seen` says whether the posterior behind `z` saw the modality; None
         if it always did.
         """
-        decoder, decoded = self._decoded(z, batch, cells, modality, seen=seen)
-        log_prob = decoder.likelihood.cell_log_prob(
+        decoded = self.decode(z, batch, cells, modality, seen=seen)
+        log_prob = decoded.decoder.likelihood.cell_log_prob(
             decoded.hidden, decoded.context, decoded.observed
         )
         return Reconstruction(log_prob, decoded.library_log_prob)
 
-    def explained(
+    def decode(
         self,
         z: Float[Tensor, "row latent"],
         batch: Minibatch,
@@ -227,14 +251,8 @@ class MultimodalVAE(nn.Module):
         modality: int,
         *,
         seen: Bool[Tensor, " row"] | None = None,
-    ) -> Explained:
-        """Say how well `z` explains one modality of the cells `cells`, all of which have it."""
-        decoder, decoded = self._decoded(z, batch, cells, modality, seen=seen)
-        return Explained(decoder, decoded.hidden, decoded.context, decoded.observed)
-
-    def _decoded(
-        self, z: Tensor, batch: Minibatch, cells: Tensor, modality: int, *, seen: Tensor | None
-    ) -> tuple[ModalityDecoder, "_Decoded"]:
+    ) -> Decoded:
+        """Decode one modality of the cells `cells`; parameters as in :meth:`reconstruct`."""
         decoder = self.decoder(modality)
         observed = batch.observed(self.modalities[modality], cells)
         index = cells.to(z.device, non_blocking=True)
@@ -253,7 +271,7 @@ class MultimodalVAE(nn.Module):
             feature_mask=observed.mask,
             seen=None if seen is None else seen.unsqueeze(-1),
         )
-        return decoder, _Decoded(hidden, context, observed, library_log_prob)
+        return Decoded(decoder, hidden, context, observed, library_log_prob)
 
     def log_likelihoods(
         self,
@@ -275,10 +293,3 @@ class MultimodalVAE(nn.Module):
             found = self.reconstruct(chosen.flatten(0, -2), batch, of, m).log_prob
             result[..., row, m] = found.view(chosen.shape[:-1])
         return result
-
-
-class _Decoded(NamedTuple):
-    hidden: Tensor
-    context: DecoderContext
-    observed: Observed
-    library_log_prob: Tensor

@@ -19,7 +19,7 @@ from hzau_omics.model.answers.results import MultimodalModel
 from hzau_omics.model.answers.text_results import TextModel
 from hzau_omics.model.scvi_contract.inherited import InheritedMethods
 from hzau_omics.model.training.config import TrainingPlanConfig
-from hzau_omics.nn.objective.loss import ObjectiveConfig
+from hzau_omics.nn.objective.config import ObjectiveConfig
 
 COUNT = [0, -1, None, True, 2.0, "2", np.nan, [2], np.float32(2)]
 SEED = [-1, True, 0.5, "0", 2**63, [1]]

@@ -190,7 +190,7 @@ def test_what_another_model_wrote_does_not_stay_beside_the_new_results(mdata, fi
     for part in (mdata, *mdata.mod.values()):
         part.obsm["hzau_reliability"] = np.zeros((part.n_obs, 1))
     mdata.obs["hzau_suspicious"] = "rna"
-    assert not model.judges_reliability
+    assert not model.is_reliability_calibrated
     model.annotate(mdata)
     for part in (mdata, *mdata.mod.values()):
         assert {"X_hzau", "hzau_gate"} <= set(part.obsm)

@@ -15,7 +15,8 @@ import hzau_omics as ho
 from hzau_omics.errors import ConfigError
 from hzau_omics.model import HZAUVAE
 from hzau_omics.model.training.data import MinibatchLoader, MosaicDataModule, Share
-from hzau_omics.nn.objective.loss import ObjectiveConfig, sub_sampled_objective
+from hzau_omics.nn.objective.config import ObjectiveConfig
+from hzau_omics.nn.objective.loss import sub_sampled_objective
 
 SCRIPT = Path(__file__).parent / "scripts" / "two_processes.py"
 

@@ -10,7 +10,8 @@ from hzau_omics.errors import ConfigError
 from hzau_omics.minibatch import Minibatch
 from hzau_omics.model.answers import scores as likelihood_scores
 from hzau_omics.model.training.config import TrainingPlanConfig
-from hzau_omics.nn.objective.loss import ObjectiveConfig, sub_sampled_objective
+from hzau_omics.nn.objective.config import ObjectiveConfig
+from hzau_omics.nn.objective.loss import sub_sampled_objective
 from hzau_omics.nn.posterior.gaussian import DiagonalGaussian, kl_divergence, kl_to_prior
 
 PAIR = {"rna": "nb", "adt": "nb"}

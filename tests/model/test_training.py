@@ -391,10 +391,10 @@ def test_an_interrupted_model_resumes_itself(mdata, fit, quick, tmp_path):
 def test_a_failed_call_leaves_the_calibration_as_it_was(fit, mdata, quick, monkeypatch):
     model = fit(mdata)
     for m in range(2):
-        model.module.decoder(m).log_widening.fill_(0.5 + m)
+        model.module.decoder(m).log_inflation.fill_(0.5 + m)
     with pytest.raises(ConfigError, match="Cannot train with"):
         model.train(**{**quick, "accelerator": "abacus"})
-    assert [float(model.module.decoder(m).log_widening) for m in range(2)] == [0.5, 1.5]
+    assert [float(model.module.decoder(m).log_inflation) for m in range(2)] == [0.5, 1.5]
 
 
 def test_the_best_epoch_counts_all_calls(fit, mdata, quick):

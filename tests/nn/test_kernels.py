@@ -20,7 +20,8 @@ from hzau_omics.nn.kernels import bernoulli, bernoulli_log_prob, nb_log_prob, sp
 from hzau_omics.nn.kernels.negative_binomial import compiled_rows, tensor_rows
 from hzau_omics.nn.layers import FeatureMap
 from hzau_omics.nn.objective import loss as objective_module
-from hzau_omics.nn.objective.loss import ObjectiveConfig, sub_sampled_objective
+from hzau_omics.nn.objective.config import ObjectiveConfig
+from hzau_omics.nn.objective.loss import sub_sampled_objective
 
 
 def problem(n_rows=7, n_features=30, n_kinds=3, *, seed=0, scale=2.0, density=0.2):
@@ -113,7 +114,7 @@ def test_torch_keeps_its_number_of_threads():
     program = """
 import numba, torch
 from hzau_omics.minibatch import SparseEntries
-from hzau_omics.nn.fused import nb_log_prob
+from hzau_omics.nn.kernels import nb_log_prob
 
 torch.set_num_threads(2)
 x, one = torch.ones(8, 5), torch.ones(8, 1)
@@ -224,7 +225,7 @@ def test_the_objective_is_the_same_from_sparse_and_from_dense(
 ):
     if not narrow:
         monkeypatch.setattr(network_module, "MIN_SPARSE", 1)
-        monkeypatch.setattr(objective_module, "WIDE", 1)
+        monkeypatch.setattr(objective_module, "MIN_WIDE_DECODING", 1)
     network = make_network(*likelihoods, **options)
     for decoder, config in zip(network.decoders, network.config.modalities, strict=True):
         decoder.fit_scale(torch.rand(50, config.n_features))

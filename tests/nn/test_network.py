@@ -7,8 +7,9 @@ import torch
 from torch.testing import assert_close
 
 from hzau_omics.minibatch import Minibatch
-from hzau_omics.nn.decoding.decoder import log_total
-from hzau_omics.nn.objective.loss import ObjectiveConfig, sub_sampled_objective
+from hzau_omics.nn.decoding.library import log_total
+from hzau_omics.nn.objective.config import ObjectiveConfig
+from hzau_omics.nn.objective.loss import sub_sampled_objective
 
 THREE = ("nb", "nb_mixture", "bernoulli")
 COVARIATES = {"n_batches": 2, "n_categories": (3, 2), "n_continuous": 2}
@@ -111,7 +112,7 @@ def test_everything_learns_under_the_default_objective(make_network, make_batch,
     # So do corrections of what the single experts have seen.
     waiting |= {n for n in first if n.startswith("experts.trunks.")}
     # Reliability is learned from failures, of which there are none here.
-    judging = {n for n in first if n.startswith("judge.")}
+    judging = {n for n in first if n.startswith("reliability.")}
     still = {name for name, gradient in first.items() if not gradient.any()}
     assert still == waiting | judging
     torch.optim.SGD(network.parameters(), lr=1e-2).step()

@@ -14,7 +14,7 @@ from hzau_omics.data import DataLayout
 from hzau_omics.data.columns.category import text_of
 from hzau_omics.errors import DataContractError
 from hzau_omics.minibatch import Minibatch
-from hzau_omics.nn.decoding.decoder import log_total
+from hzau_omics.nn.decoding.library import log_total
 from hzau_omics.nn.decoding.likelihoods import Parameters
 from hzau_omics.nn.network import MultimodalVAE
 
@@ -188,8 +188,8 @@ class ModalityPredictor:
         if library is not None and log_library is None:
             log_library = library.mean
             if decoder.library_is_observed:
-                widened = library.widened(decoder.log_widening)
-                log_library = widened.sample(generator, noise=library_noise)
+                inflated = library.inflated(decoder.log_inflation)
+                log_library = inflated.sample(generator, noise=library_noise)
             if seen is not None and decoder.library_is_observed:
                 share = self._share_of_own_panel(decode, batch, mask)
                 known = seen.unsqueeze(-1) & (share > MIN_SHARE)

@@ -16,16 +16,16 @@ AGREEMENT_KINDS = ("score", "pvalue")
 def reliability(session: InferenceSession) -> pd.DataFrame:
     """Return the probability that each measurement can be trusted, NaN where there is none."""
     network = session.network
-    if not network.judge.learns:
+    if not network.reliability.has_heads:
         msg = (
             "Reliability is judged beside the gate of HZAU-VAE, which this model does not have. "
             "Take HZAUVAE with pool='gate'."
         )
         raise ConfigError(msg)
-    if not network.judge.is_trained:
+    if not network.reliability.is_calibrated:
         lack = (
             "validation cells to calibrate it with: train with train_size < 1"
-            if network.judge.is_taught
+            if network.reliability.heads_are_trained
             else "failed measurements: train with plan_kwargs={'corruption': 0.1} (the default)"
         )
         msg = f"Reliability cannot be judged. This model has seen no {lack}."
@@ -33,7 +33,7 @@ def reliability(session: InferenceSession) -> pd.DataFrame:
     values = np.full((len(session), len(network.modalities)), np.nan, np.float32)
     with evaluating(network):
         for rows, batch in session.minibatches():
-            log_odds = network.judge.log_odds(gather_evidence(network, batch))
+            log_odds = network.reliability.log_odds(gather_evidence(network, batch))
             values[rows] = torch.sigmoid(log_odds).cpu().numpy()
     return pd.DataFrame(values, index=session.obs_names, columns=list(network.modalities))
 
@@ -52,7 +52,7 @@ def agreement(session: InferenceSession, *, kind: str) -> pd.DataFrame:
         for rows, batch in session.minibatches():
             found = pair_agreement(network, batch)
             values[rows] = found.cpu().numpy()
-            p = network.judge.agreement_p_value(found, batch.batch)
+            p = network.reliability.agreement_p_value(found, batch.batch)
             p_values[rows] = p.cpu().numpy()
     columns = [f"{names[a]}|{names[b]}" for a, b in pairs]
     both = [session.store.present[session.cells][:, pair].all(-1).any() for pair in pairs]
@@ -65,7 +65,7 @@ def agreement(session: InferenceSession, *, kind: str) -> pd.DataFrame:
         raise ConfigError(msg)
     if kind == "score":
         return pd.DataFrame(-values, index=session.obs_names, columns=columns)
-    if not network.judge.agreement.is_fitted.any():
+    if not network.reliability.agreement.is_fitted.any():
         msg = (
             "p-values compare with validation cells that have both modalities, at least 25. This "
             "model has none. Train with train_size < 1, or take kind='score'."

@@ -15,7 +15,7 @@ from hzau_omics.data import CellStore, DataLayout
 from hzau_omics.errors import ConfigError
 from hzau_omics.minibatch import Minibatch
 from hzau_omics.nn.network import Encoded, MultimodalVAE
-from hzau_omics.nn.objective.loss import ObjectiveConfig
+from hzau_omics.nn.objective.config import ObjectiveConfig
 from hzau_omics.nn.posterior.pools import ExactPool, Posterior
 
 

@@ -103,23 +103,6 @@ class InheritedMethods(BaseModelClass):
 
     @staticmethod
     @override
-    def load_registry(dir_path: str | Path, prefix: str | None = None) -> dict[str, Any]:
-        """Return the registry of a saved model, without its weights.
-
-        Raises
-        ------
-        DataContractError
-            The folder is no saved model.
-        """
-        from hzau_omics.model.persistence import load_registry
-
-        if prefix is not None:
-            msg = f"A model is saved as a folder of its own, without a prefix. Received {prefix!r}."
-            raise ConfigError(msg)
-        return load_registry(Path(dir_path))
-
-    @staticmethod
-    @override
     def view_setup_args(dir_path: str | Path, prefix: str | None = None) -> None:
         """Print how the data of a saved model were set up."""
         _print_setup(InheritedMethods.load_registry(dir_path, prefix))

@@ -15,7 +15,7 @@ from hzau_omics.checks import (
 )
 from hzau_omics.errors import ConfigError
 from hzau_omics.messages import did_you_mean
-from hzau_omics.nn.objective.loss import ObjectiveConfig
+from hzau_omics.nn.objective.config import ObjectiveConfig
 
 TARGET_STEPS, MAX_STEPS = 1500, 50_000
 MOSAIC_ALIGNMENT = 5.0

@@ -14,7 +14,8 @@ from hzau_omics.minibatch import Minibatch
 from hzau_omics.model.training.config import TrainingPlanConfig
 from hzau_omics.nn.kernels.precision import has_bfloat16, wide_products
 from hzau_omics.nn.network import MultimodalVAE
-from hzau_omics.nn.objective.loss import ObjectiveConfig, ObjectiveTerms, sub_sampled_objective
+from hzau_omics.nn.objective.config import ObjectiveConfig
+from hzau_omics.nn.objective.loss import ObjectiveTerms, sub_sampled_objective
 from hzau_omics.nn.reliability.corruption import Corruptor
 
 AVERAGE_EVERY = 8

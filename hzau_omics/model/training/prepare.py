@@ -7,8 +7,8 @@ import torch
 from numpy.typing import NDArray
 
 from hzau_omics.data import CellStore
-from hzau_omics.nn.decoding.balance import balanced_weights, null_nll
 from hzau_omics.nn.network import MultimodalVAE
+from hzau_omics.nn.objective.weights import balanced_weights, null_nll
 
 SAMPLE_SIZE = 1000
 

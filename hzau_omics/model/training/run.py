@@ -28,7 +28,6 @@ from hzau_omics.checks import (
     unwrap,
 )
 from hzau_omics.errors import ConfigError, DataContractError
-from hzau_omics.model.training.after.intervals import reset_calibration
 from hzau_omics.model.training.callbacks import MONITOR, BestWeights, GracefulStop, NaNGuard
 from hzau_omics.model.training.data import MosaicDataModule
 from hzau_omics.model.training.plan import TrainingPlan
@@ -140,8 +139,6 @@ class RunResult:
         Metric name -> data frame with one row per epoch.
     best_epoch
         Epoch whose weights were kept; -1 without a validation split (then the last ones).
-    interrupted
-        Whether the user stopped it.
     failure
         Why cells could not be read any more; None if they could.
     device
@@ -150,7 +147,6 @@ class RunResult:
 
     history: dict[str, pd.DataFrame]
     best_epoch: int
-    interrupted: bool
     failure: DataContractError | None
     device: torch.device
 
@@ -174,7 +170,6 @@ def run_training(
     before()
     failure: DataContractError | None = None
     interrupted = False
-    reset_calibration(plan.network)
     with _rank_of(trainer), torch.random.fork_rng(), warnings.catch_warnings():
         for harmless in HARMLESS:
             warnings.filterwarnings("ignore", message=f".*{harmless}")
@@ -195,7 +190,7 @@ def run_training(
             "Training was interrupted in epoch %d; what was trained is kept.",
             trainer.current_epoch,
         )
-    return RunResult(history, best.best_epoch, interrupted, failure, trainer.strategy.root_device)
+    return RunResult(history, best.best_epoch, failure, trainer.strategy.root_device)
 
 
 def _history(trainer: Trainer) -> dict[str, pd.DataFrame]:

@@ -1,4 +1,4 @@
-"""Failed measurements in a training step: what is inferred from them, and who learns from it."""
+"""Corrupted measurements in a training step: what is inferred from them, and who learns from it."""
 
 from functools import partial
 from typing import NamedTuple
@@ -8,59 +8,58 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from hzau_omics.minibatch import Minibatch
-from hzau_omics.nn.network import Encoded, MultimodalVAE
+from hzau_omics.nn.network import MultimodalVAE
 from hzau_omics.nn.posterior.gaussian import DiagonalGaussian
 from hzau_omics.nn.reliability.corruption import Corrupted, Corruptor
 
 
-class WithFailures(NamedTuple):
-    """What is inferred where some cells were shown with a failed measurement.
+class WithCorruption(NamedTuple):
+    """Posteriors, where some cells were encoded with a corrupted measurement.
 
     Attributes
     ----------
     pooled
-        Posteriors (subset, cell, latent), the first subset being all that a cell has.
+        Posteriors (subset, cell, latent); the first subset is the joint one.
     intact
-        1 for cells that were shown as they are, 0 for the others; in the processor's memory.
+        1 for cells that were encoded as they are, 0 for the others; in the processor's memory.
     """
 
     pooled: DiagonalGaussian
     intact: Float[Tensor, " cell"]
 
 
-def with_failures(
+def with_corruption(
     network: MultimodalVAE,
     batch: Minibatch,
     pooled: DiagonalGaussian,
     *,
     corruptor: Corruptor | None,
     subset: Bool[Tensor, "cell modality"],
-) -> WithFailures:
-    """Replace the joint posterior of some cells by what is inferred from failed measurements.
+) -> WithCorruption:
+    """Replace the joint posterior of some cells by what is inferred from corrupted measurements.
 
-    All learn from these, in the joint term alone: the gate whom to trust, and experts to keep what
-    a failed measurement still tells. `subset` is what joint posteriors are inferred from, in the
-    processor's memory; without `corruptor` nothing fails.
+    Only the joint term learns from these: the gate learns which measurement to trust, and experts
+    to keep what a failed measurement still tells. `subset` is what joint posteriors are inferred
+    from, in the processor's memory; without `corruptor` nothing is corrupted.
     """
     intact = torch.ones(len(batch))
     corrupted = None if corruptor is None else corruptor(batch)
     if corrupted is None:
-        return WithFailures(pooled, intact)
-    again = network.encode(corrupted.batch)
+        return WithCorruption(pooled, intact)
     intact[corrupted.cells] = 0
-    return WithFailures(_replaced(network, again, pooled, corrupted, subset), intact)
+    return WithCorruption(_replaced(network, pooled, corrupted, subset), intact)
 
 
 def _replaced(
     network: MultimodalVAE,
-    again: Encoded,
     pooled: DiagonalGaussian,
     corrupted: Corrupted,
     subset: Bool[Tensor, "cell modality"],
 ) -> DiagonalGaussian:
-    """Put the joint posteriors of some cells in the place of those of clean measurements."""
+    """Put the posteriors of corrupted cells in place of their clean joint posteriors."""
     on_device = partial(torch.Tensor.to, device=pooled.mean.device, non_blocking=True)
-    found = network.infer_term(again, on_device(subset[corrupted.cells])).q
+    encoded = network.encode(corrupted.batch)
+    found = network.infer_term(encoded, on_device(subset[corrupted.cells])).q
     rows = on_device(corrupted.cells)
     parts = (
         torch.cat([old[:1].index_copy(1, rows, new.unsqueeze(0)), old[1:]])

@@ -1,4 +1,4 @@
-"""The gate W_psi: how much the pool listens to each expert of a cell."""
+"""The gate W_psi: the weight of each expert of a cell."""
 
 import torch
 from jaxtyping import Bool, Float
@@ -13,7 +13,7 @@ class Gate(nn.Module):
 
     def __init__(self, n_hidden: list[int], n_experts: int, *, n_gate: int = 64) -> None:
         super().__init__()
-        # A map per modality: a cell's are computed once, whatever subsets are then looked at.
+        # One linear map per modality: computed once per cell, and reused for all subsets.
         self.maps = nn.ModuleList(nn.Linear(n, n_gate, bias=False) for n in n_hidden)
         self.presence = nn.Linear(len(n_hidden), n_gate)
         self.finish = nn.Sequential(nn.LayerNorm(n_gate), nn.SiLU())
@@ -26,7 +26,7 @@ class Gate(nn.Module):
         hidden: list[Float[Tensor, "cell _"]],
         present: Bool[Tensor, "*subset cell modality"],
     ) -> Float[Tensor, "*subset cell expert"]:
-        """Return unmasked logits; what absent modalities would say is zeroed first."""
+        """Return unmasked logits; the features of absent modalities are zeroed first."""
         mapped = torch.stack([m(h) for m, h in zip(self.maps, hidden, strict=True)], dim=1)
         seen = torch.where(present.unsqueeze(-1), mapped, 0.0).sum(-2)
         logits: Tensor = self.logits(self.finish(seen + self.presence(present.to(mapped.dtype))))

@@ -1,6 +1,6 @@
-"""Pools: how the experts of a cell become one posterior, as each system of the literature does it.
+"""Pools: how the experts of a cell become one posterior, one class per rule in the literature.
 
-A pool is asked for two things: the posterior that the model reports for what a cell has
+A pool gives two posteriors: the one that the model reports for the measured modalities of a cell
 (`forward`), and the one that a term of the objective infers from a subset (`term`). They differ
 only for mixtures, whose terms are their components.
 """
@@ -13,6 +13,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.nn.functional import softplus
 
+from hzau_omics.nn.config import PRIOR_FAILED
 from hzau_omics.nn.posterior.fusion import (
     consensus_of_experts,
     log_linear_pool,
@@ -24,11 +25,10 @@ from hzau_omics.nn.posterior.fusion import (
 from hzau_omics.nn.posterior.gate import Gate
 from hzau_omics.nn.posterior.gaussian import LOGVAR_RANGE, DiagonalGaussian
 from hzau_omics.nn.posterior.subsets import SubsetFamily, available_experts
-from hzau_omics.nn.reliability.head import PRIOR_FAILED
 
-HEED = 0.2 / math.log(2)
-"""So that reliability counts to the power of 0.2 before training: with a higher one, an expert that
-is not trusted has too little weight to learn how much of a failed measurement can be used."""
+TRUST_SCALE = 0.2 / math.log(2)
+"""Makes the power of reliability 0.2 before training. With a higher power, an expert that is not
+trusted has too little weight to learn what a failed measurement still tells."""
 
 NARROWER_THAN_PRIOR = (LOGVAR_RANGE[0], -0.01)
 """Log-variances of experts whose product is divided by priors (MVAE-Q): precisions above 1."""
@@ -38,7 +38,7 @@ CORRELATION = 0.4
 
 
 class Posterior(NamedTuple):
-    """The pooled posterior of each cell, and how it came about."""
+    """The pooled posterior of each cell, and the weights of its experts."""
 
     q: DiagonalGaussian
     log_weights: Float[Tensor, "*subset cell expert"]
@@ -63,9 +63,9 @@ class Pool(nn.Module):
 
     logvar_range = LOGVAR_RANGE
     weighs_reliability = False
-    """Whether experts count less the less their measurements can be trusted."""
+    """Whether the weight of an expert falls with the reliability of its measurements."""
     builds_on_singles = False
-    """Whether the expert of several modalities starts from what the single ones have seen."""
+    """Whether the expert of several modalities starts from the product of the single ones."""
 
     def __init__(self, family: SubsetFamily, n_hidden: list[int]) -> None:
         super().__init__()
@@ -75,7 +75,7 @@ class Pool(nn.Module):
     def available(
         self, present: Bool[Tensor, "*subset cell modality"]
     ) -> Bool[Tensor, "*subset cell expert"]:
-        """Return which experts stand for what a cell has."""
+        """Return which experts a cell can use: those of its measured modalities."""
         return available_experts(self.membership, present)
 
     def logits(
@@ -88,7 +88,7 @@ class Pool(nn.Module):
         return torch.zeros(shape, device=present.device)
 
     def trust(self, reliability: Float[Tensor, "cell modality"]) -> Float[Tensor, "cell expert"]:
-        """Return what log odds of reliability add to the logits."""
+        """Return what reliability (log odds) adds to the logits."""
         return torch.zeros(len(reliability), len(self.membership), device=reliability.device)
 
     def combine(
@@ -107,7 +107,7 @@ class Pool(nn.Module):
         present: Bool[Tensor, "*subset cell modality"],
         reliability: Float[Tensor, "cell modality"] | None = None,
     ) -> Posterior:
-        """Return the posterior of what each cell has; with a leading axis, of each subset."""
+        """Return the posterior given the modalities in `present`; with a leading axis, of each."""
         available = self.available(present)
         logits = self.logits(hidden, present)
         if reliability is not None and self.weighs_reliability:
@@ -127,23 +127,24 @@ class Pool(nn.Module):
 
 
 class LogLinearPool(Pool):
-    """Weighted geometric mean, the precision of which never exceeds the sharpest expert's.
+    """Weighted geometric mean of the experts.
 
-    So the expert of all that a cell has needs to be as sharp as all of it allows.
+    Its precision never exceeds that of the sharpest expert: the expert of all measured modalities
+    must be as sharp as all of them together allow.
     """
 
     builds_on_singles = True
 
 
 class UniformPool(LogLinearPool):
-    """Equal weights: what the gate starts from."""
+    """Equal weights, from which the gate starts."""
 
 
 class GatedPool(LogLinearPool):
     """A gate's weights per cell (HZAU-VAE, equation 10-10).
 
-    The weight of an expert is proportional to what the gate says times the probability that all its
-    measurements can be trusted, each to a power that is learned.
+    The weight of an expert is proportional to the gate's weight times the reliability of each of
+    its measurements, to a power that is learned per modality.
     """
 
     weighs_reliability = True
@@ -151,13 +152,13 @@ class GatedPool(LogLinearPool):
     def __init__(self, family: SubsetFamily, n_hidden: list[int]) -> None:
         super().__init__(family, n_hidden)
         self.gate = Gate(n_hidden, len(family))
-        self.heed = nn.Parameter(torch.zeros(len(n_hidden)))
+        self.trust_power = nn.Parameter(torch.zeros(len(n_hidden)))
 
     @override
     def trust(self, reliability: Tensor) -> Tensor:
-        # Relative to where heads start, so that training begins with the uniform pool.
+        # Relative to where heads start, so that training starts from the uniform pool.
         each = nn.functional.logsigmoid(reliability) - math.log(1 - PRIOR_FAILED)
-        return (HEED * softplus(self.heed) * each) @ self.membership.to(each.dtype).T
+        return (TRUST_SCALE * softplus(self.trust_power) * each) @ self.membership.to(each.dtype).T
 
     @override
     def logits(self, hidden: list[Tensor], present: Tensor) -> Tensor:
@@ -166,7 +167,7 @@ class GatedPool(LogLinearPool):
 
 
 class GlobalPool(LogLinearPool):
-    """Weights that all cells share: a gate that sees no cell."""
+    """Weights that all cells share: a gate without input."""
 
     def __init__(self, family: SubsetFamily, n_hidden: list[int]) -> None:
         super().__init__(family, n_hidden)

@@ -1,4 +1,4 @@
-"""How much of a measurement came from elsewhere: its own cell's profile against a mean one."""
+"""Ambient contamination: how much of a measurement came from its batch's mean profile."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -14,31 +14,31 @@ LEAST = 1e-7
 """Least share of a feature that can be told from none."""
 
 
-class Admixture(NamedTuple):
-    """What counts say of where they came from; higher = more from the cell.
+class Contamination(NamedTuple):
+    """Where counts came from; higher = more from the cell itself.
 
     Attributes
     ----------
     purity
-        1 minus the maximum-likelihood share of the counts that came from the foreign profile.
-    ratio
-        Log ratio of the expected profile to the foreign one, mean over counts, in nats.
+        1 minus the maximum-likelihood share of the counts that came from the ambient profile.
+    log_ratio
+        Log ratio of the expected profile to the ambient one, mean over counts, in nats.
     """
 
     purity: Float[Tensor, " cell"]
-    ratio: Float[Tensor, " cell"]
+    log_ratio: Float[Tensor, " cell"]
 
 
-class ForeignProfiles(nn.Module):
-    """Mean profile of each modality by batch: what a suspension gives to all of its cells."""
+class AmbientProfiles(nn.Module):
+    """Mean profile of each modality by batch: what a suspension adds to all of its cells."""
 
     def __init__(self, n_features: Sequence[int], n_batches: int) -> None:
         super().__init__()
         for m, n in enumerate(n_features):
             self.register_buffer(f"modality_{m}", torch.zeros(n_batches, n))
 
-    def learn(self, means: Sequence[Float[Tensor, "batch _"]]) -> None:
-        """Take the mean of every feature by batch, of each modality."""
+    def set(self, means: Sequence[Float[Tensor, "batch _"]]) -> None:
+        """Set the mean of every feature by batch, of each modality."""
         for m, mean in enumerate(means):
             self.get_buffer(f"modality_{m}").copy_(mean)
 
@@ -49,9 +49,9 @@ class ForeignProfiles(nn.Module):
         entries: SparseEntries,
         mask: Bool[Tensor, "cell feature"] | None,
     ) -> Float[Tensor, " entry"]:
-        """Return shares of the profile that cells of some batches could have taken in.
+        """Return the share of each entry's feature in the ambient profile of its cell's batch.
 
-        They are of all features, or of those in `mask`.
+        Shares are of all features, or of those in `mask`.
         """
         profile = self.get_buffer(f"modality_{modality}")
         total = profile.sum(-1)[batch]
@@ -61,31 +61,31 @@ class ForeignProfiles(nn.Module):
         return profile[batch[row], feature] / total.clamp_min(LEAST)[row]
 
 
-def admixture(
+def contamination(
     entries: SparseEntries,
     expected: Float[Tensor, " entry"],
-    foreign: Float[Tensor, " entry"],
-) -> Admixture:
-    """Split counts between what a model expects of the cell, and a foreign profile.
+    ambient: Float[Tensor, " entry"],
+) -> Contamination:
+    """Split counts between what a model expects of the cell and an ambient profile.
 
     Each count is drawn from the mixture of both profiles. The log likelihood is concave in the
-    share of the foreign one; its maximum is found by bisection. NaN where nothing was counted.
+    share of the ambient one; its maximum is found by bisection. NaN where nothing was counted.
 
     Parameters
     ----------
     entries
         Counts, or values that add up.
-    expected, foreign
+    expected, ambient
         Share of each entry's feature in both profiles.
 
     Examples
     --------
     >>> counts = SparseEntries.of(torch.tensor([[8.0, 8.0], [1.0, 3.0]]))
-    >>> own, foreign = torch.tensor([1.0, 0.0, 1.0, 0.0]), torch.tensor([0.0, 1.0, 0.0, 1.0])
-    >>> admixture(counts, own, foreign).purity.round(decimals=2)
+    >>> own, ambient = torch.tensor([1.0, 0.0, 1.0, 0.0]), torch.tensor([0.0, 1.0, 0.0, 1.0])
+    >>> contamination(counts, own, ambient).purity.round(decimals=2)
     tensor([0.5000, 0.2500])
     """
-    own, other = (share.clamp_min(LEAST) for share in (expected, foreign))
+    own, other = (share.clamp_min(LEAST) for share in (expected, ambient))
     n_cells = len(entries.start) - 1
     total = entries.total().squeeze(1)
     low, high = torch.zeros_like(total), torch.ones_like(total)
@@ -99,4 +99,4 @@ def admixture(
     log_ratio = entries.value * (own / other).log()
     ratio = total.new_zeros(n_cells).index_add_(0, entries.row, log_ratio) / total
     purity = torch.where(total > 0, 1 - (low + high) / 2, torch.nan)
-    return Admixture(purity, ratio)
+    return Contamination(purity, ratio)

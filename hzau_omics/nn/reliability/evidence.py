@@ -1,4 +1,4 @@
-"""Scores of measurements: whether the model explains them, and whether they bear each other out."""
+"""Scores of measurements: does the model explain them, and do modalities agree."""
 
 from itertools import combinations
 from typing import NamedTuple
@@ -13,7 +13,7 @@ class Evidence(NamedTuple):
     Attributes
     ----------
     learned
-        Log odds that the measurement can be trusted, as the heads of reliability have learned it.
+        Log odds that the measurement can be trusted, as the heads have learned them.
     level
         Log of a measurement's total (of absolute values) plus 1.
     fit
@@ -24,12 +24,12 @@ class Evidence(NamedTuple):
         Log likelihood given the posterior mean of the other modality that explains it best, less
         `fit`, in nats.
     purity
-        1 minus the share of a measurement that came from its batch's mean profile, as the posterior
-        of all that the cell has expects it.
-    ratio
+        1 minus the share of a measurement that came from its batch's mean profile, if the rest is
+        what the posterior of all measured modalities expects.
+    log_ratio
         Log ratio of what that posterior expects to the mean profile, mean over counts, in nats.
-    foreign_purity
-        As `purity`, of the posterior mean of the other modality that bears it out best.
+    purity_given_others
+        As `purity`, with the posterior mean of the other modality that gives the highest value.
     agreement
         Log agreement of each pair of modalities' posteriors, in nats; pairs as
         :func:`pairs_of` lists them.
@@ -43,8 +43,8 @@ class Evidence(NamedTuple):
     shape: Float[Tensor, "cell modality"]
     support: Float[Tensor, "cell modality"]
     purity: Float[Tensor, "cell modality"]
-    ratio: Float[Tensor, "cell modality"]
-    foreign_purity: Float[Tensor, "cell modality"]
+    log_ratio: Float[Tensor, "cell modality"]
+    purity_given_others: Float[Tensor, "cell modality"]
     agreement: Float[Tensor, "cell pair"]
     batch: Int[Tensor, " cell"]
 

@@ -1,4 +1,4 @@
-"""How far a measurement can be trusted, judged from the measurement alone."""
+"""The reliability head: how far a measurement can be trusted, from the measurement alone."""
 
 import math
 
@@ -6,19 +6,17 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from hzau_omics.minibatch import SparseEntries
+from hzau_omics.nn.config import PRIOR_FAILED
 from hzau_omics.nn.layers import HiddenStack
 
 N_HIDDEN = 64
-PRIOR_FAILED = 0.1
-"""Share of failed measurements that log odds and probabilities suppose."""
-
 PRIOR_LOG_ODDS = math.log((1 - PRIOR_FAILED) / PRIOR_FAILED)
 
 
 class ReliabilityHead(nn.Module):
     """Encoder input of one modality to the log odds that the measurement can be trusted.
 
-    It has features of its own: an encoder's serve another end and would be disturbed.
+    It has its own hidden layers: shared with the encoder, the two tasks would disturb each other.
     """
 
     def __init__(self, n_features: int, n_covariates: int, *, dropout: float = 0.0) -> None:
@@ -36,7 +34,7 @@ class ReliabilityHead(nn.Module):
         covariates: Float[Tensor, "cell covariate"],
     ) -> Float[Tensor, " cell"]:
         """Return log odds, higher = more to be trusted."""
-        # What normalisation takes away: how much was measured.
+        # The total is what layer normalisation removes, and it tells a lot.
         total = x.sum(-1, keepdim=True) if isinstance(x, Tensor) else x.total()
         hidden = self.features(x, covariates) + self.level(total.abs().log1p())
         logit: Tensor = self.out(self.finish(hidden)).squeeze(-1).float()
@@ -46,9 +44,9 @@ class ReliabilityHead(nn.Module):
 def reliability_loss(
     good: Float[Tensor, " good"], failed: Float[Tensor, " failed"]
 ) -> Float[Tensor, ""]:
-    """Cross-entropy in nats of the log odds of good and of failed measurements, half and half.
+    """Cross-entropy in nats of log odds, half over good and half over failed measurements.
 
-    Log odds suppose fewer failures than that; the prior is taken out.
+    Log odds assume a tenth of failures, not a half: their prior is subtracted first.
     """
     right = nn.functional.logsigmoid(good - PRIOR_LOG_ODDS).mean()
     wrong = nn.functional.logsigmoid(PRIOR_LOG_ODDS - failed).mean()

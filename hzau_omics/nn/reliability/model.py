@@ -1,4 +1,4 @@
-"""The probability that a measurement can be trusted: what was learned, and what looks unusual."""
+"""The reliability model: the probability that a measurement can be trusted."""
 
 from collections.abc import Sequence
 from typing import cast
@@ -8,56 +8,29 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from hzau_omics.minibatch import SparseEntries
-from hzau_omics.nn.reliability.contamination import ForeignProfiles
+from hzau_omics.nn.decoding.likelihoods.damage import KINDS
+from hzau_omics.nn.reliability.contamination import AmbientProfiles
 from hzau_omics.nn.reliability.evidence import Evidence, pairs_of
 from hzau_omics.nn.reliability.head import ReliabilityHead
-from hzau_omics.nn.reliability.null_distribution import Tails, log_bayes_factor
+from hzau_omics.nn.reliability.log_odds import LogOdds
+from hzau_omics.nn.reliability.null_distribution import NullDistribution, log_bayes_factor
 
 ALONE = ("fit", "shape")
-TOGETHER = ("support", "foreign_purity")
-"""Scores of which unusual ones count: of a measurement itself, and beside other modalities."""
+TOGETHER = ("support", "purity_given_others")
+"""Scores whose unusual values count: of a measurement itself, and beside other modalities."""
+
+INDICATORS = ("learned", "purity", "log_ratio", "level")
+"""Scores that tell known kinds of corruption. How much was measured is among them: where depths
+vary little, nothing shows better what was lost."""
 
 
-class LogOdds(nn.Module):
-    """Log odds that measurements are good, against some kinds of failure.
+class ReliabilityModel(nn.Module):
+    """The log odds that each measurement can be trusted.
 
-    Those against each kind are a weighted sum of signs; the odds of having failed are the sum over
-    kinds. At first the log odds are the first sign.
-    """
-
-    def __init__(self, n_modalities: int, n_signs: int, n_kinds: int = 1) -> None:
-        super().__init__()
-        self.bias: Tensor
-        self.weight: Tensor
-        self.typical: Tensor
-        self.register_buffer("bias", torch.zeros(n_modalities, n_kinds))
-        self.register_buffer("weight", torch.zeros(n_modalities, n_kinds, n_signs))
-        self.register_buffer("typical", torch.zeros(n_modalities, n_signs))
-        self.reset()
-
-    def reset(self) -> None:
-        """Take the first sign as it is."""
-        self.bias.fill_(torch.inf)
-        self.bias[:, 0] = 0.0
-        self.weight.zero_()
-        self.weight[:, 0, 0] = 1.0
-        self.typical.zero_()
-
-    def forward(self, signs: Float[Tensor, "cell modality sign"]) -> Float[Tensor, "cell modality"]:
-        """Return log odds; NaN without the first sign, while others count as typical then."""
-        known = torch.where(signs.isnan(), self.typical, signs)
-        against = (self.weight * known.unsqueeze(-2)).sum(-1) + self.bias
-        found = -torch.logsumexp(-against, dim=-1)
-        return torch.where(signs[..., 0].isnan(), torch.nan, found)
-
-
-class Judge(nn.Module):
-    """How far each measurement can be trusted.
-
-    A head per modality learns it from made failures; the gate listens to these. After training,
-    how much of a measurement looks foreign comes in, and, for other kinds of failure, what cells'
-    own measurements say: whether the model can explain one, and whether another modality bears it
-    out.
+    A head per modality learns them from corrupted measurements, and the gate uses these. After
+    training three sources are combined: the heads, how much of a measurement looks like ambient
+    contamination, and, for other kinds of failure, how unusual a cell's scores are: does the model
+    explain a measurement, and does another modality agree with it.
     """
 
     def __init__(
@@ -67,74 +40,74 @@ class Judge(nn.Module):
         *,
         n_batches: int = 1,
         dropout: float,
-        learns: bool,
+        with_heads: bool,
     ) -> None:
         super().__init__()
         n_modalities = len(n_features)
         self.heads = nn.ModuleList(
-            ReliabilityHead(n, n_covariates, dropout=dropout) for n in n_features if learns
+            ReliabilityHead(n, n_covariates, dropout=dropout) for n in n_features if with_heads
         )
-        # They are taught before the network is trained, and judge alike all along.
+        # Heads are trained before the network, and stay the same while it trains.
         self.heads.requires_grad_(requires_grad=False)
         self.pairs = pairs_of(n_modalities)
-        self.profiles = ForeignProfiles(n_features, n_batches)
-        self.tails = nn.ModuleDict(
-            {name: Tails(n_modalities, n_batches) for name in (*ALONE, *TOGETHER)}
+        self.ambient = AmbientProfiles(n_features, n_batches)
+        self.nulls = nn.ModuleDict(
+            {name: NullDistribution(n_modalities, n_batches) for name in (*ALONE, *TOGETHER)}
         )
-        self.agreement = Tails(len(self.pairs), n_batches)
-        self.learned_odds, self.odds = LogOdds(n_modalities, 4, 2), LogOdds(n_modalities, 1)
-        self.steps_taught: Tensor
-        self.is_trained: Tensor
-        self.register_buffer("steps_taught", torch.zeros((), dtype=torch.long))
-        self.register_buffer("is_trained", torch.zeros((), dtype=torch.bool))
+        self.agreement = NullDistribution(len(self.pairs), n_batches)
+        self.known_kinds = LogOdds(n_modalities, len(INDICATORS), len(KINDS))
+        self.calibrated = LogOdds(n_modalities, 1)
+        self.head_steps: Tensor
+        self.is_calibrated: Tensor
+        self.register_buffer("head_steps", torch.zeros((), dtype=torch.long))
+        self.register_buffer("is_calibrated", torch.zeros((), dtype=torch.bool))
 
     @property
-    def learns(self) -> bool:
-        """Whether it has heads that training can teach."""
+    def has_heads(self) -> bool:
+        """Whether it has heads to train."""
         return len(self.heads) > 0
 
     @property
-    def is_taught(self) -> bool:
-        """Whether heads have learned anything."""
-        return bool(self.steps_taught > 0)
+    def heads_are_trained(self) -> bool:
+        """Whether the heads have been trained."""
+        return bool(self.head_steps > 0)
 
     def forward(
         self,
         inputs: Sequence[Tensor | SparseEntries],
         covariates: Float[Tensor, "cell covariate"],
     ) -> Float[Tensor, "cell modality"]:
-        """Return the log odds that the heads have learned, of encoder inputs.
+        """Return the heads' log odds of encoder inputs, without a gradient.
 
-        They do not learn from it. In training they drop features out: a gate that does not rely on
-        their last digits stands failures better that it has not seen.
+        In training, dropout here makes the gate robust to unseen kinds of failure.
         """
         with torch.no_grad():
             every = [head(x, covariates) for head, x in zip(self.heads, inputs, strict=True)]
         return torch.stack(every, dim=-1)
 
-    def of_modality(
+    def head_log_odds(
         self,
         modality: int,
         x: Tensor | SparseEntries,
         covariates: Float[Tensor, "cell covariate"],
     ) -> Float[Tensor, " cell"]:
-        """Return the same of one modality, as it is to be learned."""
+        """Return the log odds of one modality's head, with a gradient."""
         found: Tensor = self.heads[modality](x, covariates)
         return found
 
     def reset(self) -> None:
-        """Forget all that was learned of validation cells: they will score otherwise."""
-        for odds in (self.learned_odds, self.odds):
+        """Reset all that validation cells calibrated; the heads stay."""
+        for odds in (self.known_kinds, self.calibrated):
             odds.reset()
-        for tails in (*self.tails.values(), self.agreement):
-            cast("Tails", tails).reset()
-        self.is_trained.fill_(False)  # noqa: FBT003
+        for null in (*self.nulls.values(), self.agreement):
+            cast("NullDistribution", null).reset()
+        self.is_calibrated.fill_(False)  # noqa: FBT003
 
-    def learn_tails(self, evidence: Evidence) -> None:
-        """Take the scores of good cells as reference."""
-        for name, tails in self.tails.items():
+    def fit_null_distributions(self, evidence: Evidence) -> None:
+        """Take the scores of good cells as null distributions."""
+        for name, null in self.nulls.items():
             values = getattr(evidence, name)
-            cast("Tails", tails).fit(values, evidence.level, evidence.batch)
+            cast("NullDistribution", null).fit(values, evidence.level, evidence.batch)
         level = torch.zeros_like(evidence.agreement)
         self.agreement.fit(evidence.agreement, level, evidence.batch)
 
@@ -146,47 +119,41 @@ class Judge(nn.Module):
         return found
 
     @staticmethod
-    def signs(evidence: Evidence) -> Float[Tensor, "cell modality sign"]:
-        """Return what tells known kinds of failure.
-
-        The heads' log odds, what looks foreign, and how much was measured: where depths vary
-        little, nothing tells what was lost better than this.
-        """
-        return torch.stack(
-            [evidence.learned, evidence.purity, evidence.ratio, evidence.level], dim=-1
-        )
+    def indicators(evidence: Evidence) -> Float[Tensor, "cell modality indicator"]:
+        """Return the scores that tell known kinds of corruption, as :data:`INDICATORS` lists."""
+        return torch.stack([getattr(evidence, name) for name in INDICATORS], dim=-1)
 
     def log_odds(self, evidence: Evidence) -> Float[Tensor, "cell modality"]:
-        """Return the log odds that measurements can be trusted, from all that is known.
+        """Return the log odds that measurements can be trusted, from all evidence.
 
-        Each unusual score counts by the bound on its Bayes factor. That no other modality bears a
-        measurement out counts only as far as one of them can be trusted itself: where all others
-        have failed, it is no surprise.
+        Each unusual score counts by the bound on its Bayes factor. That no other modality agrees
+        with a measurement counts only as far as one of them can be trusted itself: where all others
+        have failed, disagreement is no surprise.
         """
-        alone: Tensor = self.learned_odds(self.signs(evidence))
+        alone: Tensor = self.known_kinds(self.indicators(evidence))
         for name in ALONE:
             alone = alone + self._unusual(name, evidence)
-        borne_out = self._best_agreement(evidence)
+        agreement = self._best_agreement(evidence)
         for name in TOGETHER:
-            borne_out = borne_out + self._unusual(name, evidence)
+            agreement = agreement + self._unusual(name, evidence)
         failed = self._others_failed(alone, ~evidence.level.isnan())
-        together = (failed + (1 - failed) * borne_out.exp()).log()
-        found: Tensor = self.odds((alone + together).unsqueeze(-1))
+        together = (failed + (1 - failed) * agreement.exp()).log()
+        found: Tensor = self.calibrated((alone + together).unsqueeze(-1))
         return found
 
     def _unusual(self, name: str, evidence: Evidence) -> Float[Tensor, "cell modality"]:
         """Return the log Bayes factor of a score."""
-        p = self.tails[name](getattr(evidence, name), evidence.level, evidence.batch)
+        p = self.nulls[name](getattr(evidence, name), evidence.level, evidence.batch)
         return log_bayes_factor(p)
 
     def _best_agreement(self, evidence: Evidence) -> Float[Tensor, "cell modality"]:
-        """Return the log Bayes factor of the partner that agrees best with each modality."""
+        """Return the log Bayes factor of the modality that agrees best with each modality."""
         every = log_bayes_factor(self.agreement_p_value(evidence.agreement, evidence.batch))
-        known = ~evidence.agreement.isnan()
+        scored = ~evidence.agreement.isnan()
         best = torch.full_like(evidence.level, -torch.inf)
         for i, pair in enumerate(self.pairs):
             for m in pair:
-                found = torch.where(known[:, i], every[:, i], -torch.inf)
+                found = torch.where(scored[:, i], every[:, i], -torch.inf)
                 best[:, m] = torch.maximum(best[:, m], found)
         return torch.where(best.isfinite(), best, 0.0)
 

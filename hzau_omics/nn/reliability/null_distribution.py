@@ -1,4 +1,4 @@
-"""How unusual a score is among cells that are known to be good."""
+"""Null distributions: how unusual a score is among cells known to be good."""
 
 import math
 
@@ -6,44 +6,44 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-MOST_KEPT, FEWEST = 10_000, 25
+MAX_REFERENCE, MIN_CELLS = 10_000, 25
 LEAST_WIDTH = 0.25
 MEMORY = 200_000
 """Reference values of all scores together, at most: with very many scores each keeps fewer."""
 
 
-class Tails(nn.Module):
-    """Lower tail probabilities of some scores, given a covariate of each and the cell's batch.
+class NullDistribution(nn.Module):
+    """Lower tail probabilities of scores, given a covariate (level) of each and the cell's batch.
 
     What a score should be depends on how much was measured: its mean and spread are quadratic
-    functions of the covariate, the mean is another in each batch (other batches may have measured
-    other features), and what remains is compared with the reference cells'.
+    functions of the covariate, the mean is shifted in each batch (batches may have measured
+    different features), and standardised residuals are compared with those of reference cells.
     """
 
     def __init__(self, n_scores: int, n_batches: int = 1) -> None:
         super().__init__()
-        size = max(FEWEST, min(MOST_KEPT, MEMORY // max(n_scores, 1)))
+        size = max(MIN_CELLS, min(MAX_REFERENCE, MEMORY // max(n_scores, 1)))
         self.span: Tensor
         self.centre: Tensor
         self.width: Tensor
         self.least: Tensor
         self.shift: Tensor
-        self.known: Tensor
+        self.reference: Tensor
         self.register_buffer("span", torch.zeros(n_scores, 2))
         self.register_buffer("centre", torch.zeros(n_scores, 3))
         self.register_buffer("width", torch.zeros(n_scores, 3))
         self.register_buffer("least", torch.ones(n_scores))
         self.register_buffer("shift", torch.zeros(n_batches, n_scores))
-        self.register_buffer("known", torch.full((n_scores, size), torch.inf))
+        self.register_buffer("reference", torch.full((n_scores, size), torch.inf))
 
     @property
     def is_fitted(self) -> Bool[Tensor, " score"]:
         """Which scores have reference cells."""
-        return self.known[:, 0].isfinite()
+        return self.reference[:, 0].isfinite()
 
     def reset(self) -> None:
-        """Forget the reference cells."""
-        self.known.fill_(torch.inf)
+        """Reset: there are no reference cells any more."""
+        self.reference.fill_(torch.inf)
 
     def fit(
         self,
@@ -51,12 +51,12 @@ class Tails(nn.Module):
         level: Float[Tensor, "cell score"],
         batch: Int[Tensor, " cell"],
     ) -> None:
-        """Learn from reference cells; a score that fewer than 25 of them have tells nothing."""
-        size = self.known.shape[1]
+        """Fit to reference cells; a score that fewer than 25 of them have stays without a null."""
+        size = self.reference.shape[1]
         self.reset()
         for i in range(values.shape[1]):
             usable = values[:, i].isfinite()
-            if int(usable.sum()) < FEWEST:
+            if int(usable.sum()) < MIN_CELLS:
                 continue
             y, x = values[usable, i], level[usable, i]
             self.span[i] = torch.stack([x.min(), x.max()])
@@ -71,7 +71,7 @@ class Tails(nn.Module):
             kept = self._standardised(values, level, batch)[usable, i].sort().values
             if len(kept) > size:
                 kept = kept[torch.linspace(0, len(kept) - 1, size).round().long()]
-            self.known[i, : len(kept)] = kept
+            self.reference[i, : len(kept)] = kept
 
     def forward(
         self,
@@ -79,15 +79,15 @@ class Tails(nn.Module):
         level: Float[Tensor, "cell score"],
         batch: Int[Tensor, " cell"],
     ) -> Float[Tensor, "cell score"]:
-        """Return the share of good cells that score as low or lower, above 0; NaN if unknown."""
-        n_known = self.known.isfinite().sum(-1, keepdim=True)
+        """Return the share of reference cells with as low a score; above 0, NaN without any."""
+        n_reference = self.reference.isfinite().sum(-1, keepdim=True)
         found = self._standardised(values, level, batch).nan_to_num(nan=0.0).T.contiguous()
-        rank = torch.minimum(torch.searchsorted(self.known, found, right=True), n_known)
-        p = ((rank + 1) / (n_known + 1)).T
+        rank = torch.minimum(torch.searchsorted(self.reference, found, right=True), n_reference)
+        p = ((rank + 1) / (n_reference + 1)).T
         return torch.where(self.is_fitted & values.isfinite(), p, torch.nan)
 
     def _batch_means(self, residual: Tensor, batch: Tensor) -> Tensor:
-        """Return the mean of each batch, nearer to 0 the fewer cells it has (empirical Bayes)."""
+        """Return the mean of each batch, shrunk towards 0 if it has few cells (empirical Bayes)."""
         n_batches = len(self.shift)
         n = torch.bincount(batch, minlength=n_batches)
         mean = residual.new_zeros(n_batches).index_add_(0, batch, residual) / n.clamp_min(1)
@@ -109,7 +109,7 @@ class Tails(nn.Module):
 
 
 def _least_squares(design: Tensor, y: Tensor) -> Tensor:
-    # On the processor: its solver copes with covariates that do not vary.
+    # On the CPU: its solver copes with covariates that do not vary.
     solved = torch.linalg.lstsq(design.double().cpu(), y.double().cpu()[:, None], driver="gelsd")
     solution: Tensor = solved.solution[:, 0].to(y)
     return solution

@@ -6,36 +6,17 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from hzau_omics.minibatch import Observed, SparseEntries
-from hzau_omics.nn.decoding.decoder import ModalityDecoder
-from hzau_omics.nn.decoding.likelihoods.base import DecoderContext
-from hzau_omics.nn.reliability.contamination import Admixture, ForeignProfiles, admixture
+from hzau_omics.minibatch import SparseEntries
+from hzau_omics.nn.network import Decoded
+from hzau_omics.nn.reliability.contamination import AmbientProfiles, Contamination, contamination
 
 
 class Explained:
-    """What a latent says of one modality of some cells, computed when it is asked for.
+    """How well a decoded latent explains one modality of some cells; scores are lazy."""
 
-    Parameters
-    ----------
-    decoder
-        The modality's decoder.
-    hidden
-        Its hidden features (cell, hidden).
-    context
-        What it needs beside these.
-    observed
-        The measured values.
-    """
-
-    def __init__(
-        self,
-        decoder: ModalityDecoder,
-        hidden: Float[Tensor, "cell hidden"],
-        context: DecoderContext,
-        observed: Observed,
-    ) -> None:
-        self.likelihood = decoder.likelihood
-        self.hidden, self.context, self.observed = hidden, context, observed
+    def __init__(self, decoded: Decoded) -> None:
+        self.likelihood = decoded.decoder.likelihood
+        self.hidden, self.context, self.observed = decoded.hidden, decoded.context, decoded.observed
 
     @cached_property
     def mean(self) -> Float[Tensor, "cell feature"]:
@@ -57,21 +38,22 @@ class Explained:
 
     @cached_property
     def correlation(self) -> Float[Tensor, " cell"]:
-        """Over measured features, of values and expected ones, as an encoder would read them."""
+        """Correlation of values with expected ones over measured features, as encoder inputs."""
         read = self.likelihood.encoder_input
         return _correlation(read(self.observed.dense), read(self.mean), self.observed.mask)
 
-    def admixture(self, profiles: ForeignProfiles, modality: int) -> Admixture:
+    def contamination(self, profiles: AmbientProfiles, modality: int) -> Contamination:
         """Say how much came from the batch's mean profile; NaN where values do not add up."""
         if not self.likelihood.adds_up:
-            return Admixture(*torch.full((2, len(self.hidden)), torch.nan, device=self.mean.device))
+            nothing = torch.full((2, len(self.hidden)), torch.nan, device=self.mean.device)
+            return Contamination(*nothing)
         mask = self.observed.mask
         entries = self.observed.entries
         entries = SparseEntries.of(self.observed.dense) if entries is None else entries
         own = self.mean if mask is None else torch.where(mask, self.mean, 0.0)
         at = entries.row, entries.feature
         other = profiles.shares_at(modality, self.context.batch, entries, mask)
-        return admixture(entries, own[at] / own.sum(-1)[entries.row], other)
+        return contamination(entries, own[at] / own.sum(-1)[entries.row], other)
 
 
 def _correlation(
@@ -79,7 +61,7 @@ def _correlation(
     b: Float[Tensor, "cell feature"],
     mask: Bool[Tensor, "cell feature"] | None,
 ) -> Float[Tensor, " cell"]:
-    """Pearson correlation over measured features; 0 where one of both does not vary."""
+    """Pearson correlation over measured features; 0 where one of the two does not vary."""
     if mask is None:
         a, b = (x - x.mean(-1, keepdim=True) for x in (a, b))
     else:

@@ -1,4 +1,4 @@
-"""Scoring measurements: what they say of each other, and whether the model can explain them."""
+"""Scores of measurements: do modalities agree, and does the model explain each of them."""
 
 from typing import NamedTuple
 
@@ -11,6 +11,7 @@ from hzau_omics.nn.network import Encoded, MultimodalVAE
 from hzau_omics.nn.posterior.gaussian import DiagonalGaussian
 from hzau_omics.nn.reliability.agreement import log_agreement
 from hzau_omics.nn.reliability.evidence import Evidence, pairs_of
+from hzau_omics.nn.scoring.explained import Explained
 
 
 def single_posteriors(
@@ -18,7 +19,7 @@ def single_posteriors(
 ) -> tuple[DiagonalGaussian, Tensor]:
     """Return q(z | x_m) of each modality alone (modality, cell, latent), and which cells have it.
 
-    Systems that never infer from some modality alone have none of it.
+    Some systems never infer from one modality alone: then no cell has it.
     """
     alone = torch.eye(batch.present.shape[1], dtype=torch.bool, device=batch.present.device)
     found = network.infer(encoded, batch.present & alone[:, None])
@@ -33,28 +34,28 @@ def pair_agreement(network: MultimodalVAE, batch: Minibatch) -> Float[Tensor, "c
 class _Posteriors(NamedTuple):
     """Posterior means of cells: of all modalities (cell, latent), and of each alone.
 
-    `known` (modality, cell) says which cells have the latter.
+    `available` (modality, cell) says which cells have the latter.
     """
 
     joint: Tensor
     alone: Tensor
-    known: Tensor
+    available: Tensor
 
 
 def gather_evidence(network: MultimodalVAE, batch: Minibatch) -> Evidence:
     """Score the measurements of a minibatch."""
     encoded = network.encode(batch)
-    q, known = single_posteriors(network, batch, encoded)
+    q, available = single_posteriors(network, batch, encoded)
     joint = network.infer(encoded, batch.present).q.mean
-    z = _Posteriors(joint, q.mean, known)
+    z = _Posteriors(joint, q.mean, available)
     scores = [_scores(network, batch, z, m) for m in range(len(network.modalities))]
-    level, fit, shape, support, purity, ratio, foreign = torch.stack(scores, dim=-1)
-    agreement = _pair_agreement(q, known)
+    level, fit, shape, support, purity, log_ratio, given_others = torch.stack(scores, dim=-1)
+    agreement = _pair_agreement(q, available)
     learned = torch.full_like(level, torch.nan)
     if encoded.reliability is not None:
         learned = torch.where(batch.present, encoded.reliability, learned)
     return Evidence(
-        learned, level, fit, shape, support, purity, ratio, foreign, agreement, batch.batch
+        learned, level, fit, shape, support, purity, log_ratio, given_others, agreement, batch.batch
     )
 
 
@@ -67,28 +68,30 @@ def _scores(
     if m not in network.config.generated or not len(rows):
         return scores
     index = rows.to(z.joint.device)
-    own = network.explained(z.alone[m, index], batch, rows, m)
-    together = network.explained(z.joint[index], batch, rows, m)
+    own = Explained(network.decode(z.alone[m, index], batch, rows, m))
+    together = Explained(network.decode(z.joint[index], batch, rows, m))
     best, purity = torch.full((2, len(index)), torch.nan, device=index.device)
-    profiles = network.judge.profiles
+    profiles = network.reliability.ambient
     unseen = torch.zeros_like(index, dtype=torch.bool)
-    for other in range(len(z.known)):
-        here = z.known[other, index]
+    for other in range(len(z.available)):
+        here = z.available[other, index]
         if other != m and bool(here.any()):
-            by = network.explained(z.alone[other, index], batch, rows, m, seen=unseen)
-            best = torch.where(here, torch.fmax(best, by.log_prob), best)
-            purity = torch.where(here, torch.fmax(purity, by.admixture(profiles, m).purity), purity)
-    foreign = together.admixture(profiles, m)
+            decoded = network.decode(z.alone[other, index], batch, rows, m, seen=unseen)
+            by_other = Explained(decoded)
+            found = by_other.contamination(profiles, m).purity
+            best = torch.where(here, torch.fmax(best, by_other.log_prob), best)
+            purity = torch.where(here, torch.fmax(purity, found), purity)
+    ambient = together.contamination(profiles, m)
     support = best - own.log_prob
-    found = [own.level, own.log_prob, own.correlation, support, *foreign, purity]
-    scores[:, index] = torch.where(z.known[m, index], torch.stack(found), torch.nan)
+    every = [own.level, own.log_prob, own.correlation, support, *ambient, purity]
+    scores[:, index] = torch.where(z.available[m, index], torch.stack(every), torch.nan)
     return scores
 
 
-def _pair_agreement(q: DiagonalGaussian, known: Tensor) -> Float[Tensor, "cell pair"]:
-    pairs = pairs_of(len(known))
+def _pair_agreement(q: DiagonalGaussian, available: Tensor) -> Float[Tensor, "cell pair"]:
+    pairs = pairs_of(len(available))
     if not pairs:
-        return q.mean.new_zeros(known.shape[1], 0)
+        return q.mean.new_zeros(available.shape[1], 0)
     a, b = ([pair[i] for pair in pairs] for i in (0, 1))
     found = log_agreement(*(DiagonalGaussian(q.mean[i], q.logvar[i]) for i in (a, b)))
-    return torch.where(known[a] & known[b], found, torch.nan).T
+    return torch.where(available[a] & available[b], found, torch.nan).T

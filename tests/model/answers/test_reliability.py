@@ -170,10 +170,10 @@ def test_profiles_are_of_runs_of_cells_none_of_them_twice(n_cells, monkeypatch):
 
 def test_heads_go_on_learning_where_a_call_was_too_short(mdata, fit, quick):
     twice = fit(mdata, max_epochs=1)
-    before = [p.clone() for p in twice.module.judge.heads.parameters()]
-    taught = int(twice.module.judge.steps_taught)
+    before = [p.clone() for p in twice.module.reliability.heads.parameters()]
+    taught = int(twice.module.reliability.head_steps)
     assert 0 < taught < 600
     twice.train(**{**quick, "max_epochs": 3})
-    assert int(twice.module.judge.steps_taught) == min(600, 4 * taught)
-    after = list(twice.module.judge.heads.parameters())
+    assert int(twice.module.reliability.head_steps) == min(600, 4 * taught)
+    after = list(twice.module.reliability.heads.parameters())
     assert any(not torch.equal(a, b) for a, b in zip(before, after, strict=True))

@@ -8,7 +8,12 @@ from torch.testing import assert_close
 
 from hzau_omics import data
 from hzau_omics.errors import ConfigError
-from hzau_omics.nn.decoding.likelihoods import LIKELIHOODS, DecoderContext, make_likelihood
+from hzau_omics.nn.decoding.likelihoods import (
+    LIKELIHOODS,
+    DecoderContext,
+    Sizes,
+    make_likelihood,
+)
 
 ALL = sorted(LIKELIHOODS)
 LIBRARIES = ["nb", "zinb", "poisson", "multinomial"]
@@ -17,9 +22,7 @@ N_HIDDEN, N_COVARIATES = 4, 2
 
 def build(name: str, *, n_features: int = 3, seed: int = 0, **options):
     torch.manual_seed(seed)
-    likelihood = make_likelihood(
-        name, n_hidden=N_HIDDEN, n_covariates=N_COVARIATES, n_features=n_features, **options
-    )
+    likelihood = make_likelihood(name, Sizes(N_HIDDEN, N_COVARIATES, n_features, **options))
     for parameter in likelihood.parameters():
         torch.nn.init.normal_(parameter, std=0.5)
     return likelihood
@@ -237,13 +240,14 @@ def test_multinomial_density_over_a_panel_sums_to_one():
 def test_a_base_likelihood_leaves_everything_to_its_subclasses():
     from hzau_omics.nn.decoding.likelihoods import Likelihood
 
-    base = Likelihood(N_HIDDEN, N_COVARIATES, 3, 1)
+    base = Likelihood(Sizes(N_HIDDEN, N_COVARIATES, 3))
     assert base.fit_scale(torch.ones(2, 3)) is None
     for call in (
         lambda: base(*inputs()),
         lambda: base.log_prob({}, torch.ones(2, 3)),
         lambda: base.mean({}),
         lambda: base.sample({}),
+        lambda: base.null_log_prob(torch.ones(2, 3), torch.ones(2, 3) > 0, uses_library=False),
     ):
         with pytest.raises(NotImplementedError):
             call()

@@ -9,13 +9,13 @@ from torch.testing import assert_close
 
 from hzau_omics.errors import ConfigError
 from hzau_omics.minibatch import Minibatch
-from hzau_omics.nn.objective import loss as objective
-from hzau_omics.nn.objective.loss import (
-    ObjectiveConfig,
+from hzau_omics.nn.objective.config import ObjectiveConfig
+from hzau_omics.nn.objective.loss import sub_sampled_objective
+from hzau_omics.nn.objective.terms import (
     draw_subsets,
+    draw_terms,
     drop_modalities,
     random_subset,
-    sub_sampled_objective,
 )
 from hzau_omics.nn.posterior.gaussian import DiagonalGaussian, kl_divergence, kl_to_prior
 from hzau_omics.nn.posterior.subsets import SubsetFamily
@@ -190,7 +190,7 @@ def test_a_cell_trains_only_what_it_has(make_network, make_batch, targets):
 
 
 def test_one_wide_decoding_per_cell_is_right_on_average(make_network, make_batch, monkeypatch):
-    monkeypatch.setattr(objective, "WIDE", 1)
+    monkeypatch.setattr(objective, "MIN_WIDE_DECODING", 1)
     # Without noise in the latents, which terms are decoded is all that is random.
     monkeypatch.setattr(DiagonalGaussian, "sample", lambda q: q.mean)
     network = make_network("nb", "bernoulli", "poisson")
@@ -205,7 +205,7 @@ def test_one_wide_decoding_per_cell_is_right_on_average(make_network, make_batch
 
 
 def test_one_wide_decoding_decodes_each_cell_once(make_network, make_batch, monkeypatch):
-    monkeypatch.setattr(objective, "WIDE", 6)
+    monkeypatch.setattr(objective, "MIN_WIDE_DECODING", 6)
     network = make_network("nb", "zinb", "poisson")  # 6, 5 and 6 features
     batch = make_batch(network)
     decoded = {}
@@ -258,7 +258,7 @@ def test_an_expert_term_is_of_an_expert_that_a_cell_can_use(present, seed):
     names = [str(i) for i in range(present.shape[1])]
     membership = SubsetFamily.default(names).membership()
     config = ObjectiveConfig(expert_terms=True)
-    drawn = objective._draw_terms(present, config, membership)
+    drawn = draw_terms(present, config, membership)
     assert torch.equal(drawn.new[-1], present.sum(-1) > 1)
     seen = membership[drawn.expert][drawn.new[-1]]
     assert (seen.sum(-1) > 1).all()
@@ -271,7 +271,7 @@ def test_each_expert_of_several_modalities_is_drawn_as_often():
     torch.manual_seed(0)
     membership = SubsetFamily.default(["a", "b", "c"]).membership()
     present = torch.ones(8000, 3, dtype=torch.bool)
-    drawn = objective._draw_terms(present, ObjectiveConfig(expert_terms=True), membership)
+    drawn = draw_terms(present, ObjectiveConfig(expert_terms=True), membership)
     share = torch.bincount(drawn.expert, minlength=7) / 8000
     assert_close(share, torch.tensor([0, 0, 0, 0.25, 0.25, 0.25, 0.25]), atol=0.02, rtol=0)
 

@@ -7,13 +7,13 @@ from hypothesis import given, settings, strategies as st
 from scipy.optimize import minimize_scalar
 
 from hzau_omics.minibatch import SparseEntries
-from hzau_omics.nn.reliability.contamination import ForeignProfiles, admixture
+from hzau_omics.nn.reliability.contamination import AmbientProfiles, contamination
 
 
 def profiles(n_cells, seed, n_features=12):
     rng = np.random.default_rng(seed)
-    own, foreign = rng.dirichlet(np.full(n_features, 2.0), (2, n_cells))
-    return torch.tensor(own).float(), torch.tensor(foreign).float()
+    own, ambient = rng.dirichlet(np.full(n_features, 2.0), (2, n_cells))
+    return torch.tensor(own).float(), torch.tensor(ambient).float()
 
 
 def counted(shares, total, seed):
@@ -23,20 +23,20 @@ def counted(shares, total, seed):
     return SparseEntries.of(torch.tensor(np.stack(rows)).float())
 
 
-def split(counts, own, foreign):
+def split(counts, own, ambient):
     at = counts.row, counts.feature
-    return admixture(counts, own[at], foreign[at])
+    return contamination(counts, own[at], ambient[at])
 
 
 @settings(max_examples=25, deadline=None)
 @given(share=st.floats(0, 1), total=st.integers(1, 3000), seed=st.integers(0, 1000))
 def test_the_share_is_the_most_likely_one(share, total, seed):
-    own, foreign = profiles(3, seed)
-    counts = counted((1 - share) * own + share * foreign, total, seed)
-    found = split(counts, own, foreign)
+    own, ambient = profiles(3, seed)
+    counts = counted((1 - share) * own + share * ambient, total, seed)
+    found = split(counts, own, ambient)
     x = counts.dense().numpy()
     for cell in range(3):
-        a, b = (p[cell].numpy() for p in (own, foreign))
+        a, b = (p[cell].numpy() for p in (own, ambient))
 
         def loss(alpha, x=x[cell], a=a, b=b):
             return -(x * np.log((1 - alpha) * a + alpha * b + 1e-300)).sum()
@@ -44,30 +44,30 @@ def test_the_share_is_the_most_likely_one(share, total, seed):
         best = minimize_scalar(loss, bounds=(0, 1), method="bounded", options={"xatol": 1e-6})
         assert loss(1 - found.purity[cell].item()) <= best.fun + 1e-3 * max(1, abs(best.fun))
         expected = (x[cell] * np.log(a / b)).sum() / x[cell].sum()
-        assert found.ratio[cell].item() == pytest.approx(expected, rel=1e-3, abs=1e-3)
+        assert found.log_ratio[cell].item() == pytest.approx(expected, rel=1e-3, abs=1e-3)
 
 
 @pytest.mark.parametrize("share", [0.0, 0.3, 0.7, 1.0])
 def test_with_many_counts_the_share_is_known(share):
-    own, foreign = profiles(50, 0)
-    counts = counted((1 - share) * own + share * foreign, 20_000, 1)
-    found = split(counts, own, foreign)
+    own, ambient = profiles(50, 0)
+    counts = counted((1 - share) * own + share * ambient, 20_000, 1)
+    found = split(counts, own, ambient)
     np.testing.assert_allclose(1 - found.purity, share, atol=0.05)
 
 
 def test_nothing_counted_says_nothing():
-    own, foreign = profiles(2, 0)
+    own, ambient = profiles(2, 0)
     empty = SparseEntries.of(torch.zeros(2, 12))
-    found = split(empty, own, foreign)
+    found = split(empty, own, ambient)
     assert found.purity.isnan().all()
-    assert found.ratio.isnan().all()
+    assert found.log_ratio.isnan().all()
 
 
 @pytest.mark.parametrize("masked", [False, True])
 def test_profiles_are_those_of_the_batch_and_of_what_it_measured(masked):
-    learned = ForeignProfiles([3, 2], n_batches=2)
+    learned = AmbientProfiles([3, 2], n_batches=2)
     means = [torch.rand(2, 3), torch.rand(2, 2)]
-    learned.learn(means)
+    learned.set(means)
     batch = torch.tensor([1, 0, 1])
     mask = torch.tensor([[True, True, False]]).expand(3, -1) if masked else None
     counts = SparseEntries.of(torch.tensor([[1.0, 2.0, 0.0], [0.0, 3.0, 0.0], [0.0, 0.0, 0.0]]))

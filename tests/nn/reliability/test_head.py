@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from hzau_omics.minibatch import SparseEntries
-from hzau_omics.nn.reliability.head import PRIOR_FAILED, ReliabilityHead, reliability_loss
+from hzau_omics.nn.config import PRIOR_FAILED
+from hzau_omics.nn.reliability.head import ReliabilityHead, reliability_loss
 
 
 def test_the_judgement_is_the_same_of_sparse_and_dense_values():
@@ -53,6 +54,6 @@ def test_experts_of_what_cannot_be_trusted_lose_their_weight(make_network, make_
         torch.testing.assert_close(weights[:, 0], torch.ones(len(batch)))
 
 
-def test_only_a_gate_judges(make_network):
-    assert make_network("nb", "nb").judge.learns
-    assert not make_network("nb", "nb", pool="uniform").judge.learns
+def test_only_a_gate_has_heads(make_network):
+    assert make_network("nb", "nb").reliability.has_heads
+    assert not make_network("nb", "nb", pool="uniform").reliability.has_heads

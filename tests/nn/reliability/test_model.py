@@ -1,4 +1,4 @@
-"""Judging measurements: scores of cells, and how they are put together."""
+"""The reliability model: scores of cells, and how they are combined."""
 
 import math
 
@@ -8,11 +8,12 @@ import torch
 from hzau_omics.nn.posterior.gaussian import DiagonalGaussian
 from hzau_omics.nn.reliability.agreement import log_agreement
 from hzau_omics.nn.reliability.evidence import Evidence
-from hzau_omics.nn.reliability.model import Judge, LogOdds
+from hzau_omics.nn.reliability.log_odds import LogOdds
+from hzau_omics.nn.reliability.model import ReliabilityModel
 from hzau_omics.nn.scoring.measurements import gather_evidence, pair_agreement
 
 GOOD, ODD = 3.0, -3.0
-SCORES = ("fit", "shape", "support", "foreign_purity", "agreement")
+SCORES = ("fit", "shape", "support", "purity_given_others", "agreement")
 
 
 def evidence(n_cells=1, n_modalities=2, **columns):
@@ -25,33 +26,33 @@ def evidence(n_cells=1, n_modalities=2, **columns):
 
 
 @pytest.fixture
-def judge():
-    """A judge whose reference cells score 0 to 3."""
+def model():
+    """A reliability model whose reference cells score 0 to 3."""
 
     def make(n_modalities=2):
-        made = Judge([4] * n_modalities, 0, dropout=0.0, learns=True)
+        made = ReliabilityModel([4] * n_modalities, 0, dropout=0.0, with_heads=True)
         ramp = torch.linspace(0, GOOD, 500)[:, None]
         found = evidence(500, n_modalities)
         # A covariate that varies would explain the scores.
         scores = {name: ramp.expand_as(getattr(found, name)) for name in SCORES}
-        made.learn_tails(found._replace(**scores))
+        made.fit_null_distributions(found._replace(**scores))
         return made
 
     return make
 
 
-def odds(judge, learned, found):
-    return judge.log_odds(found._replace(learned=torch.tensor([learned])))[0]
+def odds(model, learned, found):
+    return model.log_odds(found._replace(learned=torch.tensor([learned])))[0]
 
 
-def test_nothing_unusual_leaves_what_was_learned(judge):
-    found = odds(judge(), [2.0, -1.0], evidence())
+def test_nothing_unusual_leaves_what_was_learned(model):
+    found = odds(model(), [2.0, -1.0], evidence())
     torch.testing.assert_close(found, torch.tensor([2.0, -1.0]))
 
 
 @pytest.mark.parametrize("column", ["fit", "shape"])
-def test_what_the_model_cannot_explain_is_doubted_alone(judge, column):
-    found = odds(judge(), [2.0, 2.0], evidence(**{column: torch.tensor([[ODD, GOOD]])}))
+def test_what_the_model_cannot_explain_is_doubted_alone(model, column):
+    found = odds(model(), [2.0, 2.0], evidence(**{column: torch.tensor([[ODD, GOOD]])}))
     assert found[0] < -0.5
     assert found[1] == pytest.approx(2.0)
 
@@ -61,31 +62,31 @@ def test_what_the_model_cannot_explain_is_doubted_alone(judge, column):
     [{"agreement": torch.tensor([[ODD]])}, {"support": torch.tensor([[ODD, ODD]])}],
     ids=["agreement", "support"],
 )
-def test_where_two_trusted_measurements_disagree_both_are_doubted(judge, columns):
-    found = odds(judge(), [3.0, 3.0], evidence(**columns))
+def test_where_two_trusted_measurements_disagree_both_are_doubted(model, columns):
+    found = odds(model(), [3.0, 3.0], evidence(**columns))
     assert (found < 1.0).all()
     torch.testing.assert_close(found[0], found[1])
 
 
-def test_disagreement_with_what_has_failed_is_no_evidence(judge):
-    found = odds(judge(), [3.0, -8.0], evidence(agreement=torch.tensor([[ODD]])))
+def test_disagreement_with_what_has_failed_is_no_evidence(model):
+    found = odds(model(), [3.0, -8.0], evidence(agreement=torch.tensor([[ODD]])))
     assert found[0] == pytest.approx(3.0, abs=0.01)
     assert found[1] < -8
 
 
-def test_one_partner_that_agrees_is_enough(judge):
+def test_one_partner_that_agrees_is_enough(model):
     # Pairs: 0-1, 0-2, 1-2; the first modality is of another cell.
     disagree = evidence(1, 3, agreement=torch.tensor([[ODD, ODD, GOOD]]))
-    found = odds(judge(3), [3.0, 3.0, 3.0], disagree)
+    found = odds(model(3), [3.0, 3.0, 3.0], disagree)
     assert found[0] < 1.0
     torch.testing.assert_close(found[1:], torch.tensor([3.0, 3.0]))
 
 
-def test_without_a_partner_there_is_nothing_to_agree_with(judge):
+def test_without_a_partner_there_is_nothing_to_agree_with(model):
     nan = math.nan
     columns = (torch.tensor([[GOOD, nan]]) for _ in range(8))
     lone = Evidence(*columns, torch.tensor([[nan]]), torch.zeros(1, dtype=torch.long))
-    found = odds(judge(), [2.0, nan], lone)
+    found = odds(model(), [2.0, nan], lone)
     assert found[0] == pytest.approx(2.0)
     assert found[1].isnan()
 
@@ -159,7 +160,7 @@ def test_log_odds_are_those_against_any_kind_of_failure():
         assert value.item() == pytest.approx(-math.log(failed), rel=1e-5)
 
 
-def test_what_looks_foreign_beside_another_modality_is_doubted(judge):
-    found = odds(judge(), [3.0, 3.0], evidence(foreign_purity=torch.tensor([[ODD, GOOD]])))
+def test_what_looks_foreign_beside_another_modality_is_doubted(model):
+    found = odds(model(), [3.0, 3.0], evidence(purity_given_others=torch.tensor([[ODD, GOOD]])))
     assert found[0] < 1.0
     assert found[1] == pytest.approx(3.0)

@@ -6,7 +6,12 @@ import torch
 from hypothesis import given, settings, strategies as st
 from scipy.stats import kstest
 
-from hzau_omics.nn.reliability.null_distribution import FEWEST, MOST_KEPT, Tails, log_bayes_factor
+from hzau_omics.nn.reliability.null_distribution import (
+    MAX_REFERENCE,
+    MIN_CELLS,
+    NullDistribution,
+    log_bayes_factor,
+)
 
 
 def draw(n, seed, *, shift=0.0):
@@ -18,65 +23,65 @@ def draw(n, seed, *, shift=0.0):
     return torch.tensor(values).float(), torch.tensor(level).float()
 
 
-def fit(tails, values, level):
+def fit(null, values, level):
     """Learn from cells of one batch."""
-    tails.fit(values, level, torch.zeros(len(values), dtype=torch.long))
+    null.fit(values, level, torch.zeros(len(values), dtype=torch.long))
 
 
-def ask(tails, values, level):
+def ask(null, values, level):
     """Ask about cells of one batch."""
-    return tails(values, level, torch.zeros(len(values), dtype=torch.long))
+    return null(values, level, torch.zeros(len(values), dtype=torch.long))
 
 
 def test_p_values_of_good_cells_are_uniform_whatever_the_covariate():
-    tails = Tails(2)
-    fit(tails, *draw(5000, 0))
+    null = NullDistribution(2)
+    fit(null, *draw(5000, 0))
     values, level = draw(4000, 1)
-    p = ask(tails, values, level).numpy()
+    p = ask(null, values, level).numpy()
     assert kstest(p[:, 0], "uniform").statistic < 0.04
     deep = level[:, 0].numpy() > 7
     assert kstest(p[deep, 0], "uniform").statistic < 0.06
-    low = ask(tails, *draw(4000, 1, shift=-6.0))
+    low = ask(null, *draw(4000, 1, shift=-6.0))
     assert low.median() < 0.01
     assert (low > 0).all()
 
 
 def test_many_reference_cells_are_thinned_and_few_give_nothing():
-    tails = Tails(2)
-    fit(tails, *draw(MOST_KEPT + 500, 0))
-    assert tails.known.shape == (2, MOST_KEPT)
-    assert (tails.known.diff(dim=1) >= 0).all()
-    values, level = draw(FEWEST - 1, 0)
-    fit(tails, values, level)
-    assert not tails.is_fitted.any()
-    assert ask(tails, values, level).isnan().all()
-    assert Tails(10**6).known.shape == (10**6, FEWEST)
+    null = NullDistribution(2)
+    fit(null, *draw(MAX_REFERENCE + 500, 0))
+    assert null.reference.shape == (2, MAX_REFERENCE)
+    assert (null.reference.diff(dim=1) >= 0).all()
+    values, level = draw(MIN_CELLS - 1, 0)
+    fit(null, values, level)
+    assert not null.is_fitted.any()
+    assert ask(null, values, level).isnan().all()
+    assert NullDistribution(10**6).reference.shape == (10**6, MIN_CELLS)
 
 
 def test_what_is_unknown_stays_unknown():
-    tails = Tails(2)
+    null = NullDistribution(2)
     values, level = draw(400, 0)
     values[:50, 0] = torch.nan
-    fit(tails, values, level)
-    p = ask(tails, values, level)
+    fit(null, values, level)
+    p = ask(null, values, level)
     assert p[:50, 0].isnan().all()
     assert p[50:].isfinite().all()
 
 
 def test_beyond_the_reference_cells_covariate_nothing_is_extrapolated():
-    tails = Tails(2)
+    null = NullDistribution(2)
     values, level = draw(2000, 0)
-    fit(tails, values, level)
+    fit(null, values, level)
     ends = torch.full((1, 2), 1000.0), level.max(0).values[None]
     typical = torch.zeros(1, 2) + values.max()
-    torch.testing.assert_close(ask(tails, typical, ends[0]), ask(tails, typical, ends[1]))
+    torch.testing.assert_close(ask(null, typical, ends[0]), ask(null, typical, ends[1]))
 
 
 def test_a_covariate_that_does_not_vary_is_no_trouble():
-    tails = Tails(1)
+    null = NullDistribution(1)
     values = torch.randn(300, 1)
-    fit(tails, values, torch.zeros(300, 1))
-    p = ask(tails, values, torch.zeros(300, 1))
+    fit(null, values, torch.zeros(300, 1))
+    p = ask(null, values, torch.zeros(300, 1))
     assert p.min() == pytest.approx(2 / 301)
     assert p.max() == 1
 
@@ -98,13 +103,13 @@ def test_every_batch_is_compared_with_its_own_cells():
     values, level = draw(3000, 0)
     batch = torch.arange(3000) % 3
     values = values + 40.0 * (batch == 1)[:, None]
-    tails = Tails(2, n_batches=4)
-    tails.fit(values, level, batch)
-    p = tails(values, level, batch)
+    null = NullDistribution(2, n_batches=4)
+    null.fit(values, level, batch)
+    p = null(values, level, batch)
     for code in range(3):
         assert kstest(p[batch == code, 0].numpy(), "uniform").statistic < 0.06
     # A batch without reference cells is compared with the mean of all.
-    new = tails(values, level, torch.full_like(batch, 3))
+    new = null(values, level, torch.full_like(batch, 3))
     assert new[batch == 1].min() > new[batch == 0].max()
 
 
@@ -112,7 +117,7 @@ def test_a_batch_with_few_cells_keeps_near_the_others():
     values, level = torch.randn(500, 1), torch.zeros(500, 1)
     batch = torch.zeros(500, dtype=torch.long)
     batch[0], values[0] = 1, 5.0
-    tails = Tails(1, n_batches=2)
-    tails.fit(values, level, batch)
-    assert 0 < tails.shift[1] < 1
-    assert tails.shift[0].abs() < 0.05
+    null = NullDistribution(1, n_batches=2)
+    null.fit(values, level, batch)
+    assert 0 < null.shift[1] < 1
+    assert null.shift[0].abs() < 0.05

@@ -1,1 +1,24 @@
-"""What is calibrated once training has ended."""
+"""Calibrations that follow training, each on validation cells.
+
+A calibration is a module with two functions, listed in :data:`CALIBRATIONS`; training walks the
+list, and knows none of them by name.
+"""
+
+from typing import Any, Protocol
+
+from hzau_omics.model.training.after import intervals, reliability, texts
+from hzau_omics.model.training.trained import Trained
+from hzau_omics.nn.network import MultimodalVAE
+
+
+class Calibration(Protocol):
+    """What a calibration can do; both return attributes of the model that they set."""
+
+    def reset(self, network: MultimodalVAE) -> dict[str, Any]:
+        """Undo the calibration: it belongs to the previous weights."""
+
+    def calibrate(self, trained: Trained) -> dict[str, Any]:
+        """Calibrate a trained network."""
+
+
+CALIBRATIONS: tuple[Calibration, ...] = (intervals, reliability, texts)

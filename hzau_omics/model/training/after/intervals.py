@@ -1,15 +1,16 @@
-"""Calibration of predicted modalities on validation cells."""
+"""Calibration of predictive intervals."""
 
 import logging
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from hzau_omics.data import CellStore
 from hzau_omics.model.answers.imputation import PredictiveConfig, pit_values
 from hzau_omics.model.answers.session import InferenceSession
+from hzau_omics.model.training.trained import Trained
 from hzau_omics.nn.network import MultimodalVAE
 
 logger = logging.getLogger(__name__)
@@ -19,58 +20,49 @@ STEPS = (1.0, 0.5, 0.25, 0.125)
 MAX_MOVES = 6
 MAX_CELLS, MAX_FEATURES, MIN_CELLS = 300, 200, 20
 N_SAMPLES, N_SAMPLES_WIDE = 40, 10
-"""Draws per cell; a PIT is as uniform with few, and a wide modality has many PIT values."""
+"""Draws per cell: a PIT is uniform with few draws too, and a wide modality has many PIT values."""
 
 
-def calibrate(
-    network: MultimodalVAE, store: CellStore, cells: NDArray[np.int64], seed: int
-) -> dict[str, float]:
-    """Widen or narrow the predictions of unseen modalities until their intervals hold.
+def reset(network: MultimodalVAE) -> dict[str, Any]:
+    """Reset the variance factors to 1."""
+    with torch.no_grad():
+        for m in range(len(network.modalities)):
+            network.decoder(m).log_inflation.zero_()
+    return {"calibration_": dict.fromkeys(network.modalities, 0.0)}
 
-    The spread of what is predicted from other modalities is learned under dropout, which widens it,
-    and on training cells, which narrow it. One factor per modality on its variance is chosen such
-    that central intervals of 50, 80, 90 and 95 % cover, on average over features, what they say on
-    validation cells (randomised PIT).
 
-    Parameters
-    ----------
-    network
-        Trained network; its decoders' `log_widening` is set.
-    store
-        Cells.
-    cells
-        Validation cells; those that have the modality and another one are used.
-    seed
-        Seed of draws and subsamples.
+def calibrate(trained: Trained) -> dict[str, Any]:
+    """Inflate or deflate the variance of unseen modalities until intervals cover what they say.
+
+    The dispersion of what is predicted from other modalities is learned under dropout, which makes
+    it too large, and on training cells, which makes it too small. One factor per modality on its
+    variance is chosen such that central intervals of 50, 80, 90 and 95 % cover, on average over
+    features, what they say on validation cells (randomised PIT).
 
     Returns
     -------
-    Modality name -> log of the variance factor. A modality with fewer than 20 such cells keeps 0.
+    ``calibration_``: modality name -> log of the variance factor. A modality that fewer than 20
+    validation cells have beside another one keeps 0.
     """
-    reset_calibration(network)
-    return {
-        name: _calibrate_modality(network, store, cells, modality=m, seed=seed)
-        for m, name in enumerate(store.layout.names)
+    reset(trained.network)
+    found = {
+        name: _calibrate_modality(trained, modality=m)
+        for m, name in enumerate(trained.store.layout.names)
     }
+    return {"calibration_": found}
 
 
-def _calibrate_modality(
-    network: MultimodalVAE,
-    store: CellStore,
-    cells: NDArray[np.int64],
-    *,
-    modality: int,
-    seed: int,
-) -> float:
+def _calibrate_modality(trained: Trained, *, modality: int) -> float:
+    network, store, cells = trained.network, trained.store, trained.validation
     decoder = network.decoder(modality)
     layout = store.layout.modalities[modality]
     given = _others(network, modality)
     informed = store.present[cells][:, [network.modalities.index(name) for name in given]].any(1)
     usable = cells[store.present[cells, modality] & informed]
     generated = modality in network.config.generated
-    if len(usable) < MIN_CELLS or not decoder.has_spread or not generated:
+    if len(usable) < MIN_CELLS or not decoder.has_dispersion or not generated:
         return 0.0
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(trained.seed)
     usable = np.sort(rng.permutation(usable)[:MAX_CELLS])
     features = np.sort(rng.permutation(layout.n_features)[:MAX_FEATURES])
     session = InferenceSession(network, store, usable, batch_size=MAX_CELLS)
@@ -78,15 +70,15 @@ def _calibrate_modality(
         modality=layout.name,
         given=given,
         n_samples=N_SAMPLES if layout.n_features <= MAX_FEATURES else N_SAMPLES_WIDE,
-        seed=seed,
+        seed=trained.seed,
     )
 
     def error(log_factor: float) -> float:
-        decoder.log_widening.fill_(log_factor)
+        decoder.log_inflation.fill_(log_factor)
         return coverage_error(pit_values(session, config, features=features))
 
     chosen = descend(error)
-    decoder.log_widening.fill_(chosen)
+    decoder.log_inflation.fill_(chosen)
     return chosen
 
 
@@ -100,7 +92,7 @@ def _others(network: MultimodalVAE, modality: int) -> tuple[str, ...]:
 
 
 def descend(error: Callable[[float], float]) -> float:
-    """Return about where a function with one valley is lowest, starting from 0.
+    """Return roughly where a function with a single minimum is lowest, searching from 0.
 
     Examples
     --------
@@ -122,7 +114,7 @@ def descend(error: Callable[[float], float]) -> float:
 
 
 def coverage_error(pit: NDArray[np.floating]) -> float:
-    """Return the mean distance between what central intervals cover and what they say.
+    """Return the mean distance between coverage and nominal level of central intervals.
 
     Examples
     --------
@@ -132,10 +124,3 @@ def coverage_error(pit: NDArray[np.floating]) -> float:
     values = pit[np.isfinite(pit)]
     distance = np.abs(values - 0.5)
     return float(np.mean([abs((distance <= level / 2).mean() - level) for level in LEVELS]))
-
-
-def reset_calibration(network: MultimodalVAE) -> None:
-    """Take the calibration back, before training goes on."""
-    with torch.no_grad():
-        for m in range(len(network.modalities)):
-            network.decoder(m).log_widening.zero_()

@@ -1,12 +1,12 @@
 """Likelihoods: from a decoder's hidden features to the distribution of one modality.
 
-The table :data:`LIKELIHOODS` names them all.
+A likelihood is a class, listed in :data:`LIKELIHOODS`. It owns all that depends on it: density,
+sampler, what encoders read, the null model, and what corruption does to its values.
 """
 
 from hzau_omics.errors import ConfigError
-from hzau_omics.nn.decoding.likelihoods.base import DecoderContext, Likelihood, Parameters
+from hzau_omics.nn.decoding.likelihoods.base import DecoderContext, Likelihood, Parameters, Sizes
 from hzau_omics.nn.decoding.likelihoods.counts import (
-    Counts,
     NegativeBinomial,
     Poisson,
     ZeroInflatedNegativeBinomial,
@@ -15,7 +15,15 @@ from hzau_omics.nn.decoding.likelihoods.discrete import Bernoulli, Categorical, 
 from hzau_omics.nn.decoding.likelihoods.protein import NegativeBinomialMixture
 from hzau_omics.nn.decoding.likelihoods.real import Normal
 
-__all__ = ["LIKELIHOODS", "DecoderContext", "Likelihood", "Parameters", "make_likelihood"]
+__all__ = [
+    "LIKELIHOODS",
+    "DecoderContext",
+    "Likelihood",
+    "Parameters",
+    "Sizes",
+    "likelihood_class",
+    "make_likelihood",
+]
 
 LIKELIHOODS: dict[str, type[Likelihood]] = {
     "nb": NegativeBinomial,
@@ -29,16 +37,8 @@ LIKELIHOODS: dict[str, type[Likelihood]] = {
 }
 
 
-def make_likelihood(
-    name: str,
-    *,
-    n_hidden: int,
-    n_covariates: int,
-    n_features: int,
-    n_batches: int = 1,
-    uses_library: bool | None = None,
-) -> Likelihood:
-    """Build a likelihood by name; `uses_library` None keeps the likelihood's own default.
+def likelihood_class(name: str) -> type[Likelihood]:
+    """Return the class of a likelihood.
 
     Raises
     ------
@@ -48,8 +48,15 @@ def make_likelihood(
     if name not in LIKELIHOODS:
         msg = f"Unknown likelihood {name!r}. Choose one of {sorted(LIKELIHOODS)}."
         raise ConfigError(msg)
-    kind = LIKELIHOODS[name]
-    sizes = (n_hidden, n_covariates, n_features, n_batches)
-    if issubclass(kind, Counts) and uses_library is not None:
-        return kind(*sizes, uses_library=uses_library)
-    return kind(*sizes)
+    return LIKELIHOODS[name]
+
+
+def make_likelihood(name: str, sizes: Sizes) -> Likelihood:
+    """Build a likelihood by name.
+
+    Raises
+    ------
+    ConfigError
+        The name is unknown.
+    """
+    return likelihood_class(name)(sizes)

@@ -1,12 +1,13 @@
-"""What every likelihood is: a head, a log density, a sampler, and a transform for encoders."""
+"""The base of every likelihood."""
 
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from hzau_omics.minibatch import Observed
+from hzau_omics.nn.decoding.likelihoods.damage import Damage
 from hzau_omics.nn.kernels.precision import WideLinear
 
 Cells = Float[Tensor, "cell feature"]
@@ -29,8 +30,8 @@ class DecoderContext(NamedTuple):
         Measured features, or None if all were measured. Totals count only these.
     seen
         Which values the cell's posterior saw, per cell or per entry; None if it saw all.
-    log_widening
-        Log of the factor by which the variance of values that were not seen is widened.
+    log_inflation
+        Log of the factor on the variance of values that the posterior did not see.
     """
 
     batch: Int[Tensor, " cell"]
@@ -38,16 +39,16 @@ class DecoderContext(NamedTuple):
     log_library: Float[Tensor, "cell 1"]
     feature_mask: Bool[Tensor, "cell feature"] | None = None
     seen: Bool[Tensor, "cell _"] | None = None
-    log_widening: Float[Tensor, ""] | float = 0.0
+    log_inflation: Float[Tensor, ""] | float = 0.0
 
 
 Parameters = dict[str, Tensor]
 
 
-class Likelihood(nn.Module):
-    """Base of all likelihoods; a subclass adds its parameters, density and sampler.
+class Sizes(NamedTuple):
+    """Sizes of a likelihood.
 
-    Parameters
+    Attributes
     ----------
     n_hidden
         Width of the decoder's hidden features.
@@ -56,8 +57,21 @@ class Likelihood(nn.Module):
     n_features
         Number of features of the modality.
     n_batches
-        Number of batches; 1 shares the dispersion between batches.
+        Number of batches with a dispersion of their own; 1 shares it.
+    uses_library
+        Whether counts are shares of a library size, where the likelihood allows it; None takes the
+        likelihood's default.
     """
+
+    n_hidden: int
+    n_covariates: int
+    n_features: int
+    n_batches: int = 1
+    uses_library: bool | None = None
+
+
+class Likelihood(nn.Module):
+    """Base of all likelihoods; a subclass adds its parameters, density, sampler and null model."""
 
     is_count = False
     uses_library = False
@@ -66,9 +80,12 @@ class Likelihood(nn.Module):
     """Whether encoder inputs are made entry by entry, and those of zeros are 0."""
     adds_up = True
     """Whether values are amounts, of which every feature has a share."""
+    damages: ClassVar[tuple[Damage, ...]] = ()
+    """What each kind of corruption does to the values."""
 
-    def __init__(self, n_hidden: int, n_covariates: int, n_features: int, n_batches: int) -> None:
+    def __init__(self, sizes: Sizes) -> None:
         super().__init__()
+        n_hidden, n_covariates, n_features, n_batches, _ = sizes
         self.n_features = n_features
         self.n_batches = n_batches
         self.location = WideLinear(n_hidden, n_features)
@@ -118,6 +135,17 @@ class Likelihood(nn.Module):
         """Draw every entry once, in the data's units."""
         raise NotImplementedError
 
+    @classmethod
+    def null_log_prob(
+        cls, x: Cells, mask: Bool[Tensor, "cell feature"], *, uses_library: bool
+    ) -> Cells:
+        """Log density of every entry under the null model, in nats.
+
+        The null model predicts the same for all cells: the best constant per feature, fitted to the
+        entries in `mask`. With `uses_library`, constants are shares of a cell's total counts.
+        """
+        raise NotImplementedError
+
     def mean_features(
         self, parameters: Parameters, features: Int[Tensor, " wanted"]
     ) -> Float[Tensor, "cell wanted"]:
@@ -136,6 +164,11 @@ class Likelihood(nn.Module):
         if self.independent_features:
             return self.sample(_of_features(parameters, features), generator)
         return self.sample(parameters, generator)[:, features]
+
+
+def masked_mean(x: Cells, mask: Bool[Tensor, "cell feature"]) -> Float[Tensor, " feature"]:
+    """Mean of every feature over its measured entries."""
+    return torch.where(mask, x, 0.0).sum(0) / mask.sum(0).clamp_min(1)
 
 
 def _of_features(parameters: Parameters, features: Tensor) -> Parameters:

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from hzau_omics.minibatch import Observed
 from hzau_omics.nn.decoding import densities
+from hzau_omics.nn.decoding.library import log_total
 from hzau_omics.nn.decoding.likelihoods.base import (
     Cells,
     DecoderContext,
@@ -15,8 +16,16 @@ from hzau_omics.nn.decoding.likelihoods.base import (
     Hidden,
     Likelihood,
     Parameters,
+    Sizes,
 )
-from hzau_omics.nn.decoding.likelihoods.spread import Spread
+from hzau_omics.nn.decoding.likelihoods.damage import (
+    AMBIENT,
+    THINNED,
+    Damage,
+    ambient_counts,
+    thinned_counts,
+)
+from hzau_omics.nn.decoding.likelihoods.dispersion import Dispersion
 from hzau_omics.nn.kernels import nb_log_prob
 from hzau_omics.nn.kernels.precision import WideLinear
 from hzau_omics.nn.posterior.gaussian import soft_bound
@@ -25,6 +34,8 @@ LOG_THETA_RANGE = (-6.0, 8.0)
 MIN_LOG_RATE = -15.0
 MASKED_LOGIT = -1e9
 MIN_START = 1e-3
+MIN_NULL_RATE = 1e-8
+LOG_THETA_GRID = torch.linspace(-3.0, 6.0, 13)
 
 
 class Counts(Likelihood):
@@ -32,18 +43,13 @@ class Counts(Likelihood):
 
     is_count = True
     independent_features = True
+    uses_library_by_default = True
+    damages = (Damage(AMBIENT, ambient_counts, "shares"), Damage(THINNED, thinned_counts))
 
-    def __init__(
-        self,
-        n_hidden: int,
-        n_covariates: int,
-        n_features: int,
-        n_batches: int,
-        *,
-        uses_library: bool = True,
-    ) -> None:
-        super().__init__(n_hidden, n_covariates, n_features, n_batches)
-        self.uses_library = uses_library
+    def __init__(self, sizes: Sizes) -> None:
+        super().__init__(sizes)
+        default = self.uses_library_by_default
+        self.uses_library = default if sizes.uses_library is None else sizes.uses_library
 
     @override
     def fit_scale(self, x: Cells) -> None:
@@ -89,21 +95,18 @@ class Poisson(Counts):
     def sample(self, parameters: Parameters, generator: torch.Generator | None = None) -> Cells:
         return torch.poisson(parameters["log_rate"].exp(), generator=generator)
 
+    @classmethod
+    @override
+    def null_log_prob(cls, x: Cells, mask: Tensor, *, uses_library: bool) -> Cells:
+        return densities.log_poisson(x, constant_log_rate(x, mask, uses_library=uses_library))
+
 
 class NegativeBinomial(Counts):
     """Negative binomial counts with a dispersion per feature (and batch, if asked)."""
 
-    def __init__(
-        self,
-        n_hidden: int,
-        n_covariates: int,
-        n_features: int,
-        n_batches: int,
-        *,
-        uses_library: bool = True,
-    ) -> None:
-        super().__init__(n_hidden, n_covariates, n_features, n_batches, uses_library=uses_library)
-        self.log_theta = Spread(n_batches, n_features, LOG_THETA_RANGE, power=-1)
+    def __init__(self, sizes: Sizes) -> None:
+        super().__init__(sizes)
+        self.log_theta = Dispersion(sizes, LOG_THETA_RANGE, power=-1)
 
     @override
     def forward(self, hidden: Hidden, context: DecoderContext) -> Parameters:
@@ -134,23 +137,29 @@ class NegativeBinomial(Counts):
     def sample(self, parameters: Parameters, generator: torch.Generator | None = None) -> Cells:
         return sample_nb(parameters["log_rate"], parameters["log_theta"], generator)
 
+    @classmethod
+    @override
+    def null_log_prob(cls, x: Cells, mask: Tensor, *, uses_library: bool) -> Cells:
+        log_rate = constant_log_rate(x, mask, uses_library=uses_library)
+        # The dispersion of each feature is the best of a grid.
+        best_total = torch.full_like(x[0], -torch.inf)
+        best = torch.zeros_like(x)
+        for log_theta in LOG_THETA_GRID:
+            candidate = densities.log_nb(x, log_rate, log_theta.to(x))
+            total = torch.where(mask, candidate, 0.0).sum(0)
+            best = torch.where(total > best_total, candidate, best)
+            best_total = torch.maximum(total, best_total)
+        return best
+
 
 class ZeroInflatedNegativeBinomial(NegativeBinomial):
     """Negative binomial with extra zeros whose share depends on the latent."""
 
     cell_log_prob = Likelihood.cell_log_prob
 
-    def __init__(
-        self,
-        n_hidden: int,
-        n_covariates: int,
-        n_features: int,
-        n_batches: int,
-        *,
-        uses_library: bool = True,
-    ) -> None:
-        super().__init__(n_hidden, n_covariates, n_features, n_batches, uses_library=uses_library)
-        self.zero_logit = WideLinear(n_hidden, n_features)
+    def __init__(self, sizes: Sizes) -> None:
+        super().__init__(sizes)
+        self.zero_logit = WideLinear(sizes.n_hidden, sizes.n_features)
         nn.init.constant_(self.zero_logit.bias, -2.0)
 
     @override
@@ -176,6 +185,14 @@ class ZeroInflatedNegativeBinomial(NegativeBinomial):
         return counts * torch.bernoulli(
             torch.sigmoid(-parameters["zero_logit"]), generator=generator
         )
+
+
+def constant_log_rate(x: Cells, mask: Tensor, *, uses_library: bool) -> Cells:
+    """Log of the best constant rate of each feature: a share of the total counts, or a mean."""
+    counts = torch.where(mask, x, 0.0).sum(0)
+    exposure = log_total(x).exp() if uses_library else torch.ones_like(x[:, :1])
+    available = torch.where(mask, exposure, 0.0).sum(0).clamp_min(1.0)
+    return exposure.log() + (counts / available).clamp_min(MIN_NULL_RATE).log()
 
 
 def sample_nb(log_mean: Cells, log_theta: Tensor, generator: torch.Generator | None) -> Cells:

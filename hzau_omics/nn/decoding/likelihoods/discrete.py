@@ -8,21 +8,39 @@ from torch import Tensor
 
 from hzau_omics.minibatch import Observed
 from hzau_omics.nn.decoding import densities
+from hzau_omics.nn.decoding.library import log_total
 from hzau_omics.nn.decoding.likelihoods.base import (
     Cells,
     DecoderContext,
     Hidden,
     Likelihood,
     Parameters,
+    masked_mean,
 )
-from hzau_omics.nn.decoding.likelihoods.counts import MASKED_LOGIT, MIN_START, Counts
+from hzau_omics.nn.decoding.likelihoods.counts import (
+    MASKED_LOGIT,
+    MIN_START,
+    Counts,
+    constant_log_rate,
+)
+from hzau_omics.nn.decoding.likelihoods.damage import (
+    AMBIENT,
+    THINNED,
+    Damage,
+    ambient_values,
+    another_category,
+    thinned_values,
+)
 from hzau_omics.nn.kernels import bernoulli_log_prob
+
+MIN_FREQUENCY = 1e-6
 
 
 class Bernoulli(Likelihood):
     """Binary values or values in [0, 1]: open chromatin, words of a text, pixels."""
 
     independent_features = True
+    damages = (Damage(AMBIENT, ambient_values, "means"), Damage(THINNED, thinned_values))
 
     @override
     def fit_scale(self, x: Cells) -> None:
@@ -53,9 +71,17 @@ class Bernoulli(Likelihood):
     def sample(self, parameters: Parameters, generator: torch.Generator | None = None) -> Cells:
         return torch.bernoulli(torch.sigmoid(parameters["logit"]), generator=generator)
 
+    @classmethod
+    @override
+    def null_log_prob(cls, x: Cells, mask: Tensor, *, uses_library: bool) -> Cells:
+        frequency = masked_mean(x, mask).clamp(MIN_FREQUENCY, 1 - MIN_FREQUENCY)
+        return densities.log_bernoulli(x, torch.logit(frequency).expand_as(x))
+
 
 class Categorical(Likelihood):
     """One-hot categories, such as an annotation."""
+
+    damages = (Damage(AMBIENT, another_category, "means", whole=True),)
 
     @override
     def forward(self, hidden: Hidden, context: DecoderContext) -> Parameters:
@@ -74,6 +100,12 @@ class Categorical(Likelihood):
         probability = parameters["log_probability"].exp()
         drawn = torch.multinomial(probability, 1, generator=generator)
         return torch.zeros_like(probability).scatter_(1, drawn, 1.0)
+
+    @classmethod
+    @override
+    def null_log_prob(cls, x: Cells, mask: Tensor, *, uses_library: bool) -> Cells:
+        frequency = masked_mean(x, mask).clamp_min(MIN_FREQUENCY)
+        return densities.log_categorical(x, frequency.log().expand_as(x))
 
 
 class Multinomial(Counts):
@@ -114,3 +146,9 @@ class Multinomial(Counts):
             drawn[:, j : j + 1] = torch.binomial(left, share[:, j : j + 1], generator=generator)
             left = left - drawn[:, j : j + 1]
         return drawn
+
+    @classmethod
+    @override
+    def null_log_prob(cls, x: Cells, mask: Tensor, *, uses_library: bool) -> Cells:
+        log_share = constant_log_rate(x, mask, uses_library=True) - log_total(x)
+        return densities.log_multinomial(x, log_share)

@@ -12,6 +12,7 @@ from hzau_omics.nn.decoding.likelihoods.base import (
     Hidden,
     Likelihood,
     Parameters,
+    Sizes,
 )
 from hzau_omics.nn.decoding.likelihoods.counts import MIN_LOG_RATE, NegativeBinomial, sample_nb
 from hzau_omics.nn.kernels.precision import WideLinear
@@ -27,24 +28,18 @@ class NegativeBinomialMixture(NegativeBinomial):
     """
 
     cell_log_prob = Likelihood.cell_log_prob
+    uses_library_by_default = False
 
-    def __init__(
-        self,
-        n_hidden: int,
-        n_covariates: int,
-        n_features: int,
-        n_batches: int,
-        *,
-        uses_library: bool = False,
-    ) -> None:
-        super().__init__(n_hidden, n_covariates, n_features, n_batches, uses_library=uses_library)
+    def __init__(self, sizes: Sizes) -> None:
+        super().__init__(sizes)
+        n_covariates, n_features = sizes.n_covariates, sizes.n_features
         self.background = nn.Parameter(torch.zeros(n_features))
         self.log_library_centre: Tensor
         self.register_buffer("log_library_centre", torch.zeros(()))
         self.background_shift = (
             nn.Linear(n_covariates, n_features, bias=False) if n_covariates else None
         )
-        self.background_logit = WideLinear(n_hidden, n_features)
+        self.background_logit = WideLinear(sizes.n_hidden, n_features)
 
     @override
     def fit_scale(self, x: Cells) -> None:

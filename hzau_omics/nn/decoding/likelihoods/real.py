@@ -12,8 +12,11 @@ from hzau_omics.nn.decoding.likelihoods.base import (
     Hidden,
     Likelihood,
     Parameters,
+    Sizes,
 )
-from hzau_omics.nn.decoding.likelihoods.spread import Spread
+from hzau_omics.nn.decoding.likelihoods.damage import AMBIENT, Damage, towards_mean
+from hzau_omics.nn.decoding.likelihoods.dispersion import Dispersion
+from hzau_omics.nn.posterior.gaussian import LOG_2PI
 
 LOG_SD_RANGE = (-6.0, 4.0)
 
@@ -23,14 +26,15 @@ class Normal(Likelihood):
 
     keeps_zeros = False
     adds_up = False
+    damages = (Damage(AMBIENT, towards_mean, "means"),)
 
-    def __init__(self, n_hidden: int, n_covariates: int, n_features: int, n_batches: int) -> None:
-        super().__init__(n_hidden, n_covariates, n_features, n_batches)
-        self.log_sd = Spread(n_batches, n_features, LOG_SD_RANGE, power=2)
+    def __init__(self, sizes: Sizes) -> None:
+        super().__init__(sizes)
+        self.log_sd = Dispersion(sizes, LOG_SD_RANGE, power=2)
         self.centre: Tensor
         self.scale: Tensor
-        self.register_buffer("centre", torch.zeros(n_features))
-        self.register_buffer("scale", torch.ones(n_features))
+        self.register_buffer("centre", torch.zeros(sizes.n_features))
+        self.register_buffer("scale", torch.ones(sizes.n_features))
 
     @override
     def fit_scale(self, x: Cells) -> None:
@@ -64,3 +68,9 @@ class Normal(Likelihood):
         mean = parameters["mean"]
         noise = torch.randn(mean.shape, generator=generator, device=mean.device)
         return self.centre + self.scale * (mean + parameters["log_sd"].exp() * noise)
+
+    @classmethod
+    @override
+    def null_log_prob(cls, x: Cells, mask: Tensor, *, uses_library: bool) -> Cells:
+        # Of standardised values, whose mean square is 1: scale is not a matter of prediction.
+        return torch.full_like(x, -0.5 * (LOG_2PI + 1))

@@ -4,55 +4,51 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from hzau_omics.nn.decoding.likelihoods.base import DecoderContext
+from hzau_omics.nn.decoding.likelihoods.base import DecoderContext, Sizes
 from hzau_omics.nn.posterior.gaussian import soft_bound
 
 
-class Spread(nn.Module):
-    """Log spread per feature, and per batch if asked.
+class Dispersion(nn.Module):
+    """Log dispersion per feature, and per batch if asked.
 
     There are two: one for values that the cell's posterior saw, and one for values that it did
-    not see. A latent inferred from other modalities predicts less exactly than one that has seen
-    the values; with one spread for both, predictions of unseen modalities are too sure of
-    themselves. The second one is learned as a difference to the first, and stays equal to it where
-    an objective never predicts what it did not see.
+    not. A latent inferred from other modalities predicts less exactly than one that has seen the
+    values; with one dispersion for both, predictions of unseen modalities would be too confident.
+    The second is learned as a difference from the first, and equals it where an objective never
+    predicts what it did not see.
 
     Parameters
     ----------
-    n_batches
-        Number of batches with a spread of their own; 1 shares it.
-    n_features
-        Number of features.
+    sizes
+        Numbers of batches and features.
     bounds
-        Smallest and largest log spread.
+        Smallest and largest log dispersion.
     power
-        How the variance grows with the spread: 2 for a standard deviation, -1 for the inverse
+        How the variance grows with the dispersion: 2 for a standard deviation, -1 for the inverse
         dispersion theta of a negative binomial.
     """
 
-    def __init__(
-        self, n_batches: int, n_features: int, bounds: tuple[float, float], *, power: int
-    ) -> None:
+    def __init__(self, sizes: Sizes, bounds: tuple[float, float], *, power: int) -> None:
         super().__init__()
         self.bounds = bounds
         self.power = power
-        self.seen = nn.Parameter(torch.zeros(n_batches, n_features))
-        self.unseen = nn.Parameter(torch.zeros(n_batches, n_features))
+        self.seen = nn.Parameter(torch.zeros(sizes.n_batches, sizes.n_features))
+        self.unseen = nn.Parameter(torch.zeros(sizes.n_batches, sizes.n_features))
 
     def forward(self, context: DecoderContext) -> Float[Tensor, "_ feature"]:
-        """Return the log spread, of shape (1 or cell, feature)."""
+        """Return the log dispersion, of shape (1 or cell, feature)."""
         seen = self._of_batch(self._bounded(self.seen), context)
         if context.seen is None:
             return seen
-        unseen = self._of_batch(self._widened(context), context)
+        unseen = self._of_batch(self._inflated(context), context)
         return torch.where(context.seen, seen, unseen)
 
     def table(
         self, context: DecoderContext
     ) -> tuple[Float[Tensor, "kind feature"], Int[Tensor, " cell"]] | None:
-        """Return the log spread of each kind of cell, and each cell's kind.
+        """Return the log dispersion of each kind of cell, and each cell's kind.
 
-        A kind is a batch with a spread of its own, seen or unseen. None if a cell's values are
+        A kind is a batch with a dispersion of its own, seen or unseen. None if a cell's values are
         partly seen.
         """
         n_batches = len(self.seen)
@@ -62,15 +58,15 @@ class Spread(nn.Module):
             return seen, kind
         if context.seen.shape[1] != 1:
             return None
-        both = torch.cat([seen, self._widened(context)])
+        both = torch.cat([seen, self._inflated(context)])
         return both, torch.where(context.seen.squeeze(1), kind, kind + n_batches)
 
     def _bounded(self, value: Tensor) -> Tensor:
         return soft_bound(value.float(), *self.bounds)
 
-    def _widened(self, context: DecoderContext) -> Tensor:
+    def _inflated(self, context: DecoderContext) -> Tensor:
         unseen = self._bounded(self.seen.detach() + self.unseen)
-        return unseen + context.log_widening / self.power
+        return unseen + context.log_inflation / self.power
 
     def _of_batch(self, value: Tensor, context: DecoderContext) -> Tensor:
         return value[context.batch] if len(value) > 1 else value

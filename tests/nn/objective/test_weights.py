@@ -6,7 +6,8 @@ import scipy.stats
 import torch
 from scipy.optimize import minimize, minimize_scalar
 
-from hzau_omics.nn.decoding.balance import MAX_WEIGHT, balanced_weights, null_nll
+from hzau_omics.errors import ConfigError
+from hzau_omics.nn.objective.weights import MAX_WEIGHT, balanced_weights, null_nll
 
 
 @pytest.fixture
@@ -112,6 +113,11 @@ def test_a_feature_measured_in_some_cells_is_judged_on_those(counts):
 )
 def test_constant_features_are_finite(likelihood, value):
     assert np.isfinite(null_nll(likelihood, torch.full((10, 3), value)))
+
+
+def test_an_unknown_likelihood_is_refused():
+    with pytest.raises(ConfigError, match=r"Unknown likelihood 'gamma'\. Choose one of"):
+        null_nll("gamma", torch.ones(3, 2))
 
 
 @pytest.mark.parametrize(
