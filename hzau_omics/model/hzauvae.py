@@ -1,25 +1,25 @@
 """HZAU-VAE: experts for every subset of modalities, pooled by a trained gate."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any, Literal, override
 
-import numpy as np
 import pandas as pd
 from mudata import MuData
-from numpy.typing import ArrayLike, NDArray
 
 from hzau_omics.checks import as_list, check_choice, check_names
 from hzau_omics.data import DiskStore
-from hzau_omics.model.answers import embedding as latent, reliability
-from hzau_omics.model.answers.results import Cells
-from hzau_omics.model.answers.session import check_given
+from hzau_omics.model.answers.agreement import agreement_p_value_of, pair_names
+from hzau_omics.model.answers.annotation import Annotation, Annotations
+from hzau_omics.model.answers.gate import GateWeights, by_modality
+from hzau_omics.model.answers.reliability import Reliability, reliability_of
+from hzau_omics.model.options import DEFAULTS
 from hzau_omics.model.recipe import Recipe
 from hzau_omics.model.system import System
 
 GATES = ("gate", "uniform", "global")
 
 
-class HZAUVAE(System):
+class HZAUVAE(GateWeights, Reliability, System):
     """Gated multimodal VAE over any number of modalities, paired or mosaic.
 
     Each subset S of modalities has an expert q_S(z | x_S); a gate that sees hidden features and the
@@ -44,10 +44,9 @@ class HZAUVAE(System):
     pool
         ``"gate"`` weighs the experts per cell; for comparison, ``"uniform"`` gives all the same
         weight, and ``"global"`` learns weights that all cells share.
-    **options
-        Of :class:`~hzau_omics.model.system.System`: `n_latent` (50), `n_hidden` (256), `n_layers`
-        (1), `dropout` (0.2), `encoder_dropout` (0.5), `input_dropout` (0.3), `encode_covariates`
-        (True) and `modality_weights` (``"auto"``).
+    n_latent, n_hidden, n_layers, dropout, encoder_dropout, input_dropout, encode_covariates, \
+    modality_weights
+        As of :class:`~hzau_omics.model.system.System`.
 
     Raises
     ------
@@ -86,13 +85,21 @@ class HZAUVAE(System):
         aligned=True, training={"corruption": 0.1, "distillation": 0.5, "expert_terms": True}
     )
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - all options by name, so that editors and help() show them.
         self,
         mdata: MuData | DiskStore | None = None,
         *,
         experts: str | Iterable[str | Iterable[str]] | None = None,
         pool: Literal["gate", "uniform", "global"] = "gate",
-        **options: Any,
+        n_latent: int = DEFAULTS.n_latent,
+        n_hidden: int = DEFAULTS.n_hidden,
+        n_layers: int = DEFAULTS.n_layers,
+        dropout: float = DEFAULTS.dropout,
+        encoder_dropout: float = DEFAULTS.encoder_dropout,
+        input_dropout: float = DEFAULTS.input_dropout,
+        encode_covariates: bool = DEFAULTS.encode_covariates,
+        modality_weights: Literal["auto"] | Mapping[str, float] = "auto",
+        registry: dict[str, Any] | None = None,
     ) -> None:
         check_choice("pool", pool, GATES)
         subsets = None
@@ -100,125 +107,65 @@ class HZAUVAE(System):
             subsets = tuple(
                 check_names("each of experts", one, what="modality") for one in as_list(experts)
             )
-        super().__init__(mdata, experts=subsets, pool=pool, **options)
+        super().__init__(
+            mdata,
+            experts=subsets,
+            pool=pool,
+            n_latent=n_latent,
+            n_hidden=n_hidden,
+            n_layers=n_layers,
+            dropout=dropout,
+            encoder_dropout=encoder_dropout,
+            input_dropout=input_dropout,
+            encode_covariates=encode_covariates,
+            modality_weights=modality_weights,
+            registry=registry,
+        )
 
     @override
-    def get_gate_weights(  # type: ignore[override]
-        self,
-        mdata: Cells = None,
-        *,
-        level: Literal["modality", "expert"] = "modality",
-        kind: Literal["gate", "precision"] = "gate",
-        given: str | Sequence[str] | None = None,
-        indices: ArrayLike | None = None,
-        batch_size: int | None = None,
-    ) -> pd.DataFrame:
-        """Return how much each cell's posterior listens to each modality or expert.
-
-        Parameters
-        ----------
-        mdata, indices, given, batch_size
-            As in :meth:`get_latent_representation`.
-        level
-            ``"expert"``: the weight w_S of each subset's expert, columns such as ``"rna+adt"``;
-            ``"modality"``: w_S shared equally between the modalities of S.
-        kind
-            ``"gate"``: the gate's weights. ``"precision"``: weights times precisions w_S / s2_S,
-            averaged over latents and normalised, which also counts how sure an expert is.
-
-        Returns
-        -------
-        Data frame with one row per cell, non-negative, rows sum to 1; 0 where absent. Rows of cells
-        that have none of the modalities `given` are 0.
-
-        Raises
-        ------
-        ConfigError
-            `level` or `kind` is unknown.
-        """
-        check_choice("level", level, ("modality", "expert"))
-        check_choice("kind", kind, ("gate", "precision"))
-        names = check_given(self.layout, given)
-        session = self._session(mdata, indices, batch_size)
-        return latent.gate_weights(session, level=level, kind=kind, given=names)
-
-    def get_reliability(
-        self,
-        mdata: Cells = None,
-        *,
-        indices: ArrayLike | None = None,
-        batch_size: int | None = None,
-    ) -> pd.DataFrame:
-        """Return how far each cell's measurements can be trusted.
-
-        The probability that a measurement is clean, as against one of which at least half is
-        ambient (counts of other cells) or at most a tenth of the counts is left, where a tenth of
-        the measurements have failed in one of these ways (a text or a label: that it is another
-        cell's, or that a tenth of its words is left). Two things tell: what a small network
-        has learned from failures made in training, and the share of the measurement that most
-        likely came from the mean profile of its batch, instead of from what the model expects of
-        the cell. Both are calibrated on validation cells. For other kinds of failure it is lowered
-        by signs that are rare among validation cells: the model explains a measurement badly
-        (likelihood, and correlation with its reconstruction), and no other modality of the cell
-        bears it out, although it can be trusted. Where two good measurements are not of one cell
-        (:meth:`get_agreement`), reliability may stay high: which one is wrong cannot be told.
-
-        Parameters
-        ----------
-        mdata, indices, batch_size
-            As in :meth:`get_latent_representation`.
-
-        Returns
-        -------
-        Data frame (cells, modalities) from 0 to 1, 1 = to be trusted, NaN where absent.
-
-        Raises
-        ------
-        ConfigError
-            The model has no gate, or was trained without ``corruption``.
-
-        Examples
-        --------
-        >>> import hzau_omics as ho
-        >>> mdata = ho.data.simulate(n_obs=80, seed=0)
-        >>> ho.model.HZAUVAE.setup_mudata(mdata, {"rna": "nb", "adt": "nb"})
-        >>> model = ho.model.HZAUVAE(mdata, n_latent=5, n_hidden=16)
-        >>> model.train(max_epochs=2, seed=0, enable_progress_bar=False, accelerator="cpu")
-        >>> model.get_reliability().shape
-        (80, 2)
-        """
-        return reliability.reliability(self._session(mdata, indices, batch_size))
-
-    @override
-    def _annotations(
-        self, mdata: Cells, batch_size: int | None, indices: ArrayLike | None = None
-    ) -> dict[str, NDArray[np.float32] | pd.DataFrame]:
-        found = super()._annotations(mdata, batch_size, indices)
-        found[self.GATE_KEY] = self.get_gate_weights(mdata, indices=indices, batch_size=batch_size)
+    def _annotations(self) -> list[Annotation]:
+        network = self.module
+        found = [
+            *super()._annotations(),
+            Annotation(
+                self.GATE_KEY,
+                lambda one: by_modality(network, one.posterior.weights),
+                columns=network.modalities,
+            ),
+        ]
         if self.is_reliability_calibrated:
-            found[self.RELIABILITY_KEY] = self.get_reliability(
-                mdata, indices=indices, batch_size=batch_size
+            found.append(
+                Annotation(
+                    self.RELIABILITY_KEY,
+                    lambda one: reliability_of(one.scores),
+                    columns=network.modalities,
+                )
             )
-        if self.module.reliability.agreement.is_fitted.any():
-            found[self.AGREEMENT_KEY] = self.get_agreement(
-                mdata, kind="pvalue", indices=indices, batch_size=batch_size
+        if network.reliability.agreement.is_fitted.any():
+            found.append(
+                Annotation(
+                    self.AGREEMENT_KEY,
+                    lambda one: agreement_p_value_of(one.scores),
+                    columns=tuple(pair_names(network.modalities)),
+                )
             )
         return found
 
     @override
-    def _columns(self, annotations: Mapping[str, Any]) -> dict[str, list[str]]:
+    def _columns(self, annotations: Annotations) -> dict[str, list[str]]:
         limits = {
             self.SUSPICIOUS_KEY: (self.RELIABILITY_KEY, self.SUSPICIOUS),
             self.DISAGREEING_KEY: (self.AGREEMENT_KEY, self.DISAGREEING),
         }
         found = {}
         for column, (key, limit) in limits.items():
-            if key in annotations:
-                low = annotations[key] < limit
+            table = annotations.get(key)
+            if isinstance(table, pd.DataFrame):
+                low = table < limit
                 found[column] = ["+".join(low.columns[row]) for row in low.to_numpy()]
         return found
 
     @property
     def is_reliability_calibrated(self) -> bool:
-        """Whether the model has a gate and was trained with failed measurements."""
+        """Whether the model has a gate and was trained with corrupted measurements."""
         return bool(self.module.reliability.is_calibrated)

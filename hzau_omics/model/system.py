@@ -1,21 +1,44 @@
-"""The constructor that all systems share."""
+"""What all systems share: the constructor, and every answer."""
 
 import inspect
 from collections.abc import Iterable, Mapping
+from dataclasses import asdict
 from typing import Any, ClassVar, Literal
 
 import pandas as pd
 from mudata import MuData
 
-from hzau_omics.checks import PROPER_SHARE, check_flag, check_integer, check_number
 from hzau_omics.data import DiskStore
 from hzau_omics.errors import ConfigError
 from hzau_omics.messages import did_you_mean
+from hzau_omics.model.answers.agreement import Agreement
+from hzau_omics.model.answers.annotation import Export
+from hzau_omics.model.answers.embedding import Embedding
+from hzau_omics.model.answers.expression import Expression
+from hzau_omics.model.answers.generation import Generation
+from hzau_omics.model.answers.importance import ImportanceWeights
+from hzau_omics.model.answers.imputation import Imputation
+from hzau_omics.model.answers.pit import PitValues
+from hzau_omics.model.answers.scores import Scores
 from hzau_omics.model.answers.text_results import TextModel
+from hzau_omics.model.base import TrainableModel
+from hzau_omics.model.options import DEFAULTS, NetworkOptions
 
 
-class System(TextModel):
-    """A multimodal VAE after a recipe.
+class System(
+    Embedding,
+    Imputation,
+    PitValues,
+    Expression,
+    Generation,
+    Scores,
+    ImportanceWeights,
+    Agreement,
+    TextModel,
+    Export,
+    TrainableModel,
+):
+    """A multimodal VAE built from a recipe.
 
     Parameters
     ----------
@@ -52,31 +75,32 @@ class System(TextModel):
         self,
         mdata: MuData | DiskStore | None = None,
         *,
-        n_latent: int = 50,
-        n_hidden: int = 256,
-        n_layers: int = 1,
-        dropout: float = 0.2,
-        encoder_dropout: float = 0.5,
-        input_dropout: float = 0.3,
-        encode_covariates: bool = True,
+        n_latent: int = DEFAULTS.n_latent,
+        n_hidden: int = DEFAULTS.n_hidden,
+        n_layers: int = DEFAULTS.n_layers,
+        dropout: float = DEFAULTS.dropout,
+        encoder_dropout: float = DEFAULTS.encoder_dropout,
+        input_dropout: float = DEFAULTS.input_dropout,
+        encode_covariates: bool = DEFAULTS.encode_covariates,
         modality_weights: Literal["auto"] | Mapping[str, float] = "auto",
         registry: dict[str, Any] | None = None,
         **structure: Any,
     ) -> None:
-        sizes = {"n_latent": n_latent, "n_hidden": n_hidden, "n_layers": n_layers}
-        rates = {
-            "dropout": dropout,
-            "encoder_dropout": encoder_dropout,
-            "input_dropout": input_dropout,
-        }
         self._check_structure(structure)
+        options = NetworkOptions(
+            n_latent=n_latent,
+            n_hidden=n_hidden,
+            n_layers=n_layers,
+            dropout=dropout,
+            encoder_dropout=encoder_dropout,
+            input_dropout=input_dropout,
+            encode_covariates=encode_covariates,
+        )
         super().__init__(
             mdata,
             registry=registry,
             modality_weights=modality_weights,
-            **{name: check_integer(name, size) for name, size in sizes.items()},
-            **{name: check_number(name, rate, PROPER_SHARE) for name, rate in rates.items()},
-            encode_covariates=check_flag("encode_covariates", encode_covariates),
+            **asdict(options),
             **structure,
         )
 

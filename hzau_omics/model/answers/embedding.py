@@ -1,13 +1,102 @@
-"""Latent embeddings and gate weights of cells."""
+"""Embedding: where each cell is in the shared latent."""
 
 from collections.abc import Sequence
+from typing import Literal, overload
 
 import numpy as np
-import pandas as pd
 import torch
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
-from hzau_omics.model.answers.session import InferenceSession, evaluating, make_generator
+from hzau_omics.checks import check_flag, check_seed, if_given
+from hzau_omics.model.answers.base import Answers, Cells
+from hzau_omics.model.answers.session import (
+    InferenceSession,
+    check_given,
+    evaluating,
+    make_generator,
+)
+
+
+class Embedding(Answers):
+    """Latent embeddings."""
+
+    @overload
+    def get_latent_representation(
+        self,
+        mdata: Cells = None,
+        *,
+        indices: ArrayLike | None = None,
+        given: str | Sequence[str] | None = None,
+        give_mean: bool = True,
+        return_dist: Literal[True],
+        batch_size: int | None = None,
+        seed: int | None = None,
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]: ...
+
+    @overload
+    def get_latent_representation(
+        self,
+        mdata: Cells = None,
+        *,
+        indices: ArrayLike | None = None,
+        given: str | Sequence[str] | None = None,
+        give_mean: bool = True,
+        return_dist: Literal[False] = False,
+        batch_size: int | None = None,
+        seed: int | None = None,
+    ) -> NDArray[np.float32]: ...
+
+    def get_latent_representation(
+        self,
+        mdata: Cells = None,
+        *,
+        indices: ArrayLike | None = None,
+        given: str | Sequence[str] | None = None,
+        give_mean: bool = True,
+        return_dist: bool = False,
+        batch_size: int | None = None,
+        seed: int | None = None,
+    ) -> NDArray[np.float32] | tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Return the latent embedding of each cell.
+
+        Parameters
+        ----------
+        mdata
+            Cells; None for those the model was set up with.
+        indices
+            Positions of the wanted cells, each once, or a boolean mask.
+        given
+            Modality or modalities to infer from, each once; None for all that a cell has. A cell
+            that has none of them gets the prior: mean 0 and variance 1.
+        give_mean
+            Whether to return posterior means; False draws one sample per cell.
+        return_dist
+            Whether to return means and variances instead.
+        batch_size
+            Cells per minibatch (512).
+        seed
+            Seed of the samples.
+
+        Returns
+        -------
+        Array of shape (cells, n_latent), or two of them.
+
+        Raises
+        ------
+        DataContractError
+            The MuData does not fit the registered one, or `given` is unknown.
+        ConfigError
+            An option is out of range.
+        """
+        names = check_given(self.layout, given)
+        return_dist = check_flag("return_dist", return_dist)
+        give_mean = check_flag("give_mean", give_mean)
+        seed = if_given(check_seed, "seed", seed)
+        session = self._session(mdata, indices, batch_size)
+        mean, variance = embed(session, names)
+        if return_dist:
+            return mean, variance
+        return mean if give_mean else sample_latent(mean, variance, seed)
 
 
 def embed(
@@ -31,30 +120,3 @@ def sample_latent(
     generator = make_generator(seed, torch.device("cpu"))
     noise = torch.randn(mean.shape, generator=generator).numpy()
     return np.asarray(mean + np.sqrt(variance) * noise, dtype=np.float32)
-
-
-def gate_weights(
-    session: InferenceSession, *, level: str, kind: str, given: Sequence[str] | None
-) -> pd.DataFrame:
-    """Return gate weights per cell and expert, or per cell and modality.
-
-    ``kind="precision"`` multiplies each weight by its expert's precision, averages over latents and
-    normalises: how much of the pooled precision comes from each expert.
-    """
-    network = session.network
-    weights = np.zeros((len(session), len(network.family)), np.float32)
-    with evaluating(network):
-        for rows, batch in session.minibatches():
-            encoded, posterior = session.infer(batch, given)
-            share = posterior.weights
-            if kind == "precision":
-                log_tau = posterior.log_weights.unsqueeze(-1) - encoded.experts.logvar
-                share = torch.softmax(log_tau, dim=1).mean(-1)
-                share = torch.where(posterior.available, share, 0.0)
-            weights[rows] = share.cpu().numpy()
-    by_expert = pd.DataFrame(weights, index=session.obs_names, columns=list(network.family.names))
-    if level == "expert":
-        return by_expert
-    membership = network.membership.cpu().numpy().astype(np.float32)
-    by_modality = weights @ (membership / membership.sum(1, keepdims=True))
-    return pd.DataFrame(by_modality, index=session.obs_names, columns=list(network.modalities))

@@ -1,261 +1,196 @@
-"""New cells: draws from the prior, or from what other modalities say."""
+"""Generation: what new cells would look like."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from typing import overload
 
-import numpy as np
-import pandas as pd
-import torch
 from anndata import AnnData
-from numpy.typing import NDArray
-from torch import Tensor
+from mudata import MuData
 
-from hzau_omics.data import DataLayout
-from hzau_omics.errors import DataContractError
-from hzau_omics.minibatch import Minibatch
-from hzau_omics.model.answers.decoding import (
-    DecodeGroup,
-    ModalityPredictor,
-    batch_codes,
-    decode_groups,
-)
-from hzau_omics.model.answers.imputation import MAX_DRAWS_HELD, PredictiveConfig, walk
-from hzau_omics.model.answers.session import InferenceSession, evaluating, make_generator
-from hzau_omics.nn.network import MultimodalVAE
-
-DECODED_AT_ONCE = 4096
-"""New cells that are decoded at a time."""
+from hzau_omics.checks import check_flag, check_integer
+from hzau_omics.data import CellStore
+from hzau_omics.errors import ConfigError
+from hzau_omics.model.answers.base import Answers
+from hzau_omics.model.answers.decoding import batch_names
+from hzau_omics.model.answers.new_cells import Draws, sample_posterior, sample_prior
+from hzau_omics.model.answers.session import check_given, draw_seed
+from hzau_omics.model.answers.text import Texts, cells_of_texts, find_text_modality, text_list
 
 
-@dataclass(frozen=True)
-class Draws:
-    """What is returned of each new cell.
+class Generation(Answers):
+    """New cells: from the prior, from other modalities, from words."""
 
-    Attributes
-    ----------
-    latent_key
-        Name of the latents in ``obsm``.
-    give_mean
-        Whether to return the decoder's means in place of draws from its likelihood.
-    seed
-        Seed of the draws; None follows torch's global generator.
-    """
-
-    latent_key: str
-    give_mean: bool
-    seed: int | None
-
-
-@dataclass(frozen=True)
-class NewCells:
-    """Latents of new cells, and what their decoders see besides.
-
-    Attributes
-    ----------
-    z
-        Latents (cell, latent).
-    library_noise
-        Standard normal noise (cell, 1): one depth for all features of a cell.
-    batch
-        The cells that they come from, for covariates and conditions.
-    turn
-        Number of each cell (cell): which batch it is decoded as, where several are averaged over.
-    seen
-        Boolean tensor (cell): whether the latents come from the modality itself; None if none do.
-    """
-
-    z: Tensor
-    library_noise: Tensor
-    batch: Minibatch
-    turn: NDArray[np.int64]
-    seen: Tensor | None = None
-
-    def take(self, rows: NDArray[np.int64]) -> "NewCells":
-        """Return some of them."""
-        index = torch.from_numpy(rows).to(self.z.device)
-        return NewCells(
-            self.z[index],
-            self.library_noise[index],
-            self.batch.take(torch.from_numpy(rows)),
-            self.turn[rows],
-            None if self.seen is None else self.seen[index],
-        )
-
-    def decode(
+    @overload
+    def sample(
         self,
-        predictor: ModalityPredictor,
-        group: DecodeGroup,
-        generator: torch.Generator,
+        n_samples: int,
+        modality: str,
         *,
-        give_mean: bool,
-    ) -> NDArray[np.float32]:
-        """Return the features of a group (cell, feature of the group) in the data's units."""
-        likelihood = predictor.network.decoder(predictor.index).likelihood
-        columns = slice(None) if group.features is None else torch.from_numpy(group.features)
-        n_features = likelihood.n_features if group.features is None else len(group.features)
-        values = np.empty((len(self.z), n_features), np.float32)
-        for code, rows in self._by_batch(group.batches):
-            part = self if rows.size == len(self.z) else self.take(rows)
-            parameters = predictor.parameters(
-                part.z,
-                part.batch,
-                decode_as=code,
-                seen=part.seen,
-                generator=generator,
-                library_noise=part.library_noise,
+        give_mean: bool = False,
+        transform_batch: str | Sequence[str] | None = None,
+        seed: int | None = None,
+    ) -> AnnData: ...
+
+    @overload
+    def sample(
+        self,
+        n_samples: int,
+        modality: None = None,
+        *,
+        give_mean: bool = False,
+        transform_batch: str | Sequence[str] | None = None,
+        seed: int | None = None,
+    ) -> MuData: ...
+
+    def sample(
+        self,
+        n_samples: int,
+        modality: str | None = None,
+        *,
+        give_mean: bool = False,
+        transform_batch: str | Sequence[str] | None = None,
+        seed: int | None = None,
+    ) -> AnnData | MuData:
+        """Draw new cells from the prior: a latent of each, and what the decoders make of it.
+
+        Parameters
+        ----------
+        n_samples
+            Number of cells.
+        modality
+            Modality to draw; None for all, of the same cells.
+        give_mean
+            Whether to return the decoder's means (of pixels: the grey values) in place of draws.
+        transform_batch
+            Batch or batches to decode as, in turns; by default those that measured the modality. A
+            feature that a batch did not measure is then decoded as one that did.
+        seed
+            Seed of the draws.
+
+        Returns
+        -------
+        AnnData of shape (n_samples, features) in the data's units, the latents in ``obsm``, and the
+        batch in ``obs["decoded_as"]``; for all modalities, a MuData of these. Further covariates
+        have their first category, or their average.
+
+        Raises
+        ------
+        ConfigError
+            The system has no prior without a condition, or `n_samples` is out of range.
+        """
+        self._check_if_trained()
+        n_samples = check_integer("n_samples", n_samples)
+        give_mean, seed = check_flag("give_mean", give_mean), draw_seed(seed)
+        if modality is not None:
+            self._check_generated(modality)
+        if self.module.config.condition:
+            msg = (
+                f"{type(self).__name__} has no prior without its condition "
+                f"({', '.join(self.module.config.condition)}): generate from cells that have it, "
+                "or sample from MVAE or HZAUVAE."
             )
-            drawn = (
-                likelihood.mean(parameters)
-                if give_mean
-                else likelihood.sample(parameters, generator)
-            )
-            values[rows] = drawn.cpu()[:, columns].numpy()
-        return values
-
-    def _by_batch(self, batches: Sequence[int]) -> Iterator[tuple[int, NDArray[np.int64]]]:
-        """Yield a batch, and cells whose turn it is, not too many at a time."""
-        for i, code in enumerate(batches):
-            rows = np.flatnonzero(self.turn % len(batches) == i)
-            for start in range(0, len(rows), DECODED_AT_ONCE):
-                yield code, rows[start : start + DECODED_AT_ONCE]
-
-
-def sample_prior(
-    network: MultimodalVAE,
-    layout: DataLayout,
-    modalities: Sequence[str],
-    n_samples: int,
-    draws: Draws,
-    *,
-    transform_batch: str | Sequence[str] | None,
-) -> dict[str, AnnData]:
-    """Draw latents from the prior and modalities of the same new cells from their decoders.
-
-    The cells take turns as cells of the batches.
-    """
-    device = next(network.parameters()).device
-    generator = make_generator(draws.seed, device)
-    z = torch.randn(n_samples, network.config.n_latent, generator=generator, device=device)
-    noise = torch.randn(n_samples, 1, generator=generator, device=device)
-    codes = _batches(layout, modalities, transform_batch)[:n_samples]
-    turns = [range(n_samples)[i :: len(codes)] for i in range(len(codes))]
-    new = [
-        NewCells(
-            z[turn.start :: turn.step],
-            noise[turn.start :: turn.step],
-            _blank(layout, len(turn), device),
-            np.arange(len(turn)),
+            raise ConfigError(msg)
+        found = sample_prior(
+            self.module,
+            self.layout,
+            self._generated if modality is None else [modality],
+            n_samples,
+            Draws(self.LATENT_KEY, give_mean, seed),
+            transform_batch=batch_names(self.layout, transform_batch),
         )
-        for turn in turns
-    ]
-    obs = pd.DataFrame(
-        {"decoded_as": [layout.batch.categories[codes[i % len(codes)]] for i in range(n_samples)]},
-        index=pd.Index([f"sample_{i}" for i in range(n_samples)]),
-    )
-    result = {}
-    with evaluating(network):
-        for name in modalities:
-            predictor = ModalityPredictor(network, layout, name)
-            values = np.empty((n_samples, layout.modality(name).n_features), np.float32)
-            for code, turn, cells in zip(codes, turns, new, strict=True):
-                asked = None if transform_batch is None else [layout.batch.categories[code]]
-                for group in decode_groups(layout, name, code, asked):
-                    values[_cross(np.asarray(turn), group, values)] = cells.decode(
-                        predictor, group, generator, give_mean=draws.give_mean
-                    )
-            result[name] = AnnData(
-                X=values,
-                obs=obs.copy(),
-                var=pd.DataFrame(index=pd.Index(layout.modality(name).var_names)),
-                obsm={draws.latent_key: z.cpu().numpy()},
+        return MuData(found) if modality is None else found[modality]
+
+    def generate(
+        self,
+        modality: str,
+        given: MuData | CellStore | None = None,
+        *,
+        text: Texts | None = None,
+        conditions: str | Sequence[str] | None = None,
+        n_samples: int = 1,
+        give_mean: bool = False,
+        transform_batch: str | Sequence[str] | None = None,
+        batch_size: int | None = None,
+        seed: int | None = None,
+    ) -> AnnData:
+        """Draw a modality of new cells from what other modalities say.
+
+        Parameters
+        ----------
+        modality
+            Modality to draw.
+        given
+            Cells to infer from, with the registered batch and covariates. Cells that have labels
+            only give cells with these labels.
+        text
+            In place of `given`: a text, or several, that the new cells are drawn from. Without
+            `transform_batch` they take turns as cells of the batches that measured `modality`;
+            covariates are the first category, or the mean.
+        conditions
+            Modalities of them to infer from; None for all but `modality`. With `text`, the text
+            modality; None for the only one.
+        n_samples
+            New cells for each of them.
+        give_mean
+            Whether to return the decoder's means (of pixels: the grey values) in place of draws.
+        transform_batch
+            Batch or batches to decode as, in turns; by default as in :meth:`impute`.
+        batch_size, seed
+            As in :meth:`impute`.
+
+        Returns
+        -------
+        AnnData of shape (cells x n_samples, features) in the data's units, draws of a cell one
+        after another; ``obs["cell"]`` says of which cell or text, and ``obsm`` has the latents.
+        Features of a draw belong together, unlike those of :meth:`impute`, which averages.
+
+        Raises
+        ------
+        DataContractError
+            A modality is unknown, a cell has nothing to infer from, or a text is not understood.
+        ConfigError
+            Neither or both of `given` and `text` are given; the system does not generate the
+            modality, has no posterior of the conditions, or `n_samples` is out of range.
+
+        Examples
+        --------
+        >>> import hzau_omics as ho
+        >>> mdata = ho.data.simulate(n_obs=60, seed=0)
+        >>> ho.model.MVAE.setup_mudata(mdata, {"rna": "nb", "adt": "nb"})
+        >>> model = ho.model.MVAE(mdata, n_latent=5, n_hidden=16)
+        >>> model.train(max_epochs=1, seed=0, enable_progress_bar=False, accelerator="cpu")
+        >>> model.generate("adt", mdata[:3], n_samples=4, seed=0).shape
+        (12, 30)
+        """
+        if (given is None) == (text is None):
+            msg = "generate takes either cells, given=, or words, text=. Give one of them."
+            raise ConfigError(msg)
+        names = check_given(self.layout, conditions, name="conditions")
+        give_mean = check_flag("give_mean", give_mean)
+        if text is not None:
+            if names is not None and len(names) > 1:
+                msg = f"A text is read by one modality. Received conditions={conditions!r}."
+                raise ConfigError(msg)
+            found = find_text_modality(self.layout, None if names is None else names[0])
+            self._check_generated(modality)
+            batches = self._turns(modality, transform_batch)
+            # Encoders know the batch: texts are read as of one that has some.
+            having = self._turns(found.name, None)
+            read_as = next((batch for batch in batches if batch in having), having[0])
+            given = cells_of_texts(self.layout, found, text_list(text), read_as)
+            names, transform_batch = (found.name,), batches
+        elif names is None:
+            names = tuple(name for name in self.layout.names if name != modality)
+        config = self._predictive(modality, names or None, n_samples, transform_batch, seed)
+        if not names:
+            msg = (
+                f"{type(self).__name__} was set up with {modality!r} only: there is nothing to "
+                "generate it from. Call sample, or set a system of several modalities up, such as "
+                "MVAE."
             )
-    return result
-
-
-def _batches(
-    layout: DataLayout, modalities: Sequence[str], transform_batch: str | Sequence[str] | None
-) -> tuple[int, ...]:
-    """Return the batches that new cells belong to: those that measured most of the modalities."""
-    if transform_batch is not None:
-        return batch_codes(layout, transform_batch)
-    n_measured = np.sum([layout.modality(name).measured for name in modalities], axis=0)
-    return tuple(int(code) for code in np.flatnonzero(n_measured == n_measured.max()))
-
-
-def _cross(
-    rows: NDArray[np.int64], group: DecodeGroup, values: NDArray[np.float32]
-) -> tuple[NDArray[np.int64], ...]:
-    """Return the place of a group's features of some cells in a table."""
-    features = np.arange(values.shape[1]) if group.features is None else group.features
-    return np.ix_(rows, features)
-
-
-def _blank(layout: DataLayout, n_cells: int, device: torch.device) -> Minibatch:
-    """Return cells with the first category of every covariate and average continuous ones."""
-    long = torch.long
-    return Minibatch(
-        x={},
-        present=torch.zeros(n_cells, len(layout.names), dtype=torch.bool, device=device),
-        batch=torch.zeros(n_cells, dtype=long, device=device),
-        categorical=torch.zeros(
-            n_cells, len(layout.categorical_covariates), dtype=long, device=device
-        ),
-        continuous=torch.zeros(n_cells, len(layout.continuous_covariates), device=device),
-    )
-
-
-def sample_posterior(session: InferenceSession, config: PredictiveConfig, draws: Draws) -> AnnData:
-    """Draw one modality of each cell as often as the configuration says, cell by cell.
-
-    Features of one draw come from one latent and one depth, also where they are decoded as several
-    batches.
-    """
-    layout, n_samples = session.layout, config.n_samples
-    _check_conditions(session, config)
-    known = layout.modality(config.modality)
-    predictor = ModalityPredictor(session.network, layout, config.modality)
-    values = np.empty((len(session), n_samples, known.n_features), np.float32)
-    latents = np.empty((len(session), n_samples, session.network.config.n_latent), np.float32)
-    size = max(1, min(session.batch_size, MAX_DRAWS_HELD // (n_samples * known.n_features)))
-    generator = make_generator(config.seed, session.device)
-    q, noise = None, []
-    with evaluating(session.network):
-        for step in walk(session, config, predictor=predictor, size=size):
-            if step.q is not q:
-                q = step.q
-                depth = q.mean[:, :1]
-                noise = [
-                    (q.sample(generator), torch.empty_like(depth).normal_(generator=generator))
-                    for _ in range(n_samples)
-                ]
-                latents[step.rows] = torch.stack([z for z, _ in noise], dim=1).cpu().numpy()
-            for i, (z, library_noise) in enumerate(noise):
-                cells = NewCells(z, library_noise, step.batch, step.rows + i, step.seen)
-                drawn = values[:, i]
-                drawn[_cross(step.rows, step.group, drawn)] = cells.decode(
-                    predictor, step.group, generator, give_mean=draws.give_mean
-                )
-    source = np.repeat(session.obs_names.to_numpy(), n_samples)
-    number = np.tile(np.arange(n_samples), len(session))
-    return AnnData(
-        X=values.reshape(len(source), -1),
-        obs=pd.DataFrame(
-            {"cell": source, "draw": number},
-            index=pd.Index([f"{cell}_{i}" for cell, i in zip(source, number, strict=True)]),
-        ),
-        var=pd.DataFrame(index=pd.Index(known.var_names)),
-        obsm={draws.latent_key: latents.reshape(len(source), -1)},
-    )
-
-
-def _check_conditions(session: InferenceSession, config: PredictiveConfig) -> None:
-    names = session.layout.names
-    columns = [names.index(name) for name in config.given or ()]
-    empty = ~session.store.present[session.cells][:, columns].any(1)
-    if empty.any():
-        msg = (
-            f"Cells to generate {config.modality!r} from must have another modality "
-            f"({', '.join(config.given or ())}). {int(empty.sum())} of {len(empty)} cells have "
-            f"none, such as {session.obs_names[empty][0]!r}. Leave them out, or call sample."
+            raise ConfigError(msg)
+        assert given is not None
+        return sample_posterior(
+            self._session(given, None, batch_size),
+            config,
+            Draws(self.LATENT_KEY, give_mean, config.seed),
         )
-        raise DataContractError(msg)

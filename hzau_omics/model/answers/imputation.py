@@ -1,242 +1,151 @@
-"""Posterior predictive results: imputation with intervals, PIT values, normalised expression."""
+"""Imputation: what a modality would look like in cells that lack it."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
-import torch
 from anndata import AnnData
-from numpy.typing import NDArray
-from torch import Tensor
+from numpy.typing import ArrayLike, NDArray
 
 from hzau_omics.checks import (
     INNER_SHARE,
+    LARGEST_SEED,
     as_list,
     check_distinct,
-    check_integer,
-    check_names,
+    check_flag,
     check_number,
+    check_path,
 )
-from hzau_omics.data import CellStore, DataLayout
-from hzau_omics.errors import DataContractError
-from hzau_omics.minibatch import Minibatch
-from hzau_omics.model.answers.decoding import DecodeGroup, ModalityPredictor, decode_groups
-from hzau_omics.model.answers.session import InferenceSession, evaluating, make_generator
-from hzau_omics.nn.posterior.gaussian import DiagonalGaussian
+from hzau_omics.data import CellStore
+from hzau_omics.data.stores.disk.results import AnnDataWriter, check_target
+from hzau_omics.errors import ConfigError
+from hzau_omics.model.answers.base import Answers, Cells
+from hzau_omics.model.answers.draws import PredictiveConfig, predictive_chunks, select_features
+from hzau_omics.model.answers.session import (
+    CELLS_HELD,
+    InferenceSession,
+    draw_seed,
+    evaluating,
+    spans,
+)
+from hzau_omics.processes import writes_files
 
-MAX_DRAWS_HELD = 2**25
-"""Predictive draws held at a time (entries); minibatches shrink to stay below it."""
+BYTES_HELD = 2**28
+"""Size of the imputed values that are in memory at a time when they are written to disk."""
 
 CHEAP_FEATURES, MAX_REPEATS = 1000, 8
 """With few features, `log1p_mean` averages several observations per latent draw: they cost little,
 and their noise would otherwise lower its correlation with data."""
 
 
-@dataclass(frozen=True)
-class PredictiveConfig:
-    """What is predicted, from what, and how many draws are taken.
+class Imputation(Answers):
+    """Imputed modalities, with intervals."""
 
-    Attributes
-    ----------
-    modality
-        Modality to predict.
-    given
-        Modalities to infer from; None for everything that a cell has.
-    n_samples
-        Draws per cell; rounded up to as many of each batch where several are averaged over.
-    transform_batch
-        Batches to decode as; None for a cell's own where it measured the feature.
-    seed
-        Seed of the draws; None follows torch's global generator.
-    """
+    def impute(
+        self,
+        modality: str,
+        mdata: Cells = None,
+        *,
+        given: str | Sequence[str] | None = None,
+        n_samples: int = 100,
+        quantiles: float | Sequence[float] = (0.05, 0.95),
+        features: str | Sequence[str] | None = None,
+        transform_batch: str | Sequence[str] | None = None,
+        indices: ArrayLike | None = None,
+        batch_size: int | None = None,
+        seed: int | None = None,
+    ) -> AnnData:
+        """Predict a modality for all cells, with intervals.
 
-    modality: str
-    given: tuple[str, ...] | None = None
-    n_samples: int = 100
-    transform_batch: tuple[str, ...] | None = None
-    seed: int | None = None
+        Draws come from the posterior predictive distribution: latent, library size and observation
+        noise. By default each cell is inferred from everything it has, also from the modality
+        itself; `given` leaves things out. What a batch did not measure is decoded as the average
+        over the batches that did.
 
-    def __post_init__(self) -> None:
-        """Check ranges."""
-        object.__setattr__(self, "n_samples", check_integer("n_samples", self.n_samples))
+        Parameters
+        ----------
+        modality
+            Modality to predict.
+        mdata, indices, batch_size, seed
+            As in :meth:`get_latent_representation`.
+        given
+            Modality or modalities to infer from.
+        n_samples
+            Predictive draws per cell. Where several batches are averaged, each gets as many draws
+            as any other: the number is rounded up.
+        quantiles
+            Probabilities of the quantile layers, one or several; ``()`` for none.
+        features
+            Feature or features to return, each once; None for all.
+        transform_batch
+            Batch or batches to decode as, each once; several are averaged.
 
+        Returns
+        -------
+        AnnData of shape (cells, features): ``X`` the predictive mean (counts, for counts), layers
+        ``q05``, ``q95`` (per `quantiles`), for counts also ``log1p_mean`` (mean of log1p of the
+        draws: the one to correlate with log1p data), and ``obs["observed"]``, whether the cell has
+        the modality. Where ``obs["batch_measured"]`` is False, no cell of the batch had it in
+        training: how deeply the batch would have been sequenced is then unknown, and intervals
+        cover less than they say. With panels the layer ``measured`` says what a batch measured.
 
-@dataclass(frozen=True)
-class Chunk:
-    """Predictive draws of some cells and features.
+        Raises
+        ------
+        DataContractError
+            The modality, a feature or a batch is unknown.
+        ConfigError
+            An option is out of range, or a list holds something twice.
+        """
+        config = self._predictive(modality, given, n_samples, transform_batch, seed)
+        layers = check_quantiles(quantiles)
+        chosen = select_features(self.layout, modality, features)
+        session = self._session(mdata, indices, batch_size)
+        return impute(session, config, quantiles=layers, features=chosen)
 
-    Attributes
-    ----------
-    rows
-        Positions of the cells in the result.
-    features
-        Positions of the features in the modality.
-    batch
-        The cells.
-    draws
-        Draws (sample, cell, feature) in the data's units.
-    mean
-        Predictive mean (cell, feature), averaged over the latent draws in closed form.
-    log1p_mean
-        Mean of log1p of draws (cell, feature), None where none was asked for.
-    """
+    def write_imputed(
+        self,
+        path: str | Path,
+        modality: str,
+        mdata: Cells = None,
+        *,
+        overwrite: bool = False,
+        **options: Any,
+    ) -> None:
+        """Impute a modality as :meth:`impute` does, and write it to disk, some cells at a time.
 
-    rows: NDArray[np.int64]
-    features: NDArray[np.int64]
-    batch: Minibatch
-    draws: Tensor
-    mean: Tensor
-    log1p_mean: Tensor | None
+        Parameters
+        ----------
+        path
+            Folder to make, by custom with the suffix ``.zarr``; ``anndata.read_zarr`` opens it.
+        modality, mdata
+            As in :meth:`impute`.
+        overwrite
+            Whether to replace an earlier result of this name.
+        **options
+            As in :meth:`impute`, but for `indices`.
 
+        Raises
+        ------
+        ConfigError
+            The folder exists, an option is out of range, or the extra ``[large]`` is missing.
+        """
+        seed = draw_seed(options.pop("seed", None))
+        overwrite = check_flag("overwrite", overwrite)
+        folder = check_path("path", path)
+        self._check_generated(modality)
+        if "indices" in options:
+            msg = "write_imputed writes all cells. Leave indices out, or call impute."
+            raise ConfigError(msg)
+        # One view of the cells for all spans: a held-out MuData is checked once.
+        store = self._session(mdata, None, None).store
 
-def predictive_chunks(
-    session: InferenceSession,
-    config: PredictiveConfig,
-    *,
-    features: NDArray[np.int64],
-    positions: NDArray[np.int64] | None = None,
-    log1p_repeats: int = 0,
-) -> Iterator[Chunk]:
-    """Yield predictive draws, batch by batch of the design, in bounded memory.
+        def impute(i: int, cells: NDArray[np.int64]) -> AnnData:
+            of_span = (seed + i) % (LARGEST_SEED + 1)
+            return self.impute(modality, store, indices=cells, seed=of_span, **options)
 
-    `log1p_repeats` is how many observations per latent draw `log1p_mean` averages; 0 leaves it out.
-    """
-    predictor = ModalityPredictor(session.network, session.layout, config.modality)
-    generator = make_generator(config.seed, session.device)
-    held = max(config.n_samples, _most_batches(session, config)) * len(features)
-    size = max(1, min(session.batch_size, MAX_DRAWS_HELD // held))
-    for step in walk(session, config, predictor=predictor, size=size, positions=positions):
-        chosen = features
-        if step.group.features is not None:
-            chosen = np.intersect1d(features, step.group.features)
-        if chosen.size:
-            found = _draw(
-                predictor, step, chosen, config.n_samples, log1p_repeats, generator=generator
-            )
-            yield Chunk(step.rows, chosen, step.batch, *found)
-
-
-def _most_batches(session: InferenceSession, config: PredictiveConfig) -> int:
-    """Return over how many batches a feature is averaged at most."""
-    layout, asked = session.layout, config.transform_batch
-    return max(
-        (
-            len(group.batches)
-            for code in np.unique(session.store.batch[session.cells])
-            for group in decode_groups(layout, config.modality, int(code), asked)
-        ),
-        default=1,
-    )
-
-
-@dataclass(frozen=True)
-class Step:
-    """Cells of one batch of the design, and one way to decode some of their features.
-
-    Attributes
-    ----------
-    rows
-        Positions of the cells in the result.
-    batch
-        The cells.
-    q
-        Their posterior.
-    seen
-        Boolean tensor (cell): whether the posterior saw the modality.
-    group
-        Features, and the batches that they are decoded as.
-    """
-
-    rows: NDArray[np.int64]
-    batch: Minibatch
-    q: DiagonalGaussian
-    seen: Tensor
-    group: DecodeGroup
-
-
-def walk(
-    session: InferenceSession,
-    config: PredictiveConfig,
-    *,
-    predictor: ModalityPredictor,
-    size: int,
-    positions: NDArray[np.int64] | None = None,
-) -> Iterator[Step]:
-    """Visit cells part by part, batch by batch of the design, `size` cells at a time."""
-    for where, part in session.parts(positions):
-        codes = part.store.batch[part.cells]
-        for code in np.unique(codes):
-            groups = decode_groups(
-                session.layout, config.modality, int(code), config.transform_batch
-            )
-            for rows, batch in part.minibatches(np.flatnonzero(codes == code), size):
-                q = part.infer(batch, config.given)[1].q
-                seen = part.seen(batch, config.given)[:, predictor.index]
-                for group in groups:
-                    yield Step(where[rows], batch, q, seen, group)
-
-
-def _draw(
-    predictor: ModalityPredictor,
-    step: Step,
-    features: NDArray[np.int64],
-    n_samples: int,
-    log1p_repeats: int,
-    *,
-    generator: torch.Generator,
-) -> tuple[Tensor, Tensor, Tensor | None]:
-    likelihood = predictor.network.decoder(predictor.index).likelihood
-    q, batch, group = step.q, step.batch, step.group
-    columns = torch.from_numpy(features).to(q.mean.device)
-    turns = group.turns(n_samples)
-    draws = torch.empty(len(turns), len(batch), len(features), device=q.mean.device)
-    mean = torch.zeros(len(batch), len(features), device=q.mean.device)
-    log1p_mean = torch.zeros_like(mean) if log1p_repeats else None
-    for i, code in enumerate(turns):
-        parameters = predictor.parameters(
-            q.sample(generator),
-            batch,
-            decode_as=code,
-            seen=step.seen,
-            generator=generator,
-        )
-        draws[i] = likelihood.sample_features(parameters, columns, generator)
-        mean += likelihood.mean_features(parameters, columns)
-        if log1p_mean is not None:
-            log1p_mean += draws[i].log1p()
-            for _ in range(log1p_repeats - 1):
-                log1p_mean += likelihood.sample_features(parameters, columns, generator).log1p()
-    if log1p_mean is not None:
-        log1p_mean /= len(turns) * log1p_repeats
-    return draws, mean / len(turns), log1p_mean
-
-
-def select_features(
-    layout: DataLayout, modality: str, features: str | Sequence[str] | None
-) -> NDArray[np.int64]:
-    """Return positions of the wanted features.
-
-    Raises
-    ------
-    ConfigError
-        There is none, or one twice.
-    DataContractError
-        A feature is unknown.
-    """
-    names = pd.Index(layout.modality(modality).var_names)
-    if features is None:
-        return np.arange(len(names))
-    wanted = check_names("features", features, what="feature")
-    positions = names.get_indexer(pd.Index(wanted))
-    if (positions < 0).any():
-        unknown = [name for name, i in zip(wanted, positions, strict=True) if i < 0]
-        msg = (
-            f"features lists features of modality {modality!r}. "
-            f"Received {unknown[:5]} ({len(unknown)} of {len(wanted)} are unknown)."
-        )
-        raise DataContractError(msg)
-    return np.asarray(positions, dtype=np.int64)
+        _write_imputed(folder, store, modality, impute, overwrite=overwrite)
 
 
 def quantile_layer(probability: float) -> str:
@@ -315,67 +224,30 @@ def imputed_obs(store: CellStore, modality: str, cells: NDArray[np.int64]) -> pd
     )
 
 
-def pit(session: InferenceSession, config: PredictiveConfig) -> pd.DataFrame:
-    """Return randomised PIT values of observed entries, NaN where nothing was measured."""
-    names = list(session.layout.modality(config.modality).var_names)
-    values = pit_values(session, config, features=np.arange(len(names)))
-    return pd.DataFrame(values, index=session.obs_names, columns=names)
-
-
-def pit_values(
-    session: InferenceSession, config: PredictiveConfig, *, features: NDArray[np.int64]
-) -> NDArray[np.float32]:
-    """Return randomised PIT values (cell, wanted feature), NaN where nothing was measured."""
-    index = session.layout.names.index(config.modality)
-    n_features = session.layout.modality(config.modality).n_features
-    result = np.full((len(session), n_features), np.nan, np.float32)
-    positions = np.flatnonzero(session.store.present[session.cells, index])
-    generator = make_generator(config.seed, session.device)
-    with evaluating(session.network):
-        for chunk in predictive_chunks(session, config, features=features, positions=positions):
-            columns = torch.from_numpy(chunk.features).to(session.device)
-            observed = chunk.batch.x[config.modality][:, columns]
-            below = (chunk.draws < observed).sum(0)
-            ties = (chunk.draws == observed).sum(0)
-            jitter = torch.rand(observed.shape, generator=generator, device=session.device)
-            value = (below + jitter * (ties + 1)) / (len(chunk.draws) + 1)
-            if config.modality in chunk.batch.feature_mask:
-                mask = chunk.batch.feature_mask[config.modality][:, columns]
-                value = torch.where(mask, value, torch.nan)
-            result[np.ix_(chunk.rows, chunk.features)] = value.cpu().numpy()
-    return result[:, features]
-
-
-def normalized_expression(
-    session: InferenceSession,
-    config: PredictiveConfig,
+def _write_imputed(
+    path: Path,
+    store: CellStore,
+    modality: str,
+    impute: Callable[[int, NDArray[np.int64]], AnnData],
     *,
-    library_size: float,
-    features: NDArray[np.int64],
-) -> pd.DataFrame:
-    """Return the mean of the decoder over latent draws, at a common library size."""
-    layout = session.layout
-    predictor = ModalityPredictor(session.network, layout, config.modality)
-    likelihood = session.network.decoder(predictor.index).likelihood
-    names = pd.Index(layout.modality(config.modality).var_names)
-    result = np.zeros((len(session), len(names)), np.float32)
-    generator = make_generator(config.seed, session.device)
-    with evaluating(session.network):
-        for step in walk(session, config, predictor=predictor, size=session.batch_size):
-            library = step.q.mean.new_full((len(step.batch), 1), float(np.log(library_size)))
-            mean = torch.zeros(len(step.batch), len(names), device=session.device)
-            turns = step.group.turns(config.n_samples)
-            for code in turns:
-                mean += likelihood.mean(
-                    predictor.parameters(
-                        step.q.sample(generator),
-                        step.batch,
-                        decode_as=code,
-                        log_library=library,
-                    )
-                )
-            target = np.arange(len(names))
-            if step.group.features is not None:
-                target = step.group.features
-            result[np.ix_(step.rows, target)] = (mean / len(turns)).cpu().numpy()[:, target]
-    return pd.DataFrame(result[:, features], index=session.obs_names, columns=names[features])
+    overwrite: bool,
+) -> None:
+    """Impute some cells at a time, and write them to disk one after another."""
+    if not writes_files(str(path)):
+        return
+    check_target(path, overwrite=overwrite)
+    first = impute(0, np.arange(1))
+    size = max(1, min(CELLS_HELD, BYTES_HELD // (first.X[0].nbytes * (1 + len(first.layers)))))
+    layers = [key for key in first.layers if key is not None]
+    writer = AnnDataWriter(
+        path,
+        obs=imputed_obs(store, modality, np.arange(store.n_cells)),
+        var=first.var,
+        layers=layers,
+        overwrite=overwrite,
+    )
+    with writer:
+        for i, cells in enumerate(spans(store.n_cells, size)):
+            part = impute(i, cells)
+            writer.append({"X": part.X, **{key: part.layers[key] for key in layers}})
+            del part

@@ -1,20 +1,97 @@
-"""Likelihood-based scores per cell: ELBO, reconstruction error, marginal likelihood."""
-
-from collections.abc import Sequence
-from typing import Literal
+"""Scores: how likely each cell is under the model."""
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
-from hzau_omics.model.answers.session import InferenceSession, evaluating, make_generator
-from hzau_omics.nn.posterior.gaussian import DiagonalGaussian, kl_from, standard_normal_like
+from hzau_omics.checks import check_flag, check_integer
+from hzau_omics.model.answers.base import Answers, Cells
+from hzau_omics.model.answers.session import (
+    InferenceSession,
+    draw_seed,
+    evaluating,
+    make_generator,
+)
+from hzau_omics.nn.posterior.gaussian import kl_from, standard_normal_like
 
-Target = Literal["marginal", "joint", "conditional"]
-Proposal = Literal["given", "all"]
 
-MAX_ENTRIES = 2**24
-"""Entries (draw, cell, feature) that are decoded at a time."""
+class Scores(Answers):
+    """Likelihoods: ELBO, reconstruction error, marginal likelihood."""
+
+    def get_elbo(
+        self,
+        mdata: Cells = None,
+        *,
+        indices: ArrayLike | None = None,
+        n_samples: int = 1,
+        return_mean: bool = True,
+        batch_size: int | None = None,
+        seed: int | None = None,
+    ) -> float | NDArray[np.float32]:
+        """Return the unweighted ELBO in nats per cell (higher is better; equation 10-5).
+
+        Counts are scored given their total, as the decoder sees it. A cell that has nothing of what
+        the system generates (CVAE: the first modality) gets NaN, and does not count in the mean.
+
+        Parameters
+        ----------
+        n_samples
+            Latent draws per cell.
+        return_mean
+            Whether to average over cells; False gives an array of shape (cells,).
+        mdata, indices, batch_size, seed
+            As in :meth:`get_latent_representation`.
+        """
+        n_samples = check_integer("n_samples", n_samples)
+        return_mean, seed = check_flag("return_mean", return_mean), draw_seed(seed)
+        session = self._session(mdata, indices, batch_size)
+        kl, log_prob = elbo_terms(session, n_samples=n_samples, seed=seed)
+        scored = np.isfinite(log_prob).any(axis=1)
+        elbo = np.where(scored, np.nansum(log_prob, axis=1) - kl, np.nan)
+        return float(np.nanmean(elbo)) if return_mean else elbo
+
+    def get_reconstruction_error(
+        self,
+        mdata: Cells = None,
+        *,
+        indices: ArrayLike | None = None,
+        n_samples: int = 1,
+        batch_size: int | None = None,
+        seed: int | None = None,
+    ) -> dict[str, float]:
+        """Return -E_q log p(x_m | z) per modality in nats per cell that has it (lower is better).
+
+        A modality that no cell has gets NaN.
+        """
+        n_samples, seed = check_integer("n_samples", n_samples), draw_seed(seed)
+        session = self._session(mdata, indices, batch_size)
+        _, log_prob = elbo_terms(session, n_samples=n_samples, seed=seed)
+        return {
+            name: float(-np.nanmean(column)) if np.isfinite(column).any() else float("nan")
+            for name, column in zip(self.layout.names, log_prob.T, strict=True)
+        }
+
+    def get_marginal_ll(
+        self,
+        mdata: Cells = None,
+        *,
+        indices: ArrayLike | None = None,
+        n_samples: int = 100,
+        return_mean: bool = True,
+        batch_size: int | None = None,
+        seed: int | None = None,
+    ) -> float | NDArray[np.float64]:
+        """Return an importance-weighted bound on log p(x) in nats per cell (higher is better).
+
+        It is the mean weight of `n_samples` latent draws (Burda et al. 2016), at least the ELBO in
+        expectation, and approaches log p(x) as the draws grow in number. NaN as in
+        :meth:`get_elbo`.
+        """
+        n_samples = check_integer("n_samples", n_samples)
+        return_mean, seed = check_flag("return_mean", return_mean), draw_seed(seed)
+        session = self._session(mdata, indices, batch_size)
+        bound = marginal_log_likelihood(session, n_samples=n_samples, seed=seed)
+        return float(np.nanmean(bound)) if return_mean else bound
 
 
 def elbo_terms(
@@ -58,52 +135,4 @@ def marginal_log_likelihood(
                 log_joint = torch.where(log_prob.isnan().all(-1), torch.nan, log_joint)
                 bound = torch.logaddexp(bound, (log_joint - q.log_prob(z)).double().cpu())
             result[rows] = bound.numpy() - np.log(n_samples)
-    return result
-
-
-def log_importance_weights(
-    session: InferenceSession,
-    *,
-    given: Sequence[str],
-    target: Target,
-    proposal: Proposal,
-    n_samples: int,
-    seed: int | None,
-) -> NDArray[np.float64]:
-    """Return log importance weights (draw, cell) in nats.
-
-    See :meth:`~hzau_omics.model.answers.results.MultimodalModel.get_log_importance_weights`.
-    """
-    names = session.layout.names
-    first = [names.index(name) for name in given]
-    rest = [m for m in range(len(names)) if m not in first]
-    decoded = first if target == "marginal" else [*first, *rest]
-    result = np.full((n_samples, len(session)), np.nan)
-    generator = make_generator(seed, session.device)
-    network = session.network
-    # A conditional model draws from q(z | x_1, x_2), and its prior is p(z | x_2).
-    conditioned = bool(network.config.condition)
-    widest = max(network.config.modalities[m].n_features for m in decoded)
-    with evaluating(network):
-        for rows, batch in session.minibatches():
-            from_all = conditioned or proposal == "all"
-            encoded, posterior = session.infer(batch, None if from_all else given)
-            q = posterior.q
-            prior = network.prior(encoded) or standard_normal_like(q.mean)
-            scored = first if conditioned else decoded
-            if target == "conditional" and not conditioned:
-                prior = session.infer(batch, [names[m] for m in rest])[1].q
-                scored = first
-            usable = batch.present[:, first].any(-1)
-            if target != "marginal":
-                usable &= batch.present[:, rest].any(-1)
-            size = max(1, MAX_ENTRIES // (len(batch) * widest))
-            for start in range(0, n_samples, size):
-                n_draws = min(size, n_samples - start)
-                repeated = DiagonalGaussian(*(part.expand(n_draws, -1, -1) for part in q))
-                z = repeated.sample(generator)
-                log_weight = network.log_likelihoods(z, batch, scored).nansum(-1)
-                log_weight = log_weight + prior.log_prob(z) - q.log_prob(z)
-                log_weight = torch.where(usable, log_weight, torch.nan)
-                result[start : start + n_draws, rows] = log_weight.double().cpu().numpy()
     return result

@@ -1,4 +1,4 @@
-"""One pass over some cells with a trained network: what every result starts from."""
+"""A pass over some cells with a trained network: what every answer starts from."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -17,6 +17,9 @@ from hzau_omics.minibatch import Minibatch
 from hzau_omics.nn.network import Encoded, MultimodalVAE
 from hzau_omics.nn.objective.config import ObjectiveConfig
 from hzau_omics.nn.posterior.pools import ExactPool, Posterior
+
+CELLS_HELD = 65_536
+"""Cells of a store on disk whose results are in memory at a time."""
 
 
 @dataclass(frozen=True)
@@ -91,6 +94,18 @@ class InferenceSession:
     def infer(self, batch: Minibatch, given: Sequence[str] | None) -> tuple[Encoded, Posterior]:
         """Return experts and pooled posterior of a minibatch."""
         encoded = self.network.encode(batch)
+        return encoded, self.posterior(encoded, batch, given)
+
+    def posterior(
+        self, encoded: Encoded, batch: Minibatch, given: Sequence[str] | None
+    ) -> Posterior:
+        """Return the pooled posterior of an encoded minibatch.
+
+        Raises
+        ------
+        ConfigError
+            The system has no posterior of the modalities of some cells, or a condition is missing.
+        """
         seen = self.seen(batch, given)
         posterior = self.network.infer(encoded, seen)
         unknown = ~posterior.available.any(-1)
@@ -99,7 +114,7 @@ class InferenceSession:
             raise _no_posterior(self.network, seen[unusable])
         if self.network.config.condition:
             self._check_conditions(unknown)
-        return encoded, posterior
+        return posterior
 
     def _check_conditions(self, lacking: Tensor) -> None:
         if lacking.any():
@@ -187,6 +202,12 @@ def find_cells(indices: ArrayLike | None, store: CellStore) -> NDArray[np.int64]
             )
             raise ConfigError(msg)
     return check_positions("indices", indices, store.n_cells)
+
+
+def spans(n_cells: int, size: int) -> Iterator[NDArray[np.int64]]:
+    """Split positions of cells into runs, the results of which are in memory at a time."""
+    for start in range(0, n_cells, size):
+        yield np.arange(start, min(start + size, n_cells))
 
 
 @contextmanager

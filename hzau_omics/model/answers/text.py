@@ -18,7 +18,7 @@ from hzau_omics.data import CellStore, DataLayout
 from hzau_omics.errors import ConfigError, DataContractError, HzauWarning
 from hzau_omics.messages import did_you_mean, listed
 from hzau_omics.model.answers.decoding import ModalityPredictor
-from hzau_omics.model.answers.imputation import PredictiveConfig, walk
+from hzau_omics.model.answers.draws import PredictiveConfig, walk
 from hzau_omics.model.answers.session import InferenceSession, evaluating, make_generator
 from hzau_omics.nn.network import MultimodalVAE
 from hzau_omics.text import (

@@ -8,12 +8,12 @@ from numpy.typing import ArrayLike
 from hzau_omics.checks import check_integer
 from hzau_omics.errors import ConfigError
 from hzau_omics.model.answers import text as texts
-from hzau_omics.model.answers.imputation import PredictiveConfig
-from hzau_omics.model.answers.results import Cells, MultimodalModel
+from hzau_omics.model.answers.base import Answers, Cells
+from hzau_omics.model.answers.draws import PredictiveConfig
 from hzau_omics.model.answers.text import Candidates, TextModality, Texts
 
 
-class TextModel(MultimodalModel):
+class TextModel(Answers):
     """Questions in words, for models that have a text modality.
 
     The modality is one that :func:`hzau_omics.pp.add_text_modality` or

@@ -1,5 +1,6 @@
 """Scores of measurements: do modalities agree, and does the model explain each of them."""
 
+from functools import cached_property
 from typing import NamedTuple
 
 import torch
@@ -26,11 +27,6 @@ def single_posteriors(
     return found.q, found.available.any(-1)
 
 
-def pair_agreement(network: MultimodalVAE, batch: Minibatch) -> Float[Tensor, "cell pair"]:
-    """Return the log agreement of each pair of modalities' posteriors; NaN where one is absent."""
-    return _pair_agreement(*single_posteriors(network, batch, network.encode(batch)))
-
-
 class _Posteriors(NamedTuple):
     """Posterior means of cells: of all modalities (cell, latent), and of each alone.
 
@@ -42,21 +38,59 @@ class _Posteriors(NamedTuple):
     available: Tensor
 
 
-def gather_evidence(network: MultimodalVAE, batch: Minibatch) -> Evidence:
-    """Score the measurements of a minibatch."""
-    encoded = network.encode(batch)
-    q, available = single_posteriors(network, batch, encoded)
-    joint = network.infer(encoded, batch.present).q.mean
-    z = _Posteriors(joint, q.mean, available)
-    scores = [_scores(network, batch, z, m) for m in range(len(network.modalities))]
-    level, fit, shape, support, purity, log_ratio, given_others = torch.stack(scores, dim=-1)
-    agreement = _pair_agreement(q, available)
-    learned = torch.full_like(level, torch.nan)
-    if encoded.reliability is not None:
-        learned = torch.where(batch.present, encoded.reliability, learned)
-    return Evidence(
-        learned, level, fit, shape, support, purity, log_ratio, given_others, agreement, batch.batch
-    )
+class MeasurementScores:
+    """Scores of the measurements of a minibatch, each computed when it is first asked for.
+
+    Parameters
+    ----------
+    network
+        Network in evaluation mode.
+    batch
+        The cells.
+    """
+
+    def __init__(self, network: MultimodalVAE, batch: Minibatch) -> None:
+        self.network, self.batch = network, batch
+
+    @cached_property
+    def encoded(self) -> Encoded:
+        """Hidden features and experts of the cells."""
+        return self.network.encode(self.batch)
+
+    @cached_property
+    def alone(self) -> tuple[DiagonalGaussian, Tensor]:
+        """Posteriors of each modality alone (modality, cell, latent), and which cells have them."""
+        return single_posteriors(self.network, self.batch, self.encoded)
+
+    @cached_property
+    def agreement(self) -> Float[Tensor, "cell pair"]:
+        """Log agreement of each pair of modalities; NaN where one is absent."""
+        return _pair_agreement(*self.alone)
+
+    @cached_property
+    def evidence(self) -> Evidence:
+        """All scores that reliability rests on."""
+        network, batch = self.network, self.batch
+        q, available = self.alone
+        joint = network.infer(self.encoded, batch.present).q.mean
+        z = _Posteriors(joint, q.mean, available)
+        scores = [_scores(network, batch, z, m) for m in range(len(network.modalities))]
+        level, fit, shape, support, purity, log_ratio, given_others = torch.stack(scores, dim=-1)
+        learned = torch.full_like(level, torch.nan)
+        if self.encoded.reliability is not None:
+            learned = torch.where(batch.present, self.encoded.reliability, learned)
+        return Evidence(
+            learned=learned,
+            level=level,
+            fit=fit,
+            shape=shape,
+            support=support,
+            purity=purity,
+            log_ratio=log_ratio,
+            purity_given_others=given_others,
+            agreement=self.agreement,
+            batch=batch.batch,
+        )
 
 
 def _scores(

@@ -20,7 +20,7 @@ from hzau_omics.nn.network import MultimodalVAE
 from hzau_omics.nn.reliability.corruption import Corruptor
 from hzau_omics.nn.reliability.evidence import Evidence
 from hzau_omics.nn.reliability.log_odds import LogOdds
-from hzau_omics.nn.scoring.measurements import gather_evidence
+from hzau_omics.nn.scoring.measurements import MeasurementScores
 
 MIN_CELLS, MAX_CELLS, MAX_REFERENCE = 25, 1000, 10_000
 BATCH_SIZE = 256
@@ -93,7 +93,7 @@ def _minibatches(store: CellStore, cells: NDArray[np.int64]) -> Iterator[Minibat
 
 def _gathered(network: MultimodalVAE, batches: Iterable[Minibatch]) -> Evidence:
     device = network.reliability.is_calibrated.device
-    found = [gather_evidence(network, batch.to(device)) for batch in batches]
+    found = [MeasurementScores(network, batch.to(device)).evidence for batch in batches]
     return Evidence(*(torch.cat(part) for part in zip(*found, strict=True)))
 
 

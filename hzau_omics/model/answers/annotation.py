@@ -1,0 +1,248 @@
+"""Results back into AnnData and MuData: one pass over the cells for all of them."""
+
+from collections.abc import Callable, Mapping, Sequence, Set as AbstractSet
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import ClassVar
+
+import numpy as np
+import pandas as pd
+from anndata import AnnData
+from mudata import MuData
+from numpy.typing import NDArray
+from torch import Tensor
+
+from hzau_omics.data import CellStore, DiskStore, MosaicStore
+from hzau_omics.data.contract.presence import row_order
+from hzau_omics.errors import DataContractError
+from hzau_omics.messages import listed
+from hzau_omics.minibatch import Minibatch
+from hzau_omics.model.answers.base import Answers, Cells
+from hzau_omics.model.answers.session import CELLS_HELD, InferenceSession, evaluating, spans
+from hzau_omics.nn.posterior.pools import Posterior
+from hzau_omics.nn.scoring.measurements import MeasurementScores
+from hzau_omics.processes import writes_files
+
+Annotations = Mapping[str, NDArray[np.float32] | pd.DataFrame]
+
+
+class Reading:
+    """A minibatch that is encoded once, whatever annotations then ask of it."""
+
+    def __init__(self, session: InferenceSession, batch: Minibatch) -> None:
+        self.session, self.batch = session, batch
+        self.scores = MeasurementScores(session.network, batch)
+
+    @cached_property
+    def posterior(self) -> Posterior:
+        """Posterior of all measured modalities."""
+        return self.session.posterior(self.scores.encoded, self.batch, None)
+
+
+@dataclass(frozen=True)
+class Annotation:
+    """One entry of ``obsm``.
+
+    Attributes
+    ----------
+    key
+        Its name.
+    values
+        Makes it (cell, column) of a minibatch.
+    columns
+        Names of its columns; None for a plain array.
+    """
+
+    key: str
+    values: Callable[[Reading], Tensor]
+    columns: tuple[str, ...] | None = None
+
+
+def annotate(session: InferenceSession, annotations: Sequence[Annotation]) -> Annotations:
+    """Make all annotations in one pass over the cells."""
+    made: dict[str, NDArray[np.float32]] = {}
+    with evaluating(session.network):
+        for rows, batch in session.minibatches():
+            reading = Reading(session, batch)
+            for one in annotations:
+                values = one.values(reading).cpu().numpy()
+                if one.key not in made:
+                    made[one.key] = np.empty((len(session), values.shape[1]), np.float32)
+                made[one.key][rows] = values
+    return {
+        one.key: made[one.key]
+        if one.columns is None
+        else pd.DataFrame(made[one.key], index=session.obs_names, columns=list(one.columns))
+        for one in annotations
+    }
+
+
+class Export(Answers):
+    """Results in AnnData and MuData."""
+
+    ANNOTATIONS: ClassVar[frozenset[str]] = frozenset()
+    """Names that :meth:`annotate` may write besides the latents: it removes what is out of date."""
+
+    def to_anndata(self, mdata: Cells = None, *, batch_size: int | None = None) -> AnnData:
+        """Return all cells with their embedding as one AnnData, for scanpy.
+
+        Returns
+        -------
+        AnnData without features: ``obs`` as in the MuData, plus ``modalities`` (what each cell has,
+        such as ``"rna+adt"``), and what :meth:`annotate` writes.
+        """
+        session = self._session(mdata, None, batch_size)
+        source = self.adata if mdata is None else mdata
+        obs = _obs_of(session.store, source if isinstance(source, MuData) else None)
+        annotations = annotate(session, self._annotations())
+        for key, column in self._columns(annotations).items():
+            obs[key] = column
+        return _to_anndata(obs, session.store, annotations)
+
+    def annotate(self, mdata: Cells = None, *, batch_size: int | None = None) -> None:
+        """Write what is known of each cell into ``obsm`` of a MuData and of each modality.
+
+        This is the one method that changes a MuData, at the user's request: it sets
+        ``obsm["X_hzau"]``, the latents. HZAU-VAE adds gate weights, ``obsm["hzau_gate"]``, and, if
+        it has seen failed measurements in training, ``obsm["hzau_reliability"]`` and, in ``obs`` of
+        the MuData, ``"hzau_suspicious"``: the modalities of a cell that are more likely failed than
+        not, such as ``"rna"``, empty for most cells. It also adds p-values of
+        :meth:`get_agreement`, ``obsm["hzau_agreement"]``, and ``obs["hzau_disagreeing"]``: the
+        pairs that agree as little as fewer than 1 in 100 good cells' do, such as
+        ``"rna|protein"``. What an earlier model wrote under these names, and this one does not
+        give, is removed. A store on disk gets what goes into ``obsm``, some cells at a time.
+
+        Parameters
+        ----------
+        mdata
+            MuData or store to write to; None for the training data.
+        batch_size
+            As in :meth:`get_latent_representation`.
+        """
+        source = self._store if mdata is None and self.adata is None else mdata
+        if isinstance(source, DiskStore):
+            # Read in the model's layout once, not anew for every block of cells.
+            session = self._session(source.aligned(self.layout), None, batch_size)
+            _annotate_store(source, session, self._annotations(), keys=self.ANNOTATIONS)
+            return
+        session = self._session(mdata, None, batch_size)
+        annotations = annotate(session, self._annotations())
+        target = self.adata if mdata is None else mdata
+        if isinstance(target, MuData):
+            columns = self._columns(annotations)
+            _annotate_mudata(target, session.obs_names, annotations, columns, keys=self.ANNOTATIONS)
+
+    def _annotations(self) -> list[Annotation]:
+        """Return what goes into ``obsm``; systems add theirs."""
+        return [Annotation(self.LATENT_KEY, lambda one: one.posterior.q.mean)]
+
+    def _columns(self, annotations: Annotations) -> dict[str, list[str]]:
+        """Return what follows from annotations and goes into ``obs``."""
+        return {}
+
+
+def _patterns(store: CellStore) -> list[str]:
+    """Return what each cell has, such as ``"rna+adt"``."""
+    names = store.layout.names
+    return [
+        "+".join(name for name, has in zip(names, row, strict=True) if has) for row in store.present
+    ]
+
+
+def _obs_of(store: CellStore, mdata: MuData | None) -> pd.DataFrame:
+    """Return ``obs`` of a MuData, with registered columns of its modalities, or of a store."""
+    if isinstance(store, DiskStore):
+        return store.obs_frame()
+    assert isinstance(store, MosaicStore)
+    assert mdata is not None
+    obs: pd.DataFrame = mdata.obs.copy()
+    known = store.layout
+    for column in (known.batch.key, known.labels.key if known.labels else None):
+        if column is not None and column not in obs:
+            obs[column] = store.obs(column).to_numpy()
+    return obs
+
+
+def _to_anndata(obs: pd.DataFrame, store: CellStore, annotations: Annotations) -> AnnData:
+    """Return all cells with annotations in ``obsm``, and no features."""
+    patterns = _patterns(store)
+    obs["modalities"] = pd.Categorical(patterns, categories=list(dict.fromkeys(patterns)))
+    return AnnData(obs=obs, obsm=dict(annotations))
+
+
+def _annotate_mudata(
+    mdata: MuData,
+    cells: pd.Index,
+    annotations: Annotations,
+    columns: Mapping[str, list[str]],
+    *,
+    keys: AbstractSet[str],
+) -> None:
+    """Write annotations into a MuData, and what goes into ``obsm`` into each of its modalities.
+
+    All is made before anything is written, so that an error leaves the MuData as it was.
+
+    Parameters
+    ----------
+    mdata
+        MuData to write to.
+    cells
+        Names of the cells that the annotations describe, in order.
+    annotations, columns
+        What goes into ``obsm`` and into ``obs``.
+    keys
+        Names that such annotations have. What stands under them and is not written now comes from
+        another model, and is removed.
+
+    Raises
+    ------
+    DataContractError
+        The MuData has other cells, or in another order.
+    """
+    if not cells.equals(pd.Index(mdata.obs_names)):
+        msg = (
+            f"The annotations describe {len(cells):,} cells ({listed(cells)}), and the MuData has "
+            f"{mdata.n_obs:,} ({listed(mdata.obs_names)}), or the same in another order. Annotate "
+            "the MuData that the cells come from."
+        )
+        raise DataContractError(msg)
+    parts = {
+        name: {key: _rows(value, row_order(mdata, name)) for key, value in annotations.items()}
+        for name in mdata.mod
+    }
+    for target, values in ((mdata, annotations), *((mdata.mod[n], parts[n]) for n in parts)):
+        for key in keys - values.keys():
+            target.obsm.pop(key, None)
+        for key, value in values.items():
+            target.obsm[key] = value
+    for key in keys - columns.keys():
+        if key in mdata.obs:
+            del mdata.obs[key]
+    for key, column in columns.items():
+        mdata.obs[key] = column
+
+
+def _rows(
+    values: NDArray[np.float32] | pd.DataFrame, rows: NDArray[np.int64]
+) -> NDArray[np.float32] | pd.DataFrame:
+    return values.iloc[rows] if isinstance(values, pd.DataFrame) else values[rows]
+
+
+def _annotate_store(
+    store: DiskStore,
+    session: InferenceSession,
+    annotations: Sequence[Annotation],
+    *,
+    keys: AbstractSet[str],
+) -> None:
+    """Write annotations into a store on disk, some cells at a time, all results at once.
+
+    `keys` are as in `_annotate_mudata`.
+    """
+    if not writes_files(f"Annotating {store}"):
+        return
+    with store.obsm.writer() as writer:
+        for cells in spans(len(session), CELLS_HELD):
+            written = annotate(replace(session, cells=session.cells[cells]), annotations)
+            writer.append(written)
+        writer.remove(key for key in keys - written.keys() if key in store.obsm)

@@ -1,0 +1,65 @@
+"""What the answers share: which modalities a system generates, and checks of their options."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from mudata import MuData
+
+from hzau_omics.data import CellStore
+from hzau_omics.errors import ConfigError
+from hzau_omics.model.answers.decoding import batch_names
+from hzau_omics.model.answers.draws import PredictiveConfig
+from hzau_omics.model.answers.session import check_given, draw_seed
+from hzau_omics.model.holding import DataHolder
+
+type Cells = MuData | CellStore | None
+
+
+class Answers(DataHolder):
+    """Base of all answers.
+
+    All take the training cells, or held-out ones as a MuData or a store on disk: features are
+    matched by name, modalities may be missing. Rows come in the order of ``obs_names`` (of
+    `indices`, if given).
+    """
+
+    LATENT_KEY = "X_hzau"
+
+    def _turns(self, modality: str, transform_batch: str | Sequence[str] | None) -> Sequence[str]:
+        """Return the batches that cells without one take turns as."""
+        asked = batch_names(self.layout, transform_batch)
+        if asked is not None:
+            return asked
+        measured = self.layout.modality(modality).measured
+        return [self.layout.batch.categories[i] for i in np.flatnonzero(measured)]
+
+    @property
+    def _generated(self) -> list[str]:
+        return [self.layout.names[m] for m in self.module.config.generated]
+
+    def _check_generated(self, modality: str) -> None:
+        self.layout.modality(modality)
+        if modality not in self._generated:
+            msg = (
+                f"{type(self).__name__} generates {', '.join(self._generated)} given "
+                f"{', '.join(self.module.config.condition)}, and does not predict {modality!r}. "
+                "MVAE and HZAUVAE predict every modality."
+            )
+            raise ConfigError(msg)
+
+    def _predictive(
+        self,
+        modality: str,
+        given: str | Sequence[str] | None,
+        n_samples: int,
+        transform_batch: str | Sequence[str] | None,
+        seed: int | None,
+    ) -> PredictiveConfig:
+        self._check_generated(modality)
+        return PredictiveConfig(
+            modality=modality,
+            given=check_given(self.layout, given),
+            n_samples=n_samples,
+            transform_batch=batch_names(self.layout, transform_batch),
+            seed=draw_seed(seed),
+        )

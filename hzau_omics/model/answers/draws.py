@@ -1,0 +1,230 @@
+"""Draws from the posterior predictive distribution of a modality, in bounded memory."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from hzau_omics.checks import (
+    check_integer,
+    check_names,
+)
+from hzau_omics.data import DataLayout
+from hzau_omics.errors import DataContractError
+from hzau_omics.minibatch import Minibatch
+from hzau_omics.model.answers.decoding import DecodeGroup, ModalityPredictor, decode_groups
+from hzau_omics.model.answers.session import InferenceSession, make_generator
+from hzau_omics.nn.posterior.gaussian import DiagonalGaussian
+
+MAX_DRAWS_HELD = 2**25
+"""Predictive draws held at a time (entries); minibatches shrink to stay below it."""
+
+
+@dataclass(frozen=True)
+class PredictiveConfig:
+    """What is predicted, from what, and how many draws are taken.
+
+    Attributes
+    ----------
+    modality
+        Modality to predict.
+    given
+        Modalities to infer from; None for everything that a cell has.
+    n_samples
+        Draws per cell; rounded up to as many of each batch where several are averaged over.
+    transform_batch
+        Batches to decode as; None for a cell's own where it measured the feature.
+    seed
+        Seed of the draws; None follows torch's global generator.
+    """
+
+    modality: str
+    given: tuple[str, ...] | None = None
+    n_samples: int = 100
+    transform_batch: tuple[str, ...] | None = None
+    seed: int | None = None
+
+    def __post_init__(self) -> None:
+        """Check ranges."""
+        object.__setattr__(self, "n_samples", check_integer("n_samples", self.n_samples))
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """Predictive draws of some cells and features.
+
+    Attributes
+    ----------
+    rows
+        Positions of the cells in the result.
+    features
+        Positions of the features in the modality.
+    batch
+        The cells.
+    draws
+        Draws (sample, cell, feature) in the data's units.
+    mean
+        Predictive mean (cell, feature), averaged over the latent draws in closed form.
+    log1p_mean
+        Mean of log1p of draws (cell, feature), None where none was asked for.
+    """
+
+    rows: NDArray[np.int64]
+    features: NDArray[np.int64]
+    batch: Minibatch
+    draws: Tensor
+    mean: Tensor
+    log1p_mean: Tensor | None
+
+
+def predictive_chunks(
+    session: InferenceSession,
+    config: PredictiveConfig,
+    *,
+    features: NDArray[np.int64],
+    positions: NDArray[np.int64] | None = None,
+    log1p_repeats: int = 0,
+) -> Iterator[Chunk]:
+    """Yield predictive draws, batch by batch of the design, in bounded memory.
+
+    `log1p_repeats` is how many observations per latent draw `log1p_mean` averages; 0 leaves it out.
+    """
+    predictor = ModalityPredictor(session.network, session.layout, config.modality)
+    generator = make_generator(config.seed, session.device)
+    held = max(config.n_samples, _most_batches(session, config)) * len(features)
+    size = max(1, min(session.batch_size, MAX_DRAWS_HELD // held))
+    for step in walk(session, config, predictor=predictor, size=size, positions=positions):
+        chosen = features
+        if step.group.features is not None:
+            chosen = np.intersect1d(features, step.group.features)
+        if chosen.size:
+            found = _draw(
+                predictor, step, chosen, config.n_samples, log1p_repeats, generator=generator
+            )
+            yield Chunk(step.rows, chosen, step.batch, *found)
+
+
+def _most_batches(session: InferenceSession, config: PredictiveConfig) -> int:
+    """Return over how many batches a feature is averaged at most."""
+    layout, asked = session.layout, config.transform_batch
+    return max(
+        (
+            len(group.batches)
+            for code in np.unique(session.store.batch[session.cells])
+            for group in decode_groups(layout, config.modality, int(code), asked)
+        ),
+        default=1,
+    )
+
+
+@dataclass(frozen=True)
+class Step:
+    """Cells of one batch of the design, and one way to decode some of their features.
+
+    Attributes
+    ----------
+    rows
+        Positions of the cells in the result.
+    batch
+        The cells.
+    q
+        Their posterior.
+    seen
+        Boolean tensor (cell): whether the posterior saw the modality.
+    group
+        Features, and the batches that they are decoded as.
+    """
+
+    rows: NDArray[np.int64]
+    batch: Minibatch
+    q: DiagonalGaussian
+    seen: Tensor
+    group: DecodeGroup
+
+
+def walk(
+    session: InferenceSession,
+    config: PredictiveConfig,
+    *,
+    predictor: ModalityPredictor,
+    size: int,
+    positions: NDArray[np.int64] | None = None,
+) -> Iterator[Step]:
+    """Visit cells part by part, batch by batch of the design, `size` cells at a time."""
+    for where, part in session.parts(positions):
+        codes = part.store.batch[part.cells]
+        for code in np.unique(codes):
+            groups = decode_groups(
+                session.layout, config.modality, int(code), config.transform_batch
+            )
+            for rows, batch in part.minibatches(np.flatnonzero(codes == code), size):
+                q = part.infer(batch, config.given)[1].q
+                seen = part.seen(batch, config.given)[:, predictor.index]
+                for group in groups:
+                    yield Step(where[rows], batch, q, seen, group)
+
+
+def _draw(
+    predictor: ModalityPredictor,
+    step: Step,
+    features: NDArray[np.int64],
+    n_samples: int,
+    log1p_repeats: int,
+    *,
+    generator: torch.Generator,
+) -> tuple[Tensor, Tensor, Tensor | None]:
+    likelihood = predictor.network.decoder(predictor.index).likelihood
+    q, batch, group = step.q, step.batch, step.group
+    columns = torch.from_numpy(features).to(q.mean.device)
+    turns = group.turns(n_samples)
+    draws = torch.empty(len(turns), len(batch), len(features), device=q.mean.device)
+    mean = torch.zeros(len(batch), len(features), device=q.mean.device)
+    log1p_mean = torch.zeros_like(mean) if log1p_repeats else None
+    for i, code in enumerate(turns):
+        parameters = predictor.parameters(
+            q.sample(generator),
+            batch,
+            decode_as=code,
+            seen=step.seen,
+            generator=generator,
+        )
+        draws[i] = likelihood.sample_features(parameters, columns, generator)
+        mean += likelihood.mean_features(parameters, columns)
+        if log1p_mean is not None:
+            log1p_mean += draws[i].log1p()
+            for _ in range(log1p_repeats - 1):
+                log1p_mean += likelihood.sample_features(parameters, columns, generator).log1p()
+    if log1p_mean is not None:
+        log1p_mean /= len(turns) * log1p_repeats
+    return draws, mean / len(turns), log1p_mean
+
+
+def select_features(
+    layout: DataLayout, modality: str, features: str | Sequence[str] | None
+) -> NDArray[np.int64]:
+    """Return positions of the wanted features.
+
+    Raises
+    ------
+    ConfigError
+        There is none, or one twice.
+    DataContractError
+        A feature is unknown.
+    """
+    names = pd.Index(layout.modality(modality).var_names)
+    if features is None:
+        return np.arange(len(names))
+    wanted = check_names("features", features, what="feature")
+    positions = names.get_indexer(pd.Index(wanted))
+    if (positions < 0).any():
+        unknown = [name for name, i in zip(wanted, positions, strict=True) if i < 0]
+        msg = (
+            f"features lists features of modality {modality!r}. "
+            f"Received {unknown[:5]} ({len(unknown)} of {len(wanted)} are unknown)."
+        )
+        raise DataContractError(msg)
+    return np.asarray(positions, dtype=np.int64)

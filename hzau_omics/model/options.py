@@ -1,0 +1,53 @@
+"""Sizes and rates that all systems take, with their defaults and ranges."""
+
+from dataclasses import dataclass, fields
+
+from hzau_omics.checks import PROPER_SHARE, check_flag, check_integer, check_number
+
+
+@dataclass(frozen=True, kw_only=True)
+class NetworkOptions:
+    """Sizes and rates of a network.
+
+    Attributes
+    ----------
+    n_latent
+        Number of latents.
+    n_hidden, n_layers
+        Width and depth of encoders and decoders.
+    dropout, encoder_dropout
+        Dropout rates of the hidden layers of decoders, and of encoders and experts.
+    input_dropout
+        Share of input values that an encoder does not see in a training step; 0 for panels of
+        fewer than 100 features.
+    encode_covariates
+        Whether encoders see batch and covariates too, as decoders always do.
+
+    Raises
+    ------
+    ConfigError
+        An option is out of range.
+    """
+
+    n_latent: int = 50
+    n_hidden: int = 256
+    n_layers: int = 1
+    dropout: float = 0.2
+    encoder_dropout: float = 0.5
+    input_dropout: float = 0.3
+    encode_covariates: bool = True
+
+    def __post_init__(self) -> None:
+        """Check ranges."""
+        for one in fields(self):
+            value = getattr(self, one.name)
+            if one.type is int:
+                plain: object = check_integer(one.name, value)
+            elif one.type is float:
+                plain = check_number(one.name, value, PROPER_SHARE)
+            else:
+                plain = check_flag(one.name, value)
+            object.__setattr__(self, one.name, plain)
+
+
+DEFAULTS = NetworkOptions()
