@@ -22,16 +22,17 @@ GATES = ("gate", "uniform", "global")
 class HZAUVAE(GateWeights, Reliability, System):
     """Gated multimodal VAE over any number of modalities, paired or mosaic.
 
-    Each subset S of modalities has an expert q_S(z | x_S); a gate that sees hidden features and the
+    Each subset S of modalities has an expert q_S(z | x_S). A gate that sees hidden features and the
     presence mask weighs the experts that a cell can use, and the posterior is their weighted
-    geometric mean (Theorem 10-2). The expert of several modalities starts from what the single ones
-    have seen together, and learns to correct it. Training reconstructs everything that a cell has
-    from the joint posterior, from each modality alone and from an expert of several alone, so that
-    any part can be imputed from any other; ``plan_kwargs={"distillation": 0.5}`` keeps what is
-    inferred from a part as wide as it has to be to hold what is inferred from all. Of a
-    tenth of the cells it sees one modality as a failed measurement would give it, and still has to
-    reconstruct the clean values: so the gate learns whom to trust, and experts to keep what a
-    failed measurement still tells (``plan_kwargs={"corruption": 0.1}``).
+    geometric mean (docs/method.md, equation 8). The expert of several modalities starts from the
+    product of the single ones, and learns to correct it.
+
+    Training reconstructs all measured modalities from the joint posterior, from each modality alone
+    and from an expert of several alone, so that any part can be imputed from any other.
+    ``plan_kwargs={"distillation": 0.5}`` keeps posteriors of a part wide enough to contain the
+    joint one. A tenth of the cells are shown with one corrupted modality, and still have to
+    reconstruct the clean values (``plan_kwargs={"corruption": 0.1}``): the gate learns which
+    measurement to trust, and experts to keep what a failed measurement still tells.
 
     Parameters
     ----------

@@ -9,7 +9,7 @@ import hzau_omics as ho
 from hzau_omics.data.stores.disk import reader as disk_reader, store as disk_store
 from hzau_omics.errors import ConfigError, DataContractError
 from hzau_omics.model import HZAUVAE
-from hzau_omics.model.answers import export
+from hzau_omics.model.answers import annotation, imputation
 
 PAIR = {"rna": "nb", "adt": "nb"}
 SIZES = {"n_latent": 4, "n_hidden": 16}
@@ -104,7 +104,7 @@ def test_results_equal_those_of_the_mudata(model, mdata, monkeypatch):
 
 
 def test_annotations_are_written_beside_the_cells(model, path, monkeypatch):
-    monkeypatch.setattr(export, "CELLS_HELD", 70)
+    monkeypatch.setattr(annotation, "CELLS_HELD", 70)
     model.annotate()
     store = ho.data.open_store(path)
     assert list(store.obsm) == ["X_hzau", "hzau_gate", "hzau_reliability"]
@@ -143,8 +143,8 @@ def test_annotating_that_fails_leaves_the_former_annotations(mdata, tmp_path, mo
     model.train(**{**QUICK, "max_epochs": 1})
     model.annotate()
     before = {name: np.asarray(store.obsm[name]) for name in store.obsm}
-    monkeypatch.setattr(export, "CELLS_HELD", 100)
-    annotations, calls = model._annotations, []
+    monkeypatch.setattr(annotation, "CELLS_HELD", 100)
+    annotations, calls = annotation.annotate, []
 
     def failing(*given, **options):
         calls.append(given)
@@ -153,7 +153,7 @@ def test_annotating_that_fails_leaves_the_former_annotations(mdata, tmp_path, mo
             raise OSError(msg)
         return annotations(*given, **options)
 
-    monkeypatch.setattr(model, "_annotations", failing)
+    monkeypatch.setattr(annotation, "annotate", failing)
     with pytest.raises(OSError, match="No space left"):
         model.annotate()
     assert list(store.obsm) == list(before)
@@ -186,7 +186,7 @@ def test_a_model_does_not_go_on_with_a_store_that_was_replaced(mdata, tmp_path):
 
 
 def test_imputed_values_are_written_to_disk(model, mdata, tmp_path, monkeypatch):
-    monkeypatch.setattr(export, "CELLS_HELD", 70)
+    monkeypatch.setattr(imputation, "CELLS_HELD", 70)
     model.write_imputed(tmp_path / "adt.zarr", "adt", n_samples=20, seed=0)
     written = anndata.read_zarr(tmp_path / "adt.zarr")
     expected = model.impute("adt", n_samples=20, seed=0)

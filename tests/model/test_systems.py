@@ -8,7 +8,7 @@ import hzau_omics as ho
 from hzau_omics import model as models
 from hzau_omics.errors import ConfigError
 from hzau_omics.minibatch import Minibatch
-from hzau_omics.model.answers import scores as likelihood_scores
+from hzau_omics.model.answers import scores
 from hzau_omics.model.training.config import TrainingPlanConfig
 from hzau_omics.nn.objective.config import ObjectiveConfig
 from hzau_omics.nn.objective.loss import sub_sampled_objective
@@ -172,7 +172,7 @@ def test_cvae_s_prior_is_what_the_condition_says(conditional):
     # Cells without protein have the posterior p(z | rna), whose divergence from itself is 0.
     model = conditional
     lacking = ~model._store.present[:, 0]
-    kl, _ = likelihood_scores.elbo_terms(model._session(None, None, None), n_samples=1, seed=0)
+    kl, _ = scores.elbo_terms(model._session(None, None, None), n_samples=1, seed=0)
     np.testing.assert_allclose(kl[lacking], 0, atol=1e-6)
     assert (kl[~lacking] > 0).all()
 

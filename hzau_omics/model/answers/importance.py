@@ -43,8 +43,8 @@ class ImportanceWeights(Answers):
     ) -> NDArray[np.float64]:
         """Return log importance weights of latent draws z from a posterior, in nats.
 
-        With x_1 what is `given` and x_2 the other modalities (section 10.4; Table 1 of Wu and
-        Goodman 2018), they are, for z from q(z | x_1),
+        With x_1 what is `given` and x_2 the other modalities, they are, for z from q(z | x_1)
+        (docs/method.md, equations 28 to 30; Table 1 of Wu and Goodman 2018),
 
         - marginal: log p(x_1, z) - log q(z | x_1);
         - joint: log p(x_1, x_2, z) - log q(z | x_1);

@@ -28,10 +28,11 @@ class Scores(Answers):
         batch_size: int | None = None,
         seed: int | None = None,
     ) -> float | NDArray[np.float32]:
-        """Return the unweighted ELBO in nats per cell (higher is better; equation 10-5).
+        """Return the unweighted ELBO in nats per cell (higher is better).
 
-        Counts are scored given their total, as the decoder sees it. A cell that has nothing of what
-        the system generates (CVAE: the first modality) gets NaN, and does not count in the mean.
+        See docs/method.md, equation 11. Counts are scored given their total, as the decoder sees
+        it. A cell without any modality that the system generates (CVAE: the first one) gets NaN,
+        and does not count in the mean.
 
         Parameters
         ----------

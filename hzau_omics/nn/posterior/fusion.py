@@ -28,7 +28,7 @@ def log_linear_pool(
     log_weights: Float[Tensor, "*subset cell expert"],
     available: Bool[Tensor, "*subset cell expert"],
 ) -> DiagonalGaussian:
-    r"""Pool experts by a weighted geometric mean (Theorem 10-2, equations 10-10 and 10-11).
+    r"""Pool experts by a weighted geometric mean (docs/method.md, equations 7 and 8).
 
     With weights that sum to 1 the prior cancels, so that ``1/s2 = sum_S w_S / s2_S`` and
     ``mu = s2 * sum_S w_S mu_S / s2_S``: the pooled precision never exceeds the sharpest expert's.
@@ -63,7 +63,7 @@ def log_linear_pool(
 def product_of_experts(
     experts: DiagonalGaussian, available: Bool[Tensor, "*subset cell expert"]
 ) -> DiagonalGaussian:
-    """Multiply the experts with the prior N(0, I) (Theorem 10-1, equations 10-3 and 10-4).
+    """Multiply the experts with the prior N(0, I) (docs/method.md, equation 35).
 
     Precisions add up, so the product is narrower than every expert and than the prior.
 

@@ -56,12 +56,12 @@ def standard_normal_like(mean: Float[Tensor, "*cell latent"]) -> DiagonalGaussia
 
 
 def kl_to_prior(q: DiagonalGaussian) -> Float[Tensor, "*cell"]:
-    """KL(q || N(0, I)) in nats per cell, in closed form (equation 10-15)."""
+    """KL(q || N(0, I)) in nats per cell, in closed form (docs/method.md, equation 2)."""
     return 0.5 * (q.mean.square() + q.variance - q.logvar - 1).sum(-1)
 
 
 def kl_divergence(q: DiagonalGaussian, p: DiagonalGaussian) -> Float[Tensor, "*cell"]:
-    """KL(q || p) between diagonal Gaussians in nats per cell (equation 10-16)."""
+    """KL(q || p) between diagonal Gaussians in nats per cell (docs/method.md, equation 3)."""
     squared = (q.mean - p.mean).square()
     ratio = (q.variance + squared) * (-p.logvar).exp()
     return 0.5 * (ratio + p.logvar - q.logvar - 1).sum(-1)

@@ -141,7 +141,7 @@ class UniformPool(LogLinearPool):
 
 
 class GatedPool(LogLinearPool):
-    """A gate's weights per cell (HZAU-VAE, equation 10-10).
+    """A gate's weights per cell (HZAU-VAE; docs/method.md, equations 6 and 7).
 
     The weight of an expert is proportional to the gate's weight times the reliability of each of
     its measurements, to a power that is learned per modality.
@@ -179,7 +179,7 @@ class GlobalPool(LogLinearPool):
 
 
 class ProductPool(Pool):
-    """Product of the experts and the prior (MVAE, Theorem 10-1)."""
+    """Product of the experts and the prior (MVAE; docs/method.md, equation 35)."""
 
     @override
     def combine(

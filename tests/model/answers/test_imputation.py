@@ -6,7 +6,7 @@ from mudata import MuData
 
 import hzau_omics as ho
 from hzau_omics.errors import ConfigError, DataContractError
-from hzau_omics.model.answers import imputation as predictive
+from hzau_omics.model.answers import draws
 from hzau_omics.model.answers.imputation import quantile_layer
 
 LIKELIHOODS = {
@@ -104,7 +104,7 @@ def test_the_same_seed_gives_the_same_draws(model):
 
 def test_few_draws_are_held_at_a_time(model, monkeypatch):
     whole = model.impute("adt", n_samples=400, seed=0)
-    monkeypatch.setattr(predictive, "MAX_DRAWS_HELD", 400 * 7 * 11)
+    monkeypatch.setattr(draws, "MAX_DRAWS_HELD", 400 * 7 * 11)
     parts = model.impute("adt", n_samples=400, seed=0)
     np.testing.assert_allclose(parts.X.mean(), whole.X.mean(), rtol=0.05)
     np.testing.assert_allclose(parts.layers["log1p_mean"], whole.layers["log1p_mean"], atol=0.6)

@@ -10,7 +10,7 @@ from hzau_omics.nn.reliability.agreement import log_agreement
 from hzau_omics.nn.reliability.evidence import Evidence
 from hzau_omics.nn.reliability.log_odds import LogOdds
 from hzau_omics.nn.reliability.model import ReliabilityModel
-from hzau_omics.nn.scoring.measurements import gather_evidence, pair_agreement
+from hzau_omics.nn.scoring.measurements import MeasurementScores
 
 GOOD, ODD = 3.0, -3.0
 SCORES = ("fit", "shape", "support", "purity_given_others", "agreement")
@@ -98,7 +98,7 @@ def test_evidence_is_what_it_says(make_network, make_batch):
     network = make_network(*THREE)
     batch = make_batch(network)
     with torch.inference_mode():
-        found = gather_evidence(network.eval(), batch)
+        found = MeasurementScores(network.eval(), batch).evidence
         encoded = network.encode(batch)
         for m, name in enumerate(network.modalities):
             present = batch.present[:, m]
@@ -121,9 +121,9 @@ def test_pairs_agree_as_their_experts_do(make_network, make_batch):
     network = make_network(*THREE).eval()
     batch = make_batch(network)
     with torch.inference_mode():
-        found = pair_agreement(network, batch)
+        found = MeasurementScores(network, batch).agreement
         experts = network.encode(batch).experts
-        torch.testing.assert_close(found, gather_evidence(network, batch).agreement, equal_nan=True)
+        torch.testing.assert_close(found, MeasurementScores(network, batch).evidence.agreement, equal_nan=True)
         for i, (a, b) in enumerate([(0, 1), (0, 2), (1, 2)]):
             both = batch.present[:, a] & batch.present[:, b]
             pair = (DiagonalGaussian(experts.mean[:, m], experts.logvar[:, m]) for m in (a, b))
@@ -138,7 +138,7 @@ def test_a_measurement_that_another_modality_explains_as_well_is_supported(
     batch = make_batch(network)
     batch.present[:] = True
     with torch.inference_mode():
-        found = gather_evidence(network, batch)
+        found = MeasurementScores(network, batch).evidence
         other = network.encode(batch).experts.mean[:, 1]
         unseen = torch.zeros(len(batch), dtype=torch.bool)
         cells = torch.arange(len(batch))

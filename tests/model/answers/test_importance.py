@@ -138,7 +138,7 @@ def test_a_wrong_posterior_makes_weights_vary_and_bounds_loose(model, data, beli
 
 def test_draws_come_in_chunks(model, data, believe, monkeypatch):
     # Each chunk fills its own rows: with the exact posterior all weights are the evidence.
-    from hzau_omics.model.answers import scores as likelihood_scores
+    from hzau_omics.model.answers import importance
 
     believe(lambda names: posterior_of(data, names))
     sizes = []
@@ -146,7 +146,7 @@ def test_draws_come_in_chunks(model, data, believe, monkeypatch):
     monkeypatch.setattr(
         model.module, "log_likelihoods", lambda z, *a: sizes.append(len(z)) or score(z, *a)
     )
-    monkeypatch.setattr(likelihood_scores, "MAX_ENTRIES", 2 * N_CELLS * 3)
+    monkeypatch.setattr(importance, "MAX_ENTRIES", 2 * N_CELLS * 3)
     weights = model.get_log_importance_weights(given="x1", n_samples=7, seed=0)
     assert sizes == [2, 2, 2, 1]
     np.testing.assert_allclose(weights, np.tile(evidence_of(data, ["x1"]), (7, 1)), atol=1e-4)

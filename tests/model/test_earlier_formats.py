@@ -1,0 +1,56 @@
+"""Models that earlier versions saved: they load, and answer as they did then."""
+
+import json
+import shutil
+from pathlib import Path
+
+import mudata
+import numpy as np
+import pytest
+
+import hzau_omics as ho
+from hzau_omics.model import HZAUVAE
+
+SAVED = Path(__file__).parent / "saved"
+
+
+@pytest.fixture(scope="module")
+def cells():
+    """The cells that the model was trained on."""
+    simulated = ho.data.simulate(n_obs=160, seed=0)
+    mdata = mudata.MuData({name: one[:, :8].copy() for name, one in simulated.mod.items()})
+    mdata.obs["batch"] = ["a", "b"] * 80
+    return mdata
+
+
+def test_a_model_of_format_8_answers_as_it_did(cells):
+    expected = json.loads((SAVED / "format_8" / "expected.json").read_text())
+    model = HZAUVAE.load(SAVED / "format_8", cells, accelerator="cpu")
+    assert model.model_version_ is None
+    first = range(5)
+    answers = {
+        "latent": model.get_latent_representation(),
+        "gate": model.get_gate_weights(),
+        "reliability": model.get_reliability(),
+        "agreement": model.get_agreement(kind="pvalue"),
+        "imputed": model.impute("adt", given="rna", n_samples=4, seed=0).layers["q95"],
+    }
+    assert set(answers) == set(expected)
+    for name, found in answers.items():
+        np.testing.assert_allclose(np.asarray(found)[first], expected[name], rtol=1e-3, atol=1e-4)
+
+
+def test_a_model_of_format_8_is_saved_in_the_present_one(cells, tmp_path):
+    model = HZAUVAE.load(SAVED / "format_8", cells, accelerator="cpu")
+    model.save(tmp_path / "again")
+    assert json.loads((tmp_path / "again" / "manifest.json").read_text())["format"] == 9
+    again = HZAUVAE.load(tmp_path / "again", cells, accelerator="cpu")
+    np.testing.assert_array_equal(again.get_reliability(), model.get_reliability())
+
+
+def test_an_unknown_format_is_refused(tmp_path):
+    shutil.copytree(SAVED / "format_8", tmp_path / "model")
+    manifest = tmp_path / "model" / "manifest.json"
+    manifest.write_text(manifest.read_text().replace('"format": 8', '"format": 99'))
+    with pytest.raises(ho.errors.DataContractError, match=r"format 99; this version reads"):
+        HZAUVAE.load(tmp_path / "model")
