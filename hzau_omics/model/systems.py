@@ -43,9 +43,10 @@ class VAE(System):
 class MVAE(System):
     """Multimodal VAE: the product of one expert per modality and the prior.
 
-    Wu and Goodman 2018; docs/method.md, equation 35. Trained on the joint ELBO, the ELBO of each modality alone and, with more
-    than two modalities, of `n_random_subsets` random subsets (a training option), each of which
-    reconstructs what it infers from. With an expert per attribute it is the paper's MVAE19.
+    Wu and Goodman 2018; docs/method.md, equation 35. Trained on the joint ELBO, the ELBO of each
+    modality alone and, with more than two modalities, of `n_random_subsets` random subsets (a
+    training option), each of which reconstructs what it infers from. With an expert per attribute
+    it is the paper's MVAE19.
 
     Examples
     --------

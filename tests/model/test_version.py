@@ -40,7 +40,9 @@ def found():
         "latent": float(np.abs(model.get_latent_representation()).mean()),
         "gate": float(model.get_gate_weights()["rna"].std()),
         "reliability": float(model.get_reliability()["rna"].mean()),
-        "interval": float(model.impute("adt", given="rna", n_samples=50, seed=0).layers["q95"].mean()),
+        "interval": float(
+            model.impute("adt", given="rna", n_samples=50, seed=0).layers["q95"].mean()
+        ),
     }
 
 

@@ -1,5 +1,6 @@
 """Draws from the posterior predictive distribution of a modality, in bounded memory."""
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -17,7 +18,8 @@ from hzau_omics.data import DataLayout
 from hzau_omics.errors import DataContractError
 from hzau_omics.minibatch import Minibatch
 from hzau_omics.model.answers.decoding import DecodeGroup, ModalityPredictor, decode_groups
-from hzau_omics.model.answers.session import InferenceSession, make_generator
+from hzau_omics.model.answers.session import InferenceSession, evaluating, make_generator
+from hzau_omics.nn.decoding.likelihoods import Parameters
 from hzau_omics.nn.posterior.gaussian import DiagonalGaussian
 
 MAX_DRAWS_HELD = 2**25
@@ -145,6 +147,29 @@ class Step:
     seen: Tensor
     group: DecodeGroup
 
+    def draws(
+        self,
+        predictor: ModalityPredictor,
+        n_samples: int,
+        generator: torch.Generator,
+        *,
+        log_library: Tensor | None = None,
+    ) -> Iterator[Parameters]:
+        """Yield the likelihood's parameters for at least `n_samples` latent draws.
+
+        Each batch of the group gets as many draws as any other. `log_library` is as in
+        :meth:`~hzau_omics.model.answers.decoding.ModalityPredictor.parameters`.
+        """
+        for code in self.group.turns(n_samples):
+            yield predictor.parameters(
+                self.q.sample(generator),
+                self.batch,
+                decode_as=code,
+                log_library=log_library,
+                seen=self.seen,
+                generator=generator,
+            )
+
 
 def walk(
     session: InferenceSession,
@@ -178,20 +203,13 @@ def _draw(
     generator: torch.Generator,
 ) -> tuple[Tensor, Tensor, Tensor | None]:
     likelihood = predictor.network.decoder(predictor.index).likelihood
-    q, batch, group = step.q, step.batch, step.group
+    q, batch = step.q, step.batch
     columns = torch.from_numpy(features).to(q.mean.device)
-    turns = group.turns(n_samples)
+    turns = step.group.turns(n_samples)
     draws = torch.empty(len(turns), len(batch), len(features), device=q.mean.device)
     mean = torch.zeros(len(batch), len(features), device=q.mean.device)
     log1p_mean = torch.zeros_like(mean) if log1p_repeats else None
-    for i, code in enumerate(turns):
-        parameters = predictor.parameters(
-            q.sample(generator),
-            batch,
-            decode_as=code,
-            seen=step.seen,
-            generator=generator,
-        )
+    for i, parameters in enumerate(step.draws(predictor, n_samples, generator)):
         draws[i] = likelihood.sample_features(parameters, columns, generator)
         mean += likelihood.mean_features(parameters, columns)
         if log1p_mean is not None:
@@ -201,6 +219,35 @@ def _draw(
     if log1p_mean is not None:
         log1p_mean /= len(turns) * log1p_repeats
     return draws, mean / len(turns), log1p_mean
+
+
+def expected_values(
+    session: InferenceSession, config: PredictiveConfig, *, library_size: float | None = None
+) -> NDArray[np.float32]:
+    """Return the decoder's mean (cell, feature), averaged over latent draws.
+
+    With `library_size`, counts are scaled to this total; without, to the cell's own.
+    """
+    layout = session.layout.modality(config.modality)
+    predictor = ModalityPredictor(session.network, session.layout, config.modality)
+    likelihood = session.network.decoder(predictor.index).likelihood
+    result = np.zeros((len(session), layout.n_features), np.float32)
+    generator = make_generator(config.seed, session.device)
+    with evaluating(session.network):
+        for step in walk(session, config, predictor=predictor, size=session.batch_size):
+            library = None
+            if library_size is not None:
+                library = step.q.mean.new_full((len(step.batch), 1), math.log(library_size))
+            mean = torch.zeros(len(step.batch), layout.n_features, device=session.device)
+            every = step.draws(predictor, config.n_samples, generator, log_library=library)
+            for parameters in every:
+                mean += likelihood.mean(parameters)
+            columns = np.arange(layout.n_features)
+            if step.group.features is not None:
+                columns = step.group.features
+            mean /= len(step.group.turns(config.n_samples))
+            result[np.ix_(step.rows, columns)] = mean.cpu().numpy()[:, columns]
+    return result
 
 
 def select_features(

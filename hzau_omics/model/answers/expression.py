@@ -2,17 +2,13 @@
 
 from collections.abc import Sequence
 
-import numpy as np
 import pandas as pd
-import torch
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from hzau_omics.checks import POSITIVE, check_number
 from hzau_omics.errors import ConfigError
 from hzau_omics.model.answers.base import Answers, Cells
-from hzau_omics.model.answers.decoding import ModalityPredictor
-from hzau_omics.model.answers.draws import PredictiveConfig, select_features, walk
-from hzau_omics.model.answers.session import InferenceSession, evaluating, make_generator
+from hzau_omics.model.answers.draws import expected_values, select_features
 
 
 class Expression(Answers):
@@ -66,7 +62,9 @@ class Expression(Answers):
         config = self._predictive(modality, given, n_samples, transform_batch, seed)
         chosen = select_features(self.layout, modality, features)
         session = self._session(mdata, indices, batch_size)
-        return normalized_expression(session, config, library_size=library_size, features=chosen)
+        values = expected_values(session, config, library_size=library_size)
+        names = pd.Index(self.layout.modality(modality).var_names)
+        return pd.DataFrame(values[:, chosen], index=session.obs_names, columns=names[chosen])
 
     def _check_library_size(self, modality: str, library_size: float) -> None:
         layout = self.layout.modality(modality)
@@ -78,38 +76,3 @@ class Expression(Answers):
                 "with ModalitySpec(..., library='observed')."
             )
             raise ConfigError(msg)
-
-
-def normalized_expression(
-    session: InferenceSession,
-    config: PredictiveConfig,
-    *,
-    library_size: float,
-    features: NDArray[np.int64],
-) -> pd.DataFrame:
-    """Return the mean of the decoder over latent draws, at a common library size."""
-    layout = session.layout
-    predictor = ModalityPredictor(session.network, layout, config.modality)
-    likelihood = session.network.decoder(predictor.index).likelihood
-    names = pd.Index(layout.modality(config.modality).var_names)
-    result = np.zeros((len(session), len(names)), np.float32)
-    generator = make_generator(config.seed, session.device)
-    with evaluating(session.network):
-        for step in walk(session, config, predictor=predictor, size=session.batch_size):
-            library = step.q.mean.new_full((len(step.batch), 1), float(np.log(library_size)))
-            mean = torch.zeros(len(step.batch), len(names), device=session.device)
-            turns = step.group.turns(config.n_samples)
-            for code in turns:
-                mean += likelihood.mean(
-                    predictor.parameters(
-                        step.q.sample(generator),
-                        step.batch,
-                        decode_as=code,
-                        log_library=library,
-                    )
-                )
-            target = np.arange(len(names))
-            if step.group.features is not None:
-                target = step.group.features
-            result[np.ix_(step.rows, target)] = (mean / len(turns)).cpu().numpy()[:, target]
-    return pd.DataFrame(result[:, features], index=session.obs_names, columns=names[features])

@@ -123,7 +123,9 @@ def test_pairs_agree_as_their_experts_do(make_network, make_batch):
     with torch.inference_mode():
         found = MeasurementScores(network, batch).agreement
         experts = network.encode(batch).experts
-        torch.testing.assert_close(found, MeasurementScores(network, batch).evidence.agreement, equal_nan=True)
+        torch.testing.assert_close(
+            found, MeasurementScores(network, batch).evidence.agreement, equal_nan=True
+        )
         for i, (a, b) in enumerate([(0, 1), (0, 2), (1, 2)]):
             both = batch.present[:, a] & batch.present[:, b]
             pair = (DiagonalGaussian(experts.mean[:, m], experts.logvar[:, m]) for m in (a, b))
