@@ -8,8 +8,8 @@ from anndata import AnnData
 from mudata import MuData
 from numpy.typing import ArrayLike, NDArray
 
+from hzau_omics.arrays import unmasked
 from hzau_omics.checks import check_choice, check_integer, check_seed, if_given
-from hzau_omics.data.contract.masks import unmasked
 from hzau_omics.errors import DataContractError
 
 Pixels = Literal["grey", "threshold", "sampled"]
