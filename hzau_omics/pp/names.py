@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from hzau_omics.data.columns.obs import categorical_layout, category_codes
 from hzau_omics.data.contract.layout import NO_BATCH
 from hzau_omics.data.contract.presence import check_container, row_map
-from hzau_omics.data.pitfalls.naming import Agreement, Names, find_agreement
+from hzau_omics.data.pitfalls.cell_names import Agreement, Names, find_agreement
 from hzau_omics.errors import DataContractError, HzauWarning
 from hzau_omics.messages import listed
 from hzau_omics.pp.rebuild import rebuild

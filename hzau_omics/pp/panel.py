@@ -6,10 +6,10 @@ from mudata import MuData
 from hzau_omics.data.columns.obs import categorical_layout, category_codes
 from hzau_omics.data.contract.matrix import read_matrix
 from hzau_omics.data.contract.panel import panel_column
-from hzau_omics.data.contract.presence import check_container, get_modality, row_map
+from hzau_omics.data.contract.presence import check_container, check_writable, get_modality, row_map
 from hzau_omics.data.contract.spec import ModalitySpec
-from hzau_omics.data.pitfalls.evidence import Evidence
 from hzau_omics.data.pitfalls.silent import silent_features
+from hzau_omics.data.pitfalls.summary import ModalitySummary
 from hzau_omics.errors import ConfigError, DataContractError
 from hzau_omics.messages import listed
 
@@ -66,9 +66,7 @@ def mark_unmeasured(
     ['adt_0', 'adt_1', 'adt_2']
     """
     check_container(mdata)
-    if mdata.is_view:
-        msg = "A view of a MuData cannot be changed. Take a copy first: mdata = mdata.copy()."
-        raise DataContractError(msg)
+    check_writable(mdata)
     if not isinstance(panel_key, str) or not panel_key:
         msg = f"panel_key is the prefix of the columns, like 'measured'. Received {panel_key!r}."
         raise ConfigError(msg)
@@ -86,27 +84,27 @@ def mark_unmeasured(
     codes = np.empty(adata.n_obs, dtype=np.int64)
     codes[rows[rows >= 0]] = category_codes(mdata, batch, "batch key")[rows >= 0]
     names = tuple(str(name) for name in adata.var_names)
-    evidence = Evidence(modality, ModalitySpec(likelihood="normal", layer=layer), names)
-    evidence.add(
+    summary = ModalitySummary(modality, ModalitySpec(likelihood="normal", layer=layer), names)
+    summary.add(
         read_matrix(adata, modality, layer),
         var_names=names,
         cells=adata.obs_names,
         codes=codes,
         categories=batch.categories,
     )
-    _check_not_empty(evidence, batch_key)
-    silent = silent_features(evidence.batches)
+    _check_not_empty(summary, batch_key)
+    silent = silent_features(summary.batches)
     for name, column in columns.items():
         adata.var[column] = ~silent[name] if name in silent else np.zeros(len(names), dtype=bool)
 
 
-def _check_not_empty(evidence: Evidence, batch_key: str) -> None:
-    for name, batch in evidence.batches.items():
+def _check_not_empty(summary: ModalitySummary, batch_key: str) -> None:
+    for name, batch in summary.batches.items():
         if not batch.depth.any():
             msg = (
-                f"Batch {name!r} has {len(batch.depth):,} rows of modality {evidence.name!r}, all "
+                f"Batch {name!r} has {len(batch.depth):,} rows of modality {summary.name!r}, all "
                 "of them 0 throughout: it measured nothing. Leave these rows out first: mdata = "
-                f"ho.pp.drop_empty_rows(mdata, {evidence.name!r}, cells=mdata.obs_names["
+                f"ho.pp.drop_empty_rows(mdata, {summary.name!r}, cells=mdata.obs_names["
                 f"mdata.obs[{batch_key!r}].astype(str) == {name!r}])."
             )
             raise DataContractError(msg)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from hzau_omics.data.contract.layout import DataLayout, ModalityLayout
 from hzau_omics.data.contract.matrix import Dense, select_features, to_float32
+from hzau_omics.data.contract.panel import update_panel
 from hzau_omics.data.stores.base import Taken
 from hzau_omics.data.stores.disk.manifest import Manifest
 from hzau_omics.errors import DataContractError
@@ -119,18 +120,19 @@ def _columns(own: ModalityLayout, wanted: ModalityLayout, where: str) -> NDArray
 def _panel(
     own: DataLayout, wanted: DataLayout, modality: ModalityLayout
 ) -> NDArray[np.bool_] | None:
-    """Return the registered panel, with the store's own flags for the batches that it has."""
+    """Return the registered panel, with the store's own panels for the batches that it has."""
     if own is wanted or modality.name not in own.names:
         return modality.panel
     stored = own.modality(modality.name)
     if own.batch.key is None or (stored.panel is None and modality.panel is None):
         return modality.panel
-    shape = (wanted.n_batches, modality.n_features)
-    table = np.ones(shape, dtype=bool) if modality.panel is None else modality.panel.copy()
+    # Without a panel of its own, the store measured everything.
+    everything = np.ones((own.n_batches, stored.n_features), dtype=bool)
+    flags = everything if stored.panel is None else stored.panel
+    panels = {
+        category: flags[code]
+        for code, category in enumerate(own.batch.categories)
+        if stored.measured[code]
+    }
     source = pd.Index(stored.var_names).get_indexer(pd.Index(modality.var_names))
-    for code, category in enumerate(own.batch.categories):
-        if category in wanted.batch.categories and stored.measured[code]:
-            # Without a panel of its own, the store measured everything.
-            measured = True if stored.panel is None else stored.panel[code, source]
-            table[wanted.batch.categories.index(category)] = measured
-    return table
+    return update_panel(modality, wanted.batch, panels, source)

@@ -7,9 +7,9 @@ import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 
-from hzau_omics.data.stores.disk.columns import NAMES
 from hzau_omics.data.stores.disk.folders import ARRAY, frame_anndata
 from hzau_omics.data.stores.disk.large import quiet_metadata
+from hzau_omics.data.stores.disk.obs_from_store import NAMES
 
 CELLS_PER_CHUNK = 64
 SHARD_BYTES = 2**28

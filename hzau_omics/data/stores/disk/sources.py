@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from hzau_omics.data.contract.matrix import pick_matrix, read_matrix
 from hzau_omics.data.contract.presence import check_container
 from hzau_omics.data.contract.uns_text import UNS_KEY
-from hzau_omics.data.stores.disk.rows import Rows, rows_of
+from hzau_omics.data.stores.disk.row_readers import Rows, rows_of
 from hzau_omics.errors import DataContractError, HzauWarning
 from hzau_omics.messages import listed
 

@@ -16,10 +16,10 @@ from hzau_omics.data.contract.align import Block
 from hzau_omics.data.contract.layout import DataLayout
 from hzau_omics.data.contract.presence import check_observed
 from hzau_omics.data.stores.base import CellStore, CellTable, Taken
-from hzau_omics.data.stores.disk.columns import ObsColumns, code_table
 from hzau_omics.data.stores.disk.large import require_large
 from hzau_omics.data.stores.disk.manifest import RESULTS, Manifest, manifest_stamp
 from hzau_omics.data.stores.disk.match import Match
+from hzau_omics.data.stores.disk.obs_from_store import ObsColumns, code_table
 from hzau_omics.data.stores.disk.order import WINDOW, shuffled_runs
 from hzau_omics.data.stores.disk.reader import WideReader
 from hzau_omics.data.stores.disk.results import ResultColumns

@@ -13,18 +13,18 @@ from mudata import MuData
 
 from hzau_omics.checks import as_list, check_flag
 from hzau_omics.data.columns.obs import continuous_values
-from hzau_omics.data.contract.build import register
+from hzau_omics.data.contract.register import register
 from hzau_omics.data.contract.spec import ModalitySpec, resolve_specs
 from hzau_omics.data.pitfalls.survey import Survey
-from hzau_omics.data.stores.disk.digest import Fingerprint
+from hzau_omics.data.stores.disk.fingerprint import Fingerprint
 from hzau_omics.data.stores.disk.folders import NewFolder
-from hzau_omics.data.stores.disk.frame import seen_columns, stored_obs
 from hzau_omics.data.stores.disk.large import consolidate, require_large
 from hzau_omics.data.stores.disk.manifest import MANIFEST, Manifest, files_of
 from hzau_omics.data.stores.disk.merge import LayoutMerger
+from hzau_omics.data.stores.disk.obs_to_store import seen_columns, stored_obs
 from hzau_omics.data.stores.disk.piece import write_piece
 from hzau_omics.data.stores.disk.sources import Source, Wanted, open_source
-from hzau_omics.data.stores.disk.values import StoredValues
+from hzau_omics.data.stores.disk.values_to_store import StoredValues
 from hzau_omics.data.stores.memory import stack_columns
 from hzau_omics.errors import ConfigError, DataContractError
 from hzau_omics.processes import writes_files
@@ -171,7 +171,7 @@ class StoreWriter:
         )
         values = {m.name: StoredValues(source, registered, m) for m in known.modalities}
         self._dense |= {name for name, own in values.items() if own.is_dense}
-        self._survey.link(mdata, registered.layout, registered.rows, registered.codes)
+        self._survey.add_links(mdata, registered)
         obs, renamed = stored_obs(mdata, registered, columns, self._specs)
         for start in range(0, mdata.n_obs, PIECE_SIZE):
             cells = np.arange(start, min(start + PIECE_SIZE, mdata.n_obs))
@@ -185,7 +185,7 @@ class StoreWriter:
             )
             for modality in known.modalities:
                 has = registered.rows[modality.name][cells] >= 0
-                self._survey.look(
+                self._survey.add_values(
                     modality,
                     blocks[modality.name][has],
                     cells=part.index[has],
@@ -223,7 +223,7 @@ class StoreWriter:
             _check_target(self.path, overwrite=self._overwrite)
             self._folder.publish()
         self._state = "closed"
-        self._survey.judge()
+        self._survey.warn()
 
     def __enter__(self) -> Self:
         """Start writing."""

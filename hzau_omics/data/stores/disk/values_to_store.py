@@ -7,9 +7,10 @@ from anndata import AnnData
 from mudata import MuData
 from numpy.typing import NDArray
 
-from hzau_omics.data.contract.build import Registered, check_matrix
 from hzau_omics.data.contract.layout import ModalityLayout
 from hzau_omics.data.contract.matrix import Dense, select_features, to_float32, to_rows
+from hzau_omics.data.contract.register import Registered
+from hzau_omics.data.contract.values.check import check_matrix
 from hzau_omics.data.stores.disk.sources import Source
 from hzau_omics.errors import DataContractError
 

@@ -5,9 +5,9 @@ from typing import Any
 import numpy as np
 from anndata import AnnData
 
-from hzau_omics.data.contract.domain import first_outside, outside
 from hzau_omics.data.contract.matrix import Matrix, chunks, own_view, read_matrix
 from hzau_omics.data.contract.spec import Domain, ModalitySpec
+from hzau_omics.data.contract.values.allowed import first_outside, outside
 from hzau_omics.errors import DataContractError
 
 NEAR = 1e-3
