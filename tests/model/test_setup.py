@@ -154,11 +154,11 @@ BAD_DATA = {
     "gene twice": (_rename_genes, "feature names of modality 'rna' must be unique.*same"),
     "no gene": (
         lambda m: MuData({"rna": m["rna"][:, :0].copy(), "adt": m["adt"]}),
-        "'rna' has no features",
+        "needs features.*'rna'",
     ),
     "no cell": (
         lambda m: MuData({"rna": m["rna"][:0].copy(), "adt": m["adt"]}),
-        "'rna' has no cells",
+        "needs cells.*'rna'",
     ),
     "nothing registered": (_with_other_cells, "at least one registered modality.*lost_0"),
     "stale obsmap": (_reverse_without_update, "obsmap of modality 'rna'.*call mdata.update"),

@@ -70,11 +70,9 @@ def obs_column(mdata: MuData, key: str, *, role: str = "column") -> "pd.Series[A
             )
             raise DataContractError(msg)
         values[cells], origin[cells] = new, name
-    shared = dtypes[0]
-    if isinstance(shared, pd.CategoricalDtype) and all(dtype == shared for dtype in dtypes):
-        # The order of the categories is what the user chose.
-        return pd.Series(pd.Categorical(values, dtype=shared), index=mdata.obs_names, name=key)
-    return pd.Series(values, index=mdata.obs_names, name=key)
+    merged = pd.Series(values, index=mdata.obs_names, name=key)
+    shared = _shared_categories(dtypes)
+    return merged if shared is None else merged.astype(shared)
 
 
 def single_column(frame: pd.DataFrame, key: str, where: str) -> "pd.Series[Any]":
@@ -94,6 +92,16 @@ def single_column(frame: pd.DataFrame, key: str, where: str) -> "pd.Series[Any]"
         )
         raise DataContractError(msg)
     return pd.Series(found)
+
+
+def _shared_categories(dtypes: list[Any]) -> pd.CategoricalDtype | None:
+    """Return the type of categorical columns with the same categories in the same order."""
+    first = dtypes[0]
+    # Dtypes of unordered categories are equal in any order, and the order is what the user chose.
+    same = isinstance(first, pd.CategoricalDtype) and all(
+        dtype == first and dtype.categories.equals(first.categories) for dtype in dtypes
+    )
+    return first if same else None
 
 
 def _boxed(column: "pd.Series[Any]") -> NDArray[np.object_]:

@@ -16,7 +16,7 @@ from hzau_omics.data.changes.identity import CellIdentity
 from hzau_omics.data.contract.layout import DataLayout
 from hzau_omics.data.contract.matrix import Dense
 from hzau_omics.errors import ConfigError
-from hzau_omics.minibatch import Minibatch, SparseEntries, Values
+from hzau_omics.minibatch import DenseValues, Minibatch, SparseEntries
 
 type Taken = Mapping[str, sp.csr_array | Dense]
 """Modality name -> values (cell, registered feature) of some cells, zeros where absent."""
@@ -240,7 +240,7 @@ class CellStore(ABC):
                 sparse[name] = _sparse_entries(values)
         return replace(
             self.table.minibatch(index),
-            x=Values(taken, dense, sparse),
+            x=DenseValues(taken, dense, sparse),
             feature_mask={
                 name: torch.from_numpy(panel[self.batch[index]])
                 for name, panel in self._panels.items()

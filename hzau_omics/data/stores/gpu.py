@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from hzau_omics.data.stores.memory import MosaicStore
-from hzau_omics.minibatch import Minibatch, SparseEntries, Values
+from hzau_omics.minibatch import DenseValues, Minibatch, SparseEntries
 
 
 class _Block:
@@ -100,7 +100,7 @@ class ResidentCells:
         known = self._store.table.minibatch(cells).to(self._device)
         return replace(
             known,
-            x=Values(found, dense, sparse),
+            x=DenseValues(found, dense, sparse),
             feature_mask={name: mask[known.batch] for name, mask in self._masks.items()},
             sparse=sparse,
         )

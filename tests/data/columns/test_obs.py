@@ -65,7 +65,7 @@ def test_modalities_with_the_same_categories_keep_their_order(mosaic):
     mosaic["adt"].obs["dose"] = mosaic["rna"].obs["dose"].reindex(mosaic["adt"].obs_names)
     assert obs_column(mosaic, "dose").dtype == order
     mosaic["adt"].obs["dose"] = mosaic["adt"].obs["dose"].cat.reorder_categories(["low", "high"])
-    assert obs_column(mosaic, "dose").dtype != order
+    assert not isinstance(obs_column(mosaic, "dose").dtype, pd.CategoricalDtype)
 
 
 def test_an_unknown_column_lists_what_exists(mosaic):
@@ -225,7 +225,7 @@ def test_labels_may_be_missing(mosaic):
 
 def test_labels_without_any_value_are_refused(mosaic):
     mosaic.obs["celltype"] = np.nan
-    with pytest.raises(DataContractError, match="at least one cell. Every value of 'celltype'"):
+    with pytest.raises(DataContractError, match=r"at least one cell. Every value of 'celltype'"):
         labels_layout(mosaic, "celltype")
 
 

@@ -186,7 +186,7 @@ REMEDIES = {
     ),
     "add the column of a batch": (
         lambda m: m["adt"].var.pop("measured_b2"),
-        {"batch_key": "batch", "panel_key": "measured"}, r"add the boolean column var\['measured_b2'\]",
+        {"batch_key": "batch", "panel_key": "measured"}, r"add the boolean column .*'measured_b2'",
         lambda m, options: m["adt"].var.insert(0, "measured_b2", True),
     ),
     "make a panel boolean": (
