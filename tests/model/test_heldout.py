@@ -138,7 +138,7 @@ BAD = {
     "batch": (_of_a_new_batch, "not in the training data: 'batch_9'.*Known: 'batch_0'"),
     "no batch": (_without_batch, "batch key 'batch' is not a column"),
     "fractions": (_of_fractions, "non-negative integers"),
-    "nothing": (_with_nothing_known, "none of the registered modalities.*'atac'"),
+    "nothing": (_with_nothing_known, "one of the registered modalities.*'atac'"),
     "empty cell": (_with_an_empty_cell, "at least one registered modality.*lost"),
 }
 

@@ -23,14 +23,15 @@ def build_layout(
     continuous_covariate_keys: str | Sequence[str] | None = None,
     panel_key: str | None = None,
 ) -> DataLayout:
-    """Check every value of the training data and return their layout; the data stay as they are.
+    """Check every value of the training data and return their layout; nothing is changed.
 
     Parameters
     ----------
     mdata
         Training cells; paired, or with modalities missing in some cells.
     modalities
-        Name -> likelihood or `ModalitySpec`, in the order of the method; others are ignored.
+        Name -> likelihood or `ModalitySpec`; other modalities are ignored. The first one is x_1 of
+        the method.
     layers
         Name -> layer with the values, None for ``X``.
     batch_key
@@ -42,18 +43,18 @@ def build_layout(
     continuous_covariate_keys
         Continuous columns of ``obs``, one or a list.
     panel_key
-        Prefix of the boolean columns ``var["<panel_key>_<batch>"]`` with the features that a
+        Prefix of the boolean columns ``var["<panel_key>_<batch>"]`` that say which features each
         batch measured.
 
     Raises
     ------
     TypeError
-        If `mdata` is no MuData, or an argument has the wrong type.
+        If `mdata` is not a MuData, or an argument has the wrong type.
     ConfigError
         If an option is unknown, or two of them contradict each other.
     DataContractError
         If the data break a rule: unknown modality, layer or key, missing values in a column,
-        repeated names, an empty modality, a cell without any modality, values outside of the
+        repeated names, an empty modality, a cell without any modality, values outside the
         likelihood's domain, a stale ``obsmap``, or contradictory panels.
 
     Examples

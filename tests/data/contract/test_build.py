@@ -233,12 +233,12 @@ REMEDIES = {
     ),
     "fill in a covariate": (
         lambda m: m.obs.__setitem__("donor", [None, *m.obs["donor"][1:]]),
-        {"categorical_covariate_keys": ["donor"]}, "Fill it in",
+        {"categorical_covariate_keys": ["donor"]}, "Fill in their values",
         lambda m, options: m.obs.__setitem__("donor", m.obs["donor"].fillna("d9")),
     ),
     "names are categorical": (
         lambda m: None, {"continuous_covariate_keys": ["donor"]},
-        "belongs into categorical_covariate_keys",
+        "belongs in categorical_covariate_keys",
         lambda m, options: options.update(
             continuous_covariate_keys=None, categorical_covariate_keys=["donor"]
         ),

@@ -198,7 +198,7 @@ def test_nearly_one_hot_rows_and_nearly_shares_are_told_what_helps():
     for form in FORMATS.values():
         adata = AnnData(form(np.array([[0.5, 1.0000001], [0, 0.25]])))
         said = _advice(adata, "bernoulli")
-        exec(re.search(r"limit them, (.*)\.", said)[1], {"np": np, "mdata": {"rna": adata}})
+        exec(re.search(r"clip them, (.*)\.", said)[1], {"np": np, "mdata": {"rna": adata}})
         _check_adata(adata, "bernoulli")
         assert read_matrix(adata, "rna", None)[0, 0] == 0.5
 

@@ -361,5 +361,5 @@ def test_texts_of_pieces_are_put_together_or_refused(tmp_path):
     assert record["texts"][0] == "B cell"
     assert sorted(record["texts"]) == ["B cell", "T", "T cell"]
     del other["text"].uns["text"]
-    with pytest.raises(DataContractError, match="must have become values in one way"):
+    with pytest.raises(DataContractError, match="must be made from texts in the same way"):
         write_store([first, other], tmp_path / "d.zarr", spec)
