@@ -1,7 +1,7 @@
 """One digest per row of a matrix, which changes exactly when a value of the row does.
 
-They are saved with models to recognise training cells. A store on disk as a whole is recognised by
-its fingerprint (:mod:`hzau_omics.data.stores.disk.fingerprint`), which depends on the order of cells.
+They are saved with models to recognise training cells. A whole store on disk is recognised by its
+fingerprint (:mod:`hzau_omics.data.stores.disk.fingerprint`), which depends on the order of cells.
 """
 
 from typing import no_type_check
