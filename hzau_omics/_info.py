@@ -27,7 +27,7 @@ __version__ = package_version("hzau-omics")
 
 
 def _devices() -> tuple[list[str], int | None]:
-    """Name the devices that torch sees, and give the number of its threads."""
+    """Return the devices that torch sees, and its number of threads."""
     try:
         import torch
     except ImportError:

@@ -2,7 +2,7 @@
 
 
 class DataContractError(ValueError):
-    """The data break a rule of the model; the message states rule, received value and remedy."""
+    """The data break a rule; the message states the rule, what was received and a remedy."""
 
 
 class ConfigError(ValueError):
@@ -13,9 +13,9 @@ class RegistryError(KeyError):
     """A data set is not in the registry, cannot be found, or fails its checksum."""
 
     def __str__(self) -> str:
-        """Give the message as written (``KeyError`` would show its repr)."""
+        """Return the message as written (``KeyError`` would show its repr)."""
         return str(self.args[0]) if self.args else ""
 
 
 class HzauWarning(UserWarning):
-    """Something is allowed but probably not what the user wants."""
+    """Something is allowed but probably not intended."""

@@ -1,4 +1,4 @@
-"""Files that get their name once they are complete."""
+"""Files that take their name once they are complete."""
 
 import os
 import secrets
@@ -11,11 +11,11 @@ _LONGEST_STEM = 100
 
 @contextmanager
 def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
-    """Give a name to write to, in the folder of a file; what was written then replaces the file.
+    """Yield a temporary path in a file's folder; what is written there then replaces the file.
 
-    The file is as it was before, or complete: where the block raises, or the process is killed, a
-    former file stays. After an error nothing half-written is left behind. A symbolic link keeps
-    pointing to where it did.
+    The file is either as before or complete: if the block raises, or the process is killed, a
+    former file stays. After an error nothing half-written is left behind. A symbolic link keeps its
+    target, which is replaced.
 
     Parameters
     ----------
@@ -24,7 +24,7 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
 
     Yields
     ------
-    A new name that begins with a dot and ends as `path` does, for writers that look at the suffix.
+    A path that begins with a dot and has the suffix of `path`, which some writers check.
 
     Raises
     ------
@@ -44,13 +44,13 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
     """
     target = Path(os.path.realpath(path))
     if target.is_dir():
-        msg = f"{path} is a folder, and a file is to be written. Choose another name."
+        msg = f"The path of a file must not be a folder. Received {path}: choose another name."
         raise IsADirectoryError(msg)
     stem = f".{target.stem[:_LONGEST_STEM]}-{secrets.token_hex(4)}.partial"
     partial = target.with_name(stem + target.suffix)
     try:
         yield partial
-        # Within one folder, so that the new name comes in one step.
+        # Renaming within one folder is atomic.
         partial.replace(target)
     except BaseException:
         partial.unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""Short phrases that the error messages of the data layer share."""
+"""Phrases that error messages share."""
 
 from collections.abc import Iterable
 from difflib import get_close_matches
@@ -7,7 +7,7 @@ import numpy as np
 
 
 def listed(names: Iterable[object], *, limit: int = 5) -> str:
-    """Write the first names in quotes and say how many more there are.
+    """Return the first names in quotes, and how many more there are.
 
     Examples
     --------
@@ -36,13 +36,13 @@ def did_you_mean(name: object, options: Iterable[object]) -> str:
 
 
 def number(value: object) -> str:
-    """Write a number as it is: the shortest digits that tell it apart in its own precision.
+    """Return a number with the fewest digits that identify it in its own precision.
 
     Examples
     --------
     >>> number(1.0000000000000002), number(1234567.5), number(np.float32(0.1)), number(3.0)
     ('1.0000000000000002', '1234567.5', '0.1', '3')
     """
-    # str(np.float32(0.1)) knows its precision, and Python's notation is the same for all widths.
+    # str(np.float32(0.1)) uses its own precision; repr of the float has one notation for all.
     plain = repr(float(str(value))) if isinstance(value, float | np.floating) else str(value)
     return plain.removesuffix(".0")

@@ -1,4 +1,4 @@
-"""The one value that passes from the data layer to the network."""
+"""The minibatch: what passes from the data layer to the network."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -10,19 +10,19 @@ from torch import Tensor, device
 
 
 class SparseEntries(NamedTuple):
-    """Stored entries of a sparse matrix (row, feature), sorted by row; all others are 0.
+    """Entries of a sparse matrix (row, feature), sorted by row; all other values are 0.
 
     Attributes
     ----------
     start
-        Long tensor (row + 1): where the entries of each row begin. It stays in the processor's
-        memory wherever the others are, so that no one has to wait for a device to tell a size.
+        Long tensor (row + 1): where the entries of each row begin. It stays in CPU memory wherever
+        the others are, so that sizes are known without waiting for a device.
     row, feature
         Long tensors: position of each entry.
     value
         Float32 tensor: value of each entry.
     n_features
-        Number of columns.
+        Number of features.
 
     Examples
     --------
@@ -39,15 +39,15 @@ class SparseEntries(NamedTuple):
 
     @classmethod
     def of(cls, x: Tensor) -> "SparseEntries":
-        """Find the entries of a dense matrix that are not 0."""
+        """Return the entries of a dense matrix that are not 0."""
         row, feature = (x != 0).nonzero(as_tuple=True)
         start = torch.searchsorted(row, torch.arange(len(x) + 1, device=x.device))
         return cls(start.cpu(), row, feature, x[row, feature], x.shape[1])
 
     def take(self, rows: Tensor) -> "SparseEntries":
-        """Return the entries of some rows, in the order and as often as asked for.
+        """Return the entries of some rows, in the order given; rows may repeat.
 
-        `rows` are in the processor's memory, as `start` is.
+        `rows` is in CPU memory, as `start` is.
         """
         first, length = self.start[rows], self.start[rows + 1] - self.start[rows]
         start = torch.cat([length.new_zeros(1), length.cumsum(0)])
@@ -61,7 +61,7 @@ class SparseEntries(NamedTuple):
         return SparseEntries(start, row, feature, self.value[source], self.n_features)
 
     def total(self) -> Tensor:
-        """Sum of each row, of shape (row, 1)."""
+        """Return the sum of each row, of shape (row, 1)."""
         total = self.value.new_zeros(len(self.start) - 1)
         return total.index_add(0, self.row, self.value).unsqueeze(1)
 
@@ -79,13 +79,13 @@ class SparseEntries(NamedTuple):
         return SparseEntries(self.start, row, feature, value, self.n_features)
 
     def pinned(self) -> "SparseEntries":
-        """Return the same entries in memory that a GPU can copy while it computes."""
+        """Return the same entries in pinned memory, from which copies to a GPU are asynchronous."""
         row, feature, value = (part.pin_memory() for part in (self.row, self.feature, self.value))
         return SparseEntries(self.start, row, feature, value, self.n_features)
 
 
-class Values(Mapping[str, Tensor]):
-    """Modality name -> dense values; those held as entries are made dense when first asked for.
+class DenseValues(Mapping[str, Tensor]):
+    """Modality name -> dense values; sparse ones are made dense when they are first used.
 
     Parameters
     ----------
@@ -94,7 +94,7 @@ class Values(Mapping[str, Tensor]):
     dense
         Values of some modalities (cell, feature).
     sparse
-        Entries of the others.
+        Entries of the other modalities.
     """
 
     def __init__(
@@ -121,7 +121,7 @@ class Values(Mapping[str, Tensor]):
 
 @dataclass(frozen=True)
 class Observed:
-    """Observed values of one modality for some cells of a minibatch, made when they are needed.
+    """Observed values of one modality for some cells of a minibatch, computed when first used.
 
     Attributes
     ----------
@@ -130,7 +130,7 @@ class Observed:
     name
         The modality.
     cells
-        Long tensor (row) in the processor's memory: cells of the minibatch.
+        Long tensor (row) in CPU memory: positions in the minibatch.
     """
 
     batch: "Minibatch"
@@ -139,7 +139,7 @@ class Observed:
 
     @cached_property
     def mask(self) -> Tensor | None:
-        """Boolean tensor (row, feature) of measured features; None if all were."""
+        """Boolean tensor (row, feature) of measured features; None if all were measured."""
         mask = self.batch.feature_mask.get(self.name)
         return None if mask is None else mask[self._index]
 
@@ -149,14 +149,15 @@ class Observed:
 
     @cached_property
     def dense(self) -> Tensor:
-        """Values (row, feature), 0 where nothing was measured."""
+        """Values (row, feature), 0 at features that were not measured."""
         values = self.batch.x[self.name][self._index]
-        # Before anything is computed: zeroing a NaN's result would still leave a NaN gradient.
+        # Masked before anything is computed: the gradient of a NaN stays NaN after its loss is
+        # zeroed.
         return values if self.mask is None else torch.where(self.mask, values, 0.0)
 
     @cached_property
     def entries(self) -> SparseEntries | None:
-        """Entries that are not 0; None where they are not known, or some features are masked."""
+        """Entries other than 0; None if the values are held densely or features are masked."""
         sparse = self.batch.sparse.get(self.name)
         if sparse is None or self.mask is not None:
             return None
@@ -165,7 +166,7 @@ class Observed:
 
     @cached_property
     def total(self) -> Tensor:
-        """Sum over features, of shape (row, 1)."""
+        """Sum over measured features, of shape (row, 1)."""
         if self.entries is not None:
             return self.entries.total()
         return self.dense.sum(-1, keepdim=True)
@@ -173,18 +174,18 @@ class Observed:
 
 @dataclass
 class Minibatch:
-    """Row-aligned tensors of a set of cells.
+    """Row-aligned tensors of some cells.
 
     Values of a modality that a cell lacks, and of features that its batch did not measure, are 0 in
-    `x`; `present` and `feature_mask`, never the values, say what was measured.
+    `x`. What was measured is read from `present` and `feature_mask`, never from the values.
 
     Attributes
     ----------
     x
         Modality name -> float32 tensor (cell, feature), in registered feature order;
-        :class:`Values` where some are held as entries.
+        :class:`DenseValues` where some are held sparsely.
     present
-        Boolean tensor (cell, modality): which modalities the cell has, in registered order.
+        Boolean tensor (cell, modality): measured modalities of the cell, in registered order.
     batch
         Long tensor (cell): index of the cell's batch; all 0 without a batch key.
     categorical
@@ -197,14 +198,14 @@ class Minibatch:
     rows
         Long tensor (cell): row of the cell in the MuData.
     sparse
-        Modality name -> entries of its `x` that are not 0, where the data hold them so: what is
-        sparse is then computed sparsely. There are none of what a cell lacks or its batch did not
-        measure.
-    known_present
-        `present` in the processor's memory, if `present` is elsewhere.
+        Modality name -> entries of its `x` that are not 0, for modalities that are held sparsely
+        and are then computed with sparsely. Modalities that a cell lacks and features that its
+        batch did not measure have no entries.
+    present_copy
+        `present` in CPU memory, where `present` itself is on another device.
     weight
-        Weight of the minibatch in a loss: 1, or 0 for a cell that stands in where one of several
-        processes has none of its own.
+        Weight of the minibatch in the loss: 1, or 0 for the placeholder of a process that has no
+        cells left while others still have some.
     """
 
     x: Mapping[str, Tensor]
@@ -216,15 +217,15 @@ class Minibatch:
     rows: Tensor | None = None
     sparse: dict[str, SparseEntries] = field(default_factory=dict)
     weight: float = 1.0
-    known_present: Tensor | None = None
+    present_copy: Tensor | None = None
 
     @property
     def present_on_host(self) -> Tensor:
-        """`present` in the processor's memory: what follows from it need not wait for a device."""
-        return self.present.cpu() if self.known_present is None else self.known_present
+        """`present` in CPU memory, so that indices follow from it without waiting for a device."""
+        return self.present.cpu() if self.present_copy is None else self.present_copy
 
     def observed(self, name: str, cells: Tensor) -> Observed:
-        """Return a modality's values for some cells, given by position on the processor."""
+        """Return a modality's values for some cells; `cells` is a long tensor in CPU memory."""
         return Observed(self, name, cells)
 
     def __len__(self) -> int:
@@ -232,13 +233,13 @@ class Minibatch:
         return int(self.present.shape[0])
 
     def take(self, cells: Tensor) -> "Minibatch":
-        """Return some cells, given by position on the processor."""
+        """Return some cells; `cells` is a long tensor in CPU memory."""
         index = cells.to(self.present.device, non_blocking=True)
         sparse = {name: entries.take(cells) for name, entries in self.sparse.items()}
         dense = {name: self.x[name][index] for name in self.x if name not in sparse}
         return replace(
             self,
-            x=Values(self.x, dense, sparse),
+            x=DenseValues(self.x, dense, sparse),
             present=self.present[index],
             batch=self.batch[index],
             categorical=self.categorical[index],
@@ -246,14 +247,14 @@ class Minibatch:
             feature_mask={name: mask[index] for name, mask in self.feature_mask.items()},
             rows=None if self.rows is None else self.rows[index],
             sparse=sparse,
-            known_present=None if self.known_present is None else self.known_present[cells],
+            present_copy=None if self.present_copy is None else self.present_copy[cells],
         )
 
     def with_values(self, values: Mapping[str, Tensor]) -> "Minibatch":
         """Return the same cells with other dense values of some modalities.
 
-        What was held as entries is so again, but for a device's: to count its entries would be to
-        wait for it.
+        Modalities that were held sparsely are so again, except on a GPU: counting their entries
+        would have to wait for it.
         """
         kept = {name: entries for name, entries in self.sparse.items() if name not in values}
         again = {
@@ -262,7 +263,9 @@ class Minibatch:
             if name in self.sparse and x.device.type == "cpu"
         }
         dense = {name: self.x[name] for name in self.x if name not in self.sparse}
-        return replace(self, x=Values(self.x, {**dense, **values}, kept), sparse={**kept, **again})
+        return replace(
+            self, x=DenseValues(self.x, {**dense, **values}, kept), sparse={**kept, **again}
+        )
 
     def to(self, target: device | str) -> "Minibatch":
         """Return the same minibatch on another device."""
@@ -275,7 +278,7 @@ class Minibatch:
         sparse = {name: entries.to(target) for name, entries in self.sparse.items()}
         dense = {name: move(self.x[name]) for name in self.x if name not in sparse}
         return Minibatch(
-            x=Values(self.x, dense, sparse),
+            x=DenseValues(self.x, dense, sparse),
             present=move(self.present),
             batch=move(self.batch),
             categorical=move(self.categorical),
@@ -284,11 +287,11 @@ class Minibatch:
             rows=None if self.rows is None else move(self.rows),
             sparse=sparse,
             weight=self.weight,
-            known_present=self.present_on_host,
+            present_copy=self.present_on_host,
         )
 
     def pinned(self) -> "Minibatch":
-        """Return the same minibatch with its values where a GPU can copy them while it computes."""
+        """Return the same minibatch with values in pinned memory, for asynchronous copies."""
         sparse = {name: entries.pinned() for name, entries in self.sparse.items()}
         dense = {name: self.x[name].pin_memory() for name in self.x if name not in sparse}
-        return replace(self, x=Values(self.x, dense, sparse), sparse=sparse)
+        return replace(self, x=DenseValues(self.x, dense, sparse), sparse=sparse)

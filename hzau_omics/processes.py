@@ -1,4 +1,4 @@
-"""Several processes that train one model: which of them writes files."""
+"""Which of several processes that train one model writes files."""
 
 import logging
 import os
@@ -7,21 +7,21 @@ from collections.abc import Mapping
 logger = logging.getLogger(__name__)
 
 _trained_alone: bool | None = None
-"""Whether the last training of this process was its own; None before the first."""
+"""Whether this process trained alone the last time; None before the first training."""
 
 
 def note_training(world_size: int) -> None:
-    """Remember how many processes a training had: launchers announce more than may come."""
+    """Record how many processes a training had; launchers may announce more."""
     global _trained_alone  # noqa: PLW0603 - a fact about the process
     _trained_alone = world_size == 1
 
 
 def is_first_process() -> bool:
-    """Say whether this process is the only one, or the first of those that train together.
+    """Return whether this process is the only one, or the first of those that train together.
 
-    Before the processes have met, the environment tells, if a launcher of joint training wrote it:
-    that launcher also says where they meet. A rank alone says nothing. Independent tasks of a
-    cluster have one too, each writes its own files, and all of them have to be written.
+    Before the process group exists, the environment of a launcher of distributed training tells. It
+    also has the address where the processes meet. A rank alone says nothing: independent tasks of a
+    cluster have one too, and each of them must write its own files.
     """
     import torch
 
@@ -32,7 +32,7 @@ def is_first_process() -> bool:
 
 
 def writes_files(what: str) -> bool:
-    """Say whether this process writes files, and tell the user if it leaves them to another one."""
+    """Return whether this process writes files; log a warning if it leaves them to another one."""
     first = is_first_process()
     if not first:
         logger.warning("%s is left to the first of the processes that train together.", what)
@@ -40,7 +40,7 @@ def writes_files(what: str) -> bool:
 
 
 def _announced_rank(environment: Mapping[str, str]) -> int:
-    """Return the rank that a launcher of joint training gave, 0 without one.
+    """Return the rank that a launcher of distributed training gave, 0 without one.
 
     Examples
     --------
@@ -49,8 +49,8 @@ def _announced_rank(environment: Mapping[str, str]) -> int:
     >>> _announced_rank({"RANK": "1", "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1"})
     1
     """
-    given = {name: int(value) for name, value in environment.items() if value.isdecimal()}
-    if "MASTER_ADDR" not in environment or given.get("WORLD_SIZE", 1) < 2:
+    numbers = {name: int(value) for name, value in environment.items() if value.isdecimal()}
+    if "MASTER_ADDR" not in environment or numbers.get("WORLD_SIZE", 1) < 2:
         return 0
-    # Lightning's own launcher gives the rank on a machine, and the machine's.
-    return given.get("RANK", given.get("LOCAL_RANK", 0) + given.get("NODE_RANK", 0))
+    # Lightning's own launcher gives the rank within a node, and the rank of the node.
+    return numbers.get("RANK", numbers.get("LOCAL_RANK", 0) + numbers.get("NODE_RANK", 0))

@@ -1,20 +1,20 @@
-"""How long threads that wait for others keep a processor busy."""
+"""How long waiting OpenMP threads keep a CPU core busy before they sleep."""
 
 from collections.abc import MutableMapping
 
 POLICIES = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT")
 
 SPINS = "2000"
-"""Rounds of a loop, some microseconds. By default GNU's OpenMP, which PyTorch and numba use, waits
-for milliseconds, and a training step has hundreds of such waits. Beside other busy processes the
-thread that is waited for may have no processor, because the one that waits has it: short trainings
-then take twenty times as long and more. With fewer rounds waiting threads sleep."""
+"""Rounds of the waiting loop, some microseconds. By default GNU OpenMP, which PyTorch and numba
+use, spins for milliseconds, and a training step has hundreds of such waits. On a busy machine the
+thread that is waited for may get no core, because the waiting one occupies it; short trainings then
+take twenty times as long or more. With fewer rounds waiting threads go to sleep."""
 
 
 def wait_briefly(environment: MutableMapping[str, str]) -> None:
-    """Let waiting threads sleep soon, unless the user has chosen how they wait.
+    """Let waiting threads sleep early, unless the user has set a policy.
 
-    OpenMP reads the environment once, when PyTorch or numba loads it: this has to come before.
+    OpenMP reads the environment once, when PyTorch or numba loads it, so this must run before.
 
     Examples
     --------

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from hzau_omics.minibatch import Minibatch, SparseEntries, Values
+from hzau_omics.minibatch import DenseValues, Minibatch, SparseEntries
 
 X = torch.tensor([[0.0, 2.0, 0.0], [0.0, 0.0, 0.0], [-1.0, 0.5, 3.0]])
 
@@ -12,7 +12,7 @@ X = torch.tensor([[0.0, 2.0, 0.0], [0.0, 0.0, 0.0], [-1.0, 0.5, 3.0]])
 def batch_of(*, sparse: bool, mask: torch.Tensor | None = None) -> Minibatch:
     entries = {"a": SparseEntries.of(X)} if sparse else {}
     return Minibatch(
-        x=Values(["a"], {} if sparse else {"a": X}, entries),
+        x=DenseValues(["a"], {} if sparse else {"a": X}, entries),
         present=torch.ones(3, 1, dtype=torch.bool),
         batch=torch.zeros(3, dtype=torch.long),
         categorical=torch.zeros(3, 0, dtype=torch.long),
@@ -75,7 +75,7 @@ def test_entries_in_order_are_not_copied():
 
 
 def test_values_are_made_dense_once_and_keep_their_order():
-    values = Values(["b", "a"], {"a": X}, {"b": SparseEntries.of(2 * X)})
+    values = DenseValues(["b", "a"], {"a": X}, {"b": SparseEntries.of(2 * X)})
     assert list(values) == ["b", "a"]
     assert len(values) == 2
     assert torch.equal(values["b"], 2 * X)

@@ -1,4 +1,4 @@
-"""The entry point: the commands put together, and errors turned into one line and an exit code."""
+"""The entry point: all commands, and errors as one line and an exit code."""
 
 import logging
 import sys
@@ -17,7 +17,7 @@ _HELP = """Gated multimodal variational autoencoders for single-cell MuData.
 Results go to stdout, progress and messages to stderr.
 Exit code 0: done; 1: the data or the run failed; 2: bad usage."""
 
-# Devices that are not there, and advertisements.
+# Loggers of missing devices and advertisements.
 _CHATTY = ("lightning.fabric.utilities.rank_zero", "lightning.pytorch.utilities.rank_zero")
 
 app = typer.Typer(
@@ -42,16 +42,16 @@ def _options(
         bool, typer.Option("--debug", help="Show the traceback of an error; allowed anywhere.")
     ] = False,
 ) -> None:
-    """Declare the options of the program itself (`main` reads ``--debug``)."""
+    """Declare the options of the program (``--debug`` is read by `main`)."""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run ``hzau-omics`` and leave with its exit code.
+    """Run ``hzau-omics`` and exit with its code.
 
     Parameters
     ----------
     arguments
-        The words after the program's name; those of this process by default.
+        Command-line arguments; those of this process by default.
 
     Raises
     ------
@@ -73,7 +73,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _one_line(error: Exception) -> str:
-    """Give the message of an error; one that may be a bug says its type and how to see more."""
+    """Return the message of an error; a possible bug shows its type and how to see more."""
     text = " ".join(str(error).split())
     if isinstance(error, ConfigError | DataContractError | RegistryError | OSError) and text:
         return text
@@ -83,7 +83,7 @@ def _one_line(error: Exception) -> str:
 
 
 def _quieten(*, debug: bool) -> None:
-    """Show our own warnings as one line each, and chatter of libraries only for ``--debug``."""
+    """Show each of our warnings as one line, and messages of libraries only with ``--debug``."""
     if debug or sys.warnoptions:
         return
     for name in _CHATTY:
@@ -94,5 +94,5 @@ def _quieten(*, debug: bool) -> None:
 
 
 def _show_warning(message: Warning | str, *_: object, **__: object) -> None:
-    """Stand in for `warnings.showwarning`: the file and line of our own code help no user."""
+    """Replace `warnings.showwarning`: file and line of our own code do not help users."""
     typer.echo(f"warning: {message}", err=True)

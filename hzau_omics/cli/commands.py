@@ -24,11 +24,12 @@ Seed = Annotated[
     typer.Option(min=0, help="The same seed on the same machine repeats a run."),
 ]
 Epochs = Annotated[
-    int | None, typer.Option(min=1, help="Most passes over the cells; chosen by size if not given.")
+    int | None,
+    typer.Option(min=1, help="Largest number of epochs; default depends on the data."),
 ]
 InFile = Annotated[
     Path,
-    typer.Argument(metavar="IN.h5mu", help="MuData file, or a store.", show_default=False),
+    typer.Argument(metavar="IN.h5mu", help="MuData file, or a store on disk.", show_default=False),
 ]
 
 
@@ -100,7 +101,7 @@ def impute(
     out: Annotated[Path, typer.Option(help="Result, .h5mu or .h5ad (.zarr for a store).")],
     given: Annotated[
         list[str] | None,
-        typer.Option(help="Modality to impute from; repeat. Default: all that a cell has."),
+        typer.Option(help="Modality to impute from; repeatable. Default: all measured ones."),
     ] = None,
     n_samples: Annotated[int | None, typer.Option(min=1, help="Draws per cell.")] = None,
     seed: Seed = 0,
@@ -108,7 +109,7 @@ def impute(
 ) -> None:
     """Impute a modality for all cells: mean, mean of log1p counts, and interval per value.
 
-    Of cells of a store the result goes to a .zarr folder.
+    For a store on disk the result is a .zarr folder.
     """
     request = ImputeRequest(
         model=model,

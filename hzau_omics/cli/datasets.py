@@ -26,7 +26,7 @@ data_app = typer.Typer(
 
 @data_app.command("list")
 def list_registered() -> None:
-    """Write a table of the registered data sets, separated by tabs."""
+    """Write a tab-separated table of the registered data sets."""
     from hzau_omics.data.sets.registry import list_datasets
 
     with chatter_on_stderr():
@@ -36,9 +36,9 @@ def list_registered() -> None:
 
 @data_app.command()
 def fetch(
-    name: Annotated[str, typer.Argument(help="Registered name; `hzau-omics data list` has all.")],
+    name: Annotated[str, typer.Argument(help="Registered name; `hzau-omics data list` shows all.")],
 ) -> None:
-    """Obtain a data set, check it, and write its path."""
+    """Obtain a data set, verify it, and write its path."""
     from hzau_omics.data.sets import registry
 
     with chatter_on_stderr():
@@ -48,7 +48,7 @@ def fetch(
 
 @data_app.command()
 def verify() -> None:
-    """Check the files that are here against the registry; exit code 1 if one is damaged."""
+    """Verify the files that are present; exit code 1 if one is damaged."""
     from hzau_omics.data.sets.registry import verify as verify_files
 
     with chatter_on_stderr():
@@ -71,7 +71,7 @@ def store(
     ],
     *,
     modality: Annotated[list[str], MODALITY],
-    out: Annotated[Path, typer.Option(help="Folder to make, such as cells.zarr.")],
+    out: Annotated[Path, typer.Option(help="Folder to create, such as cells.zarr.")],
     layer: Layers = None,
     batch_key: BatchKey = None,
     panel_key: PanelKey = None,

@@ -1,11 +1,11 @@
-"""Options that several commands take, and the words ``name=value``."""
+"""Options that several commands share, and arguments of the form ``name=value``."""
 
 from typing import Annotated, Any
 
 import typer
 
 MODALITY: Any = typer.Option(
-    metavar="NAME=LIKELIHOOD", help="A modality to model, e.g. rna=nb; repeat."
+    metavar="NAME=LIKELIHOOD", help="A modality to model, e.g. rna=nb; repeatable."
 )
 Layers = Annotated[
     list[str] | None,
@@ -22,12 +22,12 @@ LabelsKey = Annotated[str | None, typer.Option(help="Column of obs with labels."
 
 
 def parse_pairs(texts: list[str], *, option: str) -> dict[str, str]:
-    """Read words of the form ``name=value`` into a dictionary.
+    """Parse arguments of the form ``name=value`` into a dictionary.
 
     Raises
     ------
     typer.BadParameter
-        If a word has another form, or a name occurs twice.
+        If an argument has another form, or a name occurs twice.
 
     Examples
     --------
@@ -48,5 +48,5 @@ def parse_pairs(texts: list[str], *, option: str) -> dict[str, str]:
 
 
 def chosen(**options: Any) -> dict[str, Any]:
-    """Keep the options that were given, so that the model's own defaults hold for the rest."""
+    """Return the options that were given; the model's own defaults apply to the others."""
     return {name: value for name, value in options.items() if value is not None}

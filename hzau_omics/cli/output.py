@@ -1,4 +1,4 @@
-"""What commands share: a clean stdout, results as JSON or a table, and input files."""
+"""Shared by the commands: a clean stdout, results as JSON or a table, and input files."""
 
 import json
 import math
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
     from mudata import MuData
 
 _REMEDY = (
-    "Give an .h5mu file written by MuData.write; an AnnData (.h5ad) becomes one by "
+    "Give an .h5mu file written by MuData.write; convert an AnnData (.h5ad) with "
     'mudata.MuData({"rna": adata}).write("cells.h5mu").'
 )
 
 
 @contextmanager
 def chatter_on_stderr() -> Iterator[None]:
-    """Send what libraries write to stdout, progress bars above all, to stderr."""
+    """Redirect what libraries write to stdout, such as progress bars, to stderr."""
     with redirect_stdout(sys.stderr):
         yield
 
@@ -34,7 +34,7 @@ def emit_json(result: Mapping[str, Any]) -> None:
 
 
 def emit_table(rows: Sequence[Mapping[Any, Any]], columns: Sequence[str]) -> None:
-    """Write rows to stdout as columns separated by tabs, under a header."""
+    """Write rows to stdout as tab-separated columns with a header."""
     typer.echo("\t".join(columns))
     for row in rows:
         typer.echo("\t".join(str(_plain(row[column])) for column in columns))
@@ -51,7 +51,7 @@ def read_mudata(path: Path) -> "MuData":
         If there is no such file.
     """
     if not path.is_file():
-        msg = f"no file {path}"
+        msg = f"there is no file {path}; check the path"
         raise FileNotFoundError(msg)
     import mudata
 
@@ -61,13 +61,13 @@ def read_mudata(path: Path) -> "MuData":
         msg = f"cannot read {path} as a MuData: {error}. {_REMEDY}"
         raise DataContractError(msg) from error
     if not mdata.mod:
-        msg = f"{path} holds no modality, so it is no MuData. {_REMEDY}"
+        msg = f"{path} holds no modality, so it is not a MuData. {_REMEDY}"
         raise DataContractError(msg)
     return mdata
 
 
 def _plain(value: Any) -> Any:
-    """Turn paths, numpy scalars and arrays into what JSON can hold."""
+    """Convert paths, numpy scalars and arrays into JSON values."""
     if isinstance(value, Mapping):
         return {str(key): _plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):

@@ -1,4 +1,4 @@
-"""What ``train`` and ``impute`` do, with the command line taken off."""
+"""The commands ``train`` and ``impute`` without the parsing of the command line."""
 
 import time
 import warnings
@@ -24,14 +24,14 @@ TEXT_MODALITY = "text"
 
 @dataclass(frozen=True, kw_only=True)
 class TrainRequest:
-    """Everything that ``hzau-omics train`` was asked for.
+    """The arguments of ``hzau-omics train``.
 
     Attributes
     ----------
     source, out
-        Input ``.h5mu`` and output folder.
+        Input ``.h5mu`` or store, and output folder.
     modalities, layers
-        Modality name -> likelihood, and -> layer with its values (``X`` where not named).
+        Modality name -> likelihood, and -> layer with its values (``X`` by default).
     setup, model, training
         Keyword arguments of `setup_mudata`, of the model, and of `train`.
     text_column
@@ -53,12 +53,13 @@ class TrainRequest:
 
 @dataclass(frozen=True, kw_only=True)
 class ImputeRequest:
-    """Everything that ``hzau-omics impute`` was asked for.
+    """The arguments of ``hzau-omics impute``.
 
     Attributes
     ----------
     model, source, out
-        Folder of the trained model, input ``.h5mu``, output ``.h5mu`` or ``.h5ad``.
+        Folder of the trained model, input ``.h5mu`` or store, output ``.h5mu``, ``.h5ad`` or
+        ``.zarr``.
     modality
         Name of the modality to impute.
     options
@@ -78,18 +79,18 @@ class ImputeRequest:
 def run_train(request: TrainRequest) -> dict[str, Any]:
     """Train a model and write model, annotated data and history into the output folder.
 
-    The model is saved first, since it is what takes long to make.
+    The model is saved first, since it is the most expensive result.
 
     Returns
     -------
     dict
-        Paths of what was written, and last value of each training curve.
+        Paths of what was written, and the last value of each training curve.
 
     Raises
     ------
     ConfigError
-        If the annotated copy would replace the input, a result exists and is not to be replaced, a
-        layer names no modality, or an option of the set-up is given for a store.
+        If the annotated copy would replace the input, a result exists and must not be replaced, a
+        layer is given for an unknown modality, or a set-up option is given for a store.
     DataContractError
         If the data break a rule of the model.
     OSError
@@ -135,7 +136,7 @@ def run_train(request: TrainRequest) -> dict[str, Any]:
 
 
 def _train_on_store(request: TrainRequest) -> dict[str, Any]:
-    """Train on a store on disk, which was set up when it was written and gets the annotations."""
+    """Train on a store on disk; it was set up when it was written, and annotations go into it."""
     named = {
         "--modality": request.modalities,
         "--layer": request.layers,
@@ -145,7 +146,7 @@ def _train_on_store(request: TrainRequest) -> dict[str, Any]:
     for option, value in named.items():
         if value:
             msg = (
-                f"{option} does not go with a store, which was set up when it was written; "
+                f"{option} does not apply to a store, which was set up when it was written; "
                 "leave it out, or write the store again with `hzau-omics data store`"
             )
             raise ConfigError(msg)
@@ -181,12 +182,12 @@ def _check_train_outputs(request: TrainRequest, *more: Path) -> None:
 
 
 def _warn_of_names(mdata: "MuData") -> None:
-    """Say before the training what cannot be written after it."""
+    """Warn before training of column names that cannot be written after it."""
     names = names_with_slash(mdata)
     if names:
         warnings.warn(
-            f"An .h5mu cannot hold names with '/': {', '.join(names)}. The model will be saved, "
-            "the annotated data not. Rename the columns to have both.",
+            f"An .h5mu file cannot hold names with '/': {', '.join(names)}. The model will be "
+            "saved, but not the annotated data. Rename the columns to get both.",
             HzauWarning,
             stacklevel=2,
         )
@@ -200,7 +201,7 @@ def _save(model: Any, request: TrainRequest) -> Path:
 
 
 def _write_history(model: Any, out: Path, saved: Path) -> dict[str, Any]:
-    """Write the training curves; return where they are, and their last values."""
+    """Write the training curves; return their path and last values."""
     target = out / HISTORY
     history = join_history(model.history)
     with attempt(f"write {target}", saved=saved), replacing(target) as partial:
@@ -257,7 +258,7 @@ def run_impute(request: ImputeRequest) -> dict[str, Any]:
 
 
 def model_folder(path: Path) -> Path:
-    """Find the model: the folder itself, or the one that ``train`` wrote inside it.
+    """Return the folder of the model: the given one, or the one that ``train`` wrote in it.
 
     Raises
     ------
@@ -272,7 +273,7 @@ def model_folder(path: Path) -> Path:
 
 
 def join_history(history: Mapping[str, "pd.DataFrame"]) -> "pd.DataFrame":
-    """Put the training curves side by side: one row per epoch, one column per curve."""
+    """Join the training curves: one row per epoch, one column per curve."""
     import pandas as pd
 
     curves: dict[Hashable, pd.Series] = {
@@ -282,7 +283,7 @@ def join_history(history: Mapping[str, "pd.DataFrame"]) -> "pd.DataFrame":
 
 
 def final_values(history: "pd.DataFrame") -> dict[str, float]:
-    """Give the last recorded value of each training curve."""
+    """Return the last recorded value of each training curve."""
     recorded = {str(name): curve.dropna() for name, curve in history.items()}
     return {name: float(curve.iloc[-1]) for name, curve in recorded.items() if len(curve)}
 

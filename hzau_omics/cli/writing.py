@@ -1,4 +1,4 @@
-"""Results of commands: nothing is replaced unasked, and what cannot be written is explained."""
+"""Writing results: nothing is replaced unless asked, and errors say what could not be written."""
 
 import errno
 import re
@@ -12,7 +12,7 @@ from hzau_omics.errors import ConfigError, DataContractError
 if TYPE_CHECKING:
     from mudata import MuData
 
-# anndata says in a note which name it could not write.
+# anndata names what it could not write in a note of the exception.
 _CLASS = re.compile(r" (in|into|for) <class '[^']*'>")
 _NOTE = re.compile(r"writing key (?P<key>.+) of <class .+> to (?P<group>\S+)")
 
@@ -25,7 +25,7 @@ def check_outputs(
     Raises
     ------
     ConfigError
-        An output is an input, lies in one or holds one; or it exists and is not to be replaced.
+        An output is an input, or one contains the other; or it exists and must not be replaced.
     """
     for out in outputs:
         for source in sources:
@@ -34,7 +34,8 @@ def check_outputs(
                 msg = f"the output {out} is the input itself; give --out another name"
                 raise ConfigError(msg)
             if read in written.parents or written in read.parents:
-                msg = f"the output {out} and the input {source} lie in one another; change --out"
+                msg = f"one of the output {out} and the input {source} contains the other; "
+                msg += "change --out"
                 raise ConfigError(msg)
     there = [str(out) for out in outputs if out.exists() and not _is_empty_folder(out)]
     if there and not overwrite:
@@ -43,7 +44,7 @@ def check_outputs(
 
 
 def make_folder(folder: Path) -> None:
-    """Make the folder of the results, if it is not there.
+    """Create the folder of the results if it does not exist.
 
     Raises
     ------
@@ -58,12 +59,12 @@ def make_folder(folder: Path) -> None:
 
 @contextmanager
 def attempt(step: str, *, saved: Path | None = None) -> Iterator[None]:
-    """Say of an error which step failed, why, and that the model is saved, if it is.
+    """Report of an error which step failed, why, and whether the model is saved.
 
     Raises
     ------
     OSError
-        Whatever went wrong, but for our own errors where nothing is saved yet: these say it.
+        For any error; only our own errors pass unchanged while nothing is saved yet.
     """
     try:
         yield
@@ -80,7 +81,7 @@ def attempt(step: str, *, saved: Path | None = None) -> Iterator[None]:
 
 
 def reason_of(error: Exception) -> str:
-    """Say in a sentence or two why something could not be written, and the remedy if it is known.
+    """Return why something could not be written, and a remedy if there is one.
 
     Examples
     --------
@@ -89,7 +90,7 @@ def reason_of(error: Exception) -> str:
     """
     text = _CLASS.sub("", " ".join(str(error).split())).rstrip(".")
     code = getattr(error, "errno", None)
-    # HDF5 wraps what the system says.
+    # HDF5 wraps the error of the operating system.
     if code == errno.ENOSPC or f"errno = {errno.ENOSPC}," in text:
         return "no space is left on the device. Free some space."
     for note in getattr(error, "__notes__", ()):
@@ -103,7 +104,7 @@ def reason_of(error: Exception) -> str:
 
 
 def names_with_slash(mdata: "MuData") -> list[str]:
-    """List the columns whose name an ``.h5mu`` cannot hold, though older files do.
+    """Return the columns whose name an ``.h5mu`` file can no longer hold.
 
     Examples
     --------

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from hzau_omics.data.contract.masks import unmasked
+from hzau_omics.arrays import unmasked
 from hzau_omics.errors import DataContractError
 
 type FloatArray = NDArray[np.float64]

@@ -15,6 +15,7 @@ from sklearn.linear_model import Ridge
 from sklearn.model_selection import KFold
 from sklearn.neighbors import NearestNeighbors
 
+from hzau_omics.arrays import unmasked
 from hzau_omics.checks import (
     LARGEST_SEED_OF_SKLEARN,
     NOT_NEGATIVE,
@@ -24,7 +25,6 @@ from hzau_omics.checks import (
     check_seed,
     refusal,
 )
-from hzau_omics.data.contract.masks import unmasked
 from hzau_omics.errors import ConfigError, DataContractError
 from hzau_omics.metrics.arrays import FloatArray, as_matrix, check_counts, check_same_length
 from hzau_omics.metrics.correlation import mean_feature_pearson

@@ -4,8 +4,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from hzau_omics.arrays import unmasked
 from hzau_omics.checks import INNER_SHARE, check_number
-from hzau_omics.data.contract.masks import unmasked
 from hzau_omics.errors import DataContractError
 from hzau_omics.messages import number
 from hzau_omics.metrics.arrays import FloatArray

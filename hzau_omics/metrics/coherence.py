@@ -11,8 +11,8 @@ from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MaxAbsScaler
 
+from hzau_omics.arrays import unmasked
 from hzau_omics.checks import LARGEST_SEED_OF_SKLEARN, check_seed
-from hzau_omics.data.contract.masks import unmasked
 
 ENOUGH_TO_STOP_EARLY = 2_000
 """Real samples of which a tenth tells well when training should end."""

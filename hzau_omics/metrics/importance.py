@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from hzau_omics.data.contract.masks import unmasked
+from hzau_omics.arrays import unmasked
 from hzau_omics.errors import ConfigError
 
 

@@ -7,8 +7,8 @@ import pandas as pd
 from sklearn.model_selection import KFold
 from sklearn.neighbors import KNeighborsClassifier
 
+from hzau_omics.arrays import unmasked
 from hzau_omics.checks import LARGEST_SEED_OF_SKLEARN, check_integer, check_seed
-from hzau_omics.data.contract.masks import unmasked
 from hzau_omics.errors import DataContractError
 from hzau_omics.metrics.arrays import as_matrix, check_same_length
 

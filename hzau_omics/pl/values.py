@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
-from hzau_omics.data.contract.masks import unmasked
+from hzau_omics.arrays import unmasked
 
 
 def dense(values: Any) -> np.ndarray:

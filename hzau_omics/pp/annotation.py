@@ -9,9 +9,10 @@ from mudata import MuData
 from scipy import sparse
 
 from hzau_omics.checks import as_list, check_names
+from hzau_omics.data.columns.obs import obs_column
 from hzau_omics.errors import DataContractError
 from hzau_omics.messages import did_you_mean, listed
-from hzau_omics.pp.column import find_column, strings
+from hzau_omics.pp.column import strings
 from hzau_omics.pp.modality import check_addable, insert_modality
 
 
@@ -58,7 +59,7 @@ def add_annotation_modality(
     """
     check_addable(mdata, name)
     chosen = None if categories is None else _categories(categories)
-    column_values = find_column(mdata, column)
+    column_values = obs_column(mdata, column)
     if isinstance(column_values.dtype, pd.CategoricalDtype):
         column_values = column_values.cat.rename_categories(str)
     labels = strings(column_values, column)

@@ -8,7 +8,7 @@ from mudata import MuData
 from numpy.typing import NDArray
 from scipy import sparse
 
-from hzau_omics.data.contract.masks import unmasked
+from hzau_omics.arrays import unmasked
 from hzau_omics.errors import DataContractError
 from hzau_omics.messages import did_you_mean, listed
 from hzau_omics.pp.modality import check_addable, insert_modality

@@ -9,7 +9,8 @@ from mudata import MuData
 from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
 
-from hzau_omics.errors import ConfigError, DataContractError
+from hzau_omics.data.contract.presence import check_container, check_writable, row_map
+from hzau_omics.errors import ConfigError
 from hzau_omics.messages import listed
 
 
@@ -23,18 +24,16 @@ def check_addable(mdata: MuData, name: str) -> None:
     ConfigError
         If the name is empty, or taken by a modality or in ``obsm``.
     DataContractError
-        If `mdata` is a view, shares features instead of cells, has duplicated cell names, or its
-        modalities changed since its last update.
+        If `mdata` is a view, its modalities share features only, cell names repeat, or ``obsmap``
+        is out of date.
     """
-    if not isinstance(mdata, MuData):
-        msg = f"A modality is added to a MuData. Got {type(mdata).__name__}."
-        raise TypeError(msg)
+    check_container(mdata)
     if not isinstance(name, str):
-        msg = f"The name of a modality is a string. Got {name!r}."
+        msg = f"The name of a modality must be a string. Received {name!r}."
         raise TypeError(msg)
     if not name or name in mdata.mod:
         msg = (
-            f"The new modality needs a name that is not taken. Got {name!r}; modalities: "
+            f"The new modality needs a name that is not taken. Received {name!r}; modalities: "
             f"{listed(mdata.mod)}. Choose another name, or remove the old one: "
             "del mdata.mod[name]; mdata.update()."
         )
@@ -45,42 +44,18 @@ def check_addable(mdata: MuData, name: str) -> None:
             "is something else of that name. Choose another name for the modality, or rename that."
         )
         raise ConfigError(msg)
-    _check_state(mdata)
+    check_writable(mdata)
+    for known in mdata.mod:
+        row_map(mdata, known)
 
 
 def _is_mask(values: object) -> bool:
-    """Whether this is which cells have a modality: what MuData leaves when one is removed."""
+    """Return whether this is a mask of a modality's cells, as MuData leaves it after a removal."""
     return isinstance(values, np.ndarray) and values.dtype == bool and values.size == len(values)
 
 
-def _check_state(mdata: MuData) -> None:
-    if mdata.is_view:
-        msg = "A modality cannot be added to a view of a MuData. Take a copy first: mdata.copy()."
-        raise DataContractError(msg)
-    if mdata.axis != 0:
-        msg = f"The modalities must share cells (axis 0). Got a MuData with axis {mdata.axis}."
-        raise DataContractError(msg)
-    if not mdata.obs_names.is_unique:
-        twice = mdata.obs_names[mdata.obs_names.duplicated()].unique()
-        msg = (
-            f"Cell names must be unique. Duplicated: {listed(twice)}. "
-            "Rename them, for example by a prefix per batch."
-        )
-        raise DataContractError(msg)
-    for name, adata in mdata.mod.items():
-        rows = np.asarray(mdata.obsmap[name]).ravel()
-        own = np.flatnonzero(rows)
-        order = own[np.argsort(rows[own])]
-        if not np.array_equal(mdata.obs_names[order], adata.obs_names):
-            msg = (
-                f"Modality {name!r} was replaced, filtered or reordered since the MuData was last "
-                "updated, so its cells no longer match. Call mdata.update() first."
-            )
-            raise DataContractError(msg)
-
-
 def _forget(mdata: MuData, name: str) -> None:
-    """Remove what MuData keeps of a removed modality: it would not map a new one of its name."""
+    """Remove what MuData keeps of a removed modality: a new one of its name would not be mapped."""
     if name in mdata.obsm:
         del mdata.obsm[name]
     for digests in ("_obshash", "_varhash"):
@@ -96,9 +71,9 @@ def insert_modality(
 ) -> AnnData:
     """Add a modality of the cells marked in `present`, in their global order.
 
-    The order of cells, the columns of ``obs``, ``obsm``, ``obsp`` and the other modalities with
-    their ``obsmap`` stay as they are: ``MuData.update`` alone would change the dtypes of columns
-    and index ``obsp`` cell by cell.
+    The order of cells, the columns of ``obs``, ``obsm``, ``obsp``, and the other modalities with
+    their ``obsmap`` stay as they are; ``MuData.update`` alone would change dtypes of columns, and
+    would index ``obsp`` by all pairs of cells.
 
     Parameters
     ----------

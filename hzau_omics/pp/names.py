@@ -1,4 +1,4 @@
-"""Names of cells that differ between modalities by a suffix, a prefix or case: made to agree."""
+"""Aligning cell names that differ between modalities by a suffix, a prefix or case."""
 
 import warnings
 
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from hzau_omics.data.columns.obs import categorical_layout, category_codes
 from hzau_omics.data.contract.layout import NO_BATCH
 from hzau_omics.data.contract.presence import check_container, row_map
-from hzau_omics.data.pitfalls.naming import Agreement, Names, find_agreement
+from hzau_omics.data.pitfalls.cell_names import Agreement, Names, find_agreement
 from hzau_omics.errors import DataContractError, HzauWarning
 from hzau_omics.messages import listed
 from hzau_omics.pp.rebuild import rebuild
@@ -19,40 +19,41 @@ COLUMNS = ["modality", "name", "new_name", "reason"]
 
 
 def align_names(mdata: MuData, *, batch_key: str | None = None) -> tuple[MuData, pd.DataFrame]:
-    """Give the same cell the same name in all modalities, where names differ by a rule.
+    """Give each cell the same name in all modalities, where names differ by a rule.
 
     Tools write the barcode of a cell as ``AAAC-1``, ``AAAC``, ``aaac`` or ``sample1_AAAC``, and
-    MuData takes these for different cells. Each modality is compared with those before it, and one
-    rule is looked for under which most of the names agree that do not agree yet: leaving out a
-    prefix or suffix of up to two parts (ending at one of ``-_.:#|/`` or a space), adding the one
-    that all names of the other modality have, case. Names then become those of the modality that
-    comes first. Names that agree already stay, and so do those that would agree with one name
-    together with others (a warning counts them). No two cells of one modality become one.
+    MuData takes these for different cells. Each modality is compared with those before it, to find
+    one rule under which most of the names agree that do not agree yet: removing a prefix or suffix
+    of up to two parts (ending at one of ``-_.:#|/`` or a space), adding the one that all names of
+    the other modality have, or ignoring case. Names that agree under the rule become those of the
+    modality that comes first. Names that agree already stay as they are, and so do names of which
+    several agree with the same name (a warning counts them). Cells of one modality are never
+    merged.
 
     Parameters
     ----------
     mdata
         The data; not changed.
     batch_key
-        Column of ``obs`` with the batches, so that only cells of one batch are put together.
+        Column of ``obs`` with the batches; names are then matched within batches only.
 
     Returns
     -------
     mudata.MuData
-        A copy with new names. Of two rows of ``obs`` that become one, values of the modality that
-        comes first are kept, and missing ones filled from the other (a warning counts values that
-        differ); rows of ``obsm`` and ``obsp`` are those of the modality that comes first.
+        A copy with new names. Where two rows of ``obs`` become one, values of the modality that
+        comes first are kept, and missing ones are filled from the other (a warning counts values
+        that differ). Rows of ``obsm`` and ``obsp`` are those of the modality that comes first.
     pandas.DataFrame
-        One row per name that was changed, or could not be: ``modality``, ``name``, ``new_name`` and
-        ``reason``.
+        One row per name that was changed, or is ambiguous: ``modality``, ``name``, ``new_name``
+        and ``reason``.
 
     Raises
     ------
     TypeError
-        If `mdata` is no MuData.
+        If `mdata` is not a MuData.
     DataContractError
-        If there are names that do not agree, but no rule under which a quarter of them would;
-        ``obsmap`` is out of date, or there is no such column.
+        If names do not agree and there is no rule under which a quarter of them would, ``obsmap``
+        is out of date, or there is no such column.
 
     Examples
     --------
@@ -77,8 +78,8 @@ def align_names(mdata: MuData, *, batch_key: str | None = None) -> tuple[MuData,
     n_left = int((table["name"] == table["new_name"]).sum())
     if n_left:
         _warn(
-            f"{n_left:,} names were left as they are, since each agrees with one name together "
-            "with others: see the table, and rename them by hand."
+            f"{n_left:,} names were left as they are, since several of them agree with the same "
+            "name: see the table, and rename them by hand."
         )
     return _renamed(mdata, renaming), table
 
@@ -94,12 +95,12 @@ class _Renaming:
         self.table: list[tuple[str, str, str, str]] = []
 
     def take(self, modality: str, own: NDArray[np.object_]) -> None:
-        """Compare the names of a modality with those before, and rename what agrees by a rule."""
+        """Compare the names of a modality with those before it, and rename those that agree."""
         new = own.copy()
         code = self._code_of.loc[list(own)].to_numpy()
-        held = set(own)
+        own_names = set(own)
         alone = np.array([name not in self._pool for name in own], dtype=bool)
-        others = np.array([name for name in self._pool if name not in held], dtype=object)
+        others = np.array([name for name in self._pool if name not in own_names], dtype=object)
         first = Names(others, np.array([self._pool[name] for name in others], dtype=np.int64))
         second = Names(own[alone], code[alone])
         agreement = find_agreement(first, second)
@@ -122,28 +123,28 @@ class _Renaming:
         first, second = compared
         source = second if agreement.flipped else first
         whose = repr(modality) if agreement.flipped else "modalities before it"
-        turned = agreement.second if agreement.flipped else agreement.first
-        reason = agreement.rule.describe(whose, list(source.names[turned][:1000]))
+        changed = agreement.second if agreement.flipped else agreement.first
+        reason = agreement.rule.describe(whose, list(source.names[changed][:1000]))
         for a, b in zip(agreement.first, agreement.second, strict=True):
             new[rows[b]] = first.names[a]
             self.table.append((modality, second.names[b], first.names[a], f"agree {reason}"))
         for position in agreement.ambiguous:
             name = source.names[position]
-            self.table.append((modality, name, name, "left: agrees with one name among others"))
+            self.table.append((modality, name, name, "left: several names agree with one name"))
 
     def check(self) -> None:
-        """Refuse data of which no names were found to agree.
+        """Refuse data in which no rule was found although names differ.
 
         Raises
         ------
         DataContractError
-            If there are names that might have agreed.
+            If there are names that could have agreed.
         """
         if not self.table and self._unlike:
             msg = (
                 "No rule (a suffix, a prefix, case) makes a quarter of the names agree: "
                 f"{'; '.join(self._unlike)}. If they are the same cells, rename those of one "
-                "modality by a table of your own: mdata[modality].obs_names = [...], and make a "
+                "modality from a table of your own, mdata[modality].obs_names = [...], and make a "
                 "new MuData of the modalities."
             )
             raise DataContractError(msg)
@@ -165,32 +166,32 @@ def _renamed(mdata: MuData, renaming: _Renaming) -> MuData:
 
 
 def _merged(mdata: MuData, kept: NDArray[np.int64], first: "pd.Series[str]") -> pd.DataFrame:
-    """Return ``obs`` of the cells kept, filled from the rows that became one with theirs."""
+    """Return ``obs`` of the kept cells, filled in from the rows that were merged into theirs."""
     obs: pd.DataFrame = mdata.obs.iloc[kept].copy()
     gone = np.setdiff1d(np.arange(mdata.n_obs), kept)
     differ: dict[str, int] = {}
     rest = mdata.obs.iloc[gone]
     rest.index = pd.Index(first.iloc[gone])
     while len(rest):
-        # Several rows may have become one with the same cell: one of each at a time.
+        # Several rows may be merged into the same cell: take one for each cell at a time.
         now = rest[~rest.index.duplicated()]
         rest = rest[rest.index.duplicated()]
         where = obs.index.get_indexer(now.index)
         for position, column in enumerate(obs.columns):
             old, other = obs.iloc[where, position], now.iloc[:, position]
             missing = old.isna().to_numpy()
-            given = other.notna().to_numpy()
-            unlike = ~missing & given & (old.astype(object).to_numpy() != other.astype(object))
+            known = other.notna().to_numpy()
+            unlike = ~missing & known & (old.astype(object).to_numpy() != other.astype(object))
             if unlike.any():
                 differ[str(column)] = differ.get(str(column), 0) + int(unlike.sum())
-            fill = missing & given
+            fill = missing & known
             if fill.any():
                 obs.iloc[where[fill], position] = other.to_numpy()[fill]
     if differ:
         columns = ", ".join(f"{name!r} ({count:,})" for name, count in differ.items())
         _warn(
-            f"Rows of obs that became one differ in {columns} cells: the values of the modality "
-            "that comes first are kept."
+            f"Merged rows of obs differ in {columns} cells: the values of the modality that comes "
+            "first are kept."
         )
     return obs
 

@@ -1,4 +1,4 @@
-"""Feature panels of data that were filled in with zeros: what a batch did not measure."""
+"""Feature panels for data in which unmeasured features were filled in with zeros."""
 
 import numpy as np
 from mudata import MuData
@@ -6,10 +6,10 @@ from mudata import MuData
 from hzau_omics.data.columns.obs import categorical_layout, category_codes
 from hzau_omics.data.contract.matrix import read_matrix
 from hzau_omics.data.contract.panel import panel_column
-from hzau_omics.data.contract.presence import check_container, get_modality, row_map
+from hzau_omics.data.contract.presence import check_container, check_writable, get_modality, row_map
 from hzau_omics.data.contract.spec import ModalitySpec
-from hzau_omics.data.pitfalls.evidence import Evidence
 from hzau_omics.data.pitfalls.silent import silent_features
+from hzau_omics.data.pitfalls.summary import ModalitySummary
 from hzau_omics.errors import ConfigError, DataContractError
 from hzau_omics.messages import listed
 
@@ -22,13 +22,13 @@ def mark_unmeasured(
     panel_key: str = "measured",
     layer: str | None = None,
 ) -> None:
-    """Write down which features each batch measured, as boolean columns of a modality's ``var``.
+    """Mark the features that each batch measured, in boolean columns of a modality's ``var``.
 
-    A feature counts as not measured in a batch if it is 0 in all of its cells although, by how many
-    cells of the other batches have it and by how deep all cells are, the chance of that is below
-    one in a million. So ``var["<panel_key>_<batch>"]`` is False for these, and True for all others,
-    rare ones too. Look at the columns, and correct them where you know better; then give
-    `panel_key` to ``setup_mudata``.
+    A feature counts as unmeasured in a batch if it is 0 in all of the batch's cells although the
+    probability of that is below one in a million, given the depth of all cells and how many cells
+    of the other batches have the feature. ``var["<panel_key>_<batch>"]`` is False for such
+    features and True for all others, rare ones included. Check the columns and correct them where
+    you know better; then pass `panel_key` to ``setup_mudata``.
 
     Parameters
     ----------
@@ -46,12 +46,12 @@ def mark_unmeasured(
     Raises
     ------
     TypeError
-        If `mdata` is no MuData.
+        If `mdata` is not a MuData.
     ConfigError
-        If there is such a column already, or `panel_key` is no name.
+        If there is such a column already, or `panel_key` is not a name.
     DataContractError
         If `mdata` is a view, there is no such modality, layer or column, ``obsmap`` is out of date,
-        or a batch has rows of zeros only.
+        or all rows of a batch are 0.
 
     Examples
     --------
@@ -66,11 +66,12 @@ def mark_unmeasured(
     ['adt_0', 'adt_1', 'adt_2']
     """
     check_container(mdata)
-    if mdata.is_view:
-        msg = "A view of a MuData cannot be changed. Take a copy first: mdata = mdata.copy()."
-        raise DataContractError(msg)
+    check_writable(mdata)
     if not isinstance(panel_key, str) or not panel_key:
-        msg = f"panel_key is the prefix of the columns, like 'measured'. Received {panel_key!r}."
+        msg = (
+            "panel_key must be the prefix of the columns, such as 'measured'. "
+            f"Received {panel_key!r}."
+        )
         raise ConfigError(msg)
     adata = get_modality(mdata, modality)
     batch = categorical_layout(mdata, batch_key, "batch key")
@@ -78,35 +79,35 @@ def mark_unmeasured(
     taken = [column for column in columns.values() if column in adata.var]
     if taken:
         msg = (
-            f"The columns {listed(taken)} are in var of modality {modality!r} already. Remove them "
-            "first, or choose another panel_key."
+            f"The columns must be new. {listed(taken)} are already in var of modality "
+            f"{modality!r}: remove them first, or choose another panel_key."
         )
         raise ConfigError(msg)
     rows = row_map(mdata, modality)
     codes = np.empty(adata.n_obs, dtype=np.int64)
     codes[rows[rows >= 0]] = category_codes(mdata, batch, "batch key")[rows >= 0]
     names = tuple(str(name) for name in adata.var_names)
-    evidence = Evidence(modality, ModalitySpec(likelihood="normal", layer=layer), names)
-    evidence.add(
+    summary = ModalitySummary(modality, ModalitySpec(likelihood="normal", layer=layer), names)
+    summary.add(
         read_matrix(adata, modality, layer),
         var_names=names,
         cells=adata.obs_names,
         codes=codes,
         categories=batch.categories,
     )
-    _check_not_empty(evidence, batch_key)
-    silent = silent_features(evidence.batches)
+    _check_not_empty(summary, batch_key)
+    silent = silent_features(summary.batches)
     for name, column in columns.items():
         adata.var[column] = ~silent[name] if name in silent else np.zeros(len(names), dtype=bool)
 
 
-def _check_not_empty(evidence: Evidence, batch_key: str) -> None:
-    for name, batch in evidence.batches.items():
+def _check_not_empty(summary: ModalitySummary, batch_key: str) -> None:
+    for name, batch in summary.batches.items():
         if not batch.depth.any():
             msg = (
-                f"Batch {name!r} has {len(batch.depth):,} rows of modality {evidence.name!r}, all "
-                "of them 0 throughout: it measured nothing. Leave these rows out first: mdata = "
-                f"ho.pp.drop_empty_rows(mdata, {evidence.name!r}, cells=mdata.obs_names["
+                f"Batch {name!r} has {len(batch.depth):,} rows of modality {summary.name!r}, and "
+                "all of them are 0 throughout. Leave them out first: mdata = "
+                f"ho.pp.drop_empty_rows(mdata, {summary.name!r}, cells=mdata.obs_names["
                 f"mdata.obs[{batch_key!r}].astype(str) == {name!r}])."
             )
             raise DataContractError(msg)

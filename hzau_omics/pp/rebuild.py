@@ -1,4 +1,4 @@
-"""A new MuData from changed modalities, with everything global that the old one has."""
+"""A new MuData from changed modalities, with all global annotations of the old one."""
 
 import warnings
 from collections.abc import Mapping
@@ -12,17 +12,17 @@ from numpy.typing import NDArray
 
 
 def rebuild(mdata: MuData, mod: Mapping[str, AnnData], cells: NDArray[np.int64]) -> MuData:
-    """Return a MuData of other modalities, in the order of cells of the old one.
+    """Return a MuData of changed modalities, with cells in the order of the old one.
 
-    A MuData orders the cells of a mosaic as it likes, and changes the dtypes of columns when it is
-    copied; here they stay as they are. `mdata` is not changed, and shares nothing with the result.
+    MuData itself would reorder the cells of a mosaic and change dtypes of columns; here both are
+    kept. `mdata` is not changed, and shares no memory with the result.
 
     Parameters
     ----------
     mdata
         The data.
     mod
-        The modalities of the new MuData, of the same features.
+        Modalities of the new MuData, with the same features.
     cells
         Positions of its cells in `mdata`, in their new order.
     """
@@ -39,9 +39,9 @@ def rebuild(mdata: MuData, mod: Mapping[str, AnnData], cells: NDArray[np.int64])
             )
     for key, graph in mdata.obsp.items():
         new.obsp[key] = graph[cells][:, cells]
-    for kept, old in ((new.varm, mdata.varm), (new.varp, mdata.varp)):
+    for target, old in ((new.varm, mdata.varm), (new.varp, mdata.varp)):
         for key, values in old.items():
             if key not in mdata.mod:
-                kept[key] = values.copy()
+                target[key] = values.copy()
     new.uns = deepcopy(dict(mdata.uns))
     return new

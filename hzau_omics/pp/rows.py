@@ -1,4 +1,4 @@
-"""Rows of zeros that stand for no measurement: left out, so that the data become a mosaic."""
+"""Dropping rows of zeros that stand for missing measurements, which makes the data a mosaic."""
 
 import warnings
 from collections.abc import Iterable
@@ -8,7 +8,7 @@ import pandas as pd
 from mudata import MuData
 
 from hzau_omics.data.contract.matrix import describe, read_matrix
-from hzau_omics.data.contract.presence import check_container, get_modality, row_map
+from hzau_omics.data.contract.presence import ABSENT, check_container, get_modality, row_map
 from hzau_omics.data.pitfalls.detection import depths
 from hzau_omics.errors import DataContractError, HzauWarning
 from hzau_omics.messages import listed
@@ -22,31 +22,31 @@ def drop_empty_rows(
     layer: str | None = None,
     cells: Iterable[str] | None = None,
 ) -> MuData:
-    """Leave out the rows of a modality that are 0 throughout: cells in which it was not measured.
+    """Drop the rows of a modality that are 0 throughout: cells in which it was not measured.
 
-    The result is a mosaic, as the models want it; its other modalities, and all that it has beside
-    them, are those of `mdata`, which stays as it is.
+    In the result these cells lack the modality, as models expect it. All else is as in `mdata`,
+    which is not changed.
 
     Parameters
     ----------
     mdata
         The data.
     modality
-        The modality whose rows may be left out.
+        The modality whose rows may be dropped.
     layer
-        Layer whose values count; None for ``X``.
+        Layer whose values are checked; None for ``X``.
     cells
-        Names of the cells whose rows may be left out; None for all.
+        Names of the cells whose rows may be dropped; None for all.
 
     Returns
     -------
     mudata.MuData
-        A copy. Cells that would have no modality at all are not in it; a warning counts them.
+        A copy. Cells that are left without any modality are dropped; a warning counts them.
 
     Raises
     ------
     TypeError
-        If `mdata` is no MuData.
+        If `mdata` is not a MuData.
     DataContractError
         If there is no such modality, layer or cell, ``obsmap`` is out of date, or every row is 0.
 
@@ -63,35 +63,35 @@ def drop_empty_rows(
     rows = {name: row_map(mdata, name) for name in mdata.mod}
     empty = depths(read_matrix(adata, modality, layer)) == 0
     if cells is not None:
-        empty &= adata.obs_names.isin(_known(mdata, cells))
+        empty &= adata.obs_names.isin(_check_cells(mdata, cells))
     if empty.all():
         msg = (
-            f"{describe(modality, layer)} is 0 in every row, so that none would be left. Remove "
-            f"the modality: del mdata.mod[{modality!r}]; mdata.update()."
+            f"At least one row must remain. {describe(modality, layer)} is 0 in every row: remove "
+            f"the modality, del mdata.mod[{modality!r}]; mdata.update()."
         )
         raise DataContractError(msg)
     mod = {name: other.copy() for name, other in mdata.mod.items() if name != modality}
     mod = {name: adata[~empty].copy() if name == modality else mod[name] for name in mdata.mod}
-    own = rows[modality]
-    has = {name: row >= 0 for name, row in rows.items()}
-    has[modality] = np.append(~empty, False)[own]
-    kept = np.any(list(has.values()), axis=0)
+    present = {name: row != ABSENT for name, row in rows.items()}
+    # The last entry is for cells without the modality, whose row is -1.
+    present[modality] = np.append(~empty, False)[rows[modality]]
+    kept = np.any(list(present.values()), axis=0)
     if not kept.all():
         warnings.warn(
-            f"{int((~kept).sum()):,} cells have nothing but rows of zeros in {modality!r}, and are "
-            f"left out altogether: {listed(mdata.obs_names[~kept])}.",
+            f"{int((~kept).sum()):,} cells have no modality other than {modality!r}, where their "
+            f"rows are 0, and are dropped: {listed(mdata.obs_names[~kept])}.",
             HzauWarning,
             stacklevel=2,
         )
     return rebuild(mdata, mod, np.flatnonzero(kept))
 
 
-def _known(mdata: MuData, cells: Iterable[str]) -> "pd.Index[str]":
+def _check_cells(mdata: MuData, cells: Iterable[str]) -> "pd.Index[str]":
     names = pd.Index([cells] if isinstance(cells, str) else list(cells))
     unknown = names[~names.isin(mdata.obs_names)]
     if len(unknown):
         msg = (
-            f"cells holds names of cells. Received {len(unknown)} that the MuData does not have: "
+            f"cells must be names of cells of the MuData. Received {len(unknown)} unknown ones: "
             f"{listed(unknown)}. Take them from mdata.obs_names."
         )
         raise DataContractError(msg)

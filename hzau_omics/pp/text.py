@@ -11,9 +11,10 @@ from mudata import MuData
 from scipy import sparse
 
 from hzau_omics.checks import as_list
+from hzau_omics.data.columns.obs import obs_column
 from hzau_omics.data.contract.uns_text import MOST_TEXTS, UNS_KEY
 from hzau_omics.errors import ConfigError, DataContractError, HzauWarning
-from hzau_omics.pp.column import find_column, strings
+from hzau_omics.pp.column import strings
 from hzau_omics.pp.modality import check_addable, insert_modality
 from hzau_omics.text import (
     TOKEN_PATTERN,
@@ -207,7 +208,7 @@ def add_ontology_modality(
 
 def _texts(mdata: MuData, column: str) -> pd.Series:
     """Return the text of every cell, None where it has none."""
-    texts = strings(find_column(mdata, column), column)
+    texts = strings(obs_column(mdata, column), column)
     if not texts.notna().any():
         msg = (
             f"At least one cell needs text. All {mdata.n_obs} values of the column {column!r} are "

@@ -160,7 +160,7 @@ def test_attached_data_are_what_results_are_of(folder):
 @pytest.mark.parametrize("wrong", [None, "cells.h5mu"])
 def test_only_cells_can_be_attached(folder, wrong):
     model = HZAUVAE.load(folder)
-    with pytest.raises(TypeError, match=r"reads a MuData, got (NoneType|str)"):
+    with pytest.raises(TypeError, match=r"must be a MuData. Received (NoneType|str)"):
         model.adata = wrong
 
 

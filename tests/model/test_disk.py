@@ -277,6 +277,6 @@ def test_an_error_of_another_kind_leaves_the_weights_as_they_were(model, monkeyp
 
 def test_imputed_values_never_replace_a_store(model, path, mdata, tmp_path):
     ho.data.write_store(mdata, tmp_path / "cells.zarr", PAIR, **SETUP)
-    with pytest.raises(ConfigError, match="it holds no imputed values"):
+    with pytest.raises(ConfigError, match="not a folder of imputed values"):
         model.write_imputed(tmp_path / "cells.zarr", "adt", n_samples=1, overwrite=True)
     assert ho.data.open_store(tmp_path / "cells.zarr").n_cells == 300

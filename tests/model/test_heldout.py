@@ -136,9 +136,9 @@ def _with_an_empty_cell(query):
 BAD = {
     "gene": (_without_a_gene, "'rna' lacks 1 of 16 registered features: 'rna_0'"),
     "batch": (_of_a_new_batch, "not in the training data: 'batch_9'.*Known: 'batch_0'"),
-    "no batch": (_without_batch, "batch key 'batch' is no column"),
+    "no batch": (_without_batch, "batch key 'batch' is not a column"),
     "fractions": (_of_fractions, "non-negative integers"),
-    "nothing": (_with_nothing_known, "none of the registered modalities.*'atac'"),
+    "nothing": (_with_nothing_known, "one of the registered modalities.*'atac'"),
     "empty cell": (_with_an_empty_cell, "at least one registered modality.*lost"),
 }
 
@@ -150,7 +150,7 @@ def test_data_that_do_not_fit_are_refused(model, query, spoil, message):
 
 
 def test_anndata_is_refused(model, query):
-    with pytest.raises(TypeError, match=r"got an AnnData. Wrap it"):
+    with pytest.raises(TypeError, match=r"Received an AnnData. Wrap it"):
         model.get_latent_representation(query["rna"])
 
 

@@ -300,7 +300,7 @@ def test_foreign_and_missing_folders_are_refused(tmp_path, folder):
         ({"model": "MVAE"}, "holds a MVAE, not a HZAUVAE"),
         ({"format": 99}, "has format 99; this version reads formats 7 and 8"),
         ({"n_cells": None}, r"lacks \['n_cells'\]"),
-        ({"layout": {}}, "data layout has format 1"),
+        ({"layout": {}}, "data layout must have format 1"),
         ({"init_params": {"n_latent": 9, "n_hidden": 16}}, "does not fit the manifest"),
     ],
     ids=["class", "format", "key", "layout", "shape"],

@@ -106,7 +106,7 @@ def test_a_text_of_a_megabyte_is_read_in_seconds(mosaic):
 
 
 def test_wrong_options_are_refused_and_nothing_is_added(mosaic):
-    with pytest.raises(ConfigError, match=r"a name that is not taken. Got 'rna'"):
+    with pytest.raises(ConfigError, match=r"a name that is not taken. Received 'rna'"):
         add(mosaic, name="rna")
     with pytest.raises(ConfigError, match="An encoder of sentences is the name of a model"):
         add(mosaic, encoder=3)

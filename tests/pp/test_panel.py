@@ -55,7 +55,7 @@ def test_what_cannot_be_done(cells):
         pp.mark_unmeasured(cells[:100], "adt", "batch")
     with pytest.raises(ConfigError, match=r"panel_key is the prefix .* Received ''"):
         pp.mark_unmeasured(cells, "adt", "batch", panel_key="")
-    with pytest.raises(DataContractError, match=r"batch key 'lane' is no column"):
+    with pytest.raises(DataContractError, match=r"batch key 'lane' is not a column"):
         pp.mark_unmeasured(cells, "adt", "lane")
     pp.mark_unmeasured(cells, "adt", "batch")
     with pytest.raises(ConfigError, match=r"'measured_batch_0', .* already. Remove them first"):

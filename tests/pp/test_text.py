@@ -104,7 +104,7 @@ def test_column_of_a_modality(mosaic):
         c for c in mosaic.obs_names if c in mosaic["adt"].obs_names
     ]
     mosaic["rna"].obs["note"] = ["B cell", *["T cell"] * (mosaic["rna"].n_obs - 1)]
-    with pytest.raises(ConfigError, match=r"several modalities.*'rna:note', 'adt:note'"):
+    with pytest.raises(DataContractError, match=r"between modalities.*'rna:note', 'adt:note'"):
         pp.add_text_modality(mosaic, "note", name="again")
     pp.add_text_modality(mosaic, "rna:note", name="again")
     assert set(mosaic["again"].obs_names) == set(mosaic["rna"].obs_names)
@@ -199,8 +199,8 @@ def test_rows_equal_a_plain_search_for_tokens(texts):
 @pytest.mark.parametrize(
     ("options", "match"),
     [
-        ({"name": "rna"}, r"a name that is not taken. Got 'rna'; modalities: 'rna', 'adt'"),
-        ({"name": ""}, r"a name that is not taken. Got ''"),
+        ({"name": "rna"}, r"a name that is not taken. Received 'rna'; modalities: 'rna', 'adt'"),
+        ({"name": ""}, r"a name that is not taken. Received ''"),
         ({"max_features": 0}, r"max_features must be a positive integer. Received 0"),
         (
             {"min_df": 0},

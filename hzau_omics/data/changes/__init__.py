@@ -1,1 +1,1 @@
-"""Noticing that data changed: digests of rows, names of cells, and what was registered."""
+"""Whether data have changed since set-up: digests of rows, identity of cells, and their record."""

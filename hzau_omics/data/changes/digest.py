@@ -1,4 +1,8 @@
-"""Digests of matrices, row by row: what changes when a single value does, and with nothing else."""
+"""One digest per row of a matrix, which changes exactly when a value of the row does.
+
+They are saved with models to recognise training cells. A whole store on disk is recognised by its
+fingerprint (:mod:`hzau_omics.data.stores.disk.fingerprint`), which depends on the order of cells.
+"""
 
 from typing import no_type_check
 
@@ -10,7 +14,7 @@ from numpy.typing import NDArray
 from hzau_omics.data.contract.matrix import Dense, Matrix
 
 IGNORED = -1
-"""Code of a column that does not count."""
+"""Code of a column that is ignored."""
 
 ENTRIES_AT_ONCE = 1 << 22
 """Entries that are converted to float32 at a time."""
@@ -19,18 +23,18 @@ _IGNORED = np.uint32(0xFFFFFFFF)
 
 
 def row_digests(matrix: Matrix, codes: NDArray[np.int64]) -> NDArray[np.uint64]:
-    """Return one 64-bit number per row, which depends on its values other than 0 and their columns.
+    """Return a 64-bit digest of each row, from its values other than 0 and their columns.
 
-    The number is a sum over entries of a hash of column and value, so it is the same for dense and
-    sparse matrices, for any order of entries, and for any dtype that holds the same float32 values.
-    It does not depend on where the row stands.
+    A digest is a sum over entries of a hash of column and value. It is therefore the same for dense
+    and sparse matrices, for any order of entries, for any dtype that holds the same float32 values,
+    and wherever the row stands.
 
     Parameters
     ----------
     matrix
         Values (row, column), as :func:`~hzau_omics.data.contract.matrix.read_matrix` returns them.
     codes
-        What stands for each column; `IGNORED` leaves a column out.
+        Code of each column; `IGNORED` leaves the column out.
 
     Examples
     --------
@@ -42,7 +46,7 @@ def row_digests(matrix: Matrix, codes: NDArray[np.int64]) -> NDArray[np.uint64]:
     digests = np.zeros(matrix.shape[0], dtype=np.uint64)
     unsigned = codes.astype(np.uint32)  # -1 becomes the code of an ignored column
     add = _add_dense if isinstance(matrix, np.ndarray) else _add_sparse
-    # Values beyond float32 are refused elsewhere; here they only have to stay what they are.
+    # Values beyond float32 are refused elsewhere; here they only need the same digest each time.
     with np.errstate(over="ignore", invalid="ignore"):
         add(matrix, unsigned, digests)
     return digests
@@ -72,7 +76,7 @@ def _add_sparse(
             else _hash_columns(ends, minor, values, codes[first:last], digests)
         )
         if not ordered:
-            # Entries may repeat, and then count as their sum.
+            # Repeated entries stand for their sum.
             canonical = matrix.copy()
             canonical.sum_duplicates()
             digests[:] = 0
@@ -85,7 +89,7 @@ def _unsigned(positions: NDArray[np.integer]) -> NDArray[np.integer]:
 
 
 def _spans(indptr: NDArray[np.integer]) -> list[int]:
-    """Return where to split rows (columns) so that a part has few entries."""
+    """Return where to split the rows (columns of a CSC matrix) into parts of few entries."""
     n_parts = int(indptr[-1]) // ENTRIES_AT_ONCE
     wanted = np.arange(1, n_parts + 1) * ENTRIES_AT_ONCE
     found = np.searchsorted(indptr, wanted, side="left")
@@ -96,7 +100,7 @@ def _spans(indptr: NDArray[np.integer]) -> list[int]:
 @no_type_check
 def _mixed(code, bits):  # noqa: ANN001, ANN202
     """Hash a column and the bits of its value (SplitMix64); 0 for zeros and ignored columns."""
-    # Zeros of both signs have no bits but the sign.
+    # A zero of either sign has no bits other than the sign.
     counts = (bits & np.uint32(0x7FFFFFFF) != 0) & (code != _IGNORED)
     x = (np.uint64(code) << np.uint64(32)) | np.uint64(bits)
     x += np.uint64(0x9E3779B97F4A7C15)
@@ -115,11 +119,11 @@ def _hash_dense(bits, codes, digests):  # noqa: ANN001, ANN202
         digests[i] += total
 
 
-# Slices and unsigned positions spare the checks for negative ones, so that loops vectorise.
+# With slices and unsigned positions numba need not check for negative ones, so loops vectorise.
 @njit(cache=True, nogil=True)
 @no_type_check
 def _hash_rows(ends, minor, bits, codes, digests):  # noqa: ANN001, ANN202
-    """Add rows of a CSR matrix; return whether the columns of each row ascend."""
+    """Add rows of a CSR matrix; return whether the columns of each row are ascending."""
     disorder = 0
     for i in range(len(ends) - 1):
         columns, values = minor[ends[i] : ends[i + 1]], bits[ends[i] : ends[i + 1]]
@@ -135,7 +139,7 @@ def _hash_rows(ends, minor, bits, codes, digests):  # noqa: ANN001, ANN202
 @njit(cache=True, nogil=True)
 @no_type_check
 def _hash_columns(ends, minor, bits, codes, digests):  # noqa: ANN001, ANN202
-    """Add columns of a CSC matrix; return whether the rows of each column ascend."""
+    """Add columns of a CSC matrix; return whether the rows of each column are ascending."""
     disorder = 0
     for j in range(len(ends) - 1):
         rows, values = minor[ends[j] : ends[j + 1]], bits[ends[j] : ends[j + 1]]

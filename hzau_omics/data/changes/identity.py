@@ -1,4 +1,4 @@
-"""Which cells a model was trained on, so that they are known again in another order or session."""
+"""Which cells a model was trained on, to recognise them in another order or session."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -12,14 +12,14 @@ UNKNOWN = -1
 
 @dataclass(frozen=True, eq=False)
 class CellIdentity:
-    """What tells cells apart: their names and, where these were digested, their values.
+    """What identifies cells: their names and, where they were digested, their values.
 
     Attributes
     ----------
     names
         64-bit hash of each cell's name.
     values
-        Digest of what each cell holds in all modalities; None where only names are known, as of
+        Digest of each cell's values in all modalities; None where only names are known, as for
         cells on disk.
     """
 
@@ -36,7 +36,7 @@ class CellIdentity:
             return cls(names, None)
         values = np.zeros(len(names), dtype=np.uint64)
         for digest in digests:
-            # Not a plain sum: values that moved to another modality are other values.
+            # Not a plain sum: values that move to another modality must change the digest.
             values = values * np.uint64(0x9E3779B97F4A7C15) + digest
         return cls(names, values)
 
@@ -45,9 +45,10 @@ class CellIdentity:
         return len(self.names)
 
     def find(self, others: "CellIdentity") -> NDArray[np.int64]:
-        """Return the position of each of the other cells among these, `UNKNOWN` where it is none.
+        """Return the position of each other cell among these, `UNKNOWN` if it is not one of them.
 
-        A cell of the same name with other values is another cell, where values are known of both.
+        Where the values of both are known, a cell of the same name with other values is another
+        cell.
 
         Examples
         --------

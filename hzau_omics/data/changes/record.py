@@ -1,4 +1,4 @@
-"""A record of the registered data, to see later whether a MuData still holds them."""
+"""A record of the registered data, by which to tell later whether a MuData has changed."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ type Names = pd.Index[str]
 
 @dataclass(frozen=True, eq=False)
 class ModalityRecord:
-    """What one modality held.
+    """The state of one modality.
 
     Attributes
     ----------
@@ -32,7 +32,7 @@ class ModalityRecord:
     rows
         Row of every cell of the MuData, -1 where it is absent.
     panels
-        Batch -> which features it measured, as ``var`` says.
+        Batch -> which features it measured, from ``var``.
     digests
         Digest of the values of every cell, 0 where it is absent.
     """
@@ -45,16 +45,16 @@ class ModalityRecord:
 
 @dataclass(frozen=True, eq=False)
 class DataRecord:
-    """Everything that a model reads of its training data, as digests.
+    """Everything that a model reads from its training data, as digests.
 
-    Labels are left out: no model sees them, and they may be renamed at any time.
+    Labels are left out: models do not see them, and they may be renamed at any time.
 
     Attributes
     ----------
     obs_names
         Names of the cells, in order.
     columns
-        Registered column of ``obs`` -> what is read of it for every cell.
+        Registered column of ``obs`` -> the code or number of every cell.
     modalities
         Modality name -> its record.
     """
@@ -70,7 +70,7 @@ class DataRecord:
         Raises
         ------
         DataContractError
-            The MuData does not fit the layout any more.
+            The MuData no longer fits the layout.
         """
         return cls(
             obs_names=pd.Index(mdata.obs_names),
@@ -79,21 +79,21 @@ class DataRecord:
         )
 
     def change(self, mdata: MuData, layout: DataLayout) -> str | None:
-        """Say in words what has changed in a MuData since, or None if nothing has.
+        """Describe what has changed in a MuData since it was recorded; None if nothing has.
 
         Raises
         ------
         DataContractError
-            What is there now breaks a rule, such as an ``obsmap`` that is out of date.
+            The data now break a rule, for example by an ``obsmap`` that is out of date.
         """
-        # Names first: where cells were moved, everything else differs too.
-        found = _other_names("cells", self.obs_names, pd.Index(mdata.obs_names))
+        # Names first: if cells were reordered, everything else differs too.
+        found = _names_change("cells", self.obs_names, pd.Index(mdata.obs_names))
         if found is not None:
             return found
         for modality in layout.modalities:
             if modality.name not in mdata.mod:
-                return f"modality {modality.name!r} is gone"
-            found = _other_names(
+                return f"modality {modality.name!r} was removed"
+            found = _names_change(
                 f"features of modality {modality.name!r}",
                 self.modalities[modality.name].var_names,
                 pd.Index(mdata.mod[modality.name].var_names),
@@ -125,7 +125,7 @@ class DataRecord:
         return f"{len(where):,} of {len(self.obs_names):,} cells ({listed(self.obs_names[where])})"
 
 
-def _other_names(what: str, before: Names, now: Names) -> str | None:
+def _names_change(what: str, before: Names, now: Names) -> str | None:
     if before.equals(now):
         return None
     if len(before) != len(now):
@@ -165,7 +165,7 @@ def digests_by_cell(
 ) -> NDArray[np.uint64]:
     """Return a digest of every cell's registered values, 0 where it lacks the modality.
 
-    It is the same for a cell wherever it stands, and for features in any order.
+    The digest does not depend on the order of cells and features.
 
     Parameters
     ----------
@@ -178,5 +178,5 @@ def digests_by_cell(
     """
     codes = pd.Index(modality.var_names).get_indexer(pd.Index(adata.var_names)).astype(np.int64)
     by_row = row_digests(read_matrix(adata, modality.name, modality.spec.layer), codes)
-    # One more for each cell that has the modality: measured zeros are not absence.
+    # 1 is added for each cell that has the modality, since measured zeros are not absence.
     return np.append(by_row + np.uint64(1), np.uint64(0))[rows]

@@ -1,1 +1,1 @@
-"""Columns of obs: where they are looked up, categories, and numbers."""
+"""Columns of ``obs``: lookup (``obs``), categories (``category``), numbers (``numeric``)."""

@@ -1,4 +1,4 @@
-"""The one way from the values of a column to categories: their texts, and the texts' order."""
+"""From the values of a column to categories: their texts, and the order of the texts."""
 
 import re
 from collections.abc import Callable, Iterable, Sequence
@@ -17,18 +17,18 @@ from hzau_omics.messages import listed, number
 UNKNOWN = -1
 
 DIGITS_OF_FLOAT32 = 9
-"""Digits that tell any float32 from any other: more of them are the rest of a conversion."""
+"""Digits that distinguish all float32 numbers; further ones come from a conversion to float64."""
 
 TIMES = (date, np.datetime64, timedelta, np.timedelta64, pd.Period)
-"""Dates, times, durations and periods, of Python, numpy and pandas."""
+"""Dates, times, durations and periods in Python, numpy and pandas."""
 
 
 def text_of(value: Any) -> str:
     """Write a value as the name of a category, whatever type holds it.
 
-    Numbers are written in the fewest digits that their own precision needs, whole ones without a
-    decimal point; a float32 reads the same after a conversion to float64. Points in time are
-    written as in ISO 8601, in UTC where they have a time zone.
+    Numbers are written with the fewest digits that their own precision needs, integers without a
+    decimal point; a float32 gives the same text after a conversion to float64. Points in time are
+    written in ISO 8601, in UTC if they have a time zone.
 
     Examples
     --------
@@ -70,7 +70,7 @@ def _time_text(value: Any) -> str:
 
 
 def _kind_of(value: Any) -> str:
-    """Name what a value is: two values of one kind and one text are the same."""
+    """Name the kind of a value: values of the same kind and text are the same."""
     if isinstance(value, bool | np.bool_):
         return "truth"
     if isinstance(value, TIMES):
@@ -97,12 +97,12 @@ def natural_order(texts: Iterable[str]) -> tuple[str, ...]:
 
 
 def _digits_apart(text: str) -> list[str | int]:
-    # Texts and numbers take turns, so that like is compared with like.
+    # Texts and numbers alternate, so that values of one type are compared.
     return [int(part) if i % 2 else part for i, part in enumerate(re.split(r"([0-9]+)", text))]
 
 
 def _as_number(text: str) -> float | None:
-    """Return the number that a category is the name of, None for any other text."""
+    """Return the number that a category stands for, None for any other text."""
     try:
         value = float(text)
     except ValueError:
@@ -117,11 +117,11 @@ class Distinct:
     Attributes
     ----------
     rows
-        Which value each row has, -1 where it has none.
+        Position of each row's value in `values`, -1 where it is missing.
     values
-        The values; those of a pandas categorical in its order.
+        The values; those of a pandas categorical in the order of its categories.
     in_order
-        Whether the column itself gives the order of its values.
+        Whether the column defines the order of its values.
     """
 
     rows: NDArray[np.int64]
@@ -135,7 +135,7 @@ class Distinct:
 
     @property
     def missing(self) -> NDArray[np.bool_]:
-        """Rows that have no value."""
+        """Boolean array (row): which values are missing."""
         return self.rows < 0
 
     def categories(self, key: str, role: str) -> tuple[str, ...]:
@@ -144,7 +144,7 @@ class Distinct:
         Raises
         ------
         DataContractError
-            If two different values, such as 1 and "1", have one text.
+            If two different values, such as 1 and "1", have the same text.
         """
         first: dict[str, Any] = {}
         for text, value in zip(self.texts, self.values, strict=True):
@@ -152,16 +152,16 @@ class Distinct:
             if _kind_of(other) != _kind_of(value):
                 msg = (
                     f"The {role} {key!r} has different values that read alike: {other!r} "
-                    f"({type(other).__name__}) and {value!r} ({type(value).__name__}). Make them "
-                    "one with .astype(str) on the column, or rename one of them."
+                    f"({type(other).__name__}) and {value!r} ({type(value).__name__}). Merge them "
+                    "with .astype(str) on the column, or rename one of them."
                 )
                 raise DataContractError(msg)
         return tuple(first) if self.in_order else natural_order(first)
 
     def codes(self, categories: Sequence[str]) -> NDArray[np.int64]:
-        """Return each row's position among categories, -1 where it has no value or an unknown one.
+        """Return each row's position among categories, -1 for missing and unknown values.
 
-        A number that was rounded to another width is found where only one category rounds to it.
+        A number that was rounded to another precision is found if only one category rounds to it.
         """
         place = {text: i for i, text in enumerate(categories)}
         found = [place.get(text, UNKNOWN) for text in self.texts]
@@ -176,12 +176,12 @@ class Distinct:
 
 
 def _rounded_alike(value: Any, numbers: dict[int, float]) -> int:
-    """Find the only number that equals a value in the width of one of the two, else -1."""
+    """Find the only number that equals a value once one of the two is rounded, else -1."""
     if _kind_of(value) != "number" or not np.isfinite(wide := float(value)):
         return UNKNOWN
     types: list[Callable[[float], Any]] = [float]
     if not wide.is_integer():
-        # Whole numbers are names, such as 20240101, and their neighbours are other names.
+        # Integers are names, such as 20240101, and must not be rounded to a neighbour.
         types.append(np.float32)
         with np.errstate(over="ignore"):
             types += [np.float16] if float(np.float16(wide)) == wide else []
@@ -196,12 +196,12 @@ def _rounded_alike(value: Any, numbers: dict[int, float]) -> int:
 def distinct(column: "pd.Series[Any]") -> Distinct:
     """Find the distinct values of a column of any dtype.
 
-    Values are told apart by type as well: True, 1 and "1" are three, though True == 1.
+    Values of different kinds differ: True, 1 and "1" are three values, although True == 1.
 
     Raises
     ------
     DataContractError
-        If a value is no single value, such as a list.
+        If a value is not a single value, for example a list.
     """
     dtype = column.dtype
     if isinstance(dtype, pd.CategoricalDtype):
@@ -210,7 +210,7 @@ def distinct(column: "pd.Series[Any]") -> Distinct:
     if isinstance(dtype, pd.SparseDtype):
         return distinct(pd.Series(np.asarray(column), index=column.index, name=column.name))
     if isinstance(dtype, np.dtype) and (dtype == np.float16 or not dtype.isnative):
-        # pandas widens half precision, and does not read foreign byte orders.
+        # pandas widens half precision, and does not support foreign byte orders.
         values, rows = np.unique(column.to_numpy(), return_inverse=True)
         return _used(rows, tuple(values))
     if not pd.api.types.is_object_dtype(dtype):
@@ -243,7 +243,7 @@ def _of_objects(column: "pd.Series[Any]") -> Distinct:
 
 
 def differing(one: NDArray[np.object_], other: NDArray[np.object_]) -> NDArray[np.bool_]:
-    """Say where two arrays have different values: 1 and "1" are, 1 and 1.0 are not.
+    """Return where two arrays have different values: 1 and "1" differ, 1 and 1.0 do not.
 
     Examples
     --------
@@ -262,16 +262,16 @@ def differing(one: NDArray[np.object_], other: NDArray[np.object_]) -> NDArray[n
 
 
 def _used(rows: NDArray[Any], values: tuple[Any, ...], *, in_order: bool = False) -> Distinct:
-    """Keep the values that some row has and that are not missing, in their order."""
-    has = np.bincount(rows[rows >= 0], minlength=len(values)) > 0
-    keep = np.flatnonzero(has & ~np.asarray([bool(pd.isna(v)) for v in values], dtype=bool))
+    """Drop values that are missing or that no row has; keep the order of the others."""
+    occurs = np.bincount(rows[rows >= 0], minlength=len(values)) > 0
+    keep = np.flatnonzero(occurs & ~np.asarray([bool(pd.isna(v)) for v in values], dtype=bool))
     new = np.full(len(values) + 1, -1, dtype=np.int64)
     new[keep] = np.arange(len(keep))
     return Distinct(new[rows], tuple(values[i] for i in keep), in_order)
 
 
 def require_all(found: Distinct, column: "pd.Series[Any]", key: str, role: str) -> Distinct:
-    """Return the distinct values of a column that has one for every cell.
+    """Return the distinct values of a column unless some are missing.
 
     Raises
     ------
@@ -282,7 +282,7 @@ def require_all(found: Distinct, column: "pd.Series[Any]", key: str, role: str) 
         cells = column.index[found.missing]
         msg = (
             f"The {role} {key!r} must have a value for every cell; {len(cells)} have none: "
-            f"{listed(cells)}. Fill it in, or remove these cells."
+            f"{listed(cells)}. Fill in their values, or remove these cells."
         )
         raise DataContractError(msg)
     return found

@@ -1,4 +1,4 @@
-"""The one way from the values of a column to numbers, for continuous covariates."""
+"""From the values of a column to numbers, for continuous covariates."""
 
 from datetime import date, timedelta
 from decimal import Decimal
@@ -14,12 +14,12 @@ from hzau_omics.messages import listed
 
 
 def numbers_of(column: "pd.Series[Any]", key: str) -> NDArray[np.float64]:
-    """Return the values of a continuous covariate as numbers, a truth value as 0 or 1.
+    """Return the values of a continuous covariate as numbers; True and False become 1 and 0.
 
     Raises
     ------
     DataContractError
-        If a value is no number, missing or infinite; the message names cells.
+        If a value is not a number, missing or infinite; the message names cells.
 
     Examples
     --------
@@ -41,7 +41,8 @@ def numbers_of(column: "pd.Series[Any]", key: str) -> NDArray[np.float64]:
     if bad.any():
         msg = (
             f"The continuous covariate {key!r} must be finite for every cell; it is not for "
-            f"{int(bad.sum())}: {listed(column.index[bad])}. Fill it in, or remove these cells."
+            f"{int(bad.sum())}: {listed(column.index[bad])}. Fill in their values, or remove these "
+            "cells."
         )
         raise DataContractError(msg)
     return values
@@ -63,7 +64,7 @@ def _no_number(key: str, cell: Any, value: Any) -> DataContractError:
     if isinstance(value, TIMES):
         remedy = f"Turn it into a number first, such as seconds: {_seconds(value)}."
     else:
-        remedy = "A column of names belongs into categorical_covariate_keys."
+        remedy = "A column of names belongs in categorical_covariate_keys."
     return DataContractError(
         f"The continuous covariate {key!r} must hold numbers; cell {cell!r} has "
         f"{value!r} ({type(value).__name__}). {remedy}"

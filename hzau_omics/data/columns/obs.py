@@ -1,4 +1,4 @@
-"""Columns of ``obs``: found globally or in the modalities, turned into codes or numbers."""
+"""Columns of ``obs``: the one lookup, globally or in the modalities, and their codes or numbers."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from hzau_omics.data.columns.category import UNKNOWN, differing, distinct, require_all
 from hzau_omics.data.columns.numeric import numbers_of
 from hzau_omics.data.contract.layout import CategoricalLayout, ContinuousLayout
-from hzau_omics.data.contract.presence import row_map
+from hzau_omics.data.contract.presence import ABSENT, row_map
 from hzau_omics.errors import DataContractError
 from hzau_omics.messages import did_you_mean, listed
 
@@ -19,21 +19,28 @@ def obs_column(mdata: MuData, key: str, *, role: str = "column") -> "pd.Series[A
     """Return a column for every cell of the MuData.
 
     ``mdata.obs`` comes first. A key that is absent there is looked up in the ``obs`` of every
-    modality, and the values are put together per cell.
+    modality, and the values are merged per cell.
 
     Parameters
     ----------
     mdata
         The data; not changed.
     key
-        Name of the column.
+        Name of the column; ``"rna:note"`` asks for the column ``"note"`` of modality ``"rna"``.
     role
         What the column is used for, for messages ("batch key").
+
+    Returns
+    -------
+    pandas.Series
+        One value per cell, in the order of ``mdata.obs_names``; missing where no modality of the
+        cell has one. Merged values are categorical only where all modalities have the same
+        categories in the same order.
 
     Raises
     ------
     DataContractError
-        If there is no such column, or two modalities disagree about a cell.
+        If there is no such column, several have its name, or two modalities disagree about a cell.
     """
     if key in mdata.obs.columns:
         return single_column(mdata.obs, key, "mdata.obs")
@@ -42,29 +49,34 @@ def obs_column(mdata: MuData, key: str, *, role: str = "column") -> "pd.Series[A
         raise _no_column(mdata, key, role)
     values = np.full(mdata.n_obs, None, dtype=object)
     origin = np.full(mdata.n_obs, "", dtype=object)
-    for name in holders:
+    dtypes = []
+    for name, own_key in holders:
         rows = row_map(mdata, name)
-        column = single_column(mdata.mod[name].obs, key, f"mdata[{name!r}].obs")
-        cells = np.flatnonzero(rows >= 0)
+        column = single_column(mdata.mod[name].obs, own_key, f"mdata[{name!r}].obs")
+        dtypes.append(column.dtype)
+        cells = np.flatnonzero(rows != ABSENT)
         cells = cells[column.notna().to_numpy()[rows[cells]]]
         new = _boxed(column)[rows[cells]]
-        told = np.flatnonzero(origin[cells] != "")
-        differ = told[differing(values[cells[told]], new[told])]
+        known = np.flatnonzero(origin[cells] != "")
+        differ = known[differing(values[cells[known]], new[known])]
         if len(differ):
             i = differ[0]
             cell = cells[i]
+            options = [f"{modality}:{key}" for modality, _ in holders]
             msg = (
                 f"The {role} {key!r} differs between modalities: cell {mdata.obs_names[cell]!r} "
                 f"has {values[cell]!r} in {origin[cell]!r} and {new[i]!r} in {name!r}. "
-                f"Put one column {key!r} into mdata.obs."
+                f"Choose one of {listed(options)}, or put one column {key!r} into mdata.obs."
             )
             raise DataContractError(msg)
         values[cells], origin[cells] = new, name
-    return pd.Series(values, index=mdata.obs_names, name=key)
+    merged = pd.Series(values, index=mdata.obs_names, name=key)
+    shared = _shared_categories(dtypes)
+    return merged if shared is None else merged.astype(shared)
 
 
 def single_column(frame: pd.DataFrame, key: str, where: str) -> "pd.Series[Any]":
-    """Return a column of a frame, in which its name must stand once.
+    """Return a column of a data frame in which its name occurs once.
 
     Raises
     ------
@@ -82,22 +94,41 @@ def single_column(frame: pd.DataFrame, key: str, where: str) -> "pd.Series[Any]"
     return pd.Series(found)
 
 
+def _shared_categories(dtypes: list[Any]) -> pd.CategoricalDtype | None:
+    """Return the type of categorical columns with the same categories in the same order."""
+    first = dtypes[0]
+    # Dtypes of unordered categories are equal in any order, and the order is what the user chose.
+    same = isinstance(first, pd.CategoricalDtype) and all(
+        dtype == first and dtype.categories.equals(first.categories) for dtype in dtypes
+    )
+    return first if same else None
+
+
 def _boxed(column: "pd.Series[Any]") -> NDArray[np.object_]:
-    """Return the values as objects that keep their precision, which astype(object) loses."""
+    """Return the values as objects of their own type; ``astype(object)`` loses the precision."""
     return np.fromiter(column.array, dtype=object, count=len(column))
 
 
-def _holders(mdata: MuData, key: str) -> list[str]:
-    return [name for name, adata in mdata.mod.items() if key in adata.obs.columns]
+def _holders(mdata: MuData, key: str) -> list[tuple[str, str]]:
+    """Return the modalities with a column, and its name in their ``obs``."""
+    named = [(name, key) for name, adata in mdata.mod.items() if key in adata.obs.columns]
+    if named or not isinstance(key, str):
+        return named
+    return [
+        (name, own_key)
+        for name, adata in mdata.mod.items()
+        if key.startswith(f"{name}:")
+        and (own_key := key.removeprefix(f"{name}:")) in adata.obs.columns
+    ]
 
 
 def _no_column(mdata: MuData, key: str, role: str) -> DataContractError:
-    found = {"mdata.obs": list(mdata.obs.columns)}
-    found |= {f"mdata[{name!r}].obs": list(adata.obs.columns) for name, adata in mdata.mod.items()}
-    options = [str(column) for columns in found.values() for column in columns]
-    places = "; ".join(f"{where} has {listed(names, limit=20)}" for where, names in found.items())
+    own = [f"{name}:{column}" for name, adata in mdata.mod.items() for column in adata.obs.columns]
+    options = [*map(str, mdata.obs.columns), *own]
     return DataContractError(
-        f"The {role} {key!r} is no column of obs. {places}." + did_you_mean(key, options)
+        f"The {role} {key!r} is not a column of obs. mdata.obs has "
+        f"{listed(mdata.obs.columns, limit=20)}; the modalities have {listed(own, limit=20)}."
+        + did_you_mean(key, options)
     )
 
 
@@ -107,11 +138,11 @@ def categorical_layout(mdata: MuData, key: str, role: str) -> CategoricalLayout:
     Raises
     ------
     DataContractError
-        If the column is missing, or has no value for some cell.
+        If the column is missing, or a cell has no value.
     """
     column = obs_column(mdata, key, role=role)
-    found = require_all(distinct(column), column, key, role)
-    return CategoricalLayout(key, found.categories(key, role))
+    values = require_all(distinct(column), column, key, role)
+    return CategoricalLayout(key, values.categories(key, role))
 
 
 def labels_layout(mdata: MuData, key: str, *, may_be_empty: bool = False) -> CategoricalLayout:
@@ -125,7 +156,10 @@ def labels_layout(mdata: MuData, key: str, *, may_be_empty: bool = False) -> Cat
     role = "labels key"
     categories = distinct(obs_column(mdata, key, role=role)).categories(key, role)
     if not categories and not may_be_empty:
-        msg = f"The labels key {key!r} has no value for any cell."
+        msg = (
+            f"The labels key needs a label for at least one cell. Every value of {key!r} is "
+            "missing: leave labels_key out, or fill in labels."
+        )
         raise DataContractError(msg)
     return CategoricalLayout(key, categories)
 
@@ -136,7 +170,7 @@ def category_codes(mdata: MuData, layout: CategoricalLayout, role: str) -> NDArr
     Raises
     ------
     DataContractError
-        If the column is missing, has no value for some cell, or a value that was not registered.
+        If the column is missing, a cell has no value, or a value was not registered.
     """
     if layout.key is None:
         return np.zeros(mdata.n_obs, dtype=np.int64)
@@ -151,10 +185,10 @@ def codes_of(column: "pd.Series[Any]", layout: CategoricalLayout, role: str) -> 
     DataContractError
         If a value is missing, or was not registered.
     """
-    found = require_all(distinct(column), column, str(layout.key), role)
-    found.categories(str(layout.key), role)
-    codes = found.codes(layout.categories)
-    unseen = dict.fromkeys(found.texts[i] for i in np.unique(found.rows[codes == UNKNOWN]))
+    values = require_all(distinct(column), column, str(layout.key), role)
+    values.categories(str(layout.key), role)  # refuses different values that read alike
+    codes = values.codes(layout.categories)
+    unseen = dict.fromkeys(values.texts[i] for i in np.unique(values.rows[codes == UNKNOWN]))
     if unseen:
         msg = (
             f"The {role} {layout.key!r} has values that were not in the training data: "
@@ -174,7 +208,7 @@ def label_codes(mdata: MuData, layout: CategoricalLayout) -> NDArray[np.int64]:
 
 
 def continuous_values(mdata: MuData, key: str) -> NDArray[np.float64]:
-    """Return a continuous covariate of every cell, as it is.
+    """Return a continuous covariate of every cell, not standardised.
 
     Raises
     ------
@@ -185,12 +219,14 @@ def continuous_values(mdata: MuData, key: str) -> NDArray[np.float64]:
 
 
 def continuous_layout(mdata: MuData, key: str) -> ContinuousLayout:
-    """Read mean and standard deviation of a continuous covariate (1 where it is constant).
+    """Return mean and standard deviation of a continuous covariate.
+
+    The standard deviation of a constant covariate is taken as 1.
 
     Raises
     ------
     DataContractError
-        If the column is missing, or not finite everywhere.
+        If the column is missing, or a value is not a finite number.
     """
     values = continuous_values(mdata, key)
     std = float(values.std())

@@ -1,1 +1,14 @@
-"""What a MuData must look like: specs, layouts, checks, presence, panels and alignment."""
+"""What a model asks of a MuData, and the layout that it is registered with.
+
+Where to make a change:
+
+- ``spec``: options of a modality, and the domain and options of each likelihood.
+- ``layout``: what is registered, as plain values that are saved with a model.
+- ``build``: set-up in full; ``register`` is the part that needs names and columns alone.
+- ``presence``: which cell has which modality, checked against ``obsmap``.
+- ``matrix``: reading a modality's matrix in any format.
+- ``values``: which values a likelihood allows, and what to do about others.
+- ``panel``: which features each batch measured.
+- ``align``: a modality brought to the registered features, for training and held-out cells.
+- ``uns_text``: how a modality that was made from texts was made.
+"""

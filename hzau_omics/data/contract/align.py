@@ -1,6 +1,6 @@
-"""One modality of a MuData brought to the registered features, for training and held-out cells."""
+"""One modality of a MuData aligned to the registered features, for training and held-out cells."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -13,12 +13,12 @@ from hzau_omics.data.contract.layout import DataLayout, ModalityLayout
 from hzau_omics.data.contract.matrix import Dense, read_matrix, select_features, to_float32, to_rows
 from hzau_omics.data.contract.panel import (
     check_not_empty,
-    check_unmeasured,
     panel_column,
     read_panels,
+    update_panel,
 )
 from hzau_omics.data.contract.presence import ABSENT, check_unique, row_map
-from hzau_omics.data.contract.validate import check_values
+from hzau_omics.data.contract.values.check import check_matrix
 from hzau_omics.errors import DataContractError
 from hzau_omics.messages import listed
 
@@ -42,20 +42,21 @@ class Block:
     panel: NDArray[np.bool_] | None
 
     def take(self, cells: NDArray[np.int64]) -> sp.csr_array | Dense:
-        """Return the values of some cells, in their order; zeros where a cell has none."""
+        """Return the values of some cells, in the order given; zeros where a cell has none."""
         rows = self.rows[cells]
-        has = rows >= 0
-        if has.all():
+        present = rows != ABSENT
+        if present.all():
             return self.matrix[rows]
         shape = (len(cells), self.matrix.shape[1])
-        found = self.matrix[rows[has]]
-        if isinstance(found, np.ndarray):
-            values = np.zeros(shape, dtype=found.dtype)
-            values[has] = found
+        measured = self.matrix[rows[present]]
+        if isinstance(measured, np.ndarray):
+            values = np.zeros(shape, dtype=measured.dtype)
+            values[present] = measured
             return values
-        stored = np.zeros(len(cells) + 1, dtype=found.indptr.dtype)
-        stored[1:][has] = np.diff(found.indptr)
-        return sp.csr_array((found.data, found.indices, np.cumsum(stored)), shape=shape)
+        # Number of entries of each cell, after a 0 from which their sums give indptr.
+        n_entries = np.zeros(len(cells) + 1, dtype=measured.indptr.dtype)
+        n_entries[1:][present] = np.diff(measured.indptr)
+        return sp.csr_array((measured.data, measured.indices, np.cumsum(n_entries)), shape=shape)
 
     @property
     def nbytes(self) -> int:
@@ -79,7 +80,7 @@ def align(
     *,
     check: bool,
 ) -> Block:
-    """Bring one modality to its registered features, matched by name.
+    """Align one modality to its registered features, which are matched by name.
 
     Parameters
     ----------
@@ -92,7 +93,7 @@ def align(
     batch
         Batch code of every cell.
     check
-        Whether to look at every value.
+        Whether to check every value.
 
     Raises
     ------
@@ -101,14 +102,18 @@ def align(
     """
     name = modality.name
     if name not in mdata.mod or mdata.mod[name].n_obs == 0:
-        nothing = sp.csr_array((0, modality.n_features), dtype=np.float32)
-        return Block(nothing, np.full(mdata.n_obs, ABSENT, dtype=np.int64), modality.panel)
+        empty = sp.csr_array((0, modality.n_features), dtype=np.float32)
+        return Block(empty, np.full(mdata.n_obs, ABSENT, dtype=np.int64), modality.panel)
     rows = row_map(mdata, name)
     adata = mdata.mod[name]
     source = match_features(adata, modality)
+    present = rows != ABSENT
     row_batch = np.empty(adata.n_obs, dtype=np.int64)
-    row_batch[rows[rows >= 0]] = batch[rows >= 0]
-    panel = _panel(adata, modality, layout, source)
+    row_batch[rows[present]] = batch[present]
+    panel = None
+    if layout.panel_key is not None:
+        own = read_panels(adata, name, layout.panel_key, layout.batch.categories)
+        panel = update_panel(modality, layout.batch, own, source)
     _check_missing(modality, layout, source, panel, row_batch)
     values = to_rows(read_matrix(adata, name, modality.spec.layer))
     values = select_features(values, source)
@@ -116,17 +121,7 @@ def align(
         measured = np.bincount(row_batch, minlength=layout.n_batches) > 0
         check_not_empty(panel, name, str(layout.panel_key), layout.batch, measured)
     if check:
-        check_values(values, adata, name, modality.spec, modality.var_names)
-        if panel is not None:
-            check_unmeasured(
-                values,
-                panel,
-                row_batch=row_batch,
-                cells=adata.obs_names,
-                features=modality.var_names,
-                name=name,
-                batch=layout.batch,
-            )
+        check_matrix(values, adata, replace(modality, panel=panel), layout.batch, row_batch)
     return Block(to_float32(values, binarize=modality.spec.binarize), rows, panel)
 
 
@@ -141,24 +136,8 @@ def match_features(adata: AnnData, modality: ModalityLayout) -> NDArray[np.int64
     check_unique(
         adata.var_names, "feature", f"modality {modality.name!r}", "call var_names_make_unique()"
     )
-    found = pd.Index(adata.var_names).get_indexer(pd.Index(modality.var_names))
-    return np.asarray(found, dtype=np.int64)
-
-
-def _panel(
-    adata: AnnData, modality: ModalityLayout, layout: DataLayout, source: NDArray[np.int64]
-) -> NDArray[np.bool_] | None:
-    if layout.panel_key is None:
-        return None
-    own = read_panels(adata, modality.name, layout.panel_key, layout.batch.categories)
-    if modality.panel is None and not own:
-        return None
-    shape = (layout.n_batches, modality.n_features)
-    table = np.ones(shape, dtype=bool) if modality.panel is None else modality.panel.copy()
-    found = np.flatnonzero(source >= 0)
-    for batch, flags in own.items():
-        table[layout.batch.categories.index(batch), found] = flags[source[found]]
-    return table
+    columns = pd.Index(adata.var_names).get_indexer(pd.Index(modality.var_names))
+    return np.asarray(columns, dtype=np.int64)
 
 
 def _check_missing(
@@ -168,11 +147,11 @@ def _check_missing(
     panel: NDArray[np.bool_] | None,
     row_batch: NDArray[np.int64],
 ) -> None:
-    lacks = source < 0
-    held = np.unique(row_batch)
-    asked = np.ones((len(held), len(lacks)), dtype=bool) if panel is None else panel[held]
-    # A feature that none of these batches measured need not be there at all.
-    needed = lacks & asked.any(axis=0)
+    missing = source < 0
+    codes = np.unique(row_batch)
+    measured = np.ones((len(codes), len(missing)), dtype=bool) if panel is None else panel[codes]
+    # A feature that none of these batches measured may be missing.
+    needed = missing & measured.any(axis=0)
     if needed.any():
         names = np.asarray(modality.var_names, dtype=object)[needed]
         msg = (
@@ -180,20 +159,21 @@ def _check_missing(
             f"features: {listed(names)}. Features are matched by name: check that the names are "
             "of the same kind (symbols or ids). If these were not measured, "
         )
-        batches = [layout.batch.categories[code] for code in held[asked[:, needed].any(axis=1)]]
-        raise DataContractError(msg + _without_measurement(modality.name, layout, batches))
+        claiming = codes[measured[:, needed].any(axis=1)]
+        batches = [layout.batch.categories[code] for code in claiming]
+        raise DataContractError(msg + _unmeasured_remedy(modality.name, layout, batches))
 
 
-def _without_measurement(name: str, layout: DataLayout, batches: list[str]) -> str:
+def _unmeasured_remedy(name: str, layout: DataLayout, batches: list[str]) -> str:
     """Say what to do about features that were not measured."""
     leave_out = f"leave the modality out: del mdata.mod[{name!r}]; mdata.update()"
     if layout.panel_key is None:
         return (
-            f"{leave_out}. A model takes zeros for measured ones unless it was set up with "
-            "panel_key: set up and train with it to use such cells' other features."
+            f"{leave_out}. Zeros in their place would count as measured. To use the other "
+            "features of these cells, set up and train the model with panel_key."
         )
     columns = listed(panel_column(layout.panel_key, batch) for batch in batches)
     return (
-        "add them with zeros, and say what was measured in boolean columns of "
-        f"mdata[{name!r}].var, False for these: {columns}. Or {leave_out}."
+        "add them with zeros, and mark them as unmeasured: False in the boolean columns "
+        f"{columns} of mdata[{name!r}].var. Or {leave_out}."
     )

@@ -1,4 +1,4 @@
-"""What was registered at set-up: modalities, features, batches and covariates, as plain values."""
+"""What is registered at set-up: modalities, features, batches and covariates, as plain values."""
 
 from collections.abc import Mapping
 from copy import deepcopy
@@ -16,7 +16,7 @@ FORMAT = 1
 
 @dataclass(frozen=True)
 class CategoricalLayout:
-    """A categorical column of ``obs``: its key and its categories as text, in code order.
+    """A categorical column of ``obs``: its key, and its categories as text in the order of codes.
 
     Examples
     --------
@@ -43,7 +43,7 @@ class CategoricalLayout:
 
 
 NO_BATCH = CategoricalLayout(None, ("all",))
-"""The batch of data without a batch key: one batch that holds every cell."""
+"""The batch of data without a batch key: a single batch with all cells."""
 
 
 @dataclass(frozen=True)
@@ -81,12 +81,12 @@ class ModalityLayout:
     var_names
         Its features, in the order of the model's inputs and outputs.
     panel
-        Boolean array (batch, feature): which features a batch measured; None where every batch
+        Boolean array (batch, feature): which features each batch measured; None if every batch
         that has the modality measured all of them.
     measured
         Boolean array (batch): whether any training cell of the batch has the modality.
     text
-        How texts become values of it, as plain values; None where it was not made of text.
+        How it was made from texts, as plain values; None if it was not made from texts.
     """
 
     name: str
@@ -135,19 +135,19 @@ class ModalityLayout:
             var_names=tuple(record["var_names"]),
             panel=None if panel is None else np.asarray(panel, dtype=bool),
             measured=np.asarray(record["measured"], dtype=bool),
-            # Layouts from before texts could be asked for have no such entry.
+            # Layouts that were saved before text queries existed have no such entry.
             text=record.get("text"),
         )
 
 
 @dataclass(frozen=True)
 class DataLayout:
-    """Everything that a model must know about its data, without the data.
+    """Everything that a model needs to know about its data.
 
     Attributes
     ----------
     modalities
-        The registered modalities; the first listed one is x_1 of the method.
+        The registered modalities, in order; the first one is x_1 of the method.
     batch
         The batches; `NO_BATCH` without a batch key.
     categorical_covariates
@@ -210,11 +210,14 @@ class DataLayout:
         Raises
         ------
         DataContractError
-            If the record is no layout, or one of another format.
+            If the record is not a layout, or has another format.
         """
         found = record.get("format") if isinstance(record, Mapping) else None
         if found != FORMAT:
-            msg = f"A data layout has format {FORMAT}; this record has {found!r}."
+            msg = (
+                f"A data layout must have format {FORMAT}. Received format {found!r}: load it "
+                "with the version of hzau_omics that wrote it."
+            )
             raise DataContractError(msg)
         try:
             labels = record["labels"]

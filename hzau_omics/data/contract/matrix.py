@@ -1,4 +1,4 @@
-"""Reading a modality's matrix without changing it: any format in, CSR or C-ordered dense out."""
+"""Reading a modality's matrix without changing it: from any format to CSR or C-ordered dense."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -16,6 +16,7 @@ type Dense = NDArray[Any]
 type Matrix = sp.csr_array | sp.csc_array | Dense
 
 CHUNK = 1 << 20
+"""Number of values that are checked at a time."""
 
 
 def read_matrix(adata: AnnData, name: str, layer: str | None) -> Matrix:
@@ -50,7 +51,7 @@ def read_matrix(adata: AnnData, name: str, layer: str | None) -> Matrix:
 
 
 def pick_matrix(x: Any, layers: Mapping[Any, Any], name: str, layer: str | None) -> Any:
-    """Return ``X`` or a layer of a modality, whatever holds it.
+    """Return ``X`` or a layer of a modality, in memory or in a file.
 
     Raises
     ------
@@ -60,15 +61,15 @@ def pick_matrix(x: Any, layers: Mapping[Any, Any], name: str, layer: str | None)
     known = [key for key in layers if key is not None]
     if layer is not None and layer not in known:
         msg = (
-            f"Modality {name!r} has no layer {layer!r}. It has {listed(known, limit=20)}, and X "
-            "under the name None." + did_you_mean(layer, known)
+            f"Modality {name!r} has no layer {layer!r}. Its layers are {listed(known, limit=20)}; "
+            "layer None is X." + did_you_mean(layer, known)
         )
         raise DataContractError(msg)
     values = x if layer is None else layers[layer]
     if values is None:
         msg = (
-            f"{describe(name, layer)} is empty. Name a layer in layers=, one of "
-            f"{listed(known, limit=20)}."
+            f"{describe(name, layer)} must hold a matrix. Received None: name a layer in layers=, "
+            f"one of {listed(known, limit=20)}."
         )
         raise DataContractError(msg)
     return values
@@ -80,10 +81,10 @@ def check_numbers(dtype: np.dtype[Any], where: str) -> None:
     Raises
     ------
     DataContractError
-        If the type is none of booleans, integers and floating-point numbers.
+        If the type is not boolean, integer or floating point.
     """
     if dtype.kind not in "biuf":
-        msg = f"{where} must hold numbers. Received dtype {dtype}."
+        msg = f"{where} must hold numbers. Received dtype {dtype}: convert it to float32."
         raise DataContractError(msg)
 
 
@@ -99,8 +100,8 @@ def describe(name: str, layer: str | None) -> str:
 
 
 def _check_masked(adata: AnnData, layer: str | None, where: str) -> None:
-    """Refuse entries that a numpy mask hides: what lies under it is no value."""
-    # A view of an AnnData gives plain arrays: the mask is found where its values lie.
+    """Refuse masked entries of numpy arrays: what lies under the mask is not a value."""
+    # A view of an AnnData gives plain arrays, so the mask is read from the AnnData behind it.
     holder = adata._adata_ref if adata.is_view else adata
     values = holder.X if layer is None else holder.layers[layer]
     if np.ma.isMaskedArray(values):
@@ -118,18 +119,18 @@ def _check_masked(adata: AnnData, layer: str | None, where: str) -> None:
         msg = (
             f"{where} must have a value in every entry. {int(masked.sum())} are masked, first "
             f"cell {adata.obs_names[row]!r}, feature {adata.var_names[column]!r}. Where a cell "
-            "lacks the modality leave its row out, where a batch did not measure a feature use "
-            "panel_key, and fill the others with .filled(value)."
+            "lacks the modality, leave its row out; where a batch did not measure a feature, use "
+            "panel_key; fill the others with .filled(value)."
         )
         raise DataContractError(msg)
 
 
 def own_view(values: Dense | sp.sparray) -> Matrix:
-    """Return a plain matrix of our own that shares memory where it can.
+    """Return a new plain matrix that shares memory with the values where possible.
 
-    scipy caches flags on a matrix and sorts it in place, and its compiled code knows neither half
-    precision nor foreign byte orders. Entries of one place are added up, so that every check sees
-    the values that the model reads.
+    A new one, because scipy caches flags on a matrix and sorts it in place; converted, because its
+    compiled code supports neither half precision nor foreign byte orders. Repeated entries are
+    added up, so that checks see the values that the model reads.
     """
     if isinstance(values, np.ndarray):
         return np.asarray(values)
@@ -149,7 +150,7 @@ def own_view(values: Dense | sp.sparray) -> Matrix:
 
 
 def _computable(data: Dense, *, adds: bool = False) -> Dense:
-    """Return values in a type that scipy computes with, wide enough for sums with `adds`."""
+    """Return values in a type that scipy supports, wide enough for sums if `adds`."""
     data = _native(data)
     if data.dtype == np.float16:
         return data.astype(np.float32)
@@ -164,14 +165,14 @@ def _native(values: Dense) -> Dense:
 
 
 def to_rows(matrix: Matrix) -> sp.csr_array | Dense:
-    """Return the matrix row by row: canonical CSR, or C-ordered dense; a copy only if needed."""
+    """Return the matrix by rows, canonical CSR or C-ordered dense; copied only if needed."""
     if isinstance(matrix, np.ndarray):
         return np.ascontiguousarray(matrix)
     return matrix.tocsr(copy=False)
 
 
 def to_float32(rows: sp.csr_array | Dense, *, binarize: bool = False) -> sp.csr_array | Dense:
-    """Return the values as float32 (1 for every value above 1 with `binarize`)."""
+    """Return the values as float32, limited to 1 if `binarize`."""
     if isinstance(rows, np.ndarray):
         return _cast(rows, binarize=binarize)
     data = _cast(rows.data, binarize=binarize)
@@ -186,19 +187,19 @@ def _cast(values: Dense, *, binarize: bool) -> Dense:
 
 
 def select_features(rows: sp.csr_array | Dense, source: NDArray[np.int64]) -> sp.csr_array | Dense:
-    """Take columns in the order of `source`; -1 gives a column of zeros.
+    """Return columns in the order of `source`; -1 gives a column of zeros.
 
-    The matrix itself is returned where `source` is its own order.
+    The matrix itself is returned if `source` is its own order.
     """
     if rows.shape[1] == len(source) and np.array_equal(source, np.arange(len(source))):
         return rows
-    found = np.flatnonzero(source >= 0)
+    shared = np.flatnonzero(source >= 0)
     if isinstance(rows, np.ndarray):
         taken = np.zeros((rows.shape[0], len(source)), dtype=rows.dtype)
-        taken[:, found] = rows[:, source[found]]
+        taken[:, shared] = rows[:, source[shared]]
         return taken
     target = np.full(rows.shape[1], -1, dtype=np.int64)
-    target[source[found]] = found
+    target[source[shared]] = shared
     columns = target[rows.indices]
     keep = columns >= 0
     kept = np.concatenate([[0], np.cumsum(keep)])
@@ -211,14 +212,14 @@ def select_features(rows: sp.csr_array | Dense, source: NDArray[np.int64]) -> sp
 
 @dataclass(frozen=True)
 class Chunk:
-    """Part of a matrix: some values, and where they stand.
+    """Part of a matrix: some of its values, and their positions.
 
     Attributes
     ----------
     values
         One-dimensional array of values.
     locate
-        Takes positions within `values`, returns their rows and columns.
+        Function from positions within `values` to rows and columns.
     """
 
     values: Dense
@@ -226,7 +227,7 @@ class Chunk:
 
 
 def chunks(matrix: Matrix, *, size: int = CHUNK) -> Iterator[Chunk]:
-    """Walk over the stored values of a matrix (all values of a dense one), part by part."""
+    """Iterate over the stored values of a matrix (all values of a dense one), part by part."""
     if isinstance(matrix, np.ndarray):
         yield from _dense_chunks(matrix, size)
         return

@@ -1,6 +1,7 @@
 """Feature panels: which features of a modality each batch measured."""
 
 import warnings
+from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
@@ -9,7 +10,7 @@ from mudata import MuData
 from numpy.typing import NDArray
 
 from hzau_omics.data.columns.obs import single_column
-from hzau_omics.data.contract.layout import CategoricalLayout
+from hzau_omics.data.contract.layout import CategoricalLayout, ModalityLayout
 from hzau_omics.data.contract.matrix import Matrix, chunks
 from hzau_omics.errors import DataContractError, HzauWarning
 from hzau_omics.messages import listed
@@ -44,8 +45,9 @@ def read_panels(
         values = single_column(adata.var, column, f"mdata[{name!r}].var")
         if not pd.api.types.is_bool_dtype(values) or values.isna().any():
             msg = (
-                f"The feature panel var[{column!r}] of modality {name!r} must be boolean, it has "
-                f"dtype {values.dtype}. Use True where batch {batch!r} measured the feature."
+                f"The feature panel var[{column!r}] of modality {name!r} must be boolean, "
+                f"without missing values. Received dtype {values.dtype}. Use True where batch "
+                f"{batch!r} measured the feature, else False."
             )
             raise DataContractError(msg)
         panels[batch] = values.to_numpy(dtype=bool)
@@ -53,11 +55,15 @@ def read_panels(
 
 
 def has_panel_columns(adata: AnnData, panel_key: str, batches: tuple[str, ...]) -> bool:
-    """Say whether a modality has feature panels: a column of a batch, or any boolean one."""
-    wanted = {panel_column(panel_key, batch) for batch in batches}
+    """Return whether a modality has feature panels.
+
+    A column of a known batch counts whatever its type, so that a wrong type is refused later. A
+    column of another batch counts if it is boolean.
+    """
+    expected = {panel_column(panel_key, batch) for batch in batches}
     prefix = panel_column(panel_key, "")
     return any(
-        column in wanted
+        column in expected
         or (str(column).startswith(prefix) and pd.api.types.is_bool_dtype(adata.var[column]))
         for column in adata.var.columns
     )
@@ -72,7 +78,8 @@ def training_panel(
 ) -> NDArray[np.bool_] | None:
     """Return the panels of a modality as an array (batch, feature), or None if it has none.
 
-    A batch without a cell of the modality needs no column; its row is then all False.
+    `measured` says which batches have cells of the modality. A batch without any needs no column;
+    its row is then all False.
 
     Raises
     ------
@@ -88,8 +95,8 @@ def training_panel(
             table[code] = panels[category]
         elif measured[code]:
             msg = (
-                f"Modality {name!r} has feature panels, but none for batch {category!r}: the "
-                f"boolean column var[{panel_column(panel_key, category)!r}] is missing."
+                f"Every batch of modality {name!r} needs a feature panel. Batch {category!r} has "
+                f"none: add the boolean column var[{panel_column(panel_key, category)!r}]."
             )
             raise DataContractError(msg)
     check_not_empty(table, name, panel_key, batch, measured)
@@ -104,6 +111,41 @@ def training_panel(
     return table
 
 
+def update_panel(
+    modality: ModalityLayout,
+    batch: CategoricalLayout,
+    own: Mapping[str, NDArray[np.bool_]],
+    source: NDArray[np.int64],
+) -> NDArray[np.bool_] | None:
+    """Return the registered panel, replaced by other cells' own panels where these have one.
+
+    Parameters
+    ----------
+    modality
+        The registered modality.
+    batch
+        The registered batches; a batch of `own` that is not among them is ignored.
+    own
+        Batch -> which features it measured in the other cells (feature of theirs).
+    source
+        Column of every registered feature in the other cells, -1 where it is missing.
+
+    Returns
+    -------
+    numpy.ndarray or None
+        Boolean array (batch, registered feature); None if neither has a panel.
+    """
+    if modality.panel is None and not own:
+        return None
+    shape = (batch.n_categories, modality.n_features)
+    table = np.ones(shape, dtype=bool) if modality.panel is None else modality.panel.copy()
+    shared = np.flatnonzero(source >= 0)
+    for category, flags in own.items():
+        if category in batch.categories:
+            table[batch.categories.index(category), shared] = flags[source[shared]]
+    return table
+
+
 def check_not_empty(
     table: NDArray[np.bool_],
     name: str,
@@ -111,7 +153,7 @@ def check_not_empty(
     batch: CategoricalLayout,
     measured: NDArray[np.bool_],
 ) -> None:
-    """Refuse batches that have cells of a modality but measured none of its features.
+    """Refuse a batch that has cells of a modality but measured none of its features.
 
     Raises
     ------
@@ -123,24 +165,24 @@ def check_not_empty(
         category = batch.categories[empty[0]]
         msg = (
             f"Batch {category!r} has cells of modality {name!r}, but its feature panel "
-            f"var[{panel_column(panel_key, category)!r}] measures nothing. Correct the panel, or "
-            "leave these cells out of the modality."
+            f"var[{panel_column(panel_key, category)!r}] is False throughout. Correct the panel, "
+            "or leave these cells out of the modality."
         )
         raise DataContractError(msg)
 
 
 def no_panel(mdata: MuData, names: tuple[str, ...], panel_key: str) -> DataContractError:
-    """Build the error for a panel key that no modality knows, listing boolean columns."""
-    found = []
+    """Return the error for a panel key without any column; it lists the boolean columns."""
+    boolean = []
     for name in names:
         var = mdata.mod[name].var
         flags = [column for column in var if pd.api.types.is_bool_dtype(var[column])]
-        found.append(f"{name!r} has {listed(flags, limit=20)}")
+        boolean.append(f"{name!r} has {listed(flags, limit=20)}")
     return DataContractError(
         f"panel_key={panel_key!r} asks for boolean var columns "
         f"{panel_column(panel_key, '<batch>')!r}, which no registered modality has. "
-        f"Boolean var columns: {'; '.join(found)}. Add such columns, name their prefix, or leave "
-        "panel_key out."
+        f"Boolean var columns: {'; '.join(boolean)}. Add such columns, give their prefix, or "
+        "leave panel_key out."
     )
 
 
@@ -159,7 +201,7 @@ def check_unmeasured(
     Parameters
     ----------
     matrix
-        Values (cells of the modality, features).
+        Values (cell of the modality, feature).
     table
         Panels (batch, feature).
     row_batch
@@ -188,7 +230,7 @@ def check_unmeasured(
             msg = (
                 f"Modality {name!r}: cell {cells[row]!r} has a value at feature "
                 f"{features[column]!r}, which the panel of its batch "
-                f"{batch.categories[row_batch[row]]!r} calls unmeasured. Correct the panel, or set "
-                "such values to 0."
+                f"{batch.categories[row_batch[row]]!r} marks as unmeasured. Correct the panel, or "
+                "set such values to 0."
             )
             raise DataContractError(msg)

@@ -1,4 +1,4 @@
-"""What a user says about one modality: its likelihood, its layer and the shape of its networks."""
+"""The specification of a modality: its likelihood, its layer and the size of its networks."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
@@ -18,7 +18,7 @@ FEW_FEATURES = 100
 
 @dataclass(frozen=True)
 class LikelihoodRule:
-    """What a likelihood asks of its values, and which options it has.
+    """The domain and the options of a likelihood.
 
     Attributes
     ----------
@@ -26,7 +26,7 @@ class LikelihoodRule:
         Values that it is defined for: ``"counts"`` (non-negative integers), ``"unit"`` (0 to 1),
         ``"one-hot"`` (rows with a single 1) or ``"real"``.
     library
-        Library size that it uses unless told otherwise; None for no library size.
+        Library size that it uses by default; None for no library size.
     scaled
         Whether it has a dispersion or scale of its own, which may differ from batch to batch.
     """
@@ -62,8 +62,8 @@ class ModalitySpec:
     library
         ``"observed"`` (the cell's own total of counts), ``"learned"`` (the total expected from the
         latent) or ``"none"`` (free rates). None takes the default: observed for ``nb``, ``zinb``,
-        ``poisson`` and ``multinomial``, and none for ``nb_mixture`` and for panels of fewer than
-        100 features, whose total measures the biology of a few features rather than depth
+        ``poisson`` and ``multinomial``; none for ``nb_mixture``, and for panels of fewer than 100
+        features, whose total reflects the biology of a few features rather than depth
         (``multinomial`` always needs its total).
     dispersion
         One dispersion per ``"feature"``, or one per ``"feature-batch"``.
@@ -113,8 +113,8 @@ class ModalitySpec:
         object.__setattr__(self, "binarize", check_flag("binarize", self.binarize))
         if self.binarize and self.likelihood != "bernoulli":
             msg = (
-                "binarize=True belongs to the likelihood 'bernoulli' only. "
-                f"Received {self.likelihood!r}."
+                "binarize=True needs the likelihood 'bernoulli'. "
+                f"Received {self.likelihood!r}: leave binarize out."
             )
             raise ConfigError(msg)
 
@@ -124,7 +124,7 @@ class ModalitySpec:
         return "counts" if self.binarize else LIKELIHOODS[self.likelihood].domain
 
     def library_mode(self, n_features: int) -> Library:
-        """Return the library size in use: the given one, else the default for so many features."""
+        """Return the library size in use: the option, else the default for `n_features`."""
         default = LIKELIHOODS[self.likelihood].library or "none"
         if self.likelihood != "multinomial" and n_features < FEW_FEATURES:
             default = "none"
@@ -147,22 +147,24 @@ class ModalitySpec:
         unknown = [name for name in options if name not in known]
         if unknown or "likelihood" not in options:
             msg = (
-                f"A modality specification has the options {', '.join(known)}, of which "
-                f"'likelihood' is required. Received {listed(options, limit=20)}."
+                f"The options of a modality are {', '.join(known)}; 'likelihood' is required. "
+                f"Received {listed(options, limit=20)}."
             )
             raise ConfigError(msg)
         return cls(**options)
 
     def _check_layer(self) -> None:
         if self.layer is not None and (not isinstance(self.layer, str) or not self.layer):
-            msg = f"layer is the name of a layer, or None for X. Received {self.layer!r}."
+            msg = f"layer must be the name of a layer, or None for X. Received {self.layer!r}."
             raise ConfigError(msg)
 
     def _check_library(self) -> None:
         if self.library is None:
             return
         if not isinstance(self.library, str) or self.library not in get_args(Library):
-            msg = f"library is 'observed', 'learned', 'none' or None. Received {self.library!r}."
+            msg = (
+                f"library must be 'observed', 'learned', 'none' or None. Received {self.library!r}."
+            )
             raise ConfigError(msg)
         if self.likelihood == "multinomial" and self.library == "none":
             msg = "A multinomial is defined by its total. Leave library='none' out, or use 'nb'."
@@ -194,7 +196,7 @@ def resolve_specs(
     Raises
     ------
     TypeError
-        If `modalities` or `layers` is no mapping, or a value is neither a likelihood nor a
+        If `modalities` or `layers` is not a mapping, or a value is neither a likelihood nor a
         `ModalitySpec`.
     ConfigError
         If nothing is listed, a layer is given for a modality that is not listed, or it
@@ -207,16 +209,17 @@ def resolve_specs(
     """
     if not isinstance(modalities, Mapping):
         msg = (
-            "modalities maps names to likelihoods, like {'rna': 'nb', 'adt': 'nb'}. "
+            "modalities must map names to likelihoods, like {'rna': 'nb', 'adt': 'nb'}. "
             f"Received {type(modalities).__name__}."
         )
         raise TypeError(msg)
     if not modalities:
-        msg = "modalities lists at least one modality, like {'rna': 'nb'}. Received an empty one."
+        msg = "modalities must list at least one modality, like {'rna': 'nb'}. Received none."
         raise ConfigError(msg)
     if layers is not None and not isinstance(layers, Mapping):
         msg = (
-            f"layers maps modality names to layers, like {{'rna': 'counts'}}. Received {layers!r}."
+            "layers must map modality names to layers, like {'rna': 'counts'}. "
+            f"Received {layers!r}."
         )
         raise TypeError(msg)
     specs = {name: _as_spec(name, value) for name, value in modalities.items()}

@@ -1,4 +1,4 @@
-"""What a modality that was made of text says of how."""
+"""The text record of a modality: how it was made from texts, in ``uns``."""
 
 from collections.abc import Mapping, Sequence
 from itertools import chain, zip_longest
@@ -11,14 +11,14 @@ UNS_KEY = "text"
 """Key of ``uns`` where `pp.add_text_modality` and `pp.add_ontology_modality` write it."""
 
 MOST_TEXTS = 1000
-"""Distinct texts that are stored, the most frequent ones: what cells are described by."""
+"""Most distinct texts that are stored, the most frequent ones."""
 
 OF_THE_CELLS = ("texts", "read_as")
-"""Entries of a record with a value for each stored text; the other ones say how texts are read."""
+"""Entries with a value for each stored text; all others say how texts are encoded."""
 
 
 def text_record(adata: AnnData) -> dict[str, Any] | None:
-    """Return how texts become values of a modality, as plain JSON values; None if it has no text.
+    """Return the text record of a modality as plain JSON values; None if it has none.
 
     Examples
     --------
@@ -30,19 +30,19 @@ def text_record(adata: AnnData) -> dict[str, Any] | None:
     stored = adata.uns.get(UNS_KEY)
     if not isinstance(stored, Mapping) or not {"kind", "vocabulary"} & set(stored):
         return None
-    # A file gives its entries in an order of its own.
+    # Sorted, because files return entries in an order of their own.
     return {str(key): _plain(stored[key]) for key in sorted(stored, key=str)}
 
 
 def merged_record(
     records: Sequence[Mapping[str, Any] | None],
 ) -> Mapping[str, Any] | None:
-    """Return the record of cells whose parts have these records: the texts of all parts.
+    """Return the record of all cells from the records of parts of them, with the texts of all.
 
     Raises
     ------
     ValueError
-        The parts read texts in different ways; the message says in which entries.
+        The parts encode texts in different ways; the message names the entries that differ.
 
     Examples
     --------
@@ -69,14 +69,14 @@ def merged_record(
 
 
 def _differing(first: Mapping[str, Any], other: Mapping[str, Any]) -> set[str]:
-    """Name the entries in which two records read texts in different ways."""
-    # The column is where texts came from, not how they are read.
+    """Return the entries in which two records encode texts in different ways."""
+    # The column is where texts came from, not how they are encoded.
     keys = (set(first) | set(other)) - {*OF_THE_CELLS, "column"}
     return {key for key in keys if first.get(key) != other.get(key)}
 
 
 def _plain(value: Any) -> Any:
-    """Return a value as a file gives it back (arrays, numpy scalars) as plain JSON."""
+    """Return a value from a file (arrays, numpy scalars) as plain JSON."""
     if isinstance(value, Mapping):
         return {str(key): _plain(of) for key, of in value.items()}
     if isinstance(value, np.ndarray | np.generic):

@@ -1,4 +1,4 @@
-"""Where a matrix holds something other than 0: counted per batch and feature in one pass."""
+"""Depth of cells, and number of cells in which a feature is detected, in one pass each."""
 
 from collections.abc import Iterator
 
@@ -9,11 +9,14 @@ from numpy.typing import NDArray
 from hzau_omics.data.contract.matrix import CHUNK, Dense, Matrix
 
 SMALL = 1 << 16
-"""Values of one batch that are counted at a time: what stays in the processor's cache."""
+"""Values of one batch that are counted at a time: few enough to stay in the CPU cache."""
 
 
 def depths(matrix: Matrix) -> NDArray[np.float64]:
-    """Return every row's sum, or its number of values other than 0 where some are negative.
+    """Return the sum of every row.
+
+    Where a matrix holds negative values, sums say nothing about depth: the number of values other
+    than 0 takes their place.
 
     Examples
     --------
@@ -28,7 +31,8 @@ def depths(matrix: Matrix) -> NDArray[np.float64]:
             return np.asarray(np.count_nonzero(matrix, axis=1), dtype=np.float64)
         stored = _like(matrix, (matrix.data != 0).astype(np.int8))
         return np.asarray(stored.sum(axis=1), dtype=np.float64).reshape(-1)
-    # In the type of the values: sums that convert take many times as long. Half floats overflow.
+    # In the type of the values, since sums that convert are many times slower; but half precision
+    # would overflow.
     wide = np.float32 if values.dtype == np.float16 else None
     return np.asarray(matrix.sum(axis=1, dtype=wide), dtype=np.float64).reshape(-1)
 
@@ -64,15 +68,15 @@ def _count_dense(matrix: Dense, batch: NDArray[np.int64], counts: NDArray[np.int
     step = max(1, CHUNK // max(1, matrix.shape[1]))
     for start in range(0, len(matrix), step):
         codes = batch[start : start + step]
-        other = matrix[start : start + step] != 0
+        nonzero = matrix[start : start + step] != 0
         for code in np.unique(codes):
-            counts[code] += np.count_nonzero(other[codes == code], axis=0)
+            counts[code] += np.count_nonzero(nonzero[codes == code], axis=0)
 
 
 def _count_rows(matrix: sp.csr_array, batch: NDArray[np.int64], counts: NDArray[np.int64]) -> None:
     n_batches, n_features = counts.shape
     for first, last in _runs(batch):
-        # A batch's rows stand together in most files: its features are counted as they are.
+        # In most files the rows of a batch are contiguous: count their features directly.
         for start, stop in _spans(matrix.indptr, first, last, max(SMALL, n_features)):
             counts[batch[first]] += np.bincount(_minor(matrix, start, stop), minlength=n_features)
     if _is_mixed(batch):
@@ -95,12 +99,12 @@ def _count_columns(
 
 
 def _is_mixed(batch: NDArray[np.int64]) -> bool:
-    """Whether batches alternate so often that runs of one batch are too short to count alone."""
+    """Return whether batches alternate so often that counting run by run would be slow."""
     return bool(np.count_nonzero(np.diff(batch)) > 10 * len(np.unique(batch)))
 
 
 def _runs(batch: NDArray[np.int64]) -> Iterator[tuple[int, int]]:
-    """Yield the runs of rows of one batch; none where batches are mixed."""
+    """Yield start and stop of each run of rows of one batch; nothing where batches are mixed."""
     if len(batch) and not _is_mixed(batch):
         edges = np.concatenate([[0], np.flatnonzero(np.diff(batch)) + 1, [len(batch)]])
         yield from zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True)
@@ -109,7 +113,7 @@ def _runs(batch: NDArray[np.int64]) -> Iterator[tuple[int, int]]:
 def _spans(
     indptr: NDArray[np.integer], first: int, last: int, size: int
 ) -> Iterator[tuple[int, int]]:
-    """Split rows `first` to `last` into parts of about `size` stored values, a row at least."""
+    """Split rows `first` to `last` into parts of about `size` stored values, at least one row."""
     start = first
     while start < last:
         stop = int(np.searchsorted(indptr, indptr[start] + size, side="right")) - 1
@@ -121,21 +125,21 @@ def _spans(
 def _stored(
     matrix: sp.csr_array | sp.csc_array, start: int, stop: int
 ) -> tuple[NDArray[np.integer], NDArray[np.integer]]:
-    """Return where values other than 0 stand: row counted from `start`, and column (CSR)."""
+    """Return row (counted from `start`) and column of the values other than 0, for CSR."""
     first, last = int(matrix.indptr[start]), int(matrix.indptr[stop])
     minor = matrix.indices[first:last]
     major = np.repeat(np.arange(stop - start), np.diff(matrix.indptr[start : stop + 1]))
-    other = matrix.data[first:last] != 0
-    if other.all():
+    nonzero = matrix.data[first:last] != 0
+    if nonzero.all():
         return major, minor
-    return major[other], minor[other]
+    return major[nonzero], minor[nonzero]
 
 
 def _minor(matrix: sp.csr_array, start: int, stop: int) -> NDArray[np.integer]:
     first, last = int(matrix.indptr[start]), int(matrix.indptr[stop])
-    other = matrix.data[first:last] != 0
+    nonzero = matrix.data[first:last] != 0
     minor: NDArray[np.integer] = matrix.indices[first:last]
-    return minor if other.all() else minor[other]
+    return minor if nonzero.all() else minor[nonzero]
 
 
 def _like(matrix: sp.csr_array | sp.csc_array, data: Dense) -> sp.csr_array | sp.csc_array:

@@ -1,4 +1,4 @@
-"""Which modalities cells link to each other, and names that keep them from it."""
+"""Which modalities share cells, and cell names that differ only by a suffix, prefix or case."""
 
 from collections.abc import Sequence
 from itertools import combinations
@@ -7,17 +7,17 @@ import numpy as np
 from mudata import MuData
 from numpy.typing import NDArray
 
-from hzau_omics.data.pitfalls.naming import Names, find_agreement
-from hzau_omics.data.pitfalls.say import number_of, say
+from hzau_omics.data.pitfalls.cell_names import Names, find_agreement
+from hzau_omics.data.pitfalls.warning import number_of, warn_user
 from hzau_omics.messages import listed
 
 type Pair = tuple[str, str]
 
 
 class Links:
-    """Cells that have two modalities, and names that agree but for a part of them.
+    """Number of cells that have two modalities, and names that agree but for a part of them.
 
-    Names are compared within each MuData: cells of two of them are never the same.
+    Names are compared within each MuData, since cells of different MuData are different cells.
     """
 
     def __init__(self) -> None:
@@ -34,7 +34,7 @@ class Links:
         codes: NDArray[np.int64],
         categories: Sequence[str],
     ) -> None:
-        """Look at the cells of a MuData.
+        """Add the cells of a MuData.
 
         Parameters
         ----------
@@ -50,8 +50,8 @@ class Links:
             Names of the batches.
         """
         for i, name in enumerate(names):
-            held = np.unique(codes[present[:, i]])
-            self._batches.setdefault(name, {}).update(dict.fromkeys(categories[c] for c in held))
+            own = np.unique(codes[present[:, i]])
+            self._batches.setdefault(name, {}).update(dict.fromkeys(categories[c] for c in own))
         for i, j in combinations(range(len(names)), 2):
             pair = (names[i], names[j])
             both = int(np.count_nonzero(present[:, i] & present[:, j]))
@@ -62,28 +62,31 @@ class Links:
         self,
         mdata: MuData,
         pair: Pair,
-        has: tuple[NDArray[np.bool_], NDArray[np.bool_]],
+        present: tuple[NDArray[np.bool_], NDArray[np.bool_]],
         codes: NDArray[np.int64],
     ) -> None:
         cells = np.asarray(mdata.obs_names, dtype=object)
-        alone = [np.flatnonzero(has[0] & ~has[1]), np.flatnonzero(has[1] & ~has[0])]
+        alone = [
+            np.flatnonzero(present[0] & ~present[1]),
+            np.flatnonzero(present[1] & ~present[0]),
+        ]
         first, second = (Names(cells[rows], codes[rows]) for rows in alone)
         agreement = find_agreement(first, second)
         if agreement is None:
             return
         own = repr(pair[agreement.flipped])
-        turned = (
+        changed = (
             second.names[agreement.second] if agreement.flipped else first.names[agreement.first]
         )
-        rule = agreement.rule.describe(own, list(turned[:1000]))
+        rule = agreement.rule.describe(own, list(changed[:1000]))
         counts = self._agreeing.setdefault(pair, {}).setdefault(rule, [0, 0])
         counts[0] += len(agreement.first)
         counts[1] += min(len(first), len(second))
         example = (first.names[agreement.first[0]], second.names[agreement.second[0]])
         self._examples.setdefault(pair, (str(example[0]), str(example[1])))
 
-    def judge(self, batch_key: str | None) -> None:
-        """Warn about names that agree but for a part, and about modalities that nothing links."""
+    def warn(self, batch_key: str | None) -> None:
+        """Warn about names that agree but for a part, and about modalities that share no cell."""
         joined = dict(self._paired)
         for pair, rules in self._agreeing.items():
             rule, (agree, of) = max(rules.items(), key=lambda item: item[1][0])
@@ -93,23 +96,22 @@ class Links:
             both = f"{have if n_paired else 'No cell has'} both {pair[0]} and {pair[1]}"
             example = self._examples[pair]
             given = "" if batch_key is None else f", batch_key={batch_key!r}"
-            say(
+            warn_user(
                 f"{both}; {agree:,} of {of:,} names agree {rule}, such as {example[0]!r} and "
                 f"{example[1]!r}. If they are the same cells: mdata, table = "
                 f"ho.pp.align_names(mdata{given}). They stay unpaired otherwise."
             )
         groups = self._groups(joined)
         if len(groups) > 1:
-            say(
+            warn_user(
                 f"No cell links the modalities {' with '.join(map(self._describe, groups))}, so "
-                "that the model cannot learn what of one belongs to what of the other: embeddings "
-                "of their cells cannot be compared, and nothing can be imputed from one to the "
-                "other. Add cells that have both (cells are matched by name), or train a model of "
-                "each."
+                "that the model cannot learn how they correspond: embeddings of their cells cannot "
+                "be compared, and neither can be imputed from the other. Add cells that have both "
+                "(cells are matched by name), or train one model for each."
             )
 
     def _groups(self, joined: dict[Pair, int]) -> list[list[str]]:
-        """Return the modalities in groups that cells link."""
+        """Return the connected groups of modalities: cells link those of one group."""
         groups: list[list[str]] = []
         for name in self._batches:
             near = [group for group in groups if any(_linked(name, o, joined) for o in group)]

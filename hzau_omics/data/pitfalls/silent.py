@@ -1,4 +1,7 @@
-"""Features that are 0 in all of a batch, and cells that are 0 throughout, against chance."""
+"""Features, cells and batches that are 0 throughout, tested against chance.
+
+A feature is silent in a batch if it is 0 in all of the batch's cells.
+"""
 
 from collections.abc import Mapping
 
@@ -6,26 +9,28 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import gammaln
 
-from hzau_omics.data.pitfalls.evidence import BatchEvidence
-from hzau_omics.data.pitfalls.say import IMPROBABLE
+from hzau_omics.data.pitfalls.summary import BatchSummary
+
+IMPROBABLE = 1e-6
+"""Probability below which chance is ruled out."""
 
 LOW = 0.05
-"""Share of the cells that are shallower than what is taken for a shallow cell."""
+"""Quantile of the depth that stands for a shallow cell."""
 
 CERTAIN = -float(np.log(IMPROBABLE))
-"""Counts that a cell expects where none at all is improbable, after Poisson: about 14."""
+"""Expected counts of a Poisson cell for which no count at all is improbable: about 14."""
 
 
-def silent_features(batches: Mapping[str, BatchEvidence]) -> dict[str, NDArray[np.bool_]]:
+def silent_features(batches: Mapping[str, BatchSummary]) -> dict[str, NDArray[np.bool_]]:
     r"""Find the features that are 0 in all cells of a batch although that is improbable.
 
     Had the batch been measured like the others, the probability that all of the :math:`K` cells in
     which a feature is detected are among the :math:`n` cells of the others is
     :math:`\binom{n}{K} / \binom{n + m}{K}`, where the batch has :math:`m` cells. A cell shallower
-    than the others' average counts as the fraction of a cell that its depth is of that average,
-    and no cell for more than one: for any mixture of Poisson counts a shallow cell detects a
-    feature at least with that fraction of the probability. Depth is compared over the features
-    that both measured. Cells without any count count for nothing, in the batch as in the others.
+    than the others' average is weighted by the ratio of its depth to that average, and no cell by
+    more than 1: for any mixture of Poisson counts, a shallow cell detects a feature with at least
+    that fraction of the probability. Depth is compared over the features that both measured. Empty
+    cells have no weight, in the batch as in the others.
 
     Returns
     -------
@@ -42,10 +47,10 @@ def silent_features(batches: Mapping[str, BatchEvidence]) -> dict[str, NDArray[n
     return result
 
 
-def _silent(own: BatchEvidence, others: list[BatchEvidence], n_others: int) -> NDArray[np.bool_]:
+def _silent(own: BatchSummary, others: list[BatchSummary], n_others: int) -> NDArray[np.bool_]:
     detected = np.minimum(np.sum([batch.detected for batch in others], axis=0), n_others)
     average = sum(float(batch.counted.sum()) for batch in others) / n_others
-    # What a cell of the others has of each feature; only its shares matter.
+    # Expected counts of each feature in the others; only the shares matter.
     mass = np.sum(
         [b.total / max(b.sampled, 1) * np.count_nonzero(b.counted) for b in others], axis=0
     )
@@ -65,6 +70,15 @@ def log_all_among_others(
 ) -> NDArray[np.float64]:
     """Return the log-probability that all detections fall on the others' cells by chance.
 
+    Parameters
+    ----------
+    detected
+        Cells of the others in which a feature is detected (feature).
+    n_others
+        Number of cells of the others.
+    n_own
+        Number of cells of the batch, weighted by depth.
+
     Examples
     --------
     >>> float(np.exp(log_all_among_others(np.array([1]), 3, 1.0))[0].round(3))
@@ -77,33 +91,33 @@ def log_all_among_others(
     )  # fmt: skip
 
 
-def silent_batches(batches: Mapping[str, BatchEvidence]) -> list[str]:
-    """Find the batches without any count, although the others' cells hardly ever are."""
-    found = []
+def silent_batches(batches: Mapping[str, BatchSummary]) -> list[str]:
+    """Find the batches without any count, although empty cells are rare in the others."""
+    silent = []
     for name, own in batches.items():
         others = [batch.depth for other, batch in batches.items() if other != name]
         depth = np.concatenate(others) if others else np.empty(0)
-        holding = np.array([np.count_nonzero(depth)])
-        chance = log_all_among_others(holding, len(depth), float(len(own.depth)))[0]
-        if not own.depth.any() and holding[0] and chance < np.log(IMPROBABLE):
-            found.append(name)
-    return found
+        filled = np.array([np.count_nonzero(depth)])
+        chance = log_all_among_others(filled, len(depth), float(len(own.depth)))[0]
+        if not own.depth.any() and filled[0] and chance < np.log(IMPROBABLE):
+            silent.append(name)
+    return silent
 
 
 def has_improbable_empty_cells(depth: NDArray[np.float64], *, all_features: int | None) -> bool:
-    """Say whether cells without any count stand apart from the depth of the others.
+    """Return whether empty cells stand apart from the depths of the other cells.
 
-    They do where even a shallow cell (the shallowest twentieth of the others aside) would hardly
-    ever be empty by chance, and where there are more of them than cells of only a few counts:
-    failed measurements have such between them and good ones, rows that were filled in have not.
+    They do if even a shallow cell (at the 5 % quantile of the others) would rarely be empty by
+    chance, and if empty cells outnumber cells with only a few counts. Failed measurements come with
+    such cells, as a transition to good ones; rows that were filled in with zeros do not.
 
     Parameters
     ----------
     depth
         Depth of every cell.
     all_features
-        For values other than counts, of which a cell normally has one in every feature: their
-        number, so that few features may suffice. None for counts.
+        Number of features, for real values, of which a cell normally has one in every feature; a
+        few features then suffice. None for counts.
 
     Examples
     --------
@@ -112,11 +126,11 @@ def has_improbable_empty_cells(depth: NDArray[np.float64], *, all_features: int 
     >>> has_improbable_empty_cells(np.array([0.0, 3, 2, 4]), all_features=None)
     False
     """
-    holding = depth[depth > 0]
-    if len(holding) in {0, len(depth)}:
+    filled = depth[depth > 0]
+    if len(filled) in {0, len(depth)}:
         return False
-    low = float(np.quantile(holding, LOW))
+    low = float(np.quantile(filled, LOW))
     if all_features is not None and all_features > 1 and low == all_features:
         return True
-    few = int(np.count_nonzero(holding < CERTAIN))
-    return low >= CERTAIN and len(depth) - len(holding) > few
+    few = int(np.count_nonzero(filled < CERTAIN))
+    return low >= CERTAIN and len(depth) - len(filled) > few

@@ -1,97 +1,75 @@
-"""The look at training cells that finds pitfalls: of one MuData, or of several as one."""
-
-from collections.abc import Mapping
+"""The survey of training cells that finds pitfalls: of one MuData, or of several as one."""
 
 import numpy as np
 import pandas as pd
 from mudata import MuData
 from numpy.typing import NDArray
 
-from hzau_omics.data.columns.obs import category_codes
-from hzau_omics.data.contract.layout import DataLayout, ModalityLayout
+from hzau_omics.data.contract.layout import ModalityLayout
 from hzau_omics.data.contract.matrix import Matrix, read_matrix
-from hzau_omics.data.contract.presence import row_map
-from hzau_omics.data.pitfalls.evidence import Evidence
-from hzau_omics.data.pitfalls.judge import judge_values
+from hzau_omics.data.contract.register import Registered
 from hzau_omics.data.pitfalls.links import Links
 from hzau_omics.data.pitfalls.silent import silent_features
+from hzau_omics.data.pitfalls.summary import ModalitySummary
+from hzau_omics.data.pitfalls.value_warnings import warn_about_values
 
 
 class Survey:
-    """What is known of the training cells; `judge` warns of what is hardly ever meant.
+    """Summaries of training cells; `warn` reports what is rarely intended.
 
-    Cells of a store come in several MuData. What is improbable in a part of them need not be so in
-    all, and the other way round: parts are added one by one and judged together.
+    Cells of a store come in several MuData. What is improbable in one of them may be fine in all
+    together, and the other way round, so parts are added one by one and assessed together.
 
     Examples
     --------
     >>> import hzau_omics as ho
+    >>> from hzau_omics.data.contract.register import register
     >>> mdata = ho.data.simulate(60)
+    >>> specs = ho.data.resolve_specs({"rna": "nb", "adt": "nb"})
     >>> survey = Survey()
-    >>> survey.add(mdata, ho.data.build_layout(mdata, {"rna": "nb", "adt": "nb"}))
-    >>> survey.judge()
+    >>> survey.add(mdata, register(mdata, specs))
+    >>> survey.warn()
     """
 
     def __init__(self) -> None:
-        self._evidence: dict[str, Evidence] = {}
+        self._summaries: dict[str, ModalitySummary] = {}
         self._with_panel: set[str] = set()
         self._links = Links()
         self._batch_key: str | None = None
 
-    def add(self, mdata: MuData, layout: DataLayout, *, sampled: bool = False) -> None:
-        """Look at cells; nothing of them is changed or kept.
+    def add(self, mdata: MuData, registered: Registered, *, sampled: bool = False) -> None:
+        """Add all cells of a MuData, which is neither changed nor kept.
 
         Parameters
         ----------
         mdata
             Training cells, checked.
-        layout
-            Their layout.
+        registered
+            What is registered of them.
         sampled
             Whether to look for silent features in a sample of each batch only.
         """
-        codes = category_codes(mdata, layout.batch, "batch key")
-        rows = {name: row_map(mdata, name) for name in layout.names}
-        self.link(mdata, layout, rows, codes)
-        for modality in layout.modalities:
+        self.add_links(mdata, registered)
+        for modality in registered.layout.modalities:
             adata = mdata.mod[modality.name]
-            has = rows[modality.name] >= 0
-            own = np.empty(adata.n_obs, dtype=np.int64)
-            own[rows[modality.name][has]] = codes[has]
-            self.look(
+            self.add_values(
                 modality,
                 read_matrix(adata, modality.name, modality.spec.layer),
                 cells=adata.obs_names,
-                codes=own,
-                categories=layout.batch.categories,
+                codes=registered.row_batch(modality.name),
+                categories=registered.layout.batch.categories,
                 sampled=sampled,
             )
 
-    def link(
-        self,
-        mdata: MuData,
-        layout: DataLayout,
-        rows: Mapping[str, NDArray[np.int64]],
-        codes: NDArray[np.int64],
-    ) -> None:
-        """Look at names of cells, and at which modalities they link.
-
-        Parameters
-        ----------
-        mdata
-            The cells; values are not read.
-        layout
-            Their layout.
-        rows
-            Modality name -> row of every cell, negative where it is absent.
-        codes
-            Batch of every cell.
-        """
+    def add_links(self, mdata: MuData, registered: Registered) -> None:
+        """Add the names of cells and which modalities they link; values are not read."""
+        layout = registered.layout
         self._batch_key = layout.batch.key
-        present = np.stack([rows[name] >= 0 for name in layout.names], axis=1)
-        self._links.add(mdata, present, layout.names, codes, layout.batch.categories)
+        self._links.add(
+            mdata, registered.present, layout.names, registered.codes, layout.batch.categories
+        )
 
-    def look(
+    def add_values(
         self,
         modality: ModalityLayout,
         matrix: Matrix,
@@ -101,14 +79,14 @@ class Survey:
         categories: tuple[str, ...],
         sampled: bool = False,
     ) -> None:
-        """Look at values of a modality.
+        """Add values of a modality.
 
         Parameters
         ----------
         modality
             Its layout.
         matrix
-            Values (cell, feature) of the cells that have it.
+            Values (cell, feature) of cells that have it.
         cells
             Names of these cells.
         codes
@@ -120,53 +98,55 @@ class Survey:
         """
         if modality.panel is not None:
             self._with_panel.add(modality.name)
-        if not len(cells) or not _can_be_judged(modality):
+        if not len(cells) or not _is_surveyed(modality):
             return
-        # Without batches to compare no feature can be silent, and panels settle it.
-        whole = modality.panel is None and self._batch_key is not None and not sampled
-        known = self._evidence.setdefault(
-            modality.name, Evidence(modality.name, modality.spec, modality.var_names)
+        # A feature is silent relative to other batches, and a panel says what was measured.
+        count_all = modality.panel is None and self._batch_key is not None and not sampled
+        summary = self._summaries.setdefault(
+            modality.name, ModalitySummary(modality.name, modality.spec, modality.var_names)
         )
-        known.add(
+        summary.add(
             matrix,
             var_names=modality.var_names,
             cells=cells,
             codes=codes,
             categories=categories,
-            sampled=not whole,
+            sampled=not count_all,
         )
 
-    def judge(self) -> None:
-        """Warn, with numbers and a remedy, of everything that is hardly ever meant."""
-        self._links.judge(self._batch_key)
-        for name, evidence in self._evidence.items():
-            judge_values(evidence, batch_key=self._batch_key, has_panel=name in self._with_panel)
+    def warn(self) -> None:
+        """Issue a warning, with numbers and a remedy, for each pitfall."""
+        self._links.warn(self._batch_key)
+        for name, summary in self._summaries.items():
+            warn_about_values(
+                summary, batch_key=self._batch_key, has_panel=name in self._with_panel
+            )
 
     def has_silent_features(self) -> bool:
-        """Say whether features are silent in a batch, as far as was looked."""
+        """Return whether features are silent in a batch, as far as was counted."""
         return self._batch_key is not None and any(
             silent.any()
-            for name, evidence in self._evidence.items()
+            for name, summary in self._summaries.items()
             if name not in self._with_panel
-            for silent in silent_features(evidence.batches).values()
+            for silent in silent_features(summary.batches).values()
         )
 
 
-def warn_of_pitfalls(mdata: MuData, layout: DataLayout) -> None:
-    """Warn, with numbers and a remedy, of what is legal in training cells and hardly ever meant.
+def warn_of_pitfalls(mdata: MuData, registered: Registered) -> None:
+    """Warn of what is legal in training cells but rarely intended.
 
-    Features are looked for in a sample of each batch; only if some are silent there is every value
-    looked at. So a feature that is detected in less than about a hundredth of the cells is never
-    found silent in a batch of more than 1,000 cells; small batches are seen in full.
+    Silent features are looked for in a sample of each batch first; only if there are some is every
+    value counted. So a feature that is detected in less than about a hundredth of the cells is
+    never found silent in a batch of more than 1,000 cells; smaller batches are counted in full.
     """
     survey = Survey()
-    survey.add(mdata, layout, sampled=True)
+    survey.add(mdata, registered, sampled=True)
     if survey.has_silent_features():
         survey = Survey()
-        survey.add(mdata, layout)
-    survey.judge()
+        survey.add(mdata, registered)
+    survey.warn()
 
 
-def _can_be_judged(modality: ModalityLayout) -> bool:
-    """Say whether cells have values each for itself: not where they share texts or labels."""
+def _is_surveyed(modality: ModalityLayout) -> bool:
+    """Return whether each cell has values of its own; many cells share a text or a label."""
     return modality.text is None and modality.spec.domain != "one-hot"

@@ -1,1 +1,1 @@
-"""Data sets: the registry, simulated cells, and images."""
+"""Data sets: the registry and its packages, simulated cells, and images."""

@@ -13,13 +13,13 @@ from hzau_omics.data.sets.images import WHITE, check_images, image_block
 from hzau_omics.errors import ConfigError, DataContractError
 
 SIDES = (14, 22)
-"""Smallest and largest side of a digit on the canvas, in pixels; less where there is no room."""
+"""Smallest and largest side of a digit on the canvas in pixels; smaller if there is no room."""
 
 ATTEMPTS = 50
-"""Places to try for a digit before it is made smaller."""
+"""Places that are tried for a digit before it is made smaller."""
 
 ROW = 0.5
-"""Digits whose tops are closer than this share of a side stand in one line of the text."""
+"""Digits whose tops are closer than this fraction of a side are on one line of the text."""
 
 
 def compose_digits(
@@ -31,11 +31,10 @@ def compose_digits(
     canvas: int = 50,
     seed: int = 0,
 ) -> MuData:
-    """Make images of several digits, and the digits in reading order.
+    """Compose images of several digits, with the digits in reading order as text.
 
-    As the MultiMNIST of the literature (Eslami et al. 2016; Wu and Goodman 2018), composed anew:
-    each canvas has 1 to `max_digits` digits, drawn at random, of random size and place, that do not
-    overlap.
+    Modelled on MultiMNIST (Eslami et al. 2016; Wu and Goodman 2018): each canvas has 1 to
+    `max_digits` random digits of random size and place, which do not overlap.
 
     Parameters
     ----------
@@ -46,7 +45,7 @@ def compose_digits(
     n_obs
         Number of canvases.
     max_digits
-        Most digits on a canvas; up to 4 on one of 50 pixels.
+        Largest number of digits on a canvas; at most 4 on a canvas of 50 pixels.
     canvas
         Side of a canvas in pixels.
     seed
@@ -55,8 +54,8 @@ def compose_digits(
     Returns
     -------
     MuData with the modality ``image`` (grey values from 0 to 1, likelihood ``bernoulli``) and
-    ``text``: for each place in the text, which of the ten digits stands there, or that it has ended
-    (0 or 1, ``max_digits`` x 11 features, ``bernoulli``). ``obs["digits"]`` is the text.
+    ``text``: for each position in the text, which of the ten digits it is, or that the text has
+    ended (0 or 1, ``max_digits`` x 11 features, ``bernoulli``). ``obs["digits"]`` is the text.
 
     Raises
     ------
@@ -75,7 +74,10 @@ def compose_digits(
     grey, digits = np.asarray(images), np.asarray(labels)
     check_images(grey, digits, highest_label=9)
     if grey.ndim != 3:
-        msg = f"Digits have the shape (image, row, column). Received {grey.shape}."
+        msg = (
+            "Digits must have the shape (image, row, column). "
+            f"Received {grey.shape}: reshape them to square images."
+        )
         raise DataContractError(msg)
     n_obs, max_digits = check_integer("n_obs", n_obs), check_integer("max_digits", max_digits)
     canvas = check_integer("canvas", canvas)
@@ -115,7 +117,7 @@ def compose_digits(
 def _fill(
     canvas: NDArray[np.float32], digits: list[NDArray[Any]], rng: np.random.Generator
 ) -> list[tuple[int, int, int]]:
-    """Put digits where there is room; return row, column and side of each."""
+    """Place digits where there is room; return row, column and side of each."""
     free = np.ones(canvas.shape, dtype=bool)
     places = []
     for digit in digits:

@@ -1,4 +1,4 @@
-"""Images and their labels as modalities of a MuData, as the literature's tables use them."""
+"""Images and their labels as modalities of a MuData, for benchmarks from the literature."""
 
 from typing import Any, Literal, get_args
 
@@ -8,8 +8,8 @@ from anndata import AnnData
 from mudata import MuData
 from numpy.typing import ArrayLike, NDArray
 
+from hzau_omics.arrays import unmasked
 from hzau_omics.checks import check_choice, check_integer, check_seed, if_given
-from hzau_omics.data.contract.masks import unmasked
 from hzau_omics.errors import DataContractError
 
 Pixels = Literal["grey", "threshold", "sampled"]
@@ -37,7 +37,7 @@ def image_mudata(
         ``"grey"`` scales to 0 to 1; ``"threshold"`` gives 1 from 128 on; ``"sampled"`` draws 1 with
         the grey value as probability (Salakhutdinov and Murray 2008), once.
     n_classes
-        Number of classes; as many as the labels show if None.
+        Number of classes; None takes the largest label plus 1.
     seed
         Seed of the draws.
 
@@ -49,7 +49,7 @@ def image_mudata(
     Raises
     ------
     DataContractError
-        Pixels or labels are out of range, or their numbers differ.
+        Pixels or labels are out of range, or their lengths differ.
     ConfigError
         `pixels` is unknown.
 
@@ -91,20 +91,20 @@ def check_images(
     Raises
     ------
     DataContractError
-        They are.
+        A shape, a type or a value is wrong.
     """
     if grey.ndim < 2 or classes.shape != (len(grey),) or not len(grey):
         msg = (
-            "images have the shape (image, row, column), and labels one class for each. Received "
-            f"{grey.shape} and {classes.shape}."
+            "images must have the shape (image, row, column), and labels one class per image. "
+            f"Received {grey.shape} and {classes.shape}."
         )
         raise DataContractError(msg)
     for name, values, highest in (("images", grey, WHITE), ("labels", classes, highest_label)):
         if values.dtype.kind not in "iu" or values.min() < 0 or values.max() > highest:
             limit = f" to {highest:.0f}" if np.isfinite(highest) else ""
             msg = (
-                f"{name} are integers from 0{limit}. Received {values.dtype} from {values.min()} "
-                f"to {values.max()}."
+                f"{name} must be integers from 0{limit}. Received {values.dtype} from "
+                f"{values.min()} to {values.max()}."
             )
             raise DataContractError(msg)
 
@@ -112,7 +112,7 @@ def check_images(
 def image_block(
     values: NDArray[np.float32], cells: list[str], features: list[str] | None = None
 ) -> AnnData:
-    """Return values with names; of pixels, unless there are others."""
+    """Return values with the names of cells and features; features are pixels by default."""
     if features is None:
         features = [f"pixel_{i}" for i in range(values.shape[1])]
     return AnnData(

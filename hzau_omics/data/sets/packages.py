@@ -1,6 +1,6 @@
-"""Data files that travel inside packages: wheels, npm's archives, Debian's packages.
+"""Data files that are distributed inside packages: wheels, npm archives, Debian packages.
 
-A package is named by name and version only: the user's package manager knows where to look.
+A source gives name and version of a package only; the user's package manager knows where to look.
 """
 
 import gzip
@@ -31,9 +31,9 @@ class Manager:
     Attributes
     ----------
     command
-        Command line, to be run in the folder that the package shall lie in.
+        Command line, run in the folder that the package is downloaded into.
     joint
-        What stands between name and version.
+        Separator between name and version.
     suffix
         How the downloaded file's name ends.
     """
@@ -65,13 +65,13 @@ def content_of(source: Mapping[str, Any]) -> bytes:
     ----------
     source
         `package`, `version`, `manager` (``"pip"`` if left out), and either `member`, the path of
-        the file within the package, or `arrays`, paths of idx files by the names that they shall
-        have in one ``.npz`` file.
+        the file within the package, or `arrays`, which maps names in one ``.npz`` file to paths of
+        idx files within the package.
 
     Raises
     ------
     RegistryError
-        The package cannot be had, or does not hold what it should.
+        The package cannot be downloaded, or lacks the file.
     """
     arrays = source.get("arrays")
     wanted = [source["member"]] if arrays is None else list(arrays.values())
@@ -96,7 +96,10 @@ def _download(source: Mapping[str, Any], wanted: Iterable[str]) -> dict[str, byt
                 cwd=folder,
             )  # fmt: skip
         except FileNotFoundError as error:
-            msg = f"The data are part of the package {requirement} of {name}, which is not here."
+            msg = (
+                f"The data are part of the package {requirement}, which {name} downloads. {name} "
+                "is not installed here: install it."
+            )
             raise RegistryError(msg) from error
         found = list(Path(folder).glob(f"*{manager.suffix}"))
         if done.returncode or not found:
@@ -131,7 +134,7 @@ def _read_members(archive: Path, wanted: set[str]) -> dict[str, bytes]:
                 if file is not None:
                     found[path] = file.read()
     if missing := sorted(wanted - set(found)):
-        msg = f"{archive.name} holds no {missing[0]!r}: the data moved to another place."
+        msg = f"{archive.name} must hold {missing[0]!r}, and does not: the package has changed."
         raise RegistryError(msg)
     return found
 
@@ -141,7 +144,7 @@ def _data_of_debian(content: bytes) -> bytes:
     for name, data in _members_of_ar(content):
         if name.startswith("data.tar"):
             return data
-    msg = "The downloaded file is no Debian package: it has no data. Fetch it again."
+    msg = "The downloaded file is not a Debian package: it has no data. Fetch it again."
     raise RegistryError(msg)
 
 
@@ -171,13 +174,13 @@ def read_idx(content: bytes) -> NDArray[Any]:
     if content[:2] == b"\x1f\x8b":
         content = gzip.decompress(content)
     if len(content) < 4 or content[:2] != b"\0\0" or content[2] not in IDX_TYPES:
-        msg = f"An idx file begins with 0, 0, type, axes. Received {content[:4].hex(' ')}."
+        msg = f"An idx file must begin with 0, 0, type, axes. Received {content[:4].hex(' ')}."
         raise RegistryError(msg)
     dtype = np.dtype(IDX_TYPES[content[2]])
     start = 4 + 4 * content[3]
     shape = tuple(np.frombuffer(content[4:start], ">u4").tolist())
     if len(content) != start + dtype.itemsize * math.prod(shape):
-        msg = f"The idx file of shape {shape} has {len(content)} bytes: it is incomplete."
+        msg = f"The idx file of shape {shape} has {len(content)} bytes and is incomplete."
         raise RegistryError(msg)
     values = np.frombuffer(content, dtype, offset=start).reshape(shape)
     return values.astype(dtype.newbyteorder("="))
@@ -186,8 +189,8 @@ def read_idx(content: bytes) -> NDArray[Any]:
 def digest_of_arrays(path: Path) -> str:
     """Return the sha256 of an ``.npz`` file's arrays: names, types, shapes and values.
 
-    Unlike that of the file it does not depend on how the values were compressed, which differs
-    between builds of Python.
+    Unlike the checksum of the file, it does not depend on the compression, which differs between
+    builds of Python.
     """
     digest = hashlib.sha256()
     with np.load(path, allow_pickle=False) as arrays:

@@ -1,4 +1,4 @@
-"""The data registry: what data sets exist, where they come from, and whether a copy is intact."""
+"""The data registry: what data sets there are, how to obtain them, whether a copy is intact."""
 
 import difflib
 import functools
@@ -21,23 +21,23 @@ if TYPE_CHECKING:
     from mudata import MuData
 
 CACHE_VARIABLE = "HZAU_OMICS_DATA"
-"""Environment variable that names the cache folder; unset, the user's cache folder is used."""
+"""Environment variable with the cache folder; without it, the user's cache folder is used."""
 
 
 @dataclass(frozen=True)
 class DatasetEntry:
-    """One data set as its TOML file in the registry describes it.
+    """One data set, as described by its TOML file in the registry.
 
     Attributes
     ----------
     name
-        Name to load or fetch it by: the stem of the TOML file.
+        Name by which it is loaded or fetched: the stem of the TOML file.
     title, organism, licence, attribution, citation, notes
-        Free text for people.
+        Free text for the reader.
     file, sha256, bytes
         File name in the cache folder, checksum of its content, size in bytes.
     source
-        Table with `kind` ("bundled", "package", "url" or "cache") and what that kind needs.
+        Table with `kind` ("bundled", "package", "url" or "cache") and the keys of that kind.
     modalities
         One table per modality or array: `name`, `n_obs`, `n_vars`, `kind` of the values.
     labels
@@ -65,13 +65,13 @@ def list_datasets(*, cache: str | Path | None = None) -> pd.DataFrame:
     Parameters
     ----------
     cache
-        Folder to look for fetched files in; see `fetch`.
+        Folder with fetched files; see `fetch`.
 
     Returns
     -------
     pandas.DataFrame
         Columns `name`, `title`, `organism`, `modalities` (name, cells x features), `bytes`,
-        `licence`, `source` (its kind), `file`, and `present` (a file is there; unchecked).
+        `licence`, `source` (its kind), `file`, and `present` (the file exists; unchecked).
 
     Examples
     --------
@@ -122,9 +122,9 @@ def get_entry(name: str) -> DatasetEntry:
 
 
 def fetch(name: str, *, cache: str | Path | None = None) -> Path:
-    """Return the path of a data set's file, obtaining it first where that is possible.
+    """Return the path of a data set's file; obtain it first if possible.
 
-    Bundled files come with the package. Everything else lives in the cache folder. The checksum is
+    Bundled files come with the package. All others are kept in the cache folder. The checksum is
     verified at each call.
 
     Parameters
@@ -235,7 +235,7 @@ def verify(
 
 
 def _is_registered(entry: DatasetEntry, path: Path, sha256: str) -> bool:
-    """Say whether a file is the registered one, or has its arrays, compressed by another zlib."""
+    """Return whether a file is the registered one, or has the same arrays compressed otherwise."""
     if sha256 == entry.sha256:
         return True
     expected = entry.source.get("arrays_sha256")

@@ -34,7 +34,7 @@ PANEL_SHARE = 0.75
 """Share of the features that each batch measures with ``panels=True``."""
 
 LOWEST_AMBIENT = 0.3
-"""Smallest ambient share of an unreliable measurement."""
+"""Smallest share of ambient contamination in an unreliable measurement."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class _Family:
 
 @dataclass(frozen=True)
 class _Truth:
-    """What the modalities share: latent, batch, and the names of the batches."""
+    """What the modalities of a cell share: latent and batch; and the names of the batches."""
 
     z: Array
     batch: NDArray[np.int64]
@@ -73,9 +73,9 @@ def simulate(
     on average over seeds).
     Modality ``m`` has the logits :math:`\eta = b + W z + d_{batch}` and the profile
     :math:`\pi = f(\eta)`. A measurement of reliability ``r`` has the profile
-    :math:`r \pi + (1 - r) \bar\pi_{batch}`, an admixture of the mean profile of its batch
-    ("ambient"), and its values are drawn from the likelihood around that. The values of a modality
-    depend on the seed and its own name, not on the other modalities.
+    :math:`r \pi + (1 - r) \bar\pi_{batch}`, contaminated with the mean profile of its batch
+    (ambient contamination), and its values are drawn from the likelihood with that profile. The
+    values of a modality depend on the seed and its own name, not on the other modalities.
 
     Parameters
     ----------
@@ -89,14 +89,14 @@ def simulate(
     n_latent, n_batches, n_cell_types
         Dimensions of the latent, batches (``batch_0``, ...), mixture components (``type_0``, ...).
     missing
-        Probability that a cell lacks a modality, for all or per modality; a list of batches instead
-        of a probability means that these lack it. Each cell keeps at least one modality.
+        Probability that a cell lacks a modality, for all or per modality. A list of batches instead
+        of a probability means that these batches lack it. Each cell has at least one modality.
     reliability
         Probability that a measurement is fully reliable (``r = 1``), for all or per modality. The
         others have an ``r`` that is uniform from 0 to 0.7.
     panels
         Whether each batch measures only 75 % of the features: ``var["measured_<batch>"]`` says
-        which, the others are 0. One-hot modalities are always measured in full.
+        which ones, and the others are 0. One-hot modalities are always measured in full.
     seed
         Seed of all draws.
 
@@ -126,7 +126,10 @@ def simulate(
     n_cell_types = check_integer("n_cell_types", n_cell_types)
     seed = check_seed("seed", seed)
     if check_flag("panels", panels) and n_batches < 2:
-        msg = f"panels=True needs batches to differ: n_batches is 2 or more. Received {n_batches}."
+        msg = (
+            "panels=True needs several batches. Received "
+            f"n_batches={n_batches}: give 2 or more, or leave panels out."
+        )
         raise ConfigError(msg)
     batches = [f"batch_{i}" for i in range(n_batches)]
     absent = _absence(missing, list(features), batches)
@@ -174,7 +177,7 @@ def _assemble(modalities: dict[str, AnnData], obs: pd.DataFrame, z: Array) -> Mu
 
 
 def _draw_presence(rng: Generator, absent: Array) -> Mask:
-    """Draw which cell has which modality; one that lost all gets one back that it can have."""
+    """Draw which cell has which modality; a cell without any gets one that its batch can have."""
     present = rng.random(absent.shape) >= absent
     rescue = np.argmax(np.where(absent < 1, rng.random(absent.shape), -1.0), axis=1)
     lost = np.flatnonzero(~present.any(axis=1))
@@ -309,14 +312,17 @@ def _absence(missing: Missing, names: list[str], batches: list[str]) -> Array:
             continue
         unknown = [batch for batch in lacking if batch not in batches]
         if unknown:
-            msg = f"missing[{name!r}] lists batches: {listed(batches)}. Received {listed(unknown)}."
+            msg = (
+                f"missing[{name!r}] must list batches ({listed(batches)}). "
+                f"Received {listed(unknown)}."
+            )
             raise ConfigError(msg)
         absent[i] = np.isin(batches, lacking)
     nothing = np.flatnonzero((absent == 1).all(axis=0))
     if len(nothing):
         msg = (
-            f"Each cell needs at least one modality. missing leaves none in "
-            f"{listed([batches[i] for i in nothing])}."
+            "Each cell needs at least one modality. Received missing that leaves none in "
+            f"{listed([batches[i] for i in nothing])}: lower a probability, or leave a batch out."
         )
         raise ConfigError(msg)
     return absent

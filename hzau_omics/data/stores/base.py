@@ -1,4 +1,4 @@
-"""What every collection of cells can do, wherever its values lie: in memory, on disk, on a GPU."""
+"""The interface of every collection of cells, whether its values are in memory or on disk."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
@@ -16,7 +16,7 @@ from hzau_omics.data.changes.identity import CellIdentity
 from hzau_omics.data.contract.layout import DataLayout
 from hzau_omics.data.contract.matrix import Dense
 from hzau_omics.errors import ConfigError
-from hzau_omics.minibatch import Minibatch, SparseEntries, Values
+from hzau_omics.minibatch import DenseValues, Minibatch, SparseEntries
 
 type Taken = Mapping[str, sp.csr_array | Dense]
 """Modality name -> values (cell, registered feature) of some cells, zeros where absent."""
@@ -24,12 +24,12 @@ type Taken = Mapping[str, sp.csr_array | Dense]
 
 @dataclass(frozen=True)
 class CellTable:
-    """What is known of every cell beside its values, in the codes of a layout.
+    """Presence, batch and covariates of every cell, in the codes of a layout.
 
     Attributes
     ----------
     present
-        Boolean array (cell, modality).
+        Boolean array (cell, modality): measured modalities of each cell.
     batch
         Batch code of every cell.
     categorical
@@ -57,7 +57,7 @@ class CellTable:
         )
 
     def minibatch(self, cells: NDArray[np.int64]) -> Minibatch:
-        """Return what is known of some cells as tensors, without values."""
+        """Return a minibatch of some cells that has no values yet."""
         table = self.take(cells)
         return Minibatch(
             x={},
@@ -70,17 +70,17 @@ class CellTable:
 
 
 class Feed(Protocol):
-    """What training asks of cells: an order for an epoch, and minibatches in an order."""
+    """What training needs: a random order for each epoch, and minibatches in an order."""
 
     def shuffled(self, cells: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.int64]:
         """Return cells in a random order."""
 
     def minibatches(self, cells: NDArray[np.int64], batch_size: int) -> Iterator[Minibatch]:
-        """Walk over cells in minibatches, in the order given."""
+        """Iterate over cells in minibatches, in the order given."""
 
 
 class CellStore(ABC):
-    """Cells that can be asked for as minibatches, in the features and codes of a layout.
+    """Cells that are read as minibatches, in the features and codes of a layout.
 
     Parameters
     ----------
@@ -89,7 +89,8 @@ class CellStore(ABC):
     table
         Presence, batch and covariates of every cell.
     panels
-        Modality name -> boolean array (batch, feature) of what each batch measured, or None.
+        Modality name -> boolean array (batch, feature) of the features that each batch measured, or
+        None without a feature panel.
     """
 
     def __init__(
@@ -141,11 +142,11 @@ class CellStore(ABC):
         return self.table.continuous
 
     def change(self) -> str | None:
-        """Say in words how the cells differ from those that were registered, or None."""
+        """Describe how the cells differ from those that were registered; None if they do not."""
         return None
 
     def identity(self) -> CellIdentity:
-        """Return what tells these cells apart from others, also in another session."""
+        """Return what identifies these cells, also in another session."""
         return CellIdentity.of(self.obs_names, None)
 
     def aligned(self, layout: DataLayout) -> "CellStore":
@@ -157,17 +158,20 @@ class CellStore(ABC):
             The store cannot be read in another layout than its own.
         """
         if layout != self.layout:
-            msg = f"This {type(self).__name__} belongs to another model: give the MuData itself."
+            msg = (
+                "A store can be read in its own layout only. Received a "
+                f"{type(self).__name__} of another model: give the MuData itself."
+            )
             raise ConfigError(msg)
         return self
 
     def feature_table(self, name: str) -> NDArray[np.bool_] | None:
-        """Return which features each batch measured (batch, feature), None without a panel."""
+        """Return the feature panel of a modality (batch, feature), None without one."""
         self.layout.modality(name)
         return self._panels[name]
 
     def minibatch(self, cells: ArrayLike) -> Minibatch:
-        """Return tensors of some cells, in the order in which they are asked for.
+        """Return tensors of some cells, in the order given.
 
         Parameters
         ----------
@@ -177,55 +181,56 @@ class CellStore(ABC):
         Raises
         ------
         IndexError
-            If a position is no integer from 0 to the number of cells - 1.
+            If a position is not an integer from 0 to the number of cells - 1.
         """
         index = self.positions(cells)
         return self._assemble(index, self._take(index))
 
     def minibatches(self, cells: ArrayLike, batch_size: int) -> Iterator[Minibatch]:
-        """Walk over cells in minibatches, in the order given.
+        """Iterate over cells in minibatches, in the order given.
 
         Raises
         ------
         ConfigError
-            `batch_size` is no positive integer.
+            `batch_size` is not a positive integer.
         """
         size = check_integer("batch_size", batch_size)
         index = self.positions(cells)
         return (self.minibatch(index[start : start + size]) for start in range(0, len(index), size))
 
     def shuffled(self, cells: ArrayLike, rng: np.random.Generator) -> NDArray[np.int64]:
-        """Return the cells in a random order in which they can be read well."""
+        """Return the cells in a random order that can be read fast."""
         return rng.permutation(self.positions(cells))
 
     def parts(self, cells: ArrayLike) -> Iterator[tuple["CellStore", NDArray[np.int64]]]:
-        """Split cells into parts that fit into memory: a store, and the part's cells in it.
+        """Split cells into parts that fit into memory: a store, and positions of cells in it.
 
-        Parts come in the order given, so that results can be put one after another.
+        Parts come in the order given, so that their results can be concatenated.
         """
         yield self, self.positions(cells)
 
     def positions(self, cells: ArrayLike | None) -> NDArray[np.int64]:
-        """Return positions of cells as integers (of all cells for None).
+        """Return positions of cells as integers; None means all cells.
 
         Raises
         ------
         IndexError
-            If a position is no integer from 0 to the number of cells - 1.
+            If a position is not an integer from 0 to the number of cells - 1.
         """
         if cells is None:
             return np.arange(self.n_cells)
         given = np.asarray(cells)
         if given.ndim != 1 or (given.size and given.dtype.kind not in "iu"):
             msg = (
-                "Cells are a list of integer positions. "
-                f"Received {given.dtype} of shape {given.shape}."
+                "Cells must be a list of integer positions. Received "
+                f"{given.dtype} of shape {given.shape}. Positions of names are "
+                "obs_names.get_indexer(names)."
             )
             raise IndexError(msg)
         index = given.astype(np.int64, copy=False)
         if index.size and (index.min() < 0 or index.max() >= self.n_cells):
             msg = (
-                f"Cells are positions from 0 to {self.n_cells - 1}. "
+                f"Cells must be positions from 0 to {self.n_cells - 1}. "
                 f"Received {int(index.min())} to {int(index.max())}."
             )
             raise IndexError(msg)
@@ -240,7 +245,7 @@ class CellStore(ABC):
                 sparse[name] = _sparse_entries(values)
         return replace(
             self.table.minibatch(index),
-            x=Values(taken, dense, sparse),
+            x=DenseValues(taken, dense, sparse),
             feature_mask={
                 name: torch.from_numpy(panel[self.batch[index]])
                 for name, panel in self._panels.items()
@@ -261,7 +266,7 @@ def _sparse_entries(values: sp.csr_array) -> SparseEntries:
 def iterate(
     store: CellStore, cells: ArrayLike | None = None, batch_size: int = 512
 ) -> Iterator[Minibatch]:
-    """Walk over cells in minibatches, in the order given (all cells, in order, by default).
+    """Iterate over cells in minibatches, in the order given; over all cells by default.
 
     Raises
     ------

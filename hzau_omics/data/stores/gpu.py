@@ -1,4 +1,4 @@
-"""Cells in the memory of a GPU: minibatches are gathered there, and nothing is copied per step."""
+"""Cells in GPU memory: minibatches are gathered there, so that no step copies values to it."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from hzau_omics.data.stores.memory import MosaicStore
-from hzau_omics.minibatch import Minibatch, SparseEntries, Values
+from hzau_omics.minibatch import DenseValues, Minibatch, SparseEntries
 
 
 class _Block:
@@ -22,7 +22,7 @@ class _Block:
         rows: NDArray[np.int64],
         device: torch.device,
     ) -> None:
-        # A row of nothing behind the last one is what cells without the modality get.
+        # Cells that lack the modality take an extra last row, which is empty.
         n_rows = matrix.shape[0]
         self._rows = torch.from_numpy(np.where(rows >= 0, rows, n_rows))
         self._device = device
@@ -51,14 +51,14 @@ class _Block:
 
 
 class ResidentCells:
-    """The cells of a MuData, held on a device.
+    """The cells of a MuData, held in the memory of a device.
 
     Parameters
     ----------
     store
         The cells.
     device
-        Where to hold them.
+        Device that holds them.
 
     Examples
     --------
@@ -66,15 +66,15 @@ class ResidentCells:
     >>> mdata = ho.data.simulate(20, n_features={"rna": 5, "adt": 3})
     >>> store = MosaicStore(mdata, ho.data.build_layout(mdata, {"rna": "nb", "adt": "nb"}))
     >>> cells = np.array([3, 1])
-    >>> near = next(ResidentCells(store, torch.device("cpu")).minibatches(cells, 2))
-    >>> near.x["adt"].equal(store.minibatch(cells).x["adt"])
+    >>> batch = next(ResidentCells(store, torch.device("cpu")).minibatches(cells, 2))
+    >>> batch.x["adt"].equal(store.minibatch(cells).x["adt"])
     True
     """
 
     def __init__(self, store: MosaicStore, device: torch.device) -> None:
         self._store = store
         self._device = device
-        self._near = {
+        self._blocks = {
             name: _Block(block.matrix, block.rows, device) for name, block in store.blocks.items()
         }
         panels = {name: block.panel for name, block in store.blocks.items()}
@@ -89,18 +89,18 @@ class ResidentCells:
         return self._store.shuffled(cells, rng)
 
     def minibatches(self, cells: NDArray[np.int64], batch_size: int) -> Iterator[Minibatch]:
-        """Walk over cells in minibatches on the device, in the order given."""
+        """Iterate over cells in minibatches on the device, in the order given."""
         for start in range(0, len(cells), batch_size):
             yield self._minibatch(cells[start : start + batch_size])
 
     def _minibatch(self, cells: NDArray[np.int64]) -> Minibatch:
-        found = {name: block.take(cells) for name, block in self._near.items()}
-        sparse = {n: values for n, values in found.items() if isinstance(values, SparseEntries)}
-        dense = {n: values for n, values in found.items() if isinstance(values, Tensor)}
-        known = self._store.table.minibatch(cells).to(self._device)
+        taken = {name: block.take(cells) for name, block in self._blocks.items()}
+        sparse = {n: values for n, values in taken.items() if isinstance(values, SparseEntries)}
+        dense = {n: values for n, values in taken.items() if isinstance(values, Tensor)}
+        minibatch = self._store.table.minibatch(cells).to(self._device)
         return replace(
-            known,
-            x=Values(found, dense, sparse),
-            feature_mask={name: mask[known.batch] for name, mask in self._masks.items()},
+            minibatch,
+            x=DenseValues(taken, dense, sparse),
+            feature_mask={name: mask[minibatch.batch] for name, mask in self._masks.items()},
             sparse=sparse,
         )

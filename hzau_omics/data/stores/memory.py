@@ -24,22 +24,22 @@ from hzau_omics.messages import listed
 class MosaicStore(CellStore):
     """Cells of a MuData as minibatches, in the features, batches and covariates of a layout.
 
-    Which cell has which modality comes from ``obsmap`` alone. Features are matched by name; the
-    MuData is never changed, and float32 CSR in registered order is not copied.
+    Which cell has which modality is read from ``obsmap`` alone. Features are matched by name. The
+    MuData is never changed; float32 CSR in registered order is not copied.
 
     Parameters
     ----------
     mdata
-        Training or held-out cells. A held-out MuData may lack registered modalities or hold them
-        with 0 rows, may have its features in another order, and may have others besides.
+        Training or held-out cells. Held-out data may lack registered modalities or hold them with 0
+        rows, and may have their features in another order, with others among them.
     layout
         What was registered at set-up.
     check
-        Whether to look at every value; False only for the data that the layout was built from.
+        Whether to check every value; False only for the data that the layout was built from.
     allow_empty_cells
         Whether cells may lack all registered modalities.
     record
-        What the MuData held when it was registered; `change` compares with it.
+        The MuData's record at set-up, with which `change` compares it.
 
     Raises
     ------
@@ -47,7 +47,7 @@ class MosaicStore(CellStore):
         If `mdata` is no MuData.
     DataContractError
         If the data break a rule of the layout: features missing, an unseen batch or category,
-        values outside of the likelihood's domain, a stale ``obsmap``, a cell without modality.
+        values outside the likelihood's domain, a stale ``obsmap``, a cell without any modality.
 
     Examples
     --------
@@ -74,8 +74,8 @@ class MosaicStore(CellStore):
         self._obs_names: pd.Index[str] = pd.Index(mdata.obs_names)
         if not any(name in mdata.mod for name in layout.names):
             msg = (
-                f"The MuData has none of the registered modalities ({', '.join(layout.names)}). "
-                f"It has {listed(mdata.mod, limit=20)}: rename one, or add one."
+                f"The MuData needs one of the registered modalities ({', '.join(layout.names)}). "
+                f"Received {listed(mdata.mod, limit=20)}: rename one, or add one."
             )
             raise DataContractError(msg)
         batch = category_codes(mdata, layout.batch, "batch key")
@@ -116,12 +116,12 @@ class MosaicStore(CellStore):
 
     @override
     def change(self) -> str | None:
-        """Say in words how the MuData differs from what was registered, or None.
+        """Describe how the MuData differs from what was registered; None if it does not.
 
         Raises
         ------
         DataContractError
-            What it holds now breaks a rule.
+            It now breaks a rule.
         """
         return None if self._record is None else find_change(self._record, self._mdata, self.layout)
 
@@ -142,7 +142,7 @@ class MosaicStore(CellStore):
             If no labels key was registered.
         """
         if self.layout.labels is None:
-            msg = "No labels were registered: give labels_key at set-up."
+            msg = "Labels need a registered column. Received none: give labels_key at set-up."
             raise ConfigError(msg)
         return label_codes(self._mdata, self.layout.labels)
 
@@ -190,24 +190,24 @@ class MosaicStore(CellStore):
 
 
 def find_change(record: DataRecord, mdata: MuData, layout: DataLayout) -> str | None:
-    """Say in words how a MuData differs from what was recorded of it, or None.
+    """Describe how a MuData differs from its record; None if it does not.
 
     Raises
     ------
     DataContractError
-        What it holds now breaks a rule.
+        It now breaks a rule.
     """
-    found = record.change(mdata, layout)
-    if found is not None:
-        # Where the new values are not allowed either, that is what the user has to know.
+    change = record.change(mdata, layout)
+    if change is not None:
+        # If the new values break a rule, that error matters more than the change.
         MosaicStore(mdata, layout)
-    return found
+    return change
 
 
 def stack_columns(
     columns: Sequence[NDArray[Any]], n_cells: int, dtype: type[np.generic]
 ) -> NDArray[Any]:
-    """Put columns side by side (cell, column); there may be none."""
+    """Return columns as one array (cell, column); there may be no column."""
     if not columns:
         return np.empty((n_cells, 0), dtype=dtype)
     return np.stack(columns, axis=1).astype(dtype)

@@ -1,4 +1,4 @@
-"""Reading ahead in a thread, so that a step does not wait for the disk."""
+"""Reading ahead in a thread, so that training steps do not wait for the disk."""
 
 import queue
 import threading
@@ -8,17 +8,17 @@ _END = object()
 
 
 class _Failure:
-    """An error of the reading thread, on its way to the one who waits."""
+    """An error of the reading thread, passed on to the consumer."""
 
     def __init__(self, error: BaseException) -> None:
         self.error = error
 
 
 def prefetched[T](items: Iterator[T], depth: int) -> Iterator[T]:
-    """Yield the same items in the same order, up to `depth` of them made ahead in a thread.
+    """Yield the same items in the same order, with up to `depth` of them read ahead in a thread.
 
-    An error of the thread is raised here, after the items that came before it. The thread ends when
-    this generator is closed.
+    An error in the thread is raised here, after the items before it. The thread ends when this
+    generator is closed.
 
     Examples
     --------
@@ -42,7 +42,7 @@ def prefetched[T](items: Iterator[T], depth: int) -> Iterator[T]:
             for item in items:
                 if not put(item):
                     return
-        except BaseException as error:  # noqa: BLE001 - raised again where it is awaited
+        except BaseException as error:  # noqa: BLE001 - raised again in the consumer
             put(_Failure(error))
         else:
             put(_END)
@@ -60,7 +60,7 @@ def prefetched[T](items: Iterator[T], depth: int) -> Iterator[T]:
 
 
 def _next(ready: "queue.Queue[object]", thread: threading.Thread) -> object:
-    """Wait for the next item, but not for a thread that is no more."""
+    """Wait for the next item, as long as the thread is alive."""
     while True:
         try:
             return ready.get(timeout=1.0)

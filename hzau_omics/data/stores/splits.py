@@ -43,13 +43,13 @@ def split_cells(
     train_size
         Share of training cells, above 0 and at most 1; rounded up to whole cells.
     validation_size
-        Share of validation cells, rounded down; None takes all that are not for training. What
-        is left over are test cells.
+        Share of validation cells, rounded down; None takes all cells that are not used for
+        training. The cells left over are test cells.
     seed
-        Seed of the split; global random states are neither used nor changed.
+        Seed of the split; the global random state is neither used nor changed.
     stratify
         One value or one row per cell, such as `MosaicStore.present`: the shares then hold within
-        each distinct value, and each that at least two cells have is in the training cells.
+        each distinct value, and a value that two or more cells have is among the training cells.
 
     Raises
     ------
@@ -79,7 +79,7 @@ def check_shares(train_size: float, validation_size: float | None) -> tuple[floa
     Raises
     ------
     ConfigError
-        One is out of range, or they exceed 1 together.
+        One is out of range, or their sum exceeds 1.
     """
     train = check_number("train_size", train_size, POSITIVE_SHARE)
     validation = if_given(check_number, "validation_size", validation_size, SHARE)
@@ -103,10 +103,10 @@ def _sizes(n_cells: int, train_size: float, validation_size: float | None) -> tu
 def _strata(stratify: ArrayLike, n_cells: int) -> NDArray[np.int64]:
     values = np.asarray(stratify)
     if values.ndim == 0 or len(values) != n_cells:
-        msg = f"stratify has one entry per cell: {n_cells}. Received shape {values.shape}."
+        msg = f"stratify must have one entry per cell ({n_cells}). Received shape {values.shape}."
         raise ConfigError(msg)
     if values.ndim > 1 and values.dtype == bool:
-        # Rows as numbers: sorting millions of rows takes gigabytes.
+        # Rows packed into numbers, since sorting millions of rows takes gigabytes.
         values = np.packbits(values, axis=1)
         values = values[:, 0] if values.shape[1] == 1 else values
     axis = 0 if values.ndim > 1 else None
@@ -121,5 +121,7 @@ def _stratified(rank: NDArray[np.float64], strata: NDArray[np.int64]) -> NDArray
         cells = cells[np.argsort(rank[cells], kind="stable")]
         spread[cells] = (np.arange(len(cells)) + rank[cells]) / len(cells)
         if len(cells) > 1:
-            spread[cells[0]] -= 1  # its first cell comes before all others
+            spread[cells[0]] -= (
+                1  # so that its first cell comes before all others and is trained on
+            )
     return spread

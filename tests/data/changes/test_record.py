@@ -101,7 +101,7 @@ def renamed(mdata):
         (panel, "the feature panel of batch 'batch_1' in modality 'adt' differs"),
         (other_features, "the order of features of modality 'adt' differs: number 0 was"),
         (fewer_cells, "there were 50 cells, and now there are"),
-        (without_protein, "modality 'adt' is gone"),
+        (without_protein, "modality 'adt' was removed"),
         (cells_lose_protein, "modality 'adt' has gained or lost 3 of 50 cells"),
         (renamed, "the names of cells differ: number 0 was 'cell_0', now 'new_cell_0'"),
     ],

@@ -44,11 +44,35 @@ def test_modalities_that_disagree_are_refused(mosaic):
         obs_column(mosaic, "site", role="batch key")
 
 
+@pytest.mark.parametrize("name", ["rna", "adt"])
+def test_a_column_of_one_modality_is_asked_for_by_its_name(mosaic, name):
+    """The remedy for modalities that disagree."""
+    for modality in ("rna", "adt"):
+        mosaic[modality].obs["site"] = f"site of {modality}"
+    with pytest.raises(DataContractError, match="Choose one of 'rna:site', 'adt:site'"):
+        obs_column(mosaic, "site")
+    column = obs_column(mosaic, f"{name}:site")
+    assert set(column.dropna()) == {f"site of {name}"}
+    np.testing.assert_array_equal(column.notna(), mosaic.obs_names.isin(mosaic[name].obs_names))
+
+
+def test_modalities_with_the_same_categories_keep_their_order(mosaic):
+    order = pd.CategoricalDtype(["high", "low"])
+    mosaic["rna"].obs["dose"] = pd.Categorical(
+        ["low"] * (mosaic["rna"].n_obs - 1) + ["high"], dtype=order
+    )
+    assert obs_column(mosaic, "dose").dtype == order
+    mosaic["adt"].obs["dose"] = mosaic["rna"].obs["dose"].reindex(mosaic["adt"].obs_names)
+    assert obs_column(mosaic, "dose").dtype == order
+    mosaic["adt"].obs["dose"] = mosaic["adt"].obs["dose"].cat.reorder_categories(["low", "high"])
+    assert not isinstance(obs_column(mosaic, "dose").dtype, pd.CategoricalDtype)
+
+
 def test_an_unknown_column_lists_what_exists(mosaic):
     mosaic["adt"].obs["lane"] = 1
     with pytest.raises(
         DataContractError,
-        match=r"'batches' is no column.*mdata.obs has 'batch'.*'adt'.*'lane'.*Did",
+        match=r"'batches' is not a column.*mdata.obs has 'batch'.*'adt:lane'.*Did",
     ):
         obs_column(mosaic, "batches", role="batch key")
 
@@ -69,7 +93,7 @@ def test_modalities_agree_by_value_whatever_their_dtypes(mosaic, one, other, sam
     if same:
         assert len(categorical_layout(mosaic, "site", "batch key").categories) == 1
         return
-    with pytest.raises(DataContractError, match=r"differs between modalities.*Put one column"):
+    with pytest.raises(DataContractError, match=r"differs between modalities.*put one column"):
         categorical_layout(mosaic, "site", "batch key")
     mosaic.obs["site"] = str(one)
     assert categorical_layout(mosaic, "site", "batch key").categories == ("1",)
@@ -201,7 +225,7 @@ def test_labels_may_be_missing(mosaic):
 
 def test_labels_without_any_value_are_refused(mosaic):
     mosaic.obs["celltype"] = np.nan
-    with pytest.raises(DataContractError, match="'celltype' has no value for any cell"):
+    with pytest.raises(DataContractError, match=r"at least one cell. Every value of 'celltype'"):
         labels_layout(mosaic, "celltype")
 
 

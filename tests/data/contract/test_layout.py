@@ -102,7 +102,7 @@ def test_lookup_by_name():
 
 @pytest.mark.parametrize("record", [{}, {"format": 99}, None, "text"])
 def test_a_record_of_another_format_is_refused(record):
-    with pytest.raises(DataContractError, match="A data layout has format 1"):
+    with pytest.raises(DataContractError, match="A data layout must have format 1"):
         DataLayout.from_dict(record)
 
 

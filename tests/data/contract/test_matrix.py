@@ -214,7 +214,7 @@ def test_unknown_layers_list_what_exists():
 
 def test_an_empty_x_asks_for_a_layer():
     adata = AnnData(shape=(2, 2), layers={"counts": np.eye(2)})
-    with pytest.raises(DataContractError, match=r"X of modality 'rna' is empty.*'counts'"):
+    with pytest.raises(DataContractError, match=r"'rna' must hold a matrix.*'counts'"):
         read_matrix(adata, "rna", None)
 
 

@@ -36,9 +36,9 @@ def test_rows_agree_with_a_lookup_by_name(first, second, pick):
 
 def test_container_must_be_a_mudata_that_shares_cells(mosaic):
     assert check_container(mosaic) is mosaic
-    with pytest.raises(TypeError, match=r"got an AnnData. Wrap it: mudata.MuData\(\{'rna': adata"):
+    with pytest.raises(TypeError, match=r"Received an AnnData. Wrap it: mudata.MuData\(\{'rna'"):
         check_container(mosaic["rna"])
-    with pytest.raises(TypeError, match="reads a MuData, got DataFrame"):
+    with pytest.raises(TypeError, match=r"must be a MuData. Received DataFrame"):
         check_container(mosaic.obs)
     by_feature = MuData({"a": _adata(["x", "y"]), "b": _adata(["z", "w"])}, axis=1)
     with pytest.raises(DataContractError, match=r"must share cells \(axis=0\).*axis=1"):
@@ -61,7 +61,7 @@ def test_unknown_and_nested_modalities_are_refused(mosaic):
     ):
         get_modality(mosaic, "rnaa")
     nested = MuData({"inner": mosaic, "x": _adata(["c0"])})
-    with pytest.raises(DataContractError, match="'inner' must be an AnnData, got MuData"):
+    with pytest.raises(DataContractError, match=r"'inner' must be an AnnData. Received MuData"):
         get_modality(nested, "inner")
 
 
@@ -113,7 +113,7 @@ class _Stale:
     [
         (_reordered, "gives cell 'c0' the row of 'c7'"),
         (_smaller, "points outside its 5 rows"),
-        (_larger, "misses 1 of its cells, first 'c8'"),
+        (_larger, "lacks 1 of its cells, first 'c8'"),
         (_shortened, "has 9 entries for 10 cells"),
         (_repeated, "gives row 0 to 2 cells"),
         (_removed, "has no entry"),

@@ -55,11 +55,11 @@ def test_a_given_library_replaces_the_default():
     ("options", "message"),
     [
         ({"likelihood": "nbb"}, "Unknown likelihood 'nbb'.*nb_mixture.*normal.*Did you mean 'nb'"),
-        ({"likelihood": "nb", "layer": ""}, "layer is the name of a layer"),
-        ({"likelihood": "nb", "layer": 3}, "layer is the name of a layer"),
+        ({"likelihood": "nb", "layer": ""}, "layer must be the name of a layer"),
+        ({"likelihood": "nb", "layer": 3}, "layer must be the name of a layer"),
         (
             {"likelihood": "nb", "library": "seen"},
-            "library is 'observed', 'learned', 'none' or None",
+            "library must be 'observed', 'learned', 'none' or None",
         ),
         ({"likelihood": "normal", "library": "observed"}, "Only count likelihoods.*'normal'"),
         ({"likelihood": "bernoulli", "library": "learned"}, "Only count likelihoods"),
@@ -72,7 +72,7 @@ def test_a_given_library_replaces_the_default():
         ({"likelihood": "nb", "n_hidden": 0}, "n_hidden must be a positive integer"),
         ({"likelihood": "nb", "n_layers": 1.5}, "n_layers must be an integer of at least 0"),
         ({"likelihood": "nb", "n_layers": True}, "n_layers must be an integer"),
-        ({"likelihood": "nb", "binarize": True}, "belongs to the likelihood 'bernoulli' only"),
+        ({"likelihood": "nb", "binarize": True}, "needs the likelihood 'bernoulli'"),
         ({"likelihood": "bernoulli", "binarize": "yes"}, "binarize must be True or False"),
     ],
 )
@@ -83,7 +83,7 @@ def test_wrong_options_are_refused(options, message):
 
 @pytest.mark.parametrize("record", [{"likelihood": "nb", "colour": 1}, {"layer": "counts"}])
 def test_a_record_with_unknown_or_missing_options_is_refused(record):
-    with pytest.raises(ConfigError, match=r"has the options likelihood, layer.*required"):
+    with pytest.raises(ConfigError, match=r"options of a modality are likelihood, layer.*required"):
         ModalitySpec.from_dict(record)
 
 
@@ -109,9 +109,9 @@ def test_a_layer_given_twice_must_agree(layer):
 @pytest.mark.parametrize(
     ("modalities", "layers", "error", "message"),
     [
-        (["rna"], None, TypeError, "modalities maps names to likelihoods.*Received list"),
+        (["rna"], None, TypeError, "modalities must map names to likelihoods.*Received list"),
         ({}, None, ConfigError, "at least one modality"),
-        ({"rna": "nb"}, "counts", TypeError, "layers maps modality names to layers"),
+        ({"rna": "nb"}, "counts", TypeError, "layers must map modality names to layers"),
         ({"rna": "nb"}, {"rnaa": "x"}, ConfigError, "does not list.*'rna'.*Did you mean 'rna'"),
         ({"rna": 3}, None, TypeError, "'rna' needs a likelihood .*Received int"),
         ({"rna": "zinbb"}, None, ConfigError, "Modality 'rna': Unknown.*Did you mean 'zinb'"),

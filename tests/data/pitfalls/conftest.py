@@ -1,4 +1,4 @@
-"""Evidence of a matrix, as set-up collects it."""
+"""ModalitySummary of a matrix, as set-up collects it."""
 
 import numpy as np
 import pandas as pd
@@ -6,13 +6,13 @@ import pytest
 import scipy.sparse as sp
 
 from hzau_omics.data.contract.spec import ModalitySpec
-from hzau_omics.data.pitfalls.evidence import Evidence
+from hzau_omics.data.pitfalls.summary import ModalitySummary
 
 
 def _look(values, batch, *, parts=1, sampled=False):
     """What is known of a matrix, looked at in parts."""
     names = tuple(f"f{i}" for i in range(values.shape[1]))
-    known = Evidence("adt", ModalitySpec(likelihood="nb"), names)
+    known = ModalitySummary("adt", ModalitySpec(likelihood="nb"), names)
     categories = tuple(sorted(set(batch)))
     for rows in np.array_split(np.arange(len(values)), parts):
         known.add(

@@ -85,8 +85,8 @@ def test_the_panels_of_two_real_batches(real):
     likelihoods = {"rna": "nb", "prot": "nb"}
     assert said(mdata, likelihoods, batch_key="batch", panel_key="measured") == []
     assert [text.split(":")[0] for text in said(mdata, likelihoods, batch_key="batch")] == [
-        f"{n} features of 'prot' are 0 in all {m} cells of batch {batch!r}, which is improbable by "
-        "the other batches"
+        f"{n} features of 'prot' are 0 in all {m} cells of batch {batch!r}, which is improbable "
+        "given the other batches"
         for n, m, batch in ((6, "1,372", "InHouse"), (2, "6,855", "PBMC10k"))
     ]
     known = mdata["prot"].var.copy()

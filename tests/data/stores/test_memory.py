@@ -262,8 +262,8 @@ def test_a_cell_with_only_zero_counts_is_present(mosaic, modalities):
             lambda m: m.obs.__setitem__("donor", "d9"),
             "categorical covariate 'donor'.*'d9'. Known: 'd0'",
         ),
-        (lambda m: m.obs.pop("batch"), "batch key 'batch' is no column"),
-        (lambda m: m.obs.pop("age"), "continuous covariate 'age' is no column"),
+        (lambda m: m.obs.pop("batch"), "batch key 'batch' is not a column"),
+        (lambda m: m.obs.pop("age"), "continuous covariate 'age' is not a column"),
         (lambda m: m.obs.__setitem__("age", np.nan), "continuous covariate 'age' must be finite"),
         (lambda m: m.mod.__setitem__("rna", m["rna"][::-1].copy()), "call mdata.update"),
     ],
@@ -298,7 +298,7 @@ def test_unknown_names_are_refused(mosaic, layout):
     for call in (store.values, store.totals, store.rows, store.feature_table):
         with pytest.raises(DataContractError, match="'prot' is not registered"):
             call("prot")
-    with pytest.raises(DataContractError, match="column 'lane' is no column"):
+    with pytest.raises(DataContractError, match="column 'lane' is not a column"):
         store.obs("lane")
 
 

@@ -1,4 +1,4 @@
-"""The libraries behind stores on disk, which only the extra ``[large]`` installs."""
+"""The optional libraries behind stores on disk, installed by the extra ``[large]``."""
 
 import warnings
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ from hzau_omics.errors import ConfigError
 
 
 def require_large() -> None:
-    """Refuse to go on without the extra ``[large]``.
+    """Refuse to continue without the extra ``[large]``.
 
     Raises
     ------
@@ -38,14 +38,14 @@ def fast_codecs() -> Iterator[None]:
 
 @contextmanager
 def quiet_metadata() -> Iterator[None]:
-    """Do not warn that metadata in one place are not yet part of zarr's specification."""
+    """Silence the warning that consolidated metadata are not yet in zarr's specification."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Consolidated metadata is currently not part")
         yield
 
 
 def consolidate(group: Any) -> None:
-    """Put the metadata of a whole store into one place, from which it opens faster."""
+    """Consolidate the metadata of a store, so that it opens faster."""
     import zarr
 
     with quiet_metadata():

@@ -1,4 +1,4 @@
-"""What a store on disk says of itself; written last, so that a half-written one has none."""
+"""The manifest of a store on disk; written last, so that an incomplete store has none."""
 
 import json
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ MANIFEST = "hzau_omics.json"
 PARTIAL = ".partial"
 FORMER = ".being-replaced"
 RESULTS = "obsm"
-"""Group of the store that gets results; the only part of it that changes."""
+"""Group of the store that holds results, its only part that changes."""
 
 FORMAT = 1
 KIND = "hzau_omics cell store"
@@ -27,18 +27,18 @@ class Manifest:
     Attributes
     ----------
     layout
-        What was registered when it was written.
+        Layout that it was written with.
     pieces
         Number of cells of each piece; piece i is the group ``dataset_i``, an AnnData.
     columns
-        Modality name -> first column and column after the last one in every piece's ``X``.
+        Modality name -> first column, and column after the last one, in every piece's ``X``.
     dense
-        Modalities that were dense, and are read as such.
+        Modalities that were dense, and are read as dense.
     files
         Path of each file, relative to the store -> its size in bytes.
     fingerprint
-        The same for the same cells, whatever pieces they were written in; None in stores from
-        before there was one.
+        Digest of the cells, independent of the pieces they were written in; None in stores that
+        were written before fingerprints existed.
     """
 
     layout: DataLayout
@@ -69,12 +69,12 @@ class Manifest:
 
     @classmethod
     def read(cls, folder: Path) -> "Manifest":
-        """Read the manifest of a store, and see whether all files are there in full.
+        """Read the manifest of a store, and check that all its files are complete.
 
         Raises
         ------
         DataContractError
-            If the folder is no store, was not written to its end, or was damaged since.
+            If the folder is not a store, is incomplete, or was damaged.
         """
         path = folder / MANIFEST
         if not path.is_file():
@@ -120,23 +120,25 @@ def _no_store(folder: Path) -> DataContractError:
     former = folder.with_name(folder.name + FORMER)
     if not folder.exists() and former.is_dir():
         return DataContractError(
-            f"The store {folder} was to be replaced, which was interrupted. The former one is "
+            f"The replacement of the store {folder} was interrupted. The former store is "
             f"complete: rename {former} to {folder.name}, or write the new one again."
         )
     if folder.with_name(folder.name + PARTIAL).is_dir() or folder.name.endswith(PARTIAL):
         return DataContractError(
-            f"The store {folder} was not written to its end. Write it again with "
+            f"The store {folder} is incomplete: writing it was interrupted. Write it again with "
             "hzau_omics.data.write_store."
         )
-    found = listed(sorted(p.name for p in folder.iterdir())) if folder.is_dir() else "no folder"
+    content = "no folder"
+    if folder.is_dir():
+        content = listed(sorted(path.name for path in folder.iterdir()))
     return DataContractError(
-        f"A store is a folder with {MANIFEST}. Found at {folder}: {found}. Give the folder that "
-        "hzau_omics.data.write_store wrote."
+        f"A store must be a folder with {MANIFEST}. Received {folder}, which holds {content}. Give "
+        "the folder that hzau_omics.data.write_store wrote."
     )
 
 
 def manifest_stamp(folder: Path) -> tuple[int, int, int] | None:
-    """Return what changes when another manifest is put in place of a store's; None without one."""
+    """Return what changes when a store's manifest is replaced; None if there is no manifest."""
     try:
         found = (folder / MANIFEST).stat()
     except (FileNotFoundError, NotADirectoryError):
@@ -145,7 +147,7 @@ def manifest_stamp(folder: Path) -> tuple[int, int, int] | None:
 
 
 def files_of(folder: Path) -> dict[str, int]:
-    """Return the size of every file of a store, without results."""
+    """Return path -> size of every file of a store, results excluded."""
     return {
         path.relative_to(folder).as_posix(): path.stat().st_size
         for path in sorted(folder.rglob("*"))
@@ -154,7 +156,7 @@ def files_of(folder: Path) -> dict[str, int]:
 
 
 def _is_data(path: Path) -> bool:
-    # The root's metadata may be rewritten when results are added.
+    # Results, and the root metadata that change with them, are left out.
     return path.parts[0].startswith("dataset_")
 
 

@@ -1,4 +1,4 @@
-"""How the columns of a store become the features of a layout: matched by name."""
+"""How the columns of a store map to the features of a layout, matched by name."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from hzau_omics.data.contract.layout import DataLayout, ModalityLayout
 from hzau_omics.data.contract.matrix import Dense, select_features, to_float32
+from hzau_omics.data.contract.panel import update_panel
 from hzau_omics.data.stores.base import Taken
 from hzau_omics.data.stores.disk.manifest import Manifest
 from hzau_omics.errors import DataContractError
@@ -18,17 +19,17 @@ from hzau_omics.messages import listed
 
 @dataclass(frozen=True)
 class Match:
-    """The way from the layout that a store was written with to the one it is read in.
+    """The map from the layout that a store was written with to the layout that it is read in.
 
     Attributes
     ----------
     layout
-        Layout to read in.
+        Layout that the store is read in.
     sources
-        Modality name -> column within the stored modality of every feature; absent where the store
-        lacks the modality.
+        Modality name -> column of every feature within the stored modality. Modalities that the
+        store lacks are not in it.
     panels
-        Modality name -> boolean array (batch, feature), or None.
+        Modality name -> boolean array (batch, feature), or None without a feature panel.
     n_columns
         Width of the stored matrix.
     """
@@ -45,13 +46,13 @@ class Match:
         Raises
         ------
         DataContractError
-            The store has none of the modalities, or lacks features.
+            The store has none of the modalities, lacks features, or holds values of another kind.
         """
         shared = [name for name in wanted.names if name in own.names]
         if not shared:
             msg = (
                 f"{where} has none of the registered modalities ({', '.join(wanted.names)}). "
-                f"It has {listed(own.names, limit=20)}: it belongs to another model."
+                f"It has {listed(own.names, limit=20)}: give a store with the model's modalities."
             )
             raise DataContractError(msg)
         for name in shared:
@@ -75,7 +76,7 @@ class Match:
                 continue
             start, stop = manifest.columns[name]
             values = sp.csr_array(
-                select_features(_columns_of(wide, start, stop), self.sources[name])
+                select_features(_columns_between(wide, start, stop), self.sources[name])
             )
             values = sp.csr_array(to_float32(values, binarize=modality.spec.binarize))
             taken[name] = values.toarray() if name in manifest.dense else values
@@ -83,7 +84,7 @@ class Match:
 
 
 def _check_values(own: ModalityLayout, wanted: ModalityLayout, where: str) -> None:
-    """Refuse values that were written as another kind than they are to be read as."""
+    """Refuse values that were written with another layer or kind of values than the layout asks."""
     stored, asked = own.spec, wanted.spec
     same_kind = stored.binarize == asked.binarize and stored.domain == asked.domain
     can_binarize = asked.binarize and stored.domain == "counts"
@@ -91,13 +92,13 @@ def _check_values(own: ModalityLayout, wanted: ModalityLayout, where: str) -> No
         msg = (
             f"{where} holds modality {own.name!r} as {stored.likelihood!r} "
             f"(layer={stored.layer!r}, binarize={stored.binarize}), and is to be read as "
-            f"{asked.likelihood!r} (layer={asked.layer!r}, binarize={asked.binarize}). Write it "
-            "again with the specification of the model."
+            f"{asked.likelihood!r} (layer={asked.layer!r}, binarize={asked.binarize}). Write the "
+            "store again with the specification of the model."
         )
         raise DataContractError(msg)
 
 
-def _columns_of(wide: sp.csr_array, start: int, stop: int) -> sp.csr_array:
+def _columns_between(wide: sp.csr_array, start: int, stop: int) -> sp.csr_array:
     if (start, stop) == (0, wide.shape[1]):
         return wide
     return wide[:, start:stop]
@@ -119,18 +120,19 @@ def _columns(own: ModalityLayout, wanted: ModalityLayout, where: str) -> NDArray
 def _panel(
     own: DataLayout, wanted: DataLayout, modality: ModalityLayout
 ) -> NDArray[np.bool_] | None:
-    """Return the registered panel, with the store's own flags for the batches that it has."""
+    """Return the registered panel, with the store's own panels for the batches that it has."""
     if own is wanted or modality.name not in own.names:
         return modality.panel
     stored = own.modality(modality.name)
     if own.batch.key is None or (stored.panel is None and modality.panel is None):
         return modality.panel
-    shape = (wanted.n_batches, modality.n_features)
-    table = np.ones(shape, dtype=bool) if modality.panel is None else modality.panel.copy()
+    # Without a panel of its own, the store measured everything.
+    everything = np.ones((own.n_batches, stored.n_features), dtype=bool)
+    flags = everything if stored.panel is None else stored.panel
+    panels = {
+        category: flags[code]
+        for code, category in enumerate(own.batch.categories)
+        if stored.measured[code]
+    }
     source = pd.Index(stored.var_names).get_indexer(pd.Index(modality.var_names))
-    for code, category in enumerate(own.batch.categories):
-        if category in wanted.batch.categories and stored.measured[code]:
-            # Without a panel of its own, the store measured everything.
-            measured = True if stored.panel is None else stored.panel[code, source]
-            table[wanted.batch.categories.index(category)] = measured
-    return table
+    return update_panel(modality, wanted.batch, panels, source)

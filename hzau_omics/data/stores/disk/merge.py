@@ -23,7 +23,7 @@ from hzau_omics.messages import listed
 
 @dataclass(frozen=True)
 class _Part:
-    """A piece's layout, its number of cells, and mean and variance of its continuous covariates."""
+    """Layout of a piece, its number of cells, and moments of its continuous covariates."""
 
     layout: DataLayout
     n_cells: int
@@ -32,7 +32,7 @@ class _Part:
 
 
 class LayoutMerger:
-    """Collect the layouts of pieces, in the order of the modalities of the first call.
+    """Merge the layouts of pieces that are added one after another.
 
     Parameters
     ----------
@@ -47,19 +47,20 @@ class LayoutMerger:
         self._texts: dict[str, Mapping[str, Any] | None] = {}
 
     def add(self, layout: DataLayout, continuous: NDArray[np.float64]) -> DataLayout:
-        """Take a piece's layout in; return it with every modality's features in common order.
+        """Add a piece's layout; return it with the features of each modality in the common order.
 
         Parameters
         ----------
         layout
             Layout of the piece.
         continuous
-            Its continuous covariates (cell, covariate), as they are.
+            Its continuous covariates (cell, covariate), not standardised.
 
         Raises
         ------
         DataContractError
-            If a modality has other features than in an earlier piece, or other ways to read texts.
+            If a modality has other features than in an earlier piece, or was made from texts in
+            another way.
         """
         for modality in layout.modalities:
             first = self._texts.setdefault(modality.name, modality.text)
@@ -104,8 +105,8 @@ class LayoutMerger:
         missing = [name for name in self._names if name not in self._features]
         if missing:
             msg = (
-                f"No piece has the modalities {listed(missing)}. Leave them out of modalities, or "
-                "add the piece that has them."
+                f"Every modality must occur in a piece. No piece has {listed(missing)}: leave them "
+                "out of modalities, or add a piece that has them."
             )
             raise DataContractError(msg)
         layouts = [part.layout for part in self._parts]
@@ -119,11 +120,15 @@ class LayoutMerger:
         if first.panel_key is not None and all(m.panel is None for m in modalities):
             msg = (
                 f"panel_key={first.panel_key!r} asks for boolean var columns "
-                f"'{first.panel_key}_<batch>', which no modality of any piece has."
+                f"'{first.panel_key}_<batch>', which no modality of any piece has. Add such "
+                "columns, or leave panel_key out."
             )
             raise DataContractError(msg)
         if labels and not any(column.categories for column in labels):
-            msg = f"The labels key {labels[0].key!r} has no value for any cell of any piece."
+            msg = (
+                f"The labels key {labels[0].key!r} has no value for any cell of any piece. Leave "
+                "labels_key out, or fill in labels."
+            )
             raise DataContractError(msg)
         return DataLayout(
             modalities=modalities,
@@ -156,9 +161,9 @@ class LayoutMerger:
                     row = np.ones(m.n_features, dtype=bool) if m.panel is None else m.panel[own]
                     if measured[code] and not np.array_equal(panel[code], row):
                         msg = (
-                            f"Two pieces have different feature panels of modality {name!r} for "
-                            f"batch {batch.categories[code]!r}. A batch has one panel: correct it, "
-                            "or give the pieces batches of their own."
+                            f"A batch must have one feature panel. Two pieces have different ones "
+                            f"of modality {name!r} for batch {batch.categories[code]!r}: correct "
+                            "them, or give the pieces batches of their own."
                         )
                         raise DataContractError(msg)
                     panel[code] = row
@@ -178,21 +183,21 @@ class LayoutMerger:
 
 
 def _one_text(name: str, records: Sequence[Mapping[str, Any] | None]) -> Mapping[str, Any] | None:
-    """Put together what pieces say of how texts became values, which must be one way."""
+    """Merge the text records of pieces, which must have been made in the same way."""
     try:
         return merged_record(records)
     except ValueError as error:
         msg = (
-            f"The texts of modality {name!r} must have become values in one way in all pieces. "
-            f"Received pieces that differ in uns['text'] ({error}). Make the modality of each "
-            f"later piece as that of the first one: ho.pp.add_text_modality(piece, column, "
+            f"Modality {name!r} must be made from texts in the same way in all pieces. Received "
+            f"pieces that differ in uns['text'] ({error}). Make it in each later piece with the "
+            f"vocabulary of the first one: ho.pp.add_text_modality(piece, column, "
             f"name={name!r}, vocabulary=first[{name!r}])."
         )
         raise DataContractError(msg) from None
 
 
 def _union(columns: Iterable[CategoricalLayout]) -> CategoricalLayout:
-    """Return all categories: in the order that the pieces share, or in natural order."""
+    """Return all categories, in the order that the pieces share, else in natural order."""
     columns = list(columns)
     every = tuple(dict.fromkeys(c for column in columns for c in column.categories))
     orders = [[every.index(c) for c in column.categories] for column in columns]

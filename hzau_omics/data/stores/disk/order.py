@@ -1,13 +1,13 @@
-"""Random orders that a disk can follow: short runs of neighbours, mixed within windows."""
+"""Random orders that a disk can read fast: short runs of neighbours, shuffled within windows."""
 
 import numpy as np
 from numpy.typing import NDArray
 
 RUN = 16
-"""Cells that lie side by side on disk and are read together."""
+"""Adjacent cells on disk that are read together."""
 
 WINDOW = 8192
-"""Cells that are in memory at a time, in an order of their own."""
+"""Cells that are in memory at a time, shuffled among themselves."""
 
 
 def shuffled_runs(
@@ -17,7 +17,7 @@ def shuffled_runs(
     run: int = RUN,
     window: int = WINDOW,
 ) -> NDArray[np.int64]:
-    """Return cells in a random order that reads runs of neighbours.
+    """Return cells in a random order that consists of runs of neighbours.
 
     Runs of `run` positions come in random order, and `window` cells at a time are permuted: with
     the defaults each window draws 512 runs from the whole store.
@@ -27,7 +27,7 @@ def shuffled_runs(
     cells
         Positions, each at most once.
     rng
-        Source of the order.
+        Random generator.
     run, window
         Positions per run, cells per window.
 

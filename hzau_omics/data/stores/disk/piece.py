@@ -7,9 +7,9 @@ import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 
-from hzau_omics.data.stores.disk.columns import NAMES
 from hzau_omics.data.stores.disk.folders import ARRAY, frame_anndata
 from hzau_omics.data.stores.disk.large import quiet_metadata
+from hzau_omics.data.stores.disk.obs_from_store import NAMES
 
 CELLS_PER_CHUNK = 64
 SHARD_BYTES = 2**28
@@ -26,10 +26,8 @@ def write_piece(
 ) -> None:
     """Write cells as the group `key` of a store.
 
-    Columns of `obs` whose names zarr does not take have others, and `renamed` has the names proper.
-
-    The indices have one type whatever the width: annbatch reads pieces together, and narrower types
-    of some would overflow.
+    `renamed` has the proper names of the columns of `obs` that were renamed for zarr. Indices have
+    the same type in all pieces: annbatch concatenates them, and a narrower type would overflow.
     """
     with quiet_metadata():
         group = root.create_group(key)

@@ -1,4 +1,4 @@
-"""Rows of the wide matrix of a store, read by annbatch in the order asked for."""
+"""Rows of the wide matrix of a store (all modalities side by side), read through annbatch."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,7 +17,7 @@ from hzau_omics.errors import DataContractError
 
 
 class OrderSampler(Sampler):  # type: ignore[misc]
-    """Ask annbatch for rows in a given order, a window of whole minibatches at a time.
+    """Let annbatch read rows in a given order, a window of whole minibatches at a time.
 
     Parameters
     ----------
@@ -40,7 +40,7 @@ class OrderSampler(Sampler):  # type: ignore[misc]
     @property
     @override
     def shuffle(self) -> bool:
-        """Say that the order is the one given."""
+        """Whether annbatch shuffles: the order is given."""
         return False
 
     @override
@@ -49,14 +49,14 @@ class OrderSampler(Sampler):  # type: ignore[misc]
 
     @override
     def validate(self, n_obs: int) -> None:
-        """Accept: whoever asked has checked the rows."""
+        """Accept the rows, which the caller has checked."""
 
     @override
     def _sample(self, n_obs: int) -> Iterator[Any]:
         window = max(1, WINDOW // self._batch_size) * self._batch_size
         for start in range(0, len(self._rows), window):
             wanted = self._rows[start : start + window]
-            # Each row once, in the order of the disk; the splits give the order asked for.
+            # Read each row once, in disk order; the splits restore the order given.
             read, place = np.unique(wanted, return_inverse=True)
             places = np.split(place, range(self._batch_size, len(place), self._batch_size))
             yield {"requests": read, "splits": places}
@@ -77,7 +77,7 @@ class WideReader:
         import zarr
 
         self._folder = folder
-        with self._blaming_the_store(), fast_codecs():
+        with self._naming_the_store(), fast_codecs():
             root = zarr.open_group(folder, mode="r")
             self._pieces = [sparse_dataset(root[f"dataset_{i}"]["X"]) for i in range(n_pieces)]
 
@@ -95,18 +95,18 @@ class WideReader:
         loader.add_datasets(self._pieces)
         batches = iter(loader)
         while True:
-            with self._blaming_the_store(), fast_codecs():
+            with self._naming_the_store(), fast_codecs():
                 found = next(batches, None)
             if found is None:
                 return
             yield sp.csr_array(found["X"])
 
-    def _blaming_the_store(self) -> "_Blame":
-        return _Blame(self._folder)
+    def _naming_the_store(self) -> "_NameStore":
+        return _NameStore(self._folder)
 
 
-class _Blame:
-    """Turn whatever goes wrong while reading into an error that names the store."""
+class _NameStore:
+    """Context manager that turns any error while reading into one that names the store."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder

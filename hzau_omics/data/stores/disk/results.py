@@ -1,30 +1,37 @@
-"""Results written to disk row by row, in the order of the cells, without holding them all."""
+"""Results written to disk block by block, in the order of the cells, without holding them all."""
 
 import json
 import os
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self, override
+from typing import Any, override
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from hzau_omics.data.stores.disk.folders import ARRAY, NewFolder, frame_anndata, standing
+from hzau_omics.data.stores.disk.folders import (
+    ARRAY,
+    FolderWriter,
+    NewFolder,
+    check_replaceable,
+    frame_anndata,
+    standing,
+)
 from hzau_omics.data.stores.disk.large import quiet_metadata, require_large
 from hzau_omics.data.stores.disk.manifest import PARTIAL
-from hzau_omics.errors import ConfigError, DataContractError
+from hzau_omics.errors import DataContractError
 from hzau_omics.messages import listed
 
 MARK = {"hzau_omics": "imputed values"}
-"""What says that a folder may be replaced by other results."""
+"""Attributes that mark a folder as ours, so that it may be replaced."""
 
 CHUNK_BYTES = 4 * 2**20
+"""Size of a chunk of a result."""
 
 TRIES = 10
-"""How often a result is read that another process replaces meanwhile."""
+"""Attempts to read a result that another process replaces meanwhile."""
 
 type Rows = NDArray[np.floating[Any]] | pd.DataFrame
 
@@ -57,10 +64,13 @@ class ResultColumns(Mapping[str, Rows]):
                 if _identity(folder) == before:
                     raise
             else:
-                # Otherwise another process has put others in place of some of what was read.
+                # Otherwise another process has replaced part of what was read.
                 if _identity(folder) == before:
                     return found
-        msg = f"{self._folder / name} is replaced again and again. Read it when that is over."
+        msg = (
+            f"{self._folder / name} was replaced by another process in each of {TRIES} attempts to "
+            "read it. Read it again when that process is done."
+        )
         raise DataContractError(msg)
 
     @override
@@ -90,7 +100,7 @@ class ResultColumns(Mapping[str, Rows]):
 
 
 def _identity(folder: Path) -> tuple[int, int] | None:
-    """Say which array a name stands for, None for none."""
+    """Return what changes when another array takes a name; None if there is no array."""
     try:
         found = (folder / "zarr.json").stat()
     except (FileNotFoundError, NotADirectoryError):
@@ -106,11 +116,11 @@ def _read(folder: Path) -> Rows:
     return array[:] if columns is None else pd.DataFrame(array[:], columns=columns)
 
 
-class ResultsWriter:
+class ResultsWriter(FolderWriter):
     """Write results block by block; they replace former ones together once all are complete.
 
-    Until then, and if anything fails, the former results stay as they are. Results of other names
-    stay beside the new ones.
+    Until then, and if anything fails, the former results stay as they are. Results with other names
+    are kept.
 
     Parameters
     ----------
@@ -132,8 +142,8 @@ class ResultsWriter:
     """
 
     def __init__(self, columns: ResultColumns) -> None:
+        super().__init__(NewFolder(columns.folder, "folder of results"))
         self._columns = columns
-        self._folder = NewFolder(columns.folder, "folder of results")
         self._arrays: dict[str, Any] = {}
         self._removed: set[str] = set()
         self._done = 0
@@ -144,7 +154,7 @@ class ResultsWriter:
         Raises
         ------
         DataContractError
-            There are other results, or other numbers of rows, than they are to be.
+            A block has other results than the first one, or results of different lengths.
         OSError
             The disk is full.
         """
@@ -152,8 +162,8 @@ class ResultsWriter:
             sizes = {len(rows) for rows in results.values()}
             if (self._done and set(results) != set(self._arrays)) or len(sizes) != 1:
                 msg = (
-                    f"Every block has rows of the same results ({listed(self._arrays)}), equally "
-                    f"many of each. Received {listed(results)} of {sorted(sizes)} rows."
+                    f"Every block must have the same results ({listed(self._arrays)}), with "
+                    f"equally many rows each. Received {listed(results)} with {sorted(sizes)} rows."
                 )
                 raise DataContractError(msg)
             for name, rows in results.items():
@@ -171,39 +181,25 @@ class ResultsWriter:
         return array
 
     def remove(self, names: Iterable[str]) -> None:
-        """Let former results go with those that are replaced."""
+        """Remove former results of these names together with those that are replaced."""
         self._removed |= set(names)
 
-    def __enter__(self) -> Self:
-        """Start writing."""
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Give the results their names, or remove what was written if an error came."""
-        if error is not None:
-            self._folder.discard()
-            return
-        with self._folder.writing():
-            _check_rows(self._done, self._columns.n_cells)
-            for name in self._columns:
-                if name not in self._removed | set(self._arrays):
-                    _link(standing(self._columns.folder) / name, self._folder.partial / name)
-            self._folder.publish()
+    @override
+    def _complete(self) -> None:
+        _check_rows(self._done, self._columns.n_cells)
+        for name in self._columns:
+            if name not in self._removed | set(self._arrays):
+                _link(standing(self._columns.folder) / name, self._folder.partial / name)
 
 
 def _check_rows(found: int, n_cells: int) -> None:
     if found != n_cells:
-        msg = f"A result has one row per cell ({n_cells}). Received {found} rows."
+        msg = f"A result must have one row per cell ({n_cells}). Received {found} rows."
         raise DataContractError(msg)
 
 
 def _link(source: Path, target: Path) -> None:
-    """Have the same files in another folder, as copies where the file system knows no links."""
+    """Link the files of a folder into another one; copy them where links are not supported."""
 
     def link(one: str, other: str) -> None:
         try:
@@ -214,15 +210,15 @@ def _link(source: Path, target: Path) -> None:
     shutil.copytree(source, target, copy_function=link)
 
 
-class AnnDataWriter:
-    """Write an AnnData as zarr, cells block by block; it gets its name when it is complete.
+class AnnDataWriter(FolderWriter):
+    """Write an AnnData as zarr, block by block; it takes its name when it is complete.
 
     Parameters
     ----------
     path
-        Folder to make.
+        Folder to create.
     obs, var
-        As of the AnnData.
+        ``obs`` and ``var`` of the AnnData.
     layers
         Names of the layers.
     overwrite
@@ -247,10 +243,10 @@ class AnnDataWriter:
         import zarr
 
         check_target(path, overwrite=overwrite)
+        super().__init__(NewFolder(path, "AnnData"))
         self._path = path
         self._overwrite = overwrite
         self._n_cells = len(obs)
-        self._folder = NewFolder(path, "AnnData")
         partial, shape = self._folder.partial, (len(obs), len(var))
         with self._folder.writing():
             group = zarr.open_group(partial, mode="w", zarr_format=3)
@@ -275,50 +271,31 @@ class AnnDataWriter:
                 array[self._done : self._done + n_cells] = values[name]
         self._done += n_cells
 
-    def __enter__(self) -> Self:
-        """Start writing."""
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Give the folder its name, or remove what was written if an error came."""
-        if error is not None:
-            self._folder.discard()
-            return
-        with self._folder.writing():
-            _check_rows(self._done, self._n_cells)
-            # Another one may have come into being in the meantime.
-            check_target(self._path, overwrite=self._overwrite)
-            self._folder.publish()
+    @override
+    def _complete(self) -> None:
+        _check_rows(self._done, self._n_cells)
+        # Another process may have written one in the meantime.
+        check_target(self._path, overwrite=self._overwrite)
 
 
 def check_target(path: Path, *, overwrite: bool) -> None:
-    """Refuse a folder that exists, unless it holds results and these may be replaced.
+    """Refuse to write over a folder, unless it holds imputed values and these may be replaced.
 
     Raises
     ------
     ConfigError
-        It exists, and is no result or is not to be replaced.
+        It exists, and holds something else or is not to be replaced.
     """
-    if not path.exists():
-        return
-    found = path / "zarr.json"
+    metadata = path / "zarr.json"
     marked = (
-        found.is_file()
-        and MARK.items() <= json.loads(found.read_text()).get("attributes", {}).items()
+        metadata.is_file()
+        and MARK.items() <= json.loads(metadata.read_text()).get("attributes", {}).items()
     )
-    if not (overwrite and marked):
-        remedy = "pass overwrite=True to replace it" if marked else "it holds no imputed values"
-        msg = f"{path} exists. Choose another name; {remedy}."
-        raise ConfigError(msg)
+    check_replaceable(path, "a folder of imputed values", is_one=marked, overwrite=overwrite)
 
 
 def create_array(folder: Path, shape: tuple[int, ...]) -> Any:
-    """Make a float32 zarr array in chunks of rows, marked as an array of an AnnData."""
+    """Create a float32 zarr array in chunks of rows, marked as an array of an AnnData."""
     import zarr
 
     bytes_per_row = 4 * int(np.prod(shape[1:]))

@@ -1,7 +1,7 @@
-"""Where cells of a store come from, in memory or in a file: names and columns first, values later.
+"""Cells that are written into a store, in memory or in a file: first their columns, then values.
 
-Of a file only what is registered is read, so that it need not fit into memory, and may hold what no
-reader knows.
+From a file only what is registered is read, so that the file need not fit into memory, and may hold
+elements that cannot be read.
 """
 
 import warnings
@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from hzau_omics.data.contract.matrix import pick_matrix, read_matrix
 from hzau_omics.data.contract.presence import check_container
 from hzau_omics.data.contract.uns_text import UNS_KEY
-from hzau_omics.data.stores.disk.rows import Rows, rows_of
+from hzau_omics.data.stores.disk.row_readers import Rows, rows_of
 from hzau_omics.errors import DataContractError, HzauWarning
 from hzau_omics.messages import listed
 
@@ -33,7 +33,7 @@ class Source(Protocol):
 
     @property
     def mdata(self) -> MuData:
-        """Names, columns and records of texts; of a file without any values."""
+        """Names, columns and text records; without values if the source is a file."""
 
     def values(self, name: str, layer: str | None) -> Rows:
         """Return the reader of a modality's values.
@@ -41,25 +41,25 @@ class Source(Protocol):
         Raises
         ------
         DataContractError
-            If there are none, or they are no numbers.
+            If there are none, or they are not numbers.
         """
 
     def in_full(self, name: str, rows: NDArray[np.int64]) -> AnnData:
-        """Return rows of a modality with all their layers, for a message that names one."""
+        """Return rows of a modality with all layers, for a message that may name one."""
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """What is to be read of a file.
+    """What is read from a file.
 
     Attributes
     ----------
     names
         Modalities.
     keys
-        Columns of ``obs``, also of that of the modalities.
+        Columns of ``obs``, global or of the modalities.
     panels
-        Whether columns of ``var`` are.
+        Whether to read columns of ``var``.
     """
 
     names: Sequence[str]
@@ -74,7 +74,7 @@ def open_source(given: MuData | str | Path, wanted: Wanted) -> Iterator[Source]:
     Raises
     ------
     TypeError
-        If they are neither a MuData nor the name of a file.
+        If they are neither a MuData nor a path.
     DataContractError
         If the file cannot be read as a MuData.
     FileNotFoundError
@@ -86,12 +86,12 @@ def open_source(given: MuData | str | Path, wanted: Wanted) -> Iterator[Source]:
     path = Path(given)
     if path.is_dir():
         msg = (
-            f"{path} is a folder, and files are of the kind .h5mu. Give what is in it as a MuData, "
-            "such as mudata.read_zarr(path)."
+            f"The path must name an .h5mu file. Received the folder {path}. Read it as a MuData "
+            "first, for example mudata.read_zarr(path)."
         )
         raise DataContractError(msg)
     if not path.is_file():
-        msg = f"no file {path}"
+        msg = f"There is no file {path}. Check the path."
         raise FileNotFoundError(msg)
     with _blaming(path):
         file = h5py.File(path, "r")
@@ -110,7 +110,7 @@ class _InMemory:
         found = pick_matrix(adata.X, adata.layers, name, layer)
         if isinstance(found, np.ndarray) or sp.issparse(found):
             found = read_matrix(adata, name, layer)
-        # Anything else may be a matrix in the file of a MuData that is backed by one.
+        # Anything else may be a matrix in the file of a backed MuData.
         return rows_of(found, name, layer)
 
     def in_full(self, name: str, rows: NDArray[np.int64]) -> AnnData:
@@ -178,15 +178,15 @@ def _blaming(path: Path) -> Iterator[None]:
     except Exception as error:
         msg = (
             f"Cannot read {path} as a MuData: {type(error).__name__}: {error}. Give an .h5mu file "
-            "of MuData.write."
+            "written by MuData.write."
         )
         raise DataContractError(msg) from error
 
 
 def _without_values(file: h5py.File, wanted: Wanted) -> MuData:
-    """Build what mudata would read, but for values and what is not asked for.
+    """Build the MuData of a file without values and without what is not wanted.
 
-    The names of cells of all modalities are in it, since they say which cells there are.
+    It has the cell names of all modalities, since these determine which cells there are.
     """
     held = file["mod"]
     order = [_text(name) for name in held.attrs.get("mod-order", ())]
@@ -195,7 +195,7 @@ def _without_values(file: h5py.File, wanted: Wanted) -> MuData:
     obs, lost = _frame(file["obs"])
     if lost:
         warnings.warn(
-            f"{len(lost)} columns of obs cannot be read from {file.filename}, and are left out of "
+            f"{len(lost)} columns of obs cannot be read from {file.filename} and are left out of "
             f"the store: {listed(lost, limit=20)}. To keep one, write it to the file as text or "
             "numbers.",
             HzauWarning,
@@ -203,7 +203,7 @@ def _without_values(file: h5py.File, wanted: Wanted) -> MuData:
         )
     known: Sequence[str] | None = wanted.keys
     if any(key not in obs and not any(_has(held[m], key) for m in order) for key in wanted.keys):
-        # The message that a column is missing lists all that there are.
+        # Read all columns, since the message about a missing column lists them.
         known = None
     modalities = {
         name: _modality(held[name], known, panels=wanted.panels)
@@ -215,14 +215,17 @@ def _without_values(file: h5py.File, wanted: Wanted) -> MuData:
     if "obsmap" in file:
         kept["obsmap"] = read_elem(file["obsmap"])
     with warnings.catch_warnings():
-        # What mudata says of names was said when the file was written.
+        # mudata warned about repeated names when the file was written.
         warnings.simplefilter("ignore")
         return MuData(modalities, **kept)
 
 
 def _modality(group: h5py.Group, keys: Sequence[str] | None, *, panels: bool) -> AnnData:
     if group.attrs.get("encoding-type") == "MuData":
-        msg = f"Modality {Path(group.name).name!r} must be an AnnData. Received a MuData."
+        msg = (
+            f"Modality {Path(group.name).name!r} must be an AnnData. Received a MuData. Put the "
+            "modalities that it holds into the outer MuData."
+        )
         raise DataContractError(msg)
     obs = _frame(group["obs"], keys)[0]
     var = _frame(group["var"], None if panels else ())[0]
@@ -232,15 +235,15 @@ def _modality(group: h5py.Group, keys: Sequence[str] | None, *, panels: bool) ->
 
 
 def _frame(node: h5py.Group, keys: Sequence[str] | None = None) -> tuple[pd.DataFrame, list[str]]:
-    """Read names and some columns of a data frame (all for None); return those it cannot read."""
+    """Read names and columns of a data frame (all for None); return columns that cannot be read."""
     if node.attrs.get("encoding-version") != "0.2.0":
-        # Older files keep columns in other ways; anndata knows them all.
+        # Older files store columns in other ways, all of which anndata can read.
         whole: pd.DataFrame = read_elem(node)
         return whole if keys is None else whole[[k for k in keys if k in whole]], []
-    found = [_text(key) for key in node.attrs["column-order"]]
+    stored = [_text(key) for key in node.attrs["column-order"]]
     frame = pd.DataFrame(index=pd.Index(read_elem(node[_text(node.attrs["_index"])])))
     columns, lost = {}, []
-    for key in found if keys is None else [key for key in found if key in keys]:
+    for key in stored if keys is None else [key for key in stored if key in keys]:
         try:
             columns[key] = pd.Series(read_elem(node[key]), index=frame.index)
         except Exception:
@@ -255,7 +258,7 @@ def _has(group: h5py.Group, key: str) -> bool:
 
 
 def _matrices(group: h5py.Group) -> tuple[Any, Mapping[str, Any]]:
-    """Return the elements that hold ``X``, None where it is empty, and the layers."""
+    """Return the elements of ``X`` (None if it is empty) and of the layers."""
     x = group.get("X")
     if x is not None and x.attrs.get("encoding-type") == "null":
         x = None

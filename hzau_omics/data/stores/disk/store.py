@@ -1,4 +1,4 @@
-"""Cells of a store on disk as minibatches."""
+"""Cells of a store on disk, streamed as minibatches."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -16,10 +16,10 @@ from hzau_omics.data.contract.align import Block
 from hzau_omics.data.contract.layout import DataLayout
 from hzau_omics.data.contract.presence import check_observed
 from hzau_omics.data.stores.base import CellStore, CellTable, Taken
-from hzau_omics.data.stores.disk.columns import ObsColumns, code_table
 from hzau_omics.data.stores.disk.large import require_large
 from hzau_omics.data.stores.disk.manifest import RESULTS, Manifest, manifest_stamp
 from hzau_omics.data.stores.disk.match import Match
+from hzau_omics.data.stores.disk.obs_from_store import ObsColumns, code_table
 from hzau_omics.data.stores.disk.order import WINDOW, shuffled_runs
 from hzau_omics.data.stores.disk.reader import WideReader
 from hzau_omics.data.stores.disk.results import ResultColumns
@@ -28,28 +28,28 @@ from hzau_omics.errors import DataContractError
 from hzau_omics.minibatch import Minibatch
 
 AHEAD = 32
-"""Minibatches that are made ahead."""
+"""Minibatches that are read ahead."""
 
 
 class DiskStore(CellStore):
-    """Cells on disk: only their table (presence, batch, covariates) is held in memory.
+    """Cells on disk, of which only presence, batch and covariates are held in memory.
 
-    Minibatches are streamed in the order asked for. Training asks for an order of short runs, so
-    that a disk can follow; results are computed in the order of the cells.
+    Minibatches are streamed in the order given. Training uses a random order of short runs, which a
+    disk can read fast; results are computed in the order of the cells.
 
     Parameters
     ----------
     path
         Folder that :func:`~hzau_omics.data.write_store` wrote.
     layout
-        Layout to read the cells in, matched by name; the one they were written with if None.
+        Layout to read the cells in, matched by name; None for the layout they were written with.
 
     Raises
     ------
     ConfigError
         The extra ``[large]`` is not installed.
     DataContractError
-        The folder is no store, is incomplete or damaged, or does not fit the layout.
+        The folder is not a store, is incomplete or damaged, or does not fit the layout.
 
     Examples
     --------
@@ -79,43 +79,43 @@ class DiskStore(CellStore):
 
     @property
     def fingerprint(self) -> str | None:
-        """The same for the same cells in the same order, with the same values and columns.
+        """Digest of the cells in order, with their values and columns; labels are left out.
 
-        Labels do not count. None for a store that was written before there were fingerprints.
+        None for a store that was written before fingerprints existed.
         """
         return self.manifest.fingerprint
 
     def check_unchanged(self) -> None:
-        """Refuse to go on with a store that was replaced since it was opened.
+        """Refuse to read from a store that was replaced since it was opened.
 
         Raises
         ------
         DataContractError
-            Another one is in its place, or none.
+            The store was removed, or replaced by another one.
         """
         stamp = manifest_stamp(self.path)
         if stamp == self._stamp:
             return
         if stamp is not None and Manifest.read(self.path) == self.manifest:
-            # A copy of the same.
+            # It was replaced by a copy of itself.
             self._stamp = stamp
             return
         what = "was removed" if stamp is None else "was replaced by another one"
         msg = (
-            f"The store {self.path} {what} after it had been opened, so that its cells cannot be "
-            "told any more. Open it again with hzau_omics.data.open_store, and give that to the "
-            "model: as an argument for results, or to load for further training."
+            f"The store {self.path} {what} after it was opened, so that its cells may be others. "
+            "Open it again with hzau_omics.data.open_store, and pass it to the model: as mdata for "
+            "results, or to load for further training."
         )
         raise DataContractError(msg)
 
     @contextmanager
     def _unchanged(self) -> Iterator[None]:
-        """Refuse what was read if the store was replaced before or meanwhile."""
+        """Refuse what was read if the store was replaced before or in the meantime."""
         self.check_unchanged()
         try:
             yield
         finally:
-            # Also where reading failed, which is then no damage.
+            # Also after an error: a store that was replaced is not a damaged one.
             self.check_unchanged()
 
     @override
@@ -149,7 +149,7 @@ class DiskStore(CellStore):
             return self._obs.column(key).set_axis(self.obs_names).rename(key)
 
     def obs_frame(self) -> pd.DataFrame:
-        """Return all columns of ``obs`` that were in the MuData, for every cell."""
+        """Return all stored columns of the MuData's ``obs``, for every cell."""
         with self._unchanged():
             frame = pd.DataFrame({key: self._obs.column(key) for key in self._obs.names_of_columns})
             frame.index = self.obs_names
@@ -161,7 +161,7 @@ class DiskStore(CellStore):
 
     @override
     def minibatches(self, cells: ArrayLike, batch_size: int) -> Iterator[Minibatch]:
-        """Stream minibatches in the order given, read ahead by a thread."""
+        """Stream minibatches in the order given, read ahead in a thread."""
         size = check_integer("batch_size", batch_size)
         return prefetched(self._stream(self.positions(cells), size), AHEAD)
 
@@ -173,7 +173,7 @@ class DiskStore(CellStore):
 
     @override
     def parts(self, cells: ArrayLike) -> Iterator[tuple[CellStore, NDArray[np.int64]]]:
-        """Yield windows of cells, each read at once and held in memory."""
+        """Yield windows of cells, each of which is held in memory."""
         index = self.positions(cells)
         for i, wide in enumerate(self._read(index, WINDOW)):
             chosen = index[i * WINDOW : (i + 1) * WINDOW]
@@ -190,7 +190,7 @@ class DiskStore(CellStore):
             yield self._assemble(cells[i * batch_size : (i + 1) * batch_size], self._split(wide))
 
     def _read(self, cells: NDArray[np.int64], batch_size: int) -> Iterator[sp.csr_array]:
-        """Read rows of the wide matrix, all of them of the store that was opened."""
+        """Read rows of the wide matrix, and check that the store was not replaced."""
         found = self._reader.read(cells, batch_size)
         while True:
             with self._unchanged():
@@ -205,7 +205,7 @@ class DiskStore(CellStore):
 
     @property
     def obsm(self) -> ResultColumns:
-        """What was written for these cells: name -> rows in the order of the cells."""
+        """Results that were written for these cells: name -> rows in the order of the cells."""
         self.check_unchanged()
         return ResultColumns(self.path / RESULTS, self.n_cells)
 
@@ -251,6 +251,6 @@ def open_store(path: str | Path) -> DiskStore:
     Raises
     ------
     DataContractError
-        The folder is no store, or it is incomplete or damaged.
+        The folder is not a store, or it is incomplete or damaged.
     """
     return DiskStore(path)

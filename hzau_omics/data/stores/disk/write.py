@@ -2,8 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any, override
 
 import numpy as np
 import pandas as pd
@@ -13,18 +12,18 @@ from mudata import MuData
 
 from hzau_omics.checks import as_list, check_flag
 from hzau_omics.data.columns.obs import continuous_values
-from hzau_omics.data.contract.build import register
+from hzau_omics.data.contract.register import register
 from hzau_omics.data.contract.spec import ModalitySpec, resolve_specs
 from hzau_omics.data.pitfalls.survey import Survey
-from hzau_omics.data.stores.disk.digest import Fingerprint
-from hzau_omics.data.stores.disk.folders import NewFolder
-from hzau_omics.data.stores.disk.frame import seen_columns, stored_obs
+from hzau_omics.data.stores.disk.fingerprint import Fingerprint
+from hzau_omics.data.stores.disk.folders import FolderWriter, NewFolder, check_replaceable
 from hzau_omics.data.stores.disk.large import consolidate, require_large
 from hzau_omics.data.stores.disk.manifest import MANIFEST, Manifest, files_of
 from hzau_omics.data.stores.disk.merge import LayoutMerger
+from hzau_omics.data.stores.disk.obs_to_store import model_columns, stored_obs
 from hzau_omics.data.stores.disk.piece import write_piece
 from hzau_omics.data.stores.disk.sources import Source, Wanted, open_source
-from hzau_omics.data.stores.disk.values import StoredValues
+from hzau_omics.data.stores.disk.values_to_store import StoredValues
 from hzau_omics.data.stores.memory import stack_columns
 from hzau_omics.errors import ConfigError, DataContractError
 from hzau_omics.processes import writes_files
@@ -33,22 +32,22 @@ PIECE_SIZE = 131_072
 """Cells of a MuData that are brought into one matrix at a time."""
 
 
-class StoreWriter:
-    """Write MuData one after another into a new store, which exists only once all are written.
+class StoreWriter(FolderWriter):
+    """Write MuData one after another into a new store, which appears once all are written.
 
-    Every piece is checked as at set-up. A piece may lack modalities; the features of a modality are
-    the same in all pieces, matched by name. Cells keep their order.
+    Every piece is checked as at set-up. A piece may lack modalities. The features of a modality are
+    the same in all pieces and are matched by name. Cells keep their order.
 
     Parameters
     ----------
     path
-        Folder to make, by custom with the suffix ``.zarr``.
+        Folder to create, by custom with the suffix ``.zarr``.
     modalities, layers, batch_key, labels_key, categorical_covariate_keys
         As in ``setup_mudata``.
     continuous_covariate_keys, panel_key
         As in ``setup_mudata``.
     overwrite
-        Whether to replace a store of this name; anything else is never replaced.
+        Whether to replace a store of this name. Anything else is never replaced.
 
     Raises
     ------
@@ -97,7 +96,7 @@ class StoreWriter:
         }
         self._overwrite = check_flag("overwrite", overwrite)
         _check_target(self.path, overwrite=self._overwrite)
-        self._folder = NewFolder(self.path, "store")
+        super().__init__(NewFolder(self.path, "store"))
         with self._folder.writing():
             self._group = zarr.open_group(self._folder.partial, mode="w", zarr_format=3)
         self._merger = LayoutMerger(self._specs)
@@ -109,22 +108,22 @@ class StoreWriter:
         self._state = "open"
 
     def append(self, cells: MuData | str | Path) -> None:
-        """Check cells and write them behind those written before.
+        """Check cells and write them after those written before.
 
         Parameters
         ----------
         cells
-            A MuData, or an ``.h5mu`` file, of which only what is registered is read, piece by
-            piece. Columns of ``obs`` that a store cannot hold (dates, for example) are left out
+            A MuData, or an ``.h5mu`` file, from which only what is registered is read, block by
+            block. Columns of ``obs`` that a store cannot hold (dates, for example) are left out
             with a warning, unless they are registered.
 
         Raises
         ------
         DataContractError
             The data break a rule (see ``setup_mudata``), do not fit the pieces before, or repeat
-            the name of a cell. The store is then given up, since it would be incomplete.
+            the name of a cell. The store is then removed, since it would be incomplete.
         OSError
-            The disk is full; likewise.
+            The disk is full. The store is then removed, too.
         """
         self._check_open()
         self._state = "failed"
@@ -149,20 +148,23 @@ class StoreWriter:
 
     def _check_open(self) -> None:
         if self._state != "open":
-            msg = f"This writer of {self.path} is {self._state}. Make a new one and write again."
+            msg = (
+                f"Only an open writer can write. This one of {self.path} is {self._state}: create "
+                "a new StoreWriter and write all pieces again."
+            )
             raise ConfigError(msg)
 
     def _append(self, source: Source) -> None:
         mdata = source.mdata
-        held = {
+        own = {
             name: spec
             for name, spec in self._specs.items()
             if name in mdata.mod and mdata.mod[name].n_obs > 0
         }
-        # Without any, the message of a MuData that lacks all of them is the right one.
-        registered = register(mdata, held or self._specs, **self._keys, is_piece=True)
+        # A piece without any of the modalities gets the message about a missing modality.
+        registered = register(mdata, own or self._specs, **self._keys, is_piece=True)
         self._check_names(mdata.obs_names)
-        columns = seen_columns(mdata, registered.layout)
+        columns = model_columns(mdata, registered.layout)
         covariates = [
             continuous_values(mdata, c.key) for c in registered.layout.continuous_covariates
         ]
@@ -171,7 +173,7 @@ class StoreWriter:
         )
         values = {m.name: StoredValues(source, registered, m) for m in known.modalities}
         self._dense |= {name for name, own in values.items() if own.is_dense}
-        self._survey.link(mdata, registered.layout, registered.rows, registered.codes)
+        self._survey.add_links(mdata, registered)
         obs, renamed = stored_obs(mdata, registered, columns, self._specs)
         for start in range(0, mdata.n_obs, PIECE_SIZE):
             cells = np.arange(start, min(start + PIECE_SIZE, mdata.n_obs))
@@ -184,17 +186,18 @@ class StoreWriter:
                 {name: (registered.rows[name][cells] >= 0, own) for name, own in blocks.items()},
             )
             for modality in known.modalities:
-                has = registered.rows[modality.name][cells] >= 0
-                self._survey.look(
+                present = registered.rows[modality.name][cells] >= 0
+                self._survey.add_values(
                     modality,
-                    blocks[modality.name][has],
-                    cells=part.index[has],
-                    codes=registered.codes[cells][has],
+                    blocks[modality.name][present],
+                    cells=part.index[present],
+                    codes=registered.codes[cells][present],
                     categories=known.batch.categories,
                 )
 
+    @override
     def close(self) -> None:
-        """Finish the store: give it its manifest and its name.
+        """Complete the store: write its manifest and give it its name.
 
         Raises
         ------
@@ -203,43 +206,29 @@ class StoreWriter:
         """
         self._check_open()
         self._state = "failed"
-        with self._folder.writing():
-            if not self._pieces:
-                msg = "A store needs at least one cell: append a MuData before closing it."
-                raise DataContractError(msg)
-            layout = self._merger.layout()
-            columns = _offsets(self._merger.features)
-            self._complete_features(columns)
-            consolidate(self._group)
-            Manifest(
-                layout=layout,
-                pieces=tuple(self._pieces),
-                columns=columns,
-                dense=frozenset(self._dense),
-                files=files_of(self._folder.partial),
-                fingerprint=self._fingerprint.result(self._merger.features),
-            ).write(self._folder.partial)
-            # Another one may have come into being in the meantime.
-            _check_target(self.path, overwrite=self._overwrite)
-            self._folder.publish()
+        super().close()
         self._state = "closed"
-        self._survey.judge()
+        self._survey.warn()
 
-    def __enter__(self) -> Self:
-        """Start writing."""
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Finish the store, or remove what was written if an error came."""
-        if error is None and self._state != "closed":
-            self.close()
-        elif error is not None:
-            self._folder.discard()
+    @override
+    def _complete(self) -> None:
+        if not self._pieces:
+            msg = "A store needs at least one cell. Received none: append a MuData before closing."
+            raise DataContractError(msg)
+        layout = self._merger.layout()
+        columns = _offsets(self._merger.features)
+        self._widen_pieces(columns)
+        consolidate(self._group)
+        Manifest(
+            layout=layout,
+            pieces=tuple(self._pieces),
+            columns=columns,
+            dense=frozenset(self._dense),
+            files=files_of(self._folder.partial),
+            fingerprint=self._fingerprint.result(self._merger.features),
+        ).write(self._folder.partial)
+        # Another process may have written one in the meantime.
+        _check_target(self.path, overwrite=self._overwrite)
 
     def _check_names(self, names: "pd.Index[str]") -> None:
         """Refuse names that occurred in an earlier piece; 64-bit hashes stand for them."""
@@ -249,7 +238,7 @@ class StoreWriter:
             msg = (
                 f"The cell names of a store must be unique; {int(repeated.sum())} of this piece "
                 f"occurred in an earlier one, first {names[int(repeated.argmax())]!r}. Put the "
-                "sample's name in front, in the MuData and in its modalities."
+                "sample's name in front of each, in all modalities, and make the MuData again."
             )
             raise DataContractError(msg)
         self._names = np.concatenate([self._names, hashes])
@@ -275,8 +264,8 @@ class StoreWriter:
         )
         self._pieces.append(len(obs))
 
-    def _complete_features(self, columns: Mapping[str, tuple[int, int]]) -> None:
-        """Widen the pieces that were written before a later modality was first seen."""
+    def _widen_pieces(self, columns: Mapping[str, tuple[int, int]]) -> None:
+        """Widen the pieces that were written before a modality first occurred."""
         from anndata.io import write_elem
 
         width = max(end for _, end in columns.values())
@@ -293,15 +282,15 @@ def write_store(
     modalities: Mapping[str, str | ModalitySpec],
     **options: Any,
 ) -> None:
-    """Write MuData into a store on disk, from which models train without holding it in memory.
+    """Write MuData into a store on disk, from which models train without loading it into memory.
 
     Parameters
     ----------
     source
-        A MuData, an ``.h5mu`` file, or several of them, one after another. Of a file only what is
-        registered is read, piece by piece.
+        A MuData, an ``.h5mu`` file, or several of them, one after another. From a file only what
+        is registered is read, block by block.
     path
-        Folder to make, by custom with the suffix ``.zarr``.
+        Folder to create, by custom with the suffix ``.zarr``.
     modalities
         Modality name -> likelihood, or a :class:`~hzau_omics.data.ModalitySpec`.
     **options
@@ -314,7 +303,7 @@ def write_store(
     DataContractError
         The data break a rule (see ``setup_mudata``), or do not fit together.
     OSError
-        The disk is full, or a file is not there. A former store stays as it was.
+        The disk is full, or a file is missing. A former store stays as it was.
 
     Examples
     --------
@@ -325,7 +314,7 @@ def write_store(
     DiskStore of 60 cells: rna (200 features), adt (30 features)
     """
     if not writes_files(str(path)):
-        # A launcher runs the script once more for each process; the first one has written.
+        # A launcher runs the script once for each process; only the first one writes.
         return
     sources = [source] if isinstance(source, MuData | AnnData | str | Path) else source
     with StoreWriter(path, modalities, **options) as writer:
@@ -334,13 +323,8 @@ def write_store(
 
 
 def _check_target(path: Path, *, overwrite: bool) -> None:
-    if not path.exists():
-        return
     is_store = (path / MANIFEST).is_file()
-    if not (is_store and overwrite):
-        remedy = "Pass overwrite=True to replace it" if is_store else "It is no store"
-        msg = f"{path} exists. {remedy}, or choose another name."
-        raise ConfigError(msg)
+    check_replaceable(path, "a store", is_one=is_store, overwrite=overwrite)
 
 
 def _offsets(features: Mapping[str, tuple[str, ...]]) -> dict[str, tuple[int, int]]:
@@ -353,6 +337,6 @@ def _offsets(features: Mapping[str, tuple[str, ...]]) -> dict[str, tuple[int, in
 
 
 def _var(features: Mapping[str, tuple[str, ...]]) -> pd.DataFrame:
-    """Name every column of a piece; a name may occur in two modalities, so both are in it."""
+    """Name every column of a piece by modality and feature: two modalities may share a name."""
     names = [f"{modality}:{name}" for modality, own in features.items() for name in own]
     return pd.DataFrame(index=pd.Index(names))

@@ -95,7 +95,7 @@ def test_a_reader_gets_one_result_or_the_other(columns, monkeypatch):
     assert columns["X"].tolist() == np.zeros((4, 2)).tolist()
     assert len(calls) == 2
     monkeypatch.setattr(results, "_read", lambda folder: write(columns, X=np.zeros((4, 2))))
-    with pytest.raises(DataContractError, match="replaced again and again"):
+    with pytest.raises(DataContractError, match="replaced by another process"):
         columns["X"]
 
 

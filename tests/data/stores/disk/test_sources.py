@@ -12,7 +12,7 @@ from mudata import MuData
 
 import hzau_omics as ho
 from hzau_omics.data import MosaicStore, build_layout, open_store, write_store
-from hzau_omics.data.stores.disk import rows as disk_rows, write as disk_write
+from hzau_omics.data.stores.disk import row_readers, write as disk_write
 from hzau_omics.errors import DataContractError, HzauWarning
 
 PAIR = {"rna": "nb", "adt": "nb"}
@@ -108,7 +108,7 @@ def test_memory_and_file_give_the_same_store(
     folder = tmp_path_factory.mktemp("same")
     mdata.write(folder / "cells.h5mu")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(disk_rows, "BLOCK", block)
+        patch.setattr(row_readers, "BLOCK", block)
         patch.setattr(disk_write, "PIECE_SIZE", -(-n_cells // n_pieces))
         write_store(mdata, folder / "a", PAIR, layers=layers, **keys)
         write_store(folder / "cells.h5mu", folder / "b", PAIR, layers=layers, **keys)
@@ -247,7 +247,7 @@ def test_a_column_that_a_file_holds_in_a_way_of_its_own_is_left_out(tmp_path, mo
     assert "age" not in open_store(tmp_path / "c.zarr").obs_frame()
     with (
         pytest.warns(HzauWarning),
-        pytest.raises(DataContractError, match="continuous covariate 'age' is no column"),
+        pytest.raises(DataContractError, match="continuous covariate 'age' is not a column"),
     ):
         write_store(
             tmp_path / "cells.h5mu", tmp_path / "d.zarr", PAIR, continuous_covariate_keys=["age"]
@@ -304,7 +304,7 @@ def test_only_what_is_registered_is_read(tmp_path, mosaic, monkeypatch):
         return get(dataset, *rest)
 
     monkeypatch.setattr(h5py.Dataset, "__getitem__", counted)
-    monkeypatch.setattr(disk_rows, "BLOCK", 8)
+    monkeypatch.setattr(row_readers, "BLOCK", 8)
     write_store(tmp_path / "cells.h5mu", tmp_path / "c.zarr", {"rna": "nb", "adt": "nb"})
     names = {name for name, _ in read}
     assert not any(name.startswith("/mod/emb/X") or "/layers/" in name for name in names)
@@ -361,5 +361,5 @@ def test_texts_of_pieces_are_put_together_or_refused(tmp_path):
     assert record["texts"][0] == "B cell"
     assert sorted(record["texts"]) == ["B cell", "T", "T cell"]
     del other["text"].uns["text"]
-    with pytest.raises(DataContractError, match="must have become values in one way"):
+    with pytest.raises(DataContractError, match="must be made from texts in the same way"):
         write_store([first, other], tmp_path / "d.zarr", spec)

@@ -141,7 +141,7 @@ def test_panels_of_the_store_override_the_registered_ones(store, mosaic):
 
 @pytest.mark.parametrize("cells", [[10], [-1], [0.5], [[1]]])
 def test_cells_outside_are_refused(store, cells):
-    with pytest.raises(IndexError, match="Cells are"):
+    with pytest.raises(IndexError, match="Cells must be"):
         store.minibatches(cells, 2)
 
 

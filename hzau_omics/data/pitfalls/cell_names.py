@@ -1,4 +1,4 @@
-"""How the names of the same cells differ between two modalities: suffix, prefix or case."""
+"""Rules under which cell names of two modalities agree: a suffix, a prefix, or case."""
 
 import re
 from collections import Counter
@@ -11,9 +11,13 @@ import pandas as pd
 from numpy.typing import NDArray
 
 SEPARATORS = "-_.:#|/ "
+"""Characters at which the parts of a name end."""
+
 SAMPLED = 500
+"""Names of each modality on which rules are tried."""
+
 FEWEST = 0.25
-"""Share of the names (of the modality with fewer) that must agree: by chance some always do."""
+"""Share of the shorter list of names that must agree, since a few always agree by chance."""
 
 _FIRST = re.compile(rf"^[^{re.escape(SEPARATORS)}]*[{re.escape(SEPARATORS)}]")
 _LAST = re.compile(rf"[{re.escape(SEPARATORS)}][^{re.escape(SEPARATORS)}]*$")
@@ -22,16 +26,16 @@ _CASES: dict[str, Callable[[str], str]] = {"": str, "lower": str.lower, "upper":
 
 @dataclass(frozen=True)
 class Rule:
-    """How a name of one modality becomes one of another.
+    """How a cell name of one modality is changed into that of another.
 
     Attributes
     ----------
     prefixes, suffixes
-        How many parts to leave out in front and behind; parts end at one of ``-_.:#|/`` or a space.
+        Number of parts to remove in front and behind; parts end at one of ``-_.:#|/`` or a space.
     case
-        ``"lower"``, ``"upper"``, or nothing.
+        ``"lower"``, ``"upper"``, or ``""`` to leave the case as it is.
     before, after
-        What to put in front and behind then.
+        Text to add in front and behind after that.
     """
 
     prefixes: int = 0
@@ -41,7 +45,7 @@ class Rule:
     after: str = ""
 
     def __call__(self, name: str) -> str:
-        """Return the name as the other modality would have it.
+        """Return the name as the other modality writes it.
 
         Examples
         --------
@@ -56,7 +60,7 @@ class Rule:
 
     @property
     def length(self) -> int:
-        """How much the rule does; what it adds counts twice."""
+        """Complexity of the rule, by which simpler rules are preferred; additions count twice."""
         return (
             2 * (self.prefixes + self.suffixes)
             + bool(self.case)
@@ -64,26 +68,25 @@ class Rule:
         )
 
     def describe(self, own: str, examples: Sequence[str]) -> str:
-        """Say the rule in words, with what it leaves out of names of the modality called `own`."""
-        said = []
+        """Describe the rule, with the parts that it removes from names of the modality `own`."""
+        phrases = []
         for count, what, cut in (
             (self.prefixes, "prefix", self._prefix_of),
             (self.suffixes, "suffix", self._suffix_of),
         ):
             if count:
-                found = [text for text, _ in Counter(cut(name) for name in examples).most_common(3)]
-                many = len(found) > 1
-                plural = f"{what}es" if many else what
-                dots = ", ..." if len(found) > 2 else ""
-                texts = ", ".join(repr(text) for text in found[:2]) + dots
-                said.append(f"without the {plural} {texts} of {own}")
+                parts = [text for text, _ in Counter(cut(name) for name in examples).most_common(3)]
+                plural = f"{what}es" if len(parts) > 1 else what
+                dots = ", ..." if len(parts) > 2 else ""
+                texts = ", ".join(repr(text) for text in parts[:2]) + dots
+                phrases.append(f"without the {plural} {texts} of {own}")
         if self.before:
-            said.append(f"with {self.before!r} in front of those of {own}")
+            phrases.append(f"with {self.before!r} in front of those of {own}")
         if self.after:
-            said.append(f"with {self.after!r} behind those of {own}")
+            phrases.append(f"with {self.after!r} behind those of {own}")
         if self.case:
-            said.append("but for upper and lower case")
-        return ", ".join(said)
+            phrases.append("but for upper and lower case")
+        return ", ".join(phrases)
 
     def _prefix_of(self, name: str) -> str:
         return name[: len(name) - len(Rule(prefixes=self.prefixes)(name))]
@@ -94,7 +97,7 @@ class Rule:
 
 @dataclass(frozen=True)
 class Names:
-    """Names of the cells that one of two modalities has alone, and their batches."""
+    """Names and batch codes of the cells that have only one of two modalities."""
 
     names: NDArray[np.object_]
     batch: NDArray[np.int64]
@@ -113,12 +116,12 @@ class Agreement:
     rule
         The rule.
     flipped
-        Whether it turns names of the second modality into those of the first.
+        Whether it changes names of the second modality into those of the first.
     first, second
-        Positions of the names that agree, in the order of the pairs.
+        Positions of the names that agree, pair by pair.
     ambiguous
-        Positions, in the modality whose names the rule turns, of names that agree with one name
-        together with others, and so with none.
+        Positions, in the modality whose names the rule changes, of names of which several agree
+        with the same name; they count as agreeing with none.
     """
 
     rule: Rule
@@ -129,14 +132,14 @@ class Agreement:
 
 
 def find_agreement(first: Names, second: Names) -> Agreement | None:
-    """Find the rule under which most names of two modalities agree, cells of one batch each.
+    """Find the rule under which most names of two modalities agree, within batches.
 
-    Only a part of the names is tried. Of rules that are as good the simplest is taken.
+    Rules are tried on a sample of the names. Among equally good rules the simplest is taken.
 
     Returns
     -------
     Agreement or None
-        None where less than a quarter of the names of the shorter list agree.
+        None if less than a quarter of the shorter list of names agrees.
     """
     fewer = min(len(first), len(second))
     if not fewer:
@@ -154,9 +157,9 @@ def find_agreement(first: Names, second: Names) -> Agreement | None:
         return None
     _, rule, flipped = best
     source, target = (second, first) if flipped else (first, second)
-    found, ambiguous = _match(rule, source, target, where[1 - flipped])
-    has = np.flatnonzero(found >= 0)
-    one, other = (found[has], has) if flipped else (has, found[has])
+    matched, ambiguous = _match(rule, source, target, where[1 - flipped])
+    agreeing = np.flatnonzero(matched >= 0)
+    one, other = (matched[agreeing], agreeing) if flipped else (agreeing, matched[agreeing])
     return Agreement(rule, flipped, one, other, np.flatnonzero(ambiguous))
 
 
@@ -166,7 +169,7 @@ def _sample(names: Names) -> Names:
 
 
 def _candidates(first: NDArray[np.object_], second: NDArray[np.object_]) -> list[tuple[Rule, bool]]:
-    """Return the rules to try, simple ones first: those that leave out before those that add."""
+    """Return the rules to try, simplest first: rules that remove come before rules that add."""
     rules = [
         *((rule, False) for rule in _rules(first, second)),
         *((rule, True) for rule in _rules(second, first)),
@@ -178,47 +181,51 @@ def _rules(source: NDArray[np.object_], target: NDArray[np.object_]) -> Iterator
     parts = _usual_parts(source)
     cuts = [(p, s) for p, s in product(range(3), repeat=2) if p + s <= parts]
     added = [("", "")]
-    # Of a single name, or of numbers, any part would be one that all have.
-    if _tell(Rule(prefixes=1), target):
+    # In a single name, or in mere numbers, any part would count as common to all.
+    if _are_distinct(Rule(prefixes=1), target):
         added.append((_common(target, _FIRST), ""))
-    if _tell(Rule(suffixes=1), target):
+    if _are_distinct(Rule(suffixes=1), target):
         added.append(("", _common(target, _LAST)))
     for (prefixes, suffixes), (before, after) in product(cuts, dict.fromkeys(added)):
-        if prefixes + suffixes and before + after and not _tell(Rule(prefixes, suffixes), source):
+        if (
+            prefixes + suffixes
+            and before + after
+            and not _are_distinct(Rule(prefixes, suffixes), source)
+        ):
             continue
         for case in _CASES:
             if prefixes or suffixes or case or before or after:
                 yield Rule(prefixes, suffixes, case, before, after)
 
 
-def _tell(cut: Rule, names: NDArray[np.object_]) -> bool:
-    """Say whether what is left of names tells cells apart by more than their number.
+def _are_distinct(cut: Rule, names: NDArray[np.object_]) -> bool:
+    """Return whether names still tell cells apart, digits aside, once a part is removed.
 
-    Where one part is put in place of another, ``lane1_7`` and ``lane2_7`` would agree.
+    Otherwise ``lane1_7`` and ``lane2_7`` would agree once one prefix replaces the other.
     """
     left = {re.sub(r"\d", "", cut(name)) for name in names} - {""}
     return len(left) >= 0.5 * len(names)
 
 
 def _usual_parts(names: NDArray[np.object_]) -> int:
-    """Return how many separators names usually have."""
+    """Return the most frequent number of separators in a name."""
     counts = Counter(sum(name.count(mark) for mark in SEPARATORS) for name in names)
     usual, _ = counts.most_common(1)[0]
     return int(usual)
 
 
 def _common(names: NDArray[np.object_], pattern: re.Pattern[str]) -> str:
-    """Return the first or last part of the names if nearly all have the same one."""
-    found = Counter(hit[0] for name in names if (hit := pattern.search(name)))
-    text, count = found.most_common(1)[0] if found else ("", 0)
+    """Return the first or last part of the names if nearly all share it, else an empty text."""
+    parts = Counter(hit[0] for name in names if (hit := pattern.search(name)))
+    text, count = parts.most_common(1)[0] if parts else ("", 0)
     return text if count >= 0.95 * len(names) else ""
 
 
 def _match(
     rule: Rule, source: Names, target: Names, where: dict[str, int]
 ) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-    """Return each name's position in `target`, or -1, and which names agree with one together."""
-    found = np.array([where.get(rule(name), -1) for name in source.names], dtype=np.int64)
-    found[(found >= 0) & (target.batch[found] != source.batch)] = -1
-    twice = pd.Series(found).duplicated(keep=False).to_numpy() & (found >= 0)
-    return np.where(twice, -1, found), twice
+    """Return each name's position in `target` (-1 for none), and which names share a position."""
+    position = np.array([where.get(rule(name), -1) for name in source.names], dtype=np.int64)
+    position[(position >= 0) & (target.batch[position] != source.batch)] = -1
+    shared = pd.Series(position).duplicated(keep=False).to_numpy() & (position >= 0)
+    return np.where(shared, -1, position), shared

@@ -1,4 +1,4 @@
-"""How a pitfall is said: one warning, at the line of the user's own script."""
+"""How a pitfall is reported: one warning, at the line of the user's own script."""
 
 import warnings
 from pathlib import Path
@@ -7,12 +7,9 @@ from hzau_omics.errors import HzauWarning
 
 PACKAGE = str(Path(__file__).parents[2])
 
-IMPROBABLE = 1e-6
-"""What chance would do less often than this is said to be no chance."""
 
-
-def say(message: str) -> None:
-    """Warn, and point at the line that called the package."""
+def warn_user(message: str) -> None:
+    """Issue a warning that points at the line that called the package."""
     warnings.warn(message, HzauWarning, stacklevel=2, skip_file_prefixes=(PACKAGE,))
 
 

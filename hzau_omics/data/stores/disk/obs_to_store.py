@@ -1,4 +1,4 @@
-"""What ``obs`` of a store holds: every column that zarr can hold, and all that are registered."""
+"""The ``obs`` of a store: every column that zarr can hold, and all that are registered."""
 
 import warnings
 from collections.abc import Iterable, Mapping
@@ -10,14 +10,14 @@ from mudata import MuData
 from numpy.typing import NDArray
 
 from hzau_omics.data.columns.obs import category_codes, continuous_values, label_codes, obs_column
-from hzau_omics.data.contract.build import Registered
 from hzau_omics.data.contract.layout import DataLayout
-from hzau_omics.data.stores.disk.columns import presence_column
+from hzau_omics.data.contract.register import Registered
+from hzau_omics.data.stores.disk.obs_from_store import presence_column
 from hzau_omics.errors import DataContractError, HzauWarning
 from hzau_omics.messages import listed
 
 LONGEST = 200
-"""Bytes of a name that any file system takes."""
+"""Bytes of a name that every file system accepts."""
 
 
 def stored_obs(
@@ -26,7 +26,7 @@ def stored_obs(
     seen: Mapping[str, NDArray[Any]],
     names: Iterable[str],
 ) -> tuple[pd.DataFrame, dict[str, str]]:
-    """Return ``obs`` of a store, and the names of the columns that had to be named otherwise.
+    """Return the ``obs`` of a store, and the proper names of columns that had to be renamed.
 
     Parameters
     ----------
@@ -35,9 +35,16 @@ def stored_obs(
     registered
         What is registered of them.
     seen
-        Their columns that a model sees, as `seen_columns` gives them.
+        Columns that a model sees, from `model_columns`.
     names
-        The store's modalities, of which it keeps which cell has which.
+        Modalities of the store, each of which gets a column that says which cells have it.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The columns, one row per cell.
+    dict
+        Stored name -> proper name, for columns whose name zarr cannot hold.
 
     Raises
     ------
@@ -61,9 +68,9 @@ def stored_obs(
             renamed[name] = key
     if lost:
         warnings.warn(
-            f"{len(lost)} columns of obs are of a kind that a store cannot hold, and are left "
-            f"out: {listed(lost, limit=20)}. To keep one, turn it into text or numbers, such as "
-            "by mdata.obs[key] = mdata.obs[key].astype(str).",
+            f"{len(lost)} columns of obs have a type that a store cannot hold, and are left "
+            f"out: {listed(lost, limit=20)}. To keep one, convert it to text or numbers, for "
+            "example mdata.obs[key] = mdata.obs[key].astype(str).",
             HzauWarning,
             stacklevel=5,
         )
@@ -71,7 +78,7 @@ def stored_obs(
         if presence_column(name) in mdata.obs:
             msg = (
                 f"A store keeps in obs[{presence_column(name)!r}] which cells have modality "
-                f"{name!r}, and the MuData has a column of this name. Rename it."
+                f"{name!r}. The MuData has a column of this name: rename it."
             )
             raise DataContractError(msg)
         rows = registered.rows.get(name)
@@ -83,8 +90,8 @@ def stored_obs(
     return pd.DataFrame(held, index=index), renamed
 
 
-def seen_columns(mdata: MuData, layout: DataLayout) -> dict[str, NDArray[Any]]:
-    """Return the columns that a model sees, as it takes them: texts, or numbers."""
+def model_columns(mdata: MuData, layout: DataLayout) -> dict[str, NDArray[Any]]:
+    """Return the columns that a model sees, as it reads them: texts, or numbers."""
     columns: dict[str, NDArray[Any]] = {}
     for covariate in layout.continuous_covariates:
         columns[covariate.key] = continuous_values(mdata, covariate.key)
@@ -99,13 +106,13 @@ def _labels(mdata: MuData, layout: DataLayout) -> dict[str, NDArray[Any]]:
     """Return the label of every cell, None where it has none."""
     if layout.labels is None:
         return {}
-    # The code of a missing label, -1, is the place of the last one.
+    # The code of a missing label is -1, the position of the last entry.
     texts = np.asarray([*layout.labels.categories, None], dtype=object)
     return {str(layout.labels.key): texts[label_codes(mdata, layout.labels)]}
 
 
 def _registered(mdata: MuData, key: str, values: NDArray[Any]) -> "pd.Series[Any]":
-    """Return a registered column as it is, or, where zarr would change it, as it is taken."""
+    """Return a registered column as it is, or as a model reads it if zarr would change it."""
     column = _holdable(obs_column(mdata, key), exactly=True)
     if column is not None:
         return column
@@ -114,7 +121,7 @@ def _registered(mdata: MuData, key: str, values: NDArray[Any]) -> "pd.Series[Any
 
 
 def _holdable(column: Any, *, exactly: bool = False) -> "pd.Series[Any] | None":
-    """Return a column as zarr holds it, None if it cannot (or not `exactly`)."""
+    """Return a column in a type that zarr can hold, None if it cannot (or not `exactly`)."""
     try:
         if pd.api.types.is_object_dtype(column) or pd.api.types.is_string_dtype(column):
             column = column.astype("category")
@@ -126,7 +133,7 @@ def _holdable(column: Any, *, exactly: bool = False) -> "pd.Series[Any] | None":
         if isinstance(few.dtype, pd.CategoricalDtype):
             few = few.cat.remove_unused_categories()
         back = _through_zarr(few)
-    except Exception:  # noqa: BLE001 - whatever zarr, anndata or pandas do not know
+    except Exception:  # noqa: BLE001 - any type that zarr, anndata or pandas cannot handle
         return None
     if exactly and few.dropna().tolist() != back.dropna().tolist():
         return None
@@ -134,7 +141,7 @@ def _holdable(column: Any, *, exactly: bool = False) -> "pd.Series[Any] | None":
 
 
 def _is_well_known(dtype: Any) -> bool:
-    """Say whether columns of a type come back from zarr as they were; others must be tried."""
+    """Return whether columns of a type are known to be unchanged by zarr; others are tried out."""
     if isinstance(dtype, pd.CategoricalDtype):
         kind = pd.api.types.infer_dtype(dtype.categories, skipna=False)
         return kind in ("string", "empty") or _is_well_known(dtype.categories.dtype)
@@ -152,7 +159,7 @@ def _through_zarr(column: "pd.Series[Any]") -> "pd.Series[Any]":
 
 
 def _is_plain(name: str) -> bool:
-    """Say whether zarr and any file system take a name, and it is none of our own."""
+    """Return whether zarr and any file system accept a name, and the store does not use it."""
     own = ("_column_", ".", "__")
     return (
         bool(name.strip())

@@ -1,4 +1,10 @@
-"""The fingerprint of a store: what its cells are called and hold, whatever pieces it came in."""
+"""The fingerprint of a store: one digest of its cells, however they were divided into pieces.
+
+It is not made from the row digests of :mod:`hzau_omics.data.changes.digest`. Those tell which cells
+have changed, in any order of cells and features; this one tells whether a whole store is the same,
+order included, with a cryptographic hash. Both are written to disk (manifests; saved models), so
+neither may change without a new format.
+"""
 
 import hashlib
 import json
@@ -11,7 +17,7 @@ from numpy.typing import NDArray
 
 
 class _Digest:
-    """Digests of streams of values, each whatever parts it comes in."""
+    """Digests of several streams of values, independent of the parts that each comes in."""
 
     def __init__(self) -> None:
         self._streams: dict[str, hashlib.blake2b] = {}
@@ -25,10 +31,10 @@ class _Digest:
 
 
 class Fingerprint:
-    """Collect the fingerprint of cells that are written one after another.
+    """The fingerprint of cells that are added one after another.
 
-    The same cells in the same order have the same one. What counts are their names, the columns
-    that a model sees, which modality each has, names of the features, and all values as stored.
+    The same cells in the same order have the same fingerprint. It covers cell names, the columns
+    that a model sees, measured modalities, feature names, and all values as stored.
 
     Examples
     --------
@@ -46,7 +52,7 @@ class Fingerprint:
     def __init__(self) -> None:
         self._digest = _Digest()
         self._n_cells = 0
-        self._seen: set[str] = set()
+        self._started: set[str] = set()
 
     def add(
         self,
@@ -54,7 +60,7 @@ class Fingerprint:
         columns: Mapping[str, NDArray[np.generic]],
         values: Mapping[str, tuple[NDArray[np.bool_], sp.csr_array]],
     ) -> None:
-        """Take in the next cells.
+        """Add the next cells.
 
         Parameters
         ----------
@@ -63,27 +69,27 @@ class Fingerprint:
         columns
             Columns that a model sees: texts, or numbers.
         values
-            Modality name -> which of the cells have it, and the values of all of them.
+            Modality name -> mask of the cells that have it, and the values of all cells.
         """
         names = list(names)
         self._digest.add("names", _texts(names))
         for key, column in columns.items():
             self._digest.add(f"obs/{key}", _column(column))
-        for name, (has, matrix) in values.items():
-            if name not in self._seen:
-                # Cells before it was first seen lack it.
+        for name, (present, matrix) in values.items():
+            if name not in self._started:
+                # Cells before its first occurrence lack it.
                 self._add(
                     name, np.zeros(self._n_cells, dtype=bool), sp.csr_array((self._n_cells, 0))
                 )
-                self._seen.add(name)
-            self._add(name, has, matrix)
-        for name in self._seen - set(values):
+                self._started.add(name)
+            self._add(name, present, matrix)
+        for name in self._started - set(values):
             self._add(name, np.zeros(len(names), dtype=bool), sp.csr_array((len(names), 0)))
         self._n_cells += len(names)
 
-    def _add(self, name: str, has: NDArray[np.bool_], matrix: sp.csr_array) -> None:
+    def _add(self, name: str, present: NDArray[np.bool_], matrix: sp.csr_array) -> None:
         parts = {
-            "present": has.astype("u1"),
+            "present": present.astype("u1"),
             "lengths": np.diff(matrix.indptr).astype("<i8"),
             "indices": matrix.indices.astype("<i4", copy=False),
             "values": matrix.data.astype("<f4", copy=False),
@@ -92,7 +98,7 @@ class Fingerprint:
             self._digest.add(f"mod/{name}/{part}", memoryview(np.ascontiguousarray(content)))
 
     def result(self, features: Mapping[str, tuple[str, ...]]) -> str:
-        """Return the fingerprint of all cells, whose modalities have these features."""
+        """Return the fingerprint of all cells, given the features of their modalities."""
         record = {
             "n_cells": self._n_cells,
             "features": {name: list(own) for name, own in sorted(features.items())},
@@ -102,7 +108,7 @@ class Fingerprint:
 
 
 def _texts(texts: Iterable[str]) -> bytes:
-    # The length of each, so that no two lists of texts give the same bytes.
+    # Each text is preceded by its length, so that different lists give different bytes.
     encoded = [text.encode() for text in texts]
     return b"".join(len(text).to_bytes(4, "little") + text for text in encoded)
 
@@ -110,6 +116,6 @@ def _texts(texts: Iterable[str]) -> bytes:
 def _column(column: NDArray[np.generic]) -> memoryview:
     if column.dtype.kind == "f":
         return memoryview(np.ascontiguousarray(column.astype("<f8")))
-    # What is missing is not the text "nan".
+    # A missing value must differ from the text "nan".
     hashes = pd.util.hash_array(np.where(pd.isna(column), "\0", column.astype(object)))
     return memoryview(np.ascontiguousarray(hashes.astype("<u8")))

@@ -1,4 +1,4 @@
-"""What is kept of a modality's values to judge them once all cells were seen."""
+"""Summary statistics of a modality's values, enough to assess them without keeping them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -13,25 +13,28 @@ from hzau_omics.data.contract.spec import ModalitySpec
 from hzau_omics.data.pitfalls.detection import depths, detections
 
 SAMPLED = 1000
-"""Cells of a batch that are looked at feature by feature at first, evenly spaced."""
+"""Evenly spaced cells of a batch from which the statistics of its features are computed."""
+
+NAMED = 5
+"""Empty cells that a message names; one more tells that there are others."""
 
 
 @dataclass
-class BatchEvidence:
-    """What is known of one batch of a modality.
+class BatchSummary:
+    """Statistics of one batch of a modality.
 
     Attributes
     ----------
     depth
-        Every cell's sum (or number of values other than 0).
+        Sum of every cell (or its number of values other than 0; see `depths`).
     counted
-        Depth of the cells that `detected` counts: all of them, or a sample.
+        Depth of the cells in which detections were counted: all cells, or a sample.
     detected
-        Cells in which a feature is not 0 (feature).
+        Number of these cells in which a feature is not 0 (feature).
     sampled
-        Cells of the sample that `total` and `squares` are of.
+        Number of cells in the sample from which `total` and `squares` are computed.
     total, squares
-        Sums of values and of their squares (feature).
+        Sums of absolute values and of their squares (feature).
     """
 
     depth: NDArray[np.float64]
@@ -41,9 +44,9 @@ class BatchEvidence:
     total: NDArray[np.float64]
     squares: NDArray[np.float64]
 
-    def plus(self, other: "BatchEvidence") -> "BatchEvidence":
-        """Put together what is known of two parts of a batch."""
-        return BatchEvidence(
+    def plus(self, other: "BatchSummary") -> "BatchSummary":
+        """Return the statistics of two parts of a batch together."""
+        return BatchSummary(
             np.concatenate([self.depth, other.depth]),
             np.concatenate([self.counted, other.counted]),
             self.detected + other.detected,
@@ -54,25 +57,25 @@ class BatchEvidence:
 
 
 @dataclass
-class Evidence:
-    """What is known of a modality, of one MuData or of several, one after another.
+class ModalitySummary:
+    """Statistics of a modality in one MuData, or in several that are added one after another.
 
     Attributes
     ----------
     name, spec, var_names
-        The modality, how it is read, and its features.
+        The modality, its specification, and its features.
     batches
-        Batch -> what is known of it; batches without a cell of the modality are absent.
+        Batch -> its statistics; batches without a cell of the modality are not in it.
     empty_cells
-        Names of the first cells without any value other than 0.
+        Names of the first cells that are 0 throughout.
     largest
-        Largest value, with its cell and its feature.
+        Largest value, with the names of its cell and its feature.
     """
 
     name: str
     spec: ModalitySpec
     var_names: tuple[str, ...]
-    batches: dict[str, BatchEvidence] = field(default_factory=dict)
+    batches: dict[str, BatchSummary] = field(default_factory=dict)
     empty_cells: list[str] = field(default_factory=list)
     largest: tuple[float, str, str] = (-np.inf, "", "")
 
@@ -86,14 +89,14 @@ class Evidence:
         categories: Sequence[str],
         sampled: bool = False,
     ) -> None:
-        """Look at a matrix.
+        """Add the cells of a matrix.
 
         Parameters
         ----------
         matrix
             Values (cell, feature).
         var_names
-            Features, in the order of the columns: the same ones each time, in any order.
+            Features, in the order of the columns: the same set each time, in any order.
         cells
             Names of the rows.
         codes
@@ -105,30 +108,30 @@ class Evidence:
         """
         order = pd.Index(var_names).get_indexer(pd.Index(self.var_names))
         depth = depths(matrix)
-        everywhere = None if sampled else detections(matrix, codes, len(categories))
+        in_all = None if sampled else detections(matrix, codes, len(categories))
         for code in np.unique(codes):
             rows = np.flatnonzero(codes == code)
             picked = rows[:: -(-len(rows) // SAMPLED)]
             taken = matrix[picked]
-            # Sparse matrices have no half floats.
+            # scipy does not compute with half precision.
             sample = sp.csr_array(taken.astype(np.float64) if taken.dtype == np.float16 else taken)
             features, size = sample.indices, np.abs(sample.data.astype(np.float64))
             detected = np.bincount(features[size > 0], minlength=len(order))
-            part = BatchEvidence(
+            part = BatchSummary(
                 depth=depth[rows],
-                counted=depth[picked if everywhere is None else rows],
-                detected=(detected if everywhere is None else everywhere[code])[order],
+                counted=depth[picked if in_all is None else rows],
+                detected=(detected if in_all is None else in_all[code])[order],
                 sampled=len(picked),
                 total=np.bincount(features, size, len(order))[order],
                 squares=np.bincount(features, size**2, len(order))[order],
             )
             known = self.batches.get(categories[code])
             self.batches[categories[code]] = part if known is None else known.plus(part)
-        empty = cells[depth == 0][: 6 - len(self.empty_cells)]
+        empty = cells[depth == 0][: NAMED + 1 - len(self.empty_cells)]
         self.empty_cells += [str(cell) for cell in empty]
-        self._look_for_largest(matrix, cells, var_names)
+        self._update_largest(matrix, cells, var_names)
 
-    def _look_for_largest(
+    def _update_largest(
         self, matrix: Matrix, cells: "pd.Index[str]", var_names: Sequence[str]
     ) -> None:
         values = matrix.reshape(-1) if isinstance(matrix, np.ndarray) else matrix.data
@@ -145,5 +148,5 @@ class Evidence:
 
     @property
     def depth(self) -> NDArray[np.float64]:
-        """Depth of every cell of every batch."""
+        """Depth of every cell, batch by batch."""
         return np.concatenate([batch.depth for batch in self.batches.values()])

@@ -1,4 +1,4 @@
-"""Columns of ``obs`` of a store, put together over its pieces."""
+"""Columns of ``obs`` of a store, concatenated over its pieces."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -18,7 +18,7 @@ from hzau_omics.errors import DataContractError
 from hzau_omics.messages import did_you_mean, listed
 
 NAMES = "hzau_omics_names"
-"""Attribute with the names of columns that zarr does not take: stored name -> name."""
+"""Attribute with the proper names of columns that had to be renamed: stored name -> name."""
 
 
 class ObsColumns:
@@ -42,7 +42,7 @@ class ObsColumns:
 
     @property
     def names_of_columns(self) -> list[str]:
-        """Columns of the MuData that were written, those of the first piece first."""
+        """Columns of the MuData, in the order of their first occurrence."""
         own = {presence_column(name) for name in self._manifest.columns}
         found = [key for group in self._groups for key in _stored_names(group)]
         return [key for key in dict.fromkeys(found) if key not in own]
@@ -55,30 +55,30 @@ class ObsColumns:
         return index
 
     def column(self, key: str) -> "pd.Series[Any]":
-        """Return a column; cells of pieces without it get missing values.
+        """Return a column; it is missing for cells of pieces that lack it.
 
         Raises
         ------
         DataContractError
-            No piece has it.
+            No piece has the column.
         """
         return _joined(list(self._parts(key)))
 
     def read[T: np.generic](
         self, key: str, reader: Callable[["pd.Series[Any]"], NDArray[T]]
     ) -> NDArray[T]:
-        """Read a column piece by piece: pieces may hold its values in different types.
+        """Read a column piece by piece, since pieces may hold its values in different types.
 
         Raises
         ------
         DataContractError
-            No piece has it, or the reader refuses a value.
+            No piece has the column, or the reader refuses a value.
         """
         parts = list(self._parts(key))
         try:
             return np.concatenate([reader(part) for part in parts])
         except DataContractError:
-            # Names of cells are many, and only this message needs them.
+            # Cell names are read only now, for the message.
             names, start = self.names(), 0
             for part in parts:
                 part.index = names[start : start + len(part)]
@@ -90,7 +90,7 @@ class ObsColumns:
         known = self.names_of_columns
         if key not in known:
             msg = (
-                f"The store {self._folder} has no column {key!r} of obs. It has "
+                f"The store {self._folder} has no column {key!r} in obs. It has "
                 f"{listed(known, limit=20)}." + did_you_mean(key, known)
             )
             raise DataContractError(msg)
@@ -99,7 +99,7 @@ class ObsColumns:
             missing = np.full(n_cells, None, dtype=object)
             yield pd.Series(missing if stored is None else self._read(group, stored), name=key)
 
-    def has(self, modality: str) -> NDArray[np.bool_]:
+    def present(self, modality: str) -> NDArray[np.bool_]:
         """Return which cells have a modality."""
         if modality not in self._manifest.columns:
             return np.zeros(self._manifest.n_cells, dtype=bool)
@@ -121,13 +121,13 @@ class ObsColumns:
 
 
 def _stored_names(group: Any) -> dict[str, str]:
-    """Return name of each column -> its name in the group."""
+    """Return the proper name of each column -> its name in the group."""
     proper = group.attrs.get(NAMES, {})
     return {proper.get(key, key): key for key in group.attrs["column-order"]}
 
 
 def _joined(parts: "list[pd.Series[Any]]") -> "pd.Series[Any]":
-    """Put a column's pieces together; categories of several become those of one column."""
+    """Concatenate the parts of a column; different categories are united."""
     categorical = [isinstance(part.dtype, pd.CategoricalDtype) for part in parts]
     if not any(categorical):
         return pd.concat(parts, ignore_index=True)
@@ -145,9 +145,9 @@ def code_table(obs: ObsColumns, layout: DataLayout) -> CellTable:
     Raises
     ------
     DataContractError
-        A column is missing, or has values that the layout does not know.
+        A column is missing, or has values that were not registered.
     """
-    present = np.stack([obs.has(name) for name in layout.names], axis=1)
+    present = np.stack([obs.present(name) for name in layout.names], axis=1)
     n_cells = len(present)
     batch = np.zeros(n_cells, dtype=np.int32)
     if layout.batch.key is not None:

@@ -5,11 +5,11 @@ import pytest
 import scipy.sparse as sp
 from anndata import AnnData
 
-from hzau_omics.data.contract import domain
-from hzau_omics.data.contract.domain import first_outside, outside
 from hzau_omics.data.contract.matrix import read_matrix
 from hzau_omics.data.contract.spec import LIKELIHOODS, ModalitySpec, resolve_specs
-from hzau_omics.data.contract.validate import check_values
+from hzau_omics.data.contract.values import allowed
+from hzau_omics.data.contract.values.allowed import first_outside, outside
+from hzau_omics.data.contract.values.check import check_values
 from hzau_omics.errors import DataContractError
 
 FORMATS = {
@@ -76,7 +76,7 @@ def test_negative_and_fractional_counts_are_refused(form, value, likelihood):
 
 @pytest.mark.parametrize("row", range(4))
 def test_every_value_is_looked_at(monkeypatch, row):
-    monkeypatch.setattr(domain, "chunks", _pairs)
+    monkeypatch.setattr(allowed, "chunks", _pairs)
     values = COUNTS.copy()
     values[row, 1] = 0.5
     for form in FORMATS.values():
@@ -198,7 +198,7 @@ def test_nearly_one_hot_rows_and_nearly_shares_are_told_what_helps():
     for form in FORMATS.values():
         adata = AnnData(form(np.array([[0.5, 1.0000001], [0, 0.25]])))
         said = _advice(adata, "bernoulli")
-        exec(re.search(r"limit them, (.*)\.", said)[1], {"np": np, "mdata": {"rna": adata}})
+        exec(re.search(r"clip them, (.*)\.", said)[1], {"np": np, "mdata": {"rna": adata}})
         _check_adata(adata, "bernoulli")
         assert read_matrix(adata, "rna", None)[0, 0] == 0.5
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from hzau_omics.data.pitfalls.values import are_totals_alike, too_even_features
+from hzau_omics.data.pitfalls.raw_counts import are_totals_alike, too_even_features
 
 
 def counts(rng, n_cells=300, n_features=40):

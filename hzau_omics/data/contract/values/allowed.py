@@ -1,4 +1,4 @@
-"""Which values a likelihood is defined for, and where a matrix has others."""
+"""Which values each likelihood allows, and the first value of a matrix that it does not."""
 
 from typing import Any
 
@@ -10,9 +10,17 @@ from hzau_omics.data.contract.spec import Domain
 
 LARGEST = float(np.finfo(np.float32).max)
 
+RULES: dict[Domain, str] = {
+    "counts": "non-negative integers",
+    "unit": "values between 0 and 1",
+    "one-hot": "one-hot rows (a single 1, otherwise 0)",
+    "real": "finite numbers within the range of float32",
+}
+"""What a matrix must hold in each domain, in the words of the error messages."""
+
 
 def outside(values: Dense, domain: Domain) -> NDArray[np.bool_]:
-    """Say which values a domain does not allow (NaN and infinite ones are never allowed).
+    """Return which values a domain does not allow; NaN and infinity are never allowed.
 
     Examples
     --------
@@ -37,7 +45,7 @@ def outside(values: Dense, domain: Domain) -> NDArray[np.bool_]:
 
 
 def first_outside(matrix: Matrix, domain: Domain) -> tuple[int, int, Any] | None:
-    """Find the first stored value that the domain does not allow: row, column and value."""
+    """Return row, column and value of the first stored value outside a domain, None without one."""
     for chunk in chunks(matrix):
         bad = np.flatnonzero(outside(chunk.values, domain))
         if len(bad):

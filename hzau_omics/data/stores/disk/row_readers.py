@@ -1,4 +1,4 @@
-"""Rows of a matrix, read a block at a time: one reader for arrays in memory and in files."""
+"""Readers of rows of a matrix, block by block: the same for arrays in memory and in files."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,27 +14,27 @@ from hzau_omics.data.contract.matrix import Dense, check_numbers, describe
 from hzau_omics.errors import DataContractError
 
 BLOCK = 2**23
-"""Values that are read at a time."""
+"""Number of values that are read at a time."""
 
 
 class Rows(Protocol):
-    """A matrix of which some rows can be had."""
+    """A matrix of which some rows can be read."""
 
     @property
     def is_dense(self) -> bool:
         """Whether every value is stored."""
 
     def blocks(self, rows: NDArray[np.int64]) -> Iterator[sp.csr_array | Dense]:
-        """Yield rows, asked for in ascending order and each at most once, block by block."""
+        """Yield rows block by block; they are given in ascending order, each at most once."""
 
 
 def rows_of(values: Any, name: str, layer: str | None) -> Rows:
-    """Return the reader of a matrix: of numpy, of scipy, or what HDF5 and anndata have of it.
+    """Return the reader of a matrix in numpy, scipy, HDF5 or anndata's sparse data sets.
 
     Raises
     ------
     DataContractError
-        If it is no matrix of numbers.
+        If it is not a matrix of numbers.
     """
     where = describe(name, layer)
     if isinstance(values, h5py.Group):
@@ -47,11 +47,11 @@ def rows_of(values: Any, name: str, layer: str | None) -> Rows:
     if getattr(values, "format", None) not in ("csr", "csc"):
         msg = (
             f"{where} must be a numpy array or a scipy sparse matrix. Received "
-            f"{type(values).__name__}. Convert it, such as by scipy.sparse.csr_matrix."
+            f"{type(values).__name__}. Convert it, for example by scipy.sparse.csr_matrix."
         )
         raise DataContractError(msg)
     check_numbers(values.dtype, where)
-    # In a file the three arrays are data sets of a group.
+    # In a file, the three arrays are data sets of a group.
     parts = values.group if hasattr(values, "group") else vars(_bare(values))
     kind = RowSparse if values.format == "csr" else ColumnSparse
     return kind(
@@ -63,7 +63,7 @@ def rows_of(values: Any, name: str, layer: str | None) -> Rows:
 
 
 def _bare(values: Any) -> Any:
-    """Return a sparse matrix of our own around the same arrays."""
+    """Return a new sparse matrix around the same arrays."""
     build = sp.csr_array if values.format == "csr" else sp.csc_array
     return build((values.data, values.indices, values.indptr), shape=values.shape, copy=False)
 
@@ -74,8 +74,8 @@ def _sparse(group: h5py.Group, where: str) -> Any:
     except Exception as error:
         kind = group.attrs.get("encoding-type", "unknown")
         msg = (
-            f"{where} must be a dense or a sparse matrix. The file holds an element of the kind "
-            f"{kind!r}. Write the file again with such a matrix."
+            f"{where} must be a dense or a sparse matrix. Received an element of type {kind!r}. "
+            "Write the file again with such a matrix."
         )
         raise DataContractError(msg) from error
 
@@ -122,7 +122,7 @@ class RowSparse:
 
 @dataclass(frozen=True)
 class ColumnSparse:
-    """Rows of a matrix in CSC: all of it is gone through for them, a block at a time."""
+    """Rows of a matrix in CSC: the whole matrix is read for them, a block at a time."""
 
     data: Any
     indices: Any
@@ -131,11 +131,11 @@ class ColumnSparse:
     is_dense: bool = False
 
     def blocks(self, rows: NDArray[np.int64]) -> Iterator[sp.csr_array]:
-        """Yield the rows at once."""
+        """Yield all rows in one block."""
         n_rows, n_columns = self.shape
         place = np.full(n_rows, -1, dtype=np.int64)
         place[rows] = np.arange(len(rows))
-        data, found = [], []
+        data, positions = [], []
         counts = np.zeros(n_columns, dtype=np.int64)
         for start in range(0, int(self.indptr[-1]), BLOCK):
             stop = min(start + BLOCK, int(self.indptr[-1]))
@@ -144,34 +144,34 @@ class ColumnSparse:
             columns = np.searchsorted(self.indptr, kept + start, side="right") - 1
             counts += np.bincount(columns, minlength=n_columns)
             data.append(_computable(self.data[start:stop])[kept])
-            found.append(own[kept])
+            positions.append(own[kept])
         if not data:
             yield sp.csr_array((len(rows), n_columns), dtype=self.data.dtype)
             return
         ends = np.concatenate([[0], np.cumsum(counts)])
-        held = (np.concatenate(data), np.concatenate(found), ends)
-        yield _canonical(sp.csc_array(held, shape=(len(rows), n_columns)).tocsr())
+        parts = (np.concatenate(data), np.concatenate(positions), ends)
+        yield _canonical(sp.csc_array(parts, shape=(len(rows), n_columns)).tocsr())
 
 
 def _computable(data: Dense) -> Dense:
-    """Return values in a type that scipy computes with: no half precision, no foreign bytes."""
+    """Return values in a type that scipy supports: no half precision, native byte order."""
     data = np.asarray(data)
     native = np.dtype(np.float32) if data.dtype == np.float16 else data.dtype.newbyteorder("=")
     return data.astype(native, copy=False)
 
 
 def _canonical(block: sp.csr_array) -> sp.csr_array:
-    """Put entries in order, and add up those of one place."""
+    """Sort entries, and add up those at the same position."""
     if not block.has_canonical_format:
         if block.data.dtype.kind in "iu":
-            # Sums of small integers need more room than they do.
+            # Sums of small integers may overflow their type.
             block.data = block.data.astype(np.result_type(block.data.dtype, np.int64))
         block.sum_duplicates()
     return block
 
 
 def _together(rows: NDArray[np.int64], start: NDArray[np.int64]) -> list[NDArray[np.int64]]:
-    """Split rows into those whose values are read together, by where these start."""
+    """Split rows into blocks that are read together, by the position of their first value."""
     if not len(rows):
         return []
     return np.split(rows, np.flatnonzero(np.diff(start // BLOCK)) + 1)

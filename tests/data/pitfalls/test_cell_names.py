@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from hzau_omics.data.pitfalls.naming import Names, Rule, find_agreement
+from hzau_omics.data.pitfalls.cell_names import Names, Rule, find_agreement
 
 BARCODES = ["".join("ACGT"[(i >> (2 * k)) & 3] for k in range(8)) for i in range(0, 65536, 331)]
 

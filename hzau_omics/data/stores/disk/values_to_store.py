@@ -1,4 +1,4 @@
-"""Values of one modality on their way into a store: checked, and in the features of all pieces."""
+"""Values of one modality as a store holds them: checked, with the features of all pieces."""
 
 import numpy as np
 import pandas as pd
@@ -7,9 +7,10 @@ from anndata import AnnData
 from mudata import MuData
 from numpy.typing import NDArray
 
-from hzau_omics.data.contract.build import Registered, check_matrix
 from hzau_omics.data.contract.layout import ModalityLayout
 from hzau_omics.data.contract.matrix import Dense, select_features, to_float32, to_rows
+from hzau_omics.data.contract.register import Registered
+from hzau_omics.data.contract.values.check import check_matrix
 from hzau_omics.data.stores.disk.sources import Source
 from hzau_omics.errors import DataContractError
 
@@ -20,11 +21,11 @@ class StoredValues:
     Parameters
     ----------
     source
-        Where they come from.
+        Cells that are written.
     registered
-        What is registered of it.
+        What is registered of them.
     known
-        The modality with its features in the order of the store.
+        The modality, with its features in the order of the store.
     """
 
     def __init__(self, source: Source, registered: Registered, known: ModalityLayout) -> None:
@@ -48,17 +49,17 @@ class StoredValues:
         Raises
         ------
         DataContractError
-            A value is none that the modality may have.
+            A value is outside the domain of the likelihood.
         """
         rows = self._rows[cells]
-        has = np.flatnonzero(rows >= 0)
-        order = has[np.argsort(rows[has])]
+        present = np.flatnonzero(rows >= 0)
+        order = present[np.argsort(rows[present])]
         ascending = rows[order]
         blocks, done = [], 0
         for block in self._reader.blocks(ascending):
             blocks.append(self._stored(block, ascending[done : done + block.shape[0]]))
             done += block.shape[0]
-        # A row of nothing behind the last one is what cells without the modality get.
+        # Cells that lack the modality take an extra last row, which is empty.
         blocks.append(sp.csr_array((1, len(self._columns)), dtype=np.float32))
         place = np.full(len(cells), done, dtype=np.int64)
         place[order] = np.arange(done)
@@ -71,7 +72,7 @@ class StoredValues:
         )
         found = sp.csr_array(values)
         if (found.data == 0).any():
-            # The same values are the same store, however their zeros were held.
+            # Stored zeros are dropped, so that equal values give equal stores.
             found = found.copy()
             found.eliminate_zeros()
         return found
@@ -81,7 +82,7 @@ class StoredValues:
         try:
             self._check_as(block, _names(mdata, name, rows), rows)
         except DataContractError as error:
-            # Once more with all layers, one of which may be the right one.
+            # Check again with all layers, so that the message can name one that holds counts.
             try:
                 whole = self._source.in_full(name, rows)
             except DataContractError:

@@ -1,24 +1,24 @@
-"""What to do about a value that a likelihood does not allow: each remedy works when followed."""
+"""Remedies for a value that a likelihood does not allow; each works when followed."""
 
 from typing import Any
 
 import numpy as np
 from anndata import AnnData
 
-from hzau_omics.data.contract.domain import first_outside, outside
 from hzau_omics.data.contract.matrix import Matrix, chunks, own_view, read_matrix
 from hzau_omics.data.contract.spec import Domain, ModalitySpec
+from hzau_omics.data.contract.values.allowed import first_outside, outside
 from hzau_omics.errors import DataContractError
 
 NEAR = 1e-3
-"""Distance from an integer, or from the unit interval, that is taken for a rounding error."""
+"""Distance from an integer, or from the unit interval, that counts as a rounding error."""
 
 RELATIVE, FARTHEST = 1e-5, 0.1
-"""Large counts that went through a logarithm in float32 are off by more, yet never by this."""
+"""Relative and largest error of counts that went through a logarithm in float32."""
 
 
 def remedy(value: Any, matrix: Matrix, adata: AnnData, name: str, spec: ModalitySpec) -> str:
-    """Say what to do about a value.
+    """Return what the user can do about a value.
 
     Parameters
     ----------
@@ -27,7 +27,7 @@ def remedy(value: Any, matrix: Matrix, adata: AnnData, name: str, spec: Modality
     matrix
         All values of the modality.
     adata
-        The modality, for a look at its other layers.
+        The modality, whose other layers may hold what is needed.
     name
         Name of the modality.
     spec
@@ -35,8 +35,8 @@ def remedy(value: Any, matrix: Matrix, adata: AnnData, name: str, spec: Modality
     """
     if not np.isfinite(value):
         return (
-            "Remove or fill such values; where a cell lacks the modality leave its row out, and "
-            "where a batch did not measure a feature use panel_key."
+            "Remove or fill such values; where a cell lacks the modality, leave its row out; where "
+            "a batch did not measure a feature, use panel_key."
         )
     place = _place(name, spec.layer)
     if spec.domain == "counts":
@@ -61,7 +61,7 @@ def _unit(value: Any, matrix: Matrix, place: str) -> str:
     if min(part.min() for part in parts) >= -NEAR and max(p.max() for p in parts) <= 1 + NEAR:
         stored = place if isinstance(matrix, np.ndarray) else f"{place}.data"
         return (
-            "All values are in this range up to rounding: limit them, "
+            "All values are in this range up to rounding: clip them, "
             f"{stored} = np.clip({stored}, 0, 1)."
         )
     return "Use the likelihood 'normal' for other values."
@@ -74,7 +74,7 @@ def _counts(matrix: Matrix, adata: AnnData, name: str, spec: ModalitySpec) -> st
 
 
 def _rounded(matrix: Matrix, domain: Domain, place: str) -> str | None:
-    """Advise to round where all values are integers but for rounding, else None."""
+    """Advise to round if all values are integers up to rounding errors, else return None."""
     distance, largest = 0.0, 0.0
     for chunk in chunks(matrix):
         values = chunk.values.astype(np.float64)
@@ -86,7 +86,7 @@ def _rounded(matrix: Matrix, domain: Domain, place: str) -> str | None:
         if off.size:
             distance, largest = max(distance, off.max()), max(largest, near.max())
     if not largest:
-        # Small shares are all near 0: rounding would leave nothing of them.
+        # Small fractions are all near 0, and rounding would make all of them 0.
         return None
     return (
         f"All values are integers up to rounding, off by at most {distance:.2g}: round them, "
@@ -95,7 +95,7 @@ def _rounded(matrix: Matrix, domain: Domain, place: str) -> str | None:
 
 
 def _other_counts(adata: AnnData, name: str, used: str | None) -> str | None:
-    """Name another place of the modality that holds counts, or None."""
+    """Name another layer of the modality, or ``raw``, that holds counts; None without one."""
     for layer in [None, *(key for key in adata.layers if key is not None)]:
         if layer == used or (layer is None and adata.X is None):
             continue
