@@ -28,13 +28,13 @@ from hzau_omics.data.stores.splits import Split, check_shares
 from hzau_omics.errors import DataContractError
 from hzau_omics.model import persistence
 from hzau_omics.model.answers.session import check_patterns, draw_seed
-from hzau_omics.model.answers.text import calibrate_texts
 from hzau_omics.model.holding import DataHolder
 from hzau_omics.model.recipe import Recipe
 from hzau_omics.model.scvi_contract.fields import LAYOUT_KEY, layout_of, registry_of
 from hzau_omics.model.trained_cells import TrainedCells
 from hzau_omics.model.training.after.intervals import calibrate
 from hzau_omics.model.training.after.reliability import calibrate_judge, make_corruptor, teach_judge
+from hzau_omics.model.training.after.texts import calibrate_texts
 from hzau_omics.model.training.config import TrainingPlanConfig, default_max_epochs
 from hzau_omics.model.training.data import MosaicDataModule
 from hzau_omics.model.training.plan import Precision, TrainingPlan

@@ -11,7 +11,7 @@ from hzau_omics.checks import PROPER_SHARE, check_flag, check_integer, check_num
 from hzau_omics.data import DiskStore
 from hzau_omics.errors import ConfigError
 from hzau_omics.messages import did_you_mean
-from hzau_omics.model.answers.text_results import TextModel
+from hzau_omics.model.answers.text.methods import TextModel
 
 
 class System(TextModel):

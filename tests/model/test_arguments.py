@@ -16,7 +16,7 @@ from hzau_omics.errors import ConfigError, DataContractError
 from hzau_omics.model import HZAUVAE, MVAE
 from hzau_omics.model.answers.decoding import DecodeGroup
 from hzau_omics.model.answers.results import MultimodalModel
-from hzau_omics.model.answers.text_results import TextModel
+from hzau_omics.model.answers.text.methods import TextModel
 from hzau_omics.model.scvi_contract.inherited import InheritedMethods
 from hzau_omics.model.training.config import TrainingPlanConfig
 from hzau_omics.nn.objective.loss import ObjectiveConfig
