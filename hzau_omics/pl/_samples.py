@@ -9,10 +9,10 @@ from matplotlib.figure import Figure
 from mudata import MuData
 from numpy.typing import ArrayLike, NDArray
 
+from hzau_omics.arrays import dense
 from hzau_omics.checks import check_integer
 from hzau_omics.errors import ConfigError, DataContractError
 from hzau_omics.pl.style import TITLE, new_grid
-from hzau_omics.pl.values import dense
 
 
 def samples(

@@ -8,8 +8,8 @@ import pandas as pd
 from anndata import AnnData
 from mudata import MuData
 
+from hzau_omics.arrays import dense
 from hzau_omics.errors import ConfigError, DataContractError, HzauWarning
-from hzau_omics.pl.values import dense
 
 _ENOUGH = 20
 _IMPROBABLE = 1e-6
