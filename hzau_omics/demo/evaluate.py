@@ -55,7 +55,7 @@ class DemoResults:
 def evaluate(model: "HZAUVAE", data: DemoData, seed: int) -> DemoResults:
     """Compute all metrics and results of the demo."""
     imputed = _impute_hidden(model, data, seed)
-    measured = dense(data.hidden_protein.X)
+    measured = dense(data.hidden_protein.X, np.float64)
     pit = _pit(model, data, seed)
     gate = model.get_gate_weights(given=["rna", "adt"])
     reliability = model.get_reliability()
@@ -104,7 +104,8 @@ def _baselines(data: DemoData, measured: NDArray[np.float64], seed: int) -> dict
     """Fit k-NN and ridge regression on cells with both RNA and protein."""
     rna, adt = data.mdata["rna"], data.mdata["adt"]
     both = rna.obs_names[rna.obs_names.isin(adt.obs_names)]
-    train_x, train_y, test_x = rna[both].X, dense(adt[both].X), rna[data.hidden].X
+    train_x, test_x = rna[both].X, rna[data.hidden].X
+    train_y = dense(adt[both].X, np.float64)
     target = np.log1p(measured)
     return {
         "knn_on_pca": mean_feature_pearson(
@@ -142,7 +143,7 @@ def _pca_accuracy(
     mdata = data.mdata
     components, present = {}, {}
     for name in ("rna", "adt"):
-        values = dense(mdata[name].X)
+        values = dense(mdata[name].X, np.float64)
         total = values.sum(1, keepdims=True)
         scaled = np.log1p(values / np.maximum(total, 1) * np.median(total))
         table = np.zeros((mdata.n_obs, N_PCS))

@@ -36,7 +36,7 @@ def as_matrix(values: Any, *, name: str) -> FloatArray:
     >>> as_matrix([[1, 2]], name="counts").dtype
     dtype('float64')
     """
-    matrix = dense(values)
+    matrix = dense(values, np.float64)
     if matrix.ndim != 2:
         msg = (
             f"{name} must be a matrix (cells x features). Received {matrix.ndim} dimension(s), "

@@ -109,7 +109,7 @@ def check_points(points: Any, values: Any) -> np.ndarray:
     DataContractError
         The shape is another, a coordinate is not finite, or there are more or fewer values.
     """
-    xy = dense(points)
+    xy = dense(points, np.float64)
     if xy.ndim != 2 or xy.shape[1] != 2:
         msg = (
             f"points must be (cells, 2). Received the shape {xy.shape}. "

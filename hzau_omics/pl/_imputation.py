@@ -86,7 +86,7 @@ def imputation(
         )
         raise DataContractError(msg)
     adata, counts, depth_known = measured_of(imputed, observed, layer)
-    measured, predicted = np.log1p(counts), dense(adata.layers["log1p_mean"])
+    measured, predicted = np.log1p(counts), dense(adata.layers["log1p_mean"], np.float64)
     pearson = pearson_per_feature(predicted, measured)
     n = check_integer("n", n)
     chosen = _choose(list(map(str, adata.var_names)), pearson, features, n)
@@ -159,7 +159,8 @@ def _interval_layers(adata: AnnData) -> _Interval | None:
     if len(percents) < 2:
         return None
     low, high = min(percents), max(percents)
-    lowest, highest = (np.log1p(dense(adata.layers[percents[end]])) for end in (low, high))
+    ends = (dense(adata.layers[percents[end]], np.float64) for end in (low, high))
+    lowest, highest = map(np.log1p, ends)
     return _Interval(lowest, highest, (low, high))
 
 

@@ -48,7 +48,7 @@ def pit(values: Any, *, bins: int = 20, level: float = 0.9, ax: Axes | None = No
     covered = interval_coverage(values, level).overall
     bins = check_integer("bins", bins)
     distance = pit_uniformity(values)
-    matrix = dense(values)
+    matrix = dense(values, np.float64)
     axes = new_axes(ax, size=(6.5, 3.2))
     margin = _bar_margin(matrix.reshape(len(matrix), -1), bins)
     axes.hist(

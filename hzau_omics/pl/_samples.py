@@ -74,7 +74,7 @@ def _pixels(values: AnnData | ArrayLike, title: str) -> NDArray[np.float64]:
             f"{', '.join(values.mod)}. Pass the images among them, such as samples['image']."
         )
         raise DataContractError(msg)
-    pixels = dense(values.X if isinstance(values, AnnData) else values)
+    pixels = dense(values.X if isinstance(values, AnnData) else values, np.float64)
     where = f" of {title!r}" if title else ""
     if pixels.ndim != 2 or not pixels.size:
         msg = (

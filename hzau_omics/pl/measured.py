@@ -102,8 +102,8 @@ def _align(imputed: AnnData, observed: Any, layer: str | None) -> tuple[AnnData,
                     f"others (first: {list(unknown[:3])}). Select the {what} of imputed."
                 )
                 raise DataContractError(msg)
-        return imputed[observed.index, observed.columns], dense(observed).copy()
-    counts = dense(observed).copy()
+        return imputed[observed.index, observed.columns], dense(observed, np.float64).copy()
+    counts = dense(observed, np.float64).copy()
     if counts.shape != imputed.shape:
         msg = (
             "observed must have the shape of imputed, or cell and feature names: an AnnData or a "
@@ -141,7 +141,7 @@ def _align_anndata(
     if values is None:
         msg = "observed must have values. Received an AnnData without X. Name a layer: layer=..."
         raise DataContractError(msg)
-    return imputed[cells, features], dense(values).copy()
+    return imputed[cells, features], dense(values, np.float64).copy()
 
 
 def _check_unique(names: pd.Index, what: str) -> None:
@@ -157,7 +157,7 @@ def _unseen(imputed: AnnData) -> np.ndarray:
     if "observed" in imputed.obs:
         unseen |= ~imputed.obs["observed"].to_numpy(bool)[:, None]
     if "measured" in imputed.layers:
-        unseen |= dense(imputed.layers["measured"]) < 0.5
+        unseen |= dense(imputed.layers["measured"], np.float64) < 0.5
     return unseen
 
 
