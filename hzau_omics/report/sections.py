@@ -40,7 +40,7 @@ SECTIONS = {
         "Reliability is the estimated probability that a measurement can be trusted. It is learned "
         "from deliberately corrupted measurements, and takes into account whether the modalities "
         "of a cell agree. Bars show the share of measurements that are more likely failed than "
-        "not. Such cells may be technical failures or rare cell states: inspect them before "
+        "not, and the numbers beside them how many these are. Such cells may be technical failures or rare cell states: inspect them before "
         "excluding any.",
     ),
     "training": Heading(
