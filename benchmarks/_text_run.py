@@ -19,10 +19,10 @@ from sklearn.preprocessing import StandardScaler
 
 from benchmarks._text_data import Task, read_task, with_texts
 from hzau_omics import pp
+from hzau_omics.arrays import dense
 from hzau_omics.errors import ConfigError
 from hzau_omics.model import HZAUVAE
 from hzau_omics.text import TermEncoder, TextEncoder, encoder_from_record
-from hzau_omics.text.encoder import dense
 
 ENCODERS = ("words", "sentences", "terms", "terms+sentences")
 VARIANTS = ("", "shuffled", "wrong", "labels")
@@ -172,13 +172,15 @@ class Judge:
     def neighbours(self) -> np.ndarray:
         """Mean text of the 15 nearest described cells in 50 components of RNA (cell, feature)."""
         both = AnnData(
-            np.concatenate([dense(part["rna"].X) for part in (self.train, self.task.test)])
+            np.concatenate(
+                [dense(part["rna"].X, np.float32) for part in (self.train, self.task.test)]
+            )
         )
         sc.pp.normalize_total(both, target_sum=1e4)
         sc.pp.log1p(both)
         sc.pp.pca(both, n_comps=50, random_state=0)
         has = np.flatnonzero(self.train.obs_names.isin(self.train[TEXT].obs_names))
-        texts = dense(self.train[TEXT][self.train.obs_names[has]].X)
+        texts = dense(self.train[TEXT][self.train.obs_names[has]].X, np.float32)
         found = NearestNeighbors(n_neighbors=NEIGHBOURS).fit(both.obsm["X_pca"][has])
         near = found.kneighbors(both.obsm["X_pca"][self.train.n_obs :], return_distance=False)
         return np.asarray(texts[near].mean(axis=1), np.float32)
@@ -200,7 +202,7 @@ class Judge:
         """
         rows = []
         asked = self._asked()
-        vectors = dense(self.encoder.encode([text for _, _, text in asked]))
+        vectors = dense(self.encoder.encode([text for _, _, text in asked]), np.float32)
         known = vectors.any(axis=1)
         ours = np.zeros((self.task.test.n_obs, len(asked)))
         scores = self.model.query_text([t for (_, _, t), k in zip(asked, known, strict=True) if k],
@@ -231,7 +233,9 @@ class Judge:
             shares = self.model.get_text_probabilities(wordings, self.task.test, given="rna")
             rows += self._annotated(kind, "HZAUVAE", shares)
             flat = [text for texts in wordings.values() for text in texts]
-            likeness = self.encoder.similarity(self.neighbours, dense(self.encoder.encode(flat)))
+            likeness = self.encoder.similarity(
+                self.neighbours, dense(self.encoder.encode(flat), np.float32)
+            )
             owner = np.repeat(list(wordings), [len(texts) for texts in wordings.values()])
             mean = pd.DataFrame(likeness, columns=owner).T.groupby(level=0).mean().T
             rows += self._annotated(kind, "k-NN", mean)
@@ -299,17 +303,18 @@ class Judge:
         """
         labelled = self.train.obs["label"].to_numpy() != ""
         classifier = fit_classifier(
-            dense(self.train["rna"].X)[labelled], self.train.obs["label"].to_numpy()[labelled]
+            dense(self.train["rna"].X, np.float32)[labelled],
+            self.train.obs["label"].to_numpy()[labelled],
         )
         known = self.labels != ""
-        real = dense(self.task.test["rna"].X)[known]
+        real = dense(self.task.test["rna"].X, np.float32)[known]
         truth = self.labels[known]
         found = {"real": float((classifier.predict(log_normalised(real)) == truth).mean())}
         test = self.task.test[known].copy()
         said = self.model.generate(TEXT, test, seed=0)
         said.obs_names = test.obs_names
         back = self.model.generate("rna", MuData({TEXT: said}), seed=0)
-        again = classifier.predict(log_normalised(dense(back.X)))
+        again = classifier.predict(log_normalised(dense(back.X, np.float32)))
         found["rna-text-rna"] = float((again == truth).mean())
         # By what RNA alone tells: a cell that is misread as it is cannot come back as itself.
         found["rna-text-rna, as read"] = float(
@@ -320,7 +325,7 @@ class Judge:
             "rna", text=[text for _, text in wordings], n_samples=N_DRAWN, seed=0
         )
         of = np.repeat([label for label, _ in wordings], N_DRAWN)
-        made = log_normalised(dense(drawn.X))
+        made = log_normalised(dense(drawn.X, np.float32))
         right = classifier.predict(made) == of
         found["text-rna"] = float(pd.Series(right).groupby(of).mean().mean())
         return found | marker_agreement(made, of, log_normalised(real), truth)

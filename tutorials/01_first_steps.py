@@ -8,14 +8,14 @@
 # ---
 
 # %% [markdown]
-# # First steps: one map for cells that were measured in different ways
+# # First steps: one embedding for cells with different modalities
 #
-# We take 1,600 blood cells of four batches. Some have RNA only, some surface protein only, some
-# have both, and half carry a short description in words. We train one model on all of them, look at
-# the shared map, ask which measurement each cell's position rests on, and predict the protein that
-# a cell lacks, with an interval that says how sure the model is.
+# The data are 1,600 blood cells from four batches. Some have RNA only, some surface protein only,
+# some both, and half have a short description in words. We train one model on all of them, look at
+# the shared embedding, ask how much each modality counts for a cell, and impute protein where it
+# was not measured, with intervals that say how certain the imputation is.
 #
-# Everything here runs offline, in about a minute on two processor cores.
+# The tutorial runs offline, in about a minute on two processor cores.
 
 # %%
 import matplotlib.pyplot as plt
@@ -27,18 +27,18 @@ import hzau_omics as ho
 # %% [markdown]
 # ## The data
 #
-# `ho.data.load` gives a MuData. It is a mosaic: `rna` and `adt` hold different sets of cells, and
-# nothing is padded. `obsmap` says which cell has what.
+# `ho.data.load` returns a MuData. It is a mosaic: `rna` and `adt` hold different sets of cells, and
+# missing measurements are not padded with zeros. `obsmap` says which cell is in which modality.
 
 # %%
 mdata = ho.data.load("pbmc_mosaic")
 mdata
 
 # %% [markdown]
-# The column `description` holds free text, a definition of the cell's type from the Cell Ontology,
-# and is empty for half of the cells. It becomes a modality of its own; cells without text simply
-# lack it. Mind the leak: text made from a label contains the label, so anything about labels must
-# be judged on cells without text.
+# The column `description` holds free text: a definition of the cell type from the Cell Ontology. It
+# is empty for half of the cells. It becomes a modality of its own, which cells without text lack.
+# Beware of leakage: text derived from a label contains the label, so evaluate anything about labels
+# on cells without text.
 
 # %%
 ho.pp.add_text_modality(mdata, "description", name="text")
@@ -47,9 +47,9 @@ mdata["text"].var_names[:10].tolist()
 # %% [markdown]
 # ## The model
 #
-# Name the modalities and how their values are distributed: negative binomial counts for RNA and
-# protein, present or absent for words. Bad data (fractional counts, NaN, a cell with nothing) is
-# reported here, before any training.
+# Name the modalities and their likelihoods: negative binomial for the counts of RNA and protein,
+# Bernoulli for the presence of words. Invalid data (fractional counts, NaN, cells without any
+# measurement) are reported here, before training.
 
 # %%
 ho.model.HZAUVAE.setup_mudata(
@@ -66,11 +66,11 @@ model.train(max_epochs=40, seed=0)
 ho.pl.training(model.history)
 
 # %% [markdown]
-# ## The shared map
+# ## The shared embedding
 #
-# `annotate` writes the embedding and the gate weights into `obsm`, of the MuData and of each
-# modality. `to_anndata` gives one AnnData with all cells, also those without RNA, and scanpy takes
-# over.
+# `annotate` writes the embedding, gate weights and reliability into `obsm` of the MuData and of
+# each modality. `to_anndata` returns one AnnData with all cells, including those without RNA, for
+# use with scanpy.
 
 # %%
 model.annotate(mdata)
@@ -80,10 +80,10 @@ sc.tl.umap(adata, random_state=0)
 ho.pl.umap(adata, color=["cell_type", "batch", "modalities"])
 
 # %% [markdown]
-# ## Which measurement to listen to
+# ## How much each modality counts
 #
-# Gate weights sum to 1 in every cell and are 0 for what it lacks. They say what the embedding rests
-# on; they do not prove that the other measurement is wrong.
+# The gate weights of a cell sum to 1 and are 0 for modalities that it lacks. They say how much the
+# embedding relies on each modality. A low weight does not prove that a measurement is wrong.
 
 # %%
 weights = model.get_gate_weights(given=["rna", "adt"])[["rna", "adt"]]
@@ -91,19 +91,20 @@ both = (weights > 0).all(axis=1)
 ho.pl.gate(weights[both], adata.obs["cell_type"][both])
 
 # %% [markdown]
-# ## Protein for cells that have RNA only
+# ## Imputing protein from RNA
 #
-# `impute` draws from the predictive distribution: its mean (in counts), quantiles, and the mean of
-# log1p of the draws.
+# `impute` draws from the posterior predictive distribution and returns its mean (in counts), its
+# quantiles, and the mean of log1p of the draws.
 
 # %%
 protein = model.impute("adt", given=["rna"], n_samples=50, quantiles=(0.05, 0.95), seed=0)
 protein
 
 # %% [markdown]
-# Are the intervals honest? Each measured value is placed in its predictive distribution. For a
-# calibrated model the places are uniform, and nine of ten lie between 0.05 and 0.95. These cells
-# took part in training, so this is a sanity check; `benchmarks/imputation.py` uses held-out cells.
+# Are the intervals calibrated? The probability integral transform (PIT) is the position of a
+# measured value within its predictive distribution. For a calibrated model it is uniform, and 90 %
+# of the values lie between 0.05 and 0.95. These cells were used in training, so this is only a
+# sanity check; `python -m benchmarks.imputation` uses held-out cells.
 
 # %%
 pit = model.get_pit("adt", given=["rna"], n_samples=50, seed=0)
@@ -113,10 +114,10 @@ print(f"90 % intervals cover {coverage:.1%} of the measured values")
 ho.pl.pit(pit)
 
 # %% [markdown]
-# ## Keep the model
+# ## Saving the model
 #
-# A saved model is JSON and safetensors. It opens in a new process without the data, and works on
-# other cells: features are matched by name, and modalities may be missing.
+# A saved model consists of JSON and safetensors files. It can be loaded in a new process without
+# the data, and applied to other cells: features are matched by name, and modalities may be missing.
 
 # %%
 import tempfile

@@ -8,13 +8,13 @@
 # ---
 
 # %% [markdown]
-# # Cells in words: describe some, ask for others
+# # Cells in words: annotate some, query the others
 #
-# We look at 1,600 blood cells, write down what a tenth of them are, each in our own words, and
-# train a model of RNA, protein and text. Then we ask for cells in words that nobody wrote, have
-# cells described, draw cells from a text, and see what the model makes of texts that are wrong.
+# We annotate a tenth of 1,600 blood cells in free text and train a model of RNA, protein and text.
+# Then we query cells in phrases that no annotation contains, describe cells, generate cells
+# from a text, and detect texts that do not fit.
 #
-# This needs `pip install 'hzau-omics[text]'` for the Cell Ontology. Everything runs offline, in
+# The tutorial requires `pip install 'hzau-omics[text]'` for the Cell Ontology. It runs offline, in
 # about a minute on two processor cores.
 
 # %%
@@ -30,10 +30,10 @@ mdata = ho.data.load("pbmc_mosaic")
 rng = np.random.default_rng(0)
 
 # %% [markdown]
-# ## A tenth of the cells, in words
+# ## Annotating a tenth of the cells
 #
-# Three people describe cells in three ways. The other 90 % have no text, and that is fine: a cell
-# without text simply lacks the modality.
+# Three wordings per cell type stand for three annotators. The other 90 % of the cells have no text
+# and lack the modality.
 
 # %%
 NOTES = {
@@ -52,20 +52,19 @@ mdata.obs["note"] = [
 mdata.obs.loc[described, ["cell_type", "note"]].head(8)
 
 # %% [markdown]
-# ## Words, or what the words mean
+# ## Words or terms
 #
-# `ho.pp.add_text_modality` would make a bag of words: simple, and deaf to all words that no note
-# has. It says so when it is asked about them.
+# `ho.pp.add_text_modality` makes a bag of words. It is simple, but does not know words that no note
+# contains:
 
 # %%
 notes = mdata.obs.loc[described, "note"].tolist()
 ho.text.BagOfWords.fit(notes).unknown("leukocytes that kill infected cells")
 
 # %% [markdown]
-# Here we take `ho.pp.add_ontology_modality`. It looks every text up in the Cell Ontology, and
-# writes down the term and everything that it is a kind of. A later question may use any name or
-# description that the ontology has. Look at what the notes were taken for; this is where mistakes
-# would enter.
+# We use `ho.pp.add_ontology_modality` instead. It looks up every text in the Cell Ontology and
+# stores the term together with all its ancestors. A query may then use any name or description in
+# the ontology. Check how the notes were read: this is where errors can enter.
 
 # %%
 ho.pp.add_ontology_modality(mdata, "note", name="text")
@@ -73,8 +72,8 @@ stored = mdata["text"].uns["text"]
 pd.Series(dict(zip(stored["texts"], stored["read_as"], strict=True)), name="read as").to_frame()
 
 # %% [markdown]
-# (With `encoder="all-MiniLM-L6-v2"`, or another model for sentence-transformers, free sentences are
-# understood better. For notes in Chinese take a multilingual model, or a bag of words.)
+# (A model for sentence-transformers, such as `encoder="all-MiniLM-L6-v2"`, improves the reading of
+# free sentences. For notes in Chinese, use a multilingual model or a bag of words.)
 #
 # ## The model
 
@@ -88,10 +87,10 @@ model = ho.model.HZAUVAE(mdata)
 model.train(max_epochs=25, seed=0)
 
 # %% [markdown]
-# ## Ask for cells
+# ## Querying cells
 #
-# `query_text` ranks all cells. We ask what RNA and protein say (`given=`), so that the notes
-# themselves do not answer, and in words that no note has.
+# `query_text` ranks all cells. We infer from RNA and protein only (`given=`), so that the notes
+# themselves have no influence, and use phrases that no note contains.
 
 # %%
 QUERIES = {
@@ -104,8 +103,8 @@ scores = model.query_text(list(QUERIES.values()), given=["rna", "adt"])
 scores.attrs["read_as"]
 
 # %% [markdown]
-# How good are the answers? The area under the ROC curve, over cells without a note: 1 is a perfect
-# ranking, 0.5 a random one.
+# How good is the ranking? We compute the area under the ROC curve (AUROC) over cells without a
+# note: 1 is a perfect ranking, 0.5 a random one.
 
 # %%
 unseen = (~described & (kind != "other")).to_numpy()
@@ -126,8 +125,8 @@ adata.obs["hits: CD56+ lymphocyte"] = scores["CD56+ lymphocyte"].to_numpy()
 figure = ho.pl.umap(adata, color=["cell_type", "hits: CD56+ lymphocyte"])
 
 # %% [markdown]
-# Scores rank cells for one question; between questions they do not compare. To choose between
-# texts, ask for probabilities. They suppose that one of the texts is right.
+# Scores rank cells for one query and cannot be compared between queries. To choose between texts,
+# use probabilities. They assume that one of the texts is right.
 
 # %%
 choices = {of: wordings[0] for of, wordings in NOTES.items()}
@@ -136,19 +135,19 @@ accuracy = float((shares.idxmax(axis=1) == kind)[unseen].mean())
 shares.iloc[:3].round(2), round(accuracy, 3)
 
 # %% [markdown]
-# ## Have cells described
+# ## Describing cells
 #
-# The terms that set a cell apart, with the probability that a note about the cell would name them,
-# and how common they are among notes.
+# `describe` returns the terms that set a cell apart, with the probability that a note about the
+# cell would contain them, and their frequency in the notes.
 
 # %%
 model.describe([0, 1, 2], top=3, given=["rna", "adt"])
 
 # %% [markdown]
-# ## Cells from a text
+# ## Generating cells from a text
 #
-# Draws of RNA from a text alone. They are average cells of what the text says, not new biology: a
-# text says nothing of how cells of a type differ.
+# `generate` draws RNA from a text alone. The draws are typical cells of the type that the text
+# describes: a text holds no information on how cells of one type differ.
 
 # %%
 drawn = model.generate("rna", text=["B cell", "monocyte"], n_samples=50, seed=0)
@@ -156,29 +155,29 @@ genes = [gene for gene in ("MS4A1", "CD79A", "LYZ", "S100A8") if gene in drawn.v
 drawn[:, genes].to_df().groupby(drawn.obs["cell"].to_numpy()).mean().round(2)
 
 # %% [markdown]
-# ## Wrong notes
+# ## Detecting wrong notes
 #
-# Give a fifth of the described cells the note of another type. Agreement says whether a note fits
-# what was measured; its p-value compares with cells that nobody tampered with. Which of two
-# measurements is wrong cannot be told from one cell alone.
+# We give a fifth of the annotated cells the note of another cell type. The agreement score is high
+# where a note does not fit the other modalities; its p-value compares it with the null distribution
+# of intact cells. Which of two measurements is wrong cannot be inferred from one cell alone.
 #
-# With some thousand notes the gate learns, too, to turn down a text that contradicts the rest, and
-# the cell stays where its RNA puts it; a hundred notes are too few for that.
+# With several thousand notes, the gate also learns to give a low weight to a text that contradicts
+# the other modalities, so that the cell stays where its RNA places it. A hundred notes are too few.
 
 # %%
 wrong = mdata.copy()
-spoilt = described.to_numpy() & (rng.random(mdata.n_obs) < 0.2)
-wrong.obs.loc[spoilt, "note"] = [
-    rng.choice(NOTES[rng.choice([x for x in NOTES if x != of])]) for of in kind[spoilt]
+swapped = described.to_numpy() & (rng.random(mdata.n_obs) < 0.2)
+wrong.obs.loc[swapped, "note"] = [
+    rng.choice(NOTES[rng.choice([x for x in NOTES if x != of])]) for of in kind[swapped]
 ]
 del wrong.mod["text"]
 wrong.update()
 ho.pp.add_ontology_modality(wrong, "note", name="text", vocabulary=mdata["text"])
 agreement = model.get_agreement(wrong)["rna|text"]
 both = agreement.notna().to_numpy()
-found = roc_auc_score(spoilt[both], agreement[both])
+found = roc_auc_score(swapped[both], agreement[both])
 plt.figure(figsize=(4, 2.6))
-plt.hist([agreement[both & ~spoilt], agreement[both & spoilt]], bins=20)
+plt.hist([agreement[both & ~swapped], agreement[both & swapped]], bins=20)
 plt.legend(["right note", "wrong note"])
 plt.xlabel("disagreement of RNA and text, nats")
 round(found, 3)

@@ -1,4 +1,4 @@
-"""The main job on the bundled data: train, impute, embed, and report."""
+"""Demo on the bundled data: train, embed, impute, and write a report."""
 
 from hzau_omics.demo.run import run
 

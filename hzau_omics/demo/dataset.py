@@ -1,4 +1,4 @@
-"""The demo's cells: the bundled mosaic with the protein of some paired cells hidden."""
+"""Data of the demo: the bundled mosaic, with the protein of some paired cells hidden."""
 
 from dataclasses import dataclass
 
@@ -17,14 +17,14 @@ TEXT = "text"
 
 @dataclass(frozen=True)
 class DemoData:
-    """What the model sees, and what was kept from it.
+    """Data that the model sees, and data hidden from it for evaluation.
 
     Attributes
     ----------
     mdata
-        RNA, protein and text; the protein of the hidden cells is not there at all.
+        RNA, protein and text. The hidden cells lack the modality protein.
     hidden
-        Names of paired cells whose protein was hidden.
+        Names of the paired cells whose protein was hidden.
     hidden_protein
         Their measured protein counts, in the order of `hidden`.
     """

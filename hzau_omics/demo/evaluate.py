@@ -1,4 +1,4 @@
-"""The demo's figures, each beside what a simple method reaches on the same cells."""
+"""Metrics of the demo, with those of simple methods on the same cells."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -8,9 +8,9 @@ import pandas as pd
 from anndata import AnnData
 from mudata import MuData
 from numpy.typing import NDArray
-from scipy import sparse
 from sklearn.decomposition import PCA
 
+from hzau_omics.arrays import dense
 from hzau_omics.demo.dataset import TEXT, DemoData
 from hzau_omics.metrics import (
     interval_coverage,
@@ -29,7 +29,7 @@ N_PCS = 30
 
 @dataclass(frozen=True)
 class DemoResults:
-    """Figures and what the report draws.
+    """Metrics, and the results that the report draws.
 
     Attributes
     ----------
@@ -40,7 +40,7 @@ class DemoResults:
     pit
         Randomised probability integral transforms of their measured protein.
     gate
-        Gate weights of all cells, inferred from what was measured of them, text left out.
+        Gate weights of all cells, inferred without text.
     reliability
         Reliability of all measurements.
     """
@@ -53,9 +53,9 @@ class DemoResults:
 
 
 def evaluate(model: "HZAUVAE", data: DemoData, seed: int) -> DemoResults:
-    """Compute all figures of the demo."""
+    """Compute all metrics and results of the demo."""
     imputed = _impute_hidden(model, data, seed)
-    measured = _dense(data.hidden_protein)
+    measured = dense(data.hidden_protein.X, np.float64)
     pit = _pit(model, data, seed)
     gate = model.get_gate_weights(given=["rna", "adt"])
     reliability = model.get_reliability()
@@ -85,19 +85,14 @@ def evaluate(model: "HZAUVAE", data: DemoData, seed: int) -> DemoResults:
     return DemoResults(metrics, imputed, pit, gate, reliability)
 
 
-def _dense(adata: AnnData) -> NDArray[np.float64]:
-    values = adata.X
-    return np.asarray(values.toarray() if sparse.issparse(values) else values, dtype=np.float64)
-
-
 def _impute_hidden(model: "HZAUVAE", data: DemoData, seed: int) -> AnnData:
-    # From RNA alone: a description would leak the label, and with it the protein.
+    # From RNA alone: a description contains the label, which predicts the protein.
     cells = data.mdata.obs_names.get_indexer(data.hidden)
     return model.impute("adt", indices=cells, given=["rna"], n_samples=N_SAMPLES, seed=seed)
 
 
 def _pit(model: "HZAUVAE", data: DemoData, seed: int) -> NDArray[np.floating[Any]]:
-    """Compare the hidden measurements with predictive draws."""
+    """Compare hidden measurements with predictive draws."""
     hidden = data.mdata[data.hidden].copy()
     held_out = MuData({"rna": hidden["rna"].copy(), "adt": data.hidden_protein})
     held_out.obs["batch"] = hidden.obs["batch"].reindex(held_out.obs_names)
@@ -106,10 +101,11 @@ def _pit(model: "HZAUVAE", data: DemoData, seed: int) -> NDArray[np.floating[Any
 
 
 def _baselines(data: DemoData, measured: NDArray[np.float64], seed: int) -> dict[str, float]:
-    """Fit k-NN and ridge on the cells that have both RNA and protein."""
+    """Fit k-NN and ridge regression on cells with both RNA and protein."""
     rna, adt = data.mdata["rna"], data.mdata["adt"]
     both = rna.obs_names[rna.obs_names.isin(adt.obs_names)]
-    train_x, train_y, test_x = rna[both].X, _dense(adt[both]), rna[data.hidden].X
+    train_x, test_x = rna[both].X, rna[data.hidden].X
+    train_y = dense(adt[both].X, np.float64)
     target = np.log1p(measured)
     return {
         "knn_on_pca": mean_feature_pearson(
@@ -122,10 +118,11 @@ def _baselines(data: DemoData, measured: NDArray[np.float64], seed: int) -> dict
 
 
 def _label_accuracy(model: "HZAUVAE", data: DemoData) -> dict[str, float]:
-    """Label cells without text from those with text: 15 neighbours in the latent, or in PCA.
+    """Label cells without text by 15 neighbours with text, in the latent space or in PCA.
 
-    The latent is inferred without text for both. PCA cannot join cells without a common modality,
-    so its neighbours are sought per modality pattern, in the components of all that a cell has.
+    The latents of all cells are inferred without text. PCA cannot relate cells without a common
+    modality, so its neighbours are searched for within each modality pattern, in the components of
+    all measured modalities.
     """
     mdata = data.mdata
     labels = mdata.obs["cell_type"].astype(str).to_numpy()
@@ -146,7 +143,7 @@ def _pca_accuracy(
     mdata = data.mdata
     components, present = {}, {}
     for name in ("rna", "adt"):
-        values = _dense(mdata[name])
+        values = dense(mdata[name].X, np.float64)
         total = values.sum(1, keepdims=True)
         scaled = np.log1p(values / np.maximum(total, 1) * np.median(total))
         table = np.zeros((mdata.n_obs, N_PCS))
@@ -169,7 +166,7 @@ def _pca_accuracy(
 
 
 def _gate_per_label(gate: pd.DataFrame, labels: pd.Series) -> dict[str, dict[str, float]]:
-    """Mean gate weight per label, of cells that have both RNA and protein."""
+    """Return mean gate weights per label, over cells with both RNA and protein."""
     both = gate[["rna", "adt"]].gt(0).all(axis=1)
     means = gate.loc[both, ["rna", "adt"]].groupby(labels[both].astype(str)).mean()
     return {str(k): {str(m): float(v) for m, v in row.items()} for k, row in means.iterrows()}

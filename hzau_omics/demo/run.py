@@ -1,4 +1,4 @@
-"""Run the demo: data, training, results, files."""
+"""Run of the demo: prepare data, train, evaluate, write files."""
 
 import json
 import logging
@@ -9,9 +9,9 @@ from typing import Any
 import scanpy as sc
 
 from hzau_omics.checks import LARGEST_SEED_OF_SKLEARN, check_integer, check_seed, if_given
+from hzau_omics.demo.content import report_content
 from hzau_omics.demo.dataset import TEXT, prepare
 from hzau_omics.demo.evaluate import evaluate
-from hzau_omics.demo.picture import report_content
 from hzau_omics.errors import ConfigError
 from hzau_omics.files import replacing
 from hzau_omics.model import HZAUVAE
@@ -21,7 +21,7 @@ logger = logging.getLogger(__name__)
 
 METRICS, DATA, REPORT = "metrics.json", "pbmc_mosaic.h5mu", "report.html"
 MARK = "imputation_rna_to_protein"
-"""An entry of ``metrics.json`` that says that the demo wrote it, and the files beside it."""
+"""Entry of ``metrics.json`` by which the demo recognises a folder that it wrote."""
 
 
 def run(out: str | Path, *, seed: int = 0, max_epochs: int | None = None) -> dict[str, Any]:
@@ -30,12 +30,12 @@ def run(out: str | Path, *, seed: int = 0, max_epochs: int | None = None) -> dic
     Parameters
     ----------
     out
-        Folder for ``report.html``, ``pbmc_mosaic.h5mu`` and ``metrics.json``. Those of an earlier
+        Folder for ``report.html``, ``pbmc_mosaic.h5mu`` and ``metrics.json``. Files of an earlier
         run of the demo are replaced.
     seed
-        Seed of everything.
+        Seed of all random numbers.
     max_epochs
-        Training epochs; None takes the model's default.
+        Number of training epochs; None takes the model's default.
 
     Returns
     -------
@@ -44,7 +44,7 @@ def run(out: str | Path, *, seed: int = 0, max_epochs: int | None = None) -> dic
     Raises
     ------
     ConfigError
-        There is a file of one of these names that the demo did not write.
+        The folder holds a file with one of these names that the demo did not write.
     """
     seed = check_seed("seed", seed, most=LARGEST_SEED_OF_SKLEARN)
     max_epochs = if_given(check_integer, "max_epochs", max_epochs)
@@ -77,7 +77,7 @@ def run(out: str | Path, *, seed: int = 0, max_epochs: int | None = None) -> dic
             "total": round(time.perf_counter() - started, 1),
         },
     }
-    # Metrics first: they say of the other files that they are the demo's.
+    # Metrics first: they mark the other files as the demo's, should the run be interrupted.
     with replacing(folder / METRICS) as partial:
         partial.write_text(json.dumps(metrics, indent=2), encoding="utf-8")
     with replacing(folder / DATA) as partial:
@@ -87,7 +87,7 @@ def run(out: str | Path, *, seed: int = 0, max_epochs: int | None = None) -> dic
 
 
 def check_folder(folder: Path) -> None:
-    """Refuse a folder with files of the demo's names that it did not write.
+    """Refuse a folder that holds files with the names of the demo's, written by others.
 
     Raises
     ------
@@ -95,13 +95,14 @@ def check_folder(folder: Path) -> None:
         There are such files, or the folder is a file.
     """
     if folder.exists() and not folder.is_dir():
-        msg = f"The demo writes into a folder, and {folder} is a file. Choose another name."
+        msg = f"The demo writes into a folder. Received {folder}, a file. Choose another name."
         raise ConfigError(msg)
     foreign = [name for name in (METRICS, DATA, REPORT) if (folder / name).exists()]
     if foreign and not _is_ours(folder / METRICS):
         msg = (
-            f"{folder} holds {', '.join(foreign)}, which the demo did not write. Choose another "
-            "folder, or move them away."
+            "The demo does not replace files of others. Received the folder "
+            f"{folder}, which holds {', '.join(foreign)} not written by the demo. Choose another "
+            "folder, or move these files."
         )
         raise ConfigError(msg)
 

@@ -1,4 +1,4 @@
-"""Checks shared by the metrics."""
+"""Checks that the metrics share."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from hzau_omics.arrays import unmasked
+from hzau_omics.arrays import dense, unmasked
 from hzau_omics.errors import DataContractError
 
 type FloatArray = NDArray[np.float64]
@@ -36,19 +36,18 @@ def as_matrix(values: Any, *, name: str) -> FloatArray:
     >>> as_matrix([[1, 2]], name="counts").dtype
     dtype('float64')
     """
-    dense = values.toarray() if sparse.issparse(values) else values
-    matrix = np.asarray(unmasked(dense), dtype=np.float64)
+    matrix = dense(values, np.float64)
     if matrix.ndim != 2:
         msg = (
-            f"{name} must be a matrix (cells x features). Got {matrix.ndim} dimension(s), shape "
-            f"{matrix.shape}. Reshape it, for one feature with `values[:, None]`."
+            f"{name} must be a matrix (cells x features). Received {matrix.ndim} dimension(s), "
+            f"shape {matrix.shape}. Reshape it; for a single feature, pass `values[:, None]`."
         )
         raise DataContractError(msg)
     return matrix
 
 
 def check_counts(values: Any, *, name: str) -> None:
-    """Refuse values that are not finite or are negative.
+    """Refuse values that are negative or not finite.
 
     Parameters
     ----------
@@ -70,8 +69,8 @@ def check_counts(values: Any, *, name: str) -> None:
     n_bad = int(np.size(stored) - np.count_nonzero(np.isfinite(stored) & (stored >= 0)))
     if n_bad:
         msg = (
-            f"{name} must hold counts: finite and not negative. Got {n_bad} value(s) that are NaN, "
-            "infinite or negative. Pass the raw counts of cells that were measured."
+            f"{name} must hold counts: finite and not negative. Received {n_bad} value(s) that are "
+            "NaN, infinite or negative. Pass the raw counts of cells that were measured."
         )
         raise DataContractError(msg)
 
@@ -98,7 +97,7 @@ def check_same_length(first: Any, second: Any, *, names: tuple[str, str]) -> Non
     lengths = [x.shape[0] if hasattr(x, "shape") else len(x) for x in (first, second)]
     if lengths[0] != lengths[1]:
         msg = (
-            f"{names[0]} and {names[1]} must describe the same cells. Got {lengths[0]} and "
+            f"{names[0]} and {names[1]} must describe the same cells. Received {lengths[0]} and "
             f"{lengths[1]} rows. Select the same cells in both, in the same order."
         )
         raise DataContractError(msg)

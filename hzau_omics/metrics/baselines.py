@@ -1,7 +1,7 @@
 """Baselines that predict one modality's log1p counts from another modality's counts.
 
-All see the same input: counts divided by their cell's total, times the median total of the training
-cells, then log1p, then principal components fitted on the training cells.
+All use the same input: counts divided by the total of their cell, times the median total of the
+training cells, then log1p, then principal components fitted on the training cells.
 """
 
 from collections.abc import Sequence
@@ -48,10 +48,10 @@ def knn_imputation(
     train_y_counts
         Counts of the modality to predict, shape (training cells, y features).
     k
-        Number of neighbours. Several: the one with the best mean per-feature Pearson correlation in
-        a 5-fold cross-validation on the training cells (those above the size of a fold's training
-        part are left out, and the smallest is taken where nothing can be compared). The test cells
-        have no part in it.
+        Number of neighbours. Of several, the one with the best mean per-feature Pearson correlation
+        in 5-fold cross-validation on the training cells is used; the test cells take no part.
+        Numbers above the size of a fold's training part are left out. If fewer than two are left,
+        the smallest is used.
     n_pcs
         Number of principal components (fewer if the data have fewer).
     seed
@@ -78,10 +78,10 @@ def knn_imputation(
     train, target, test = _prepare(
         train_x_counts, train_y_counts, test_x_counts, n_pcs=n_pcs, seed=seed
     )
-    fewer = "Use fewer neighbours or more cells."
+    fewer = "Use fewer neighbours or more training cells."
     asked = [check_integer("k", one, most=len(train), remedy=fewer) for one in as_list(k)]
     if not asked:
-        raise refusal(k, "k", "one number of neighbours or several")
+        raise refusal(k, "k", "one or more numbers of neighbours")
     candidates = sorted(set(asked))
     chosen = candidates[0] if len(candidates) == 1 else _best_k(train, target, candidates, seed)
     return _neighbour_means(train, target, test, [chosen])[0]
@@ -146,12 +146,12 @@ def group_mean_imputation(train_y_counts: Any, train_labels: Any, test_labels: A
     train_y_counts
         Counts of the modality to predict, shape (training cells, y features).
     train_labels, test_labels
-        Labels, one per cell. Missing labels form a group of their own.
+        Labels, one per cell. Cells without a label form a group of their own.
 
     Returns
     -------
     Array of shape (test cells, y features) in log1p counts; the mean of all training cells for a
-    label that no training cell has.
+    label without training cells.
 
     Raises
     ------
@@ -190,7 +190,7 @@ def _prepare(
     check_same_length(train, target, names=names[:2])
     if train.shape[1] != test.shape[1]:
         msg = (
-            "train_x_counts and test_x_counts must have the same features. Got "
+            "train_x_counts and test_x_counts must have the same features. Received "
             f"{train.shape[1]} and {test.shape[1]}. Select the same features in both."
         )
         raise DataContractError(msg)
@@ -198,7 +198,7 @@ def _prepare(
     if limit < 1:
         msg = (
             "Principal components need training data of at least 2 cells x 2 features. Received "
-            f"{train.shape[0]} cells x {train.shape[1]} features."
+            f"{train.shape[0]} cells x {train.shape[1]} features. Pass more of both."
         )
         raise ConfigError(msg)
     target_total = float(np.median(np.asarray(train.sum(axis=1))))

@@ -1,4 +1,4 @@
-"""Calibration of predictive distributions by the randomised probability integral transform."""
+"""Calibration of predictive distributions, by the randomised probability integral transform."""
 
 from typing import Any, NamedTuple
 
@@ -33,11 +33,11 @@ def randomised_pit(samples: Any, observed: Any, rng: np.random.Generator) -> Flo
 
     .. math:: u = \frac{below + v\,(ties + 1)}{S + 1}, \qquad v \sim U(0, 1).
 
-    If the observation and its draws are exchangeable (the predictive distribution is true), the
-    rank of the observation among the S + 1 values, ties broken at random, is uniform on 0..S. That
-    rank is ``below`` plus a uniform integer from 0..ties, and ``v (ties + 1)`` is such an integer
-    plus an independent uniform on (0, 1). So u is exactly uniform on (0, 1), for any number of
-    draws, and also for counts that are mostly zero.
+    If the observation and its draws are exchangeable (the predictive distribution is correct), the
+    rank of the observation among the S + 1 values, with ties broken at random, is uniform on 0..S.
+    That rank is ``below`` plus a uniform integer from 0..ties, and ``v (ties + 1)`` is such an
+    integer plus an independent uniform on (0, 1). Hence u is exactly uniform on (0, 1), for any
+    number of draws and also for counts that are mostly zero.
 
     Parameters
     ----------
@@ -46,7 +46,7 @@ def randomised_pit(samples: Any, observed: Any, rng: np.random.Generator) -> Flo
     observed
         Array of shape (...), for example (cells, features); NaN where nothing was measured.
     rng
-        Source of v.
+        Random generator that draws v.
 
     Returns
     -------
@@ -74,14 +74,14 @@ def randomised_pit(samples: Any, observed: Any, rng: np.random.Generator) -> Flo
     target = np.asarray(unmasked(observed), dtype=np.float64)
     if draws.ndim == 0 or draws.shape[1:] != target.shape or draws.shape[0] == 0:
         msg = (
-            "samples must be (draws, *shape of observed) with at least one draw. Got samples "
+            "samples must be (draws, *shape of observed) with at least one draw. Received samples "
             f"{draws.shape} and observed {target.shape}. Put the draws along the first axis."
         )
         raise DataContractError(msg)
     if np.isnan(draws).any():
         msg = (
-            f"samples must not hold NaN. Got {int(np.isnan(draws).sum())} in {draws.shape}. "
-            "Mark unmeasured entries by NaN in observed, not in the draws."
+            f"samples must not hold NaN. Received {int(np.isnan(draws).sum())} in {draws.shape}. "
+            "Mark unmeasured entries with NaN in observed, not in the draws."
         )
         raise DataContractError(msg)
     below = (draws < target).sum(axis=0)
@@ -91,10 +91,10 @@ def randomised_pit(samples: Any, observed: Any, rng: np.random.Generator) -> Flo
 
 
 def interval_coverage(pit: Any, level: float = 0.9) -> Coverage:
-    """Measure how many observations fall inside the central predictive interval.
+    """Measure the share of observations inside the central predictive interval.
 
-    The share of the randomised PIT inside ``[(1 - level) / 2, (1 + level) / 2]``. It estimates
-    the coverage without the upward bias of closed quantile intervals on discrete data.
+    This is the share of the randomised PIT inside ``[(1 - level) / 2, (1 + level) / 2]``. It
+    estimates coverage without the upward bias of closed quantile intervals on discrete data.
 
     Parameters
     ----------
@@ -105,8 +105,8 @@ def interval_coverage(pit: Any, level: float = 0.9) -> Coverage:
 
     Returns
     -------
-    ``Coverage(overall, per_feature)``; ``level`` is the target: below it the intervals are too
-    narrow, above it too wide.
+    ``Coverage(overall, per_feature)``. Calibrated intervals have a coverage of ``level``; below it
+    they are too narrow, above it too wide.
 
     Raises
     ------
@@ -123,7 +123,7 @@ def interval_coverage(pit: Any, level: float = 0.9) -> Coverage:
     level = check_number("level", level, INNER_SHARE, remedy="Use 0.9 for 90 % intervals.")
     values = _check_pit(pit)
     observed = ~np.isnan(values)
-    # the tolerance keeps an edge such as 0.05 inside, whatever the rounding of (1 - level) / 2
+    # The tolerance keeps a bound such as 0.05 inside despite the rounding of (1 - level) / 2.
     inside = np.abs(values - 0.5) <= level / 2 + 1e-12
     n_observed = observed.sum(axis=0)
     share = inside.sum(axis=0) / np.maximum(n_observed, 1)
@@ -166,8 +166,8 @@ def _check_pit(pit: Any) -> FloatArray:
     values = values[:, None] if values.ndim == 1 else values
     if values.ndim != 2 or np.isnan(values).all():
         msg = (
-            "pit must be (cells, features) with at least one value that is not NaN. Got shape "
-            f"{values.shape}. Compute it for cells in which the modality was observed."
+            "pit must be (cells, features) with at least one value that is not NaN. Received shape "
+            f"{values.shape}. Compute it for cells in which the modality was measured."
         )
         raise DataContractError(msg)
     if np.nanmin(values) < 0 or np.nanmax(values) > 1:

@@ -1,4 +1,4 @@
-"""Cross-modal coherence: whether generated samples show what they were generated from."""
+"""Cross-modal coherence: whether generated samples match the labels they were generated from."""
 
 from typing import Any, NamedTuple
 
@@ -15,18 +15,19 @@ from hzau_omics.arrays import unmasked
 from hzau_omics.checks import LARGEST_SEED_OF_SKLEARN, check_seed
 
 ENOUGH_TO_STOP_EARLY = 2_000
-"""Real samples of which a tenth tells well when training should end."""
+"""Number of real samples from which a tenth of them suffices to decide when training ends."""
 
 
 class Coherence(NamedTuple):
-    """Accuracy of a classifier on generated samples, and what it could be at most.
+    """Accuracy of a classifier on generated samples, and on real ones for comparison.
 
     Attributes
     ----------
     generated
-        Share of generated samples that the classifier takes for what they should be.
+        Share of generated samples that the classifier assigns to the label they were generated
+        from.
     real
-        Its accuracy on real samples that it was not trained on: the level of perfect samples.
+        Accuracy on real samples that were not used for training: what perfect samples would reach.
     """
 
     generated: float
@@ -42,24 +43,24 @@ def coherence(
     classifier: ClassifierMixin | None = None,
     seed: int = 0,
 ) -> Coherence:
-    """Return how many generated samples a classifier takes for what they were generated from.
+    """Return the share of generated samples that a classifier assigns to the right label.
 
     The classifier is trained on nine tenths of the real samples and tested on the rest. A generator
-    that always gives one good sample per label scores high: look at the samples too.
+    that always returns the same good sample of a label scores high: look at the samples too.
 
     Parameters
     ----------
     generated
-        Generated samples (sample, feature), dense or sparse; log1p of counts.
+        Generated samples (sample, feature), dense or sparse; for counts, their log1p.
     wanted
-        Label that each was generated from.
+        Label that each sample was generated from.
     real
         Real samples (sample, feature), transformed in the same way.
     labels
-        Label of each.
+        Label of each real sample.
     classifier
-        Any classifier of scikit-learn; a network with 256 hidden units, on features scaled by their
-        largest values, if None.
+        Any classifier of scikit-learn. None takes a network with 256 hidden units, on features
+        scaled by their largest values.
     seed
         Seed of the split and of the network.
 
@@ -70,7 +71,7 @@ def coherence(
     Raises
     ------
     ValueError
-        Numbers of samples and labels differ, or a wanted label is not among the real ones.
+        Numbers of samples and labels differ, there are none, or no real sample has a wanted label.
 
     Examples
     --------
@@ -87,11 +88,18 @@ def coherence(
     )
     for name, values, names in (("generated", generated, target), ("real", real, known)):
         if values.shape[0] != len(names) or not len(names):
-            msg = f"Every {name} sample has a label. Received {values.shape[0]} and {len(names)}."
+            msg = (
+                f"Every {name} sample must have a label, and there must be some. Received "
+                f"{values.shape[0]} samples and {len(names)} labels. Pass the labels of the same "
+                "samples."
+            )
             raise ValueError(msg)
     unknown = set(target.tolist()) - set(known.tolist())
     if unknown:
-        msg = f"Wanted labels must be among those of real samples. Unknown: {sorted(unknown)[:5]}."
+        msg = (
+            "Wanted labels must be among those of real samples. Received others: "
+            f"{sorted(unknown)[:5]}. Add real samples of them, or leave them out."
+        )
         raise ValueError(msg)
     if classifier is None:
         early = len(known) >= ENOUGH_TO_STOP_EARLY

@@ -18,14 +18,14 @@ def pearson_per_feature(predicted: Any, observed: Any) -> FloatArray:
     predicted
         Array of shape (cells, features), for example log1p counts.
     observed
-        Array of shape (cells, features) in the same units; NaN where nothing was measured. These
-        entries are left out.
+        Array of shape (cells, features) in the same units; entries that are NaN were not measured
+        and are left out.
 
     Returns
     -------
     Array of shape (features,), higher is better. NaN where the correlation is undefined because
-    the observed values are constant or fewer than two. A constant prediction of values that do
-    vary carries no information and counts as 0, so that it cannot raise a mean over features.
+    the observed values are constant or fewer than two. A constant prediction of values that vary
+    carries no information and counts as 0, so that it cannot raise a mean over features.
 
     Raises
     ------
@@ -75,7 +75,7 @@ def mean_feature_pearson(predicted: Any, observed: Any) -> float:
 def _check(prediction: FloatArray, target: FloatArray) -> np.ndarray:
     if prediction.shape != target.shape:
         msg = (
-            f"predicted and observed must have the same shape. Got {prediction.shape} and "
+            f"predicted and observed must have the same shape. Received {prediction.shape} and "
             f"{target.shape}. Select the same cells and features in both, in the same order."
         )
         raise DataContractError(msg)
@@ -86,9 +86,9 @@ def _check(prediction: FloatArray, target: FloatArray) -> np.ndarray:
         if bad.any():
             cell, feature = (int(i[0]) for i in np.nonzero(bad))
             msg = (
-                f"{name} must be finite wherever there is an observation. Got {int(bad.sum())} "
-                f"value(s) that are not, the first in row {cell}, column {feature}. Set observed "
-                "to NaN for entries that shall not count."
+                f"{name} must be finite wherever there is an observation. Received "
+                f"{int(bad.sum())} value(s) that are not, the first in row {cell}, column "
+                f"{feature}. Set observed to NaN for entries to leave out."
             )
             raise DataContractError(msg)
     return measured
@@ -98,7 +98,7 @@ def _unit_columns(values: FloatArray, measured: np.ndarray) -> FloatArray:
     """Centre each column over its measured entries and scale it to length one (or zero)."""
     kept = np.where(measured, values, 0.0)
     count = np.maximum(measured.sum(axis=0), 1)
-    # scaling first keeps the squares of very large and very small values representable
+    # Scaling first keeps squares of very large and very small values representable.
     largest = np.abs(kept).max(axis=0, initial=0.0)
     kept = kept / np.where(largest > 0, largest, 1.0)
     centred = np.where(measured, kept - kept.sum(axis=0) / count, 0.0)

@@ -1,4 +1,4 @@
-"""Importance weights of latent draws: bounds on likelihoods, and how much the weights vary."""
+"""Importance weights of latent draws: bounds on likelihoods, and the variance of the weights."""
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -10,12 +10,12 @@ from hzau_omics.errors import ConfigError
 def importance_bound(log_weights: ArrayLike) -> NDArray[np.float64]:
     """Return log (1/K) sum_k w_k of each cell in nats: a lower bound on a log likelihood.
 
-    The more draws, the tighter it is (Burda, Grosse and Salakhutdinov 2016). Higher is better.
+    The bound is tighter with more draws (Burda, Grosse and Salakhutdinov 2016). Higher is better.
 
     Parameters
     ----------
     log_weights
-        Log weights (draw, cell), as of ``get_log_importance_weights``.
+        Log weights (draw, cell), as from ``get_log_importance_weights``.
 
     Examples
     --------
@@ -30,7 +30,7 @@ def importance_bound(log_weights: ArrayLike) -> NDArray[np.float64]:
 def weight_variance(log_weights: ArrayLike) -> float:
     """Return the variance of log weights over draws, averaged over cells (lower is better).
 
-    This is what Table 1 of Wu and Goodman (2018) compares: with the exact posterior the weights of
+    Table 1 of Wu and Goodman (2018) compares this quantity: with the exact posterior the weights of
     the marginal are constant, and the variance is 0. Cells without weights (NaN) are left out.
 
     Parameters
@@ -51,6 +51,9 @@ def weight_variance(log_weights: ArrayLike) -> float:
 def _draws(log_weights: ArrayLike) -> NDArray[np.float64]:
     values = np.asarray(unmasked(log_weights), dtype=np.float64)
     if values.ndim != 2 or not len(values):
-        msg = f"Log weights have the shape (draw, cell). Received {values.shape}."
+        msg = (
+            "Log weights must have the shape (draw, cell) with at least one draw. Received "
+            f"{values.shape}. Pass the output of get_log_importance_weights."
+        )
         raise ConfigError(msg)
     return values

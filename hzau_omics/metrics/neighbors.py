@@ -1,4 +1,4 @@
-"""How well an embedding keeps cell labels, by k nearest neighbours."""
+"""Agreement of an embedding with cell labels, by k nearest neighbours."""
 
 from typing import Any
 
@@ -53,7 +53,7 @@ def knn_label_accuracy(
     test_x, test_y = _check(test_embedding, test_labels, name="test")
     if train_x.shape[1] != test_x.shape[1]:
         msg = (
-            "train_embedding and test_embedding must have the same dimensions. Got "
+            "train_embedding and test_embedding must have the same dimensions. Received "
             f"{train_x.shape[1]} and {test_x.shape[1]}. Use the same model for both."
         )
         raise DataContractError(msg)
@@ -96,7 +96,7 @@ def cross_validated_knn_accuracy(
     1.0
     """
     x, y = _check(embedding, labels, name="")
-    fewer = "Of folds there are two at least, and at most as many as cells."
+    fewer = "Use at least 2 folds, and at most as many as there are cells."
     n_splits = check_integer("n_splits", n_splits, least=2, most=len(y), remedy=fewer)
     seed = check_seed("seed", seed, most=LARGEST_SEED_OF_SKLEARN)
     hits = np.zeros(len(y), dtype=bool)
@@ -108,7 +108,9 @@ def cross_validated_knn_accuracy(
 def _hits(
     train_x: np.ndarray, train_y: np.ndarray, test_x: np.ndarray, test_y: np.ndarray, *, k: int
 ) -> np.ndarray:
-    k = check_integer("k", k, most=len(train_y), remedy="Use fewer neighbours or more cells.")
+    k = check_integer(
+        "k", k, most=len(train_y), remedy="Use fewer neighbours or more training cells."
+    )
     classifier = KNeighborsClassifier(n_neighbors=k).fit(train_x, train_y)
     return np.asarray(classifier.predict(test_x) == test_y)
 
@@ -121,11 +123,12 @@ def _check(embedding: Any, labels: Any, *, name: str) -> tuple[np.ndarray, np.nd
     for what, bad in (("embedding", ~np.isfinite(x).all(axis=1)), ("labels", missing)):
         if bad.any():
             msg = (
-                f"{prefix}{what} must be known for every cell. Got {int(bad.sum())} cell(s) with "
-                f"a missing value, the first in row {int(np.argmax(bad))}. Leave these cells out."
+                f"{prefix}{what} must be known for every cell. Received {int(bad.sum())} cell(s) "
+                f"with a missing value, the first in row {int(np.argmax(bad))}. Leave these cells "
+                "out."
             )
             raise DataContractError(msg)
     if len(x) == 0:
-        msg = f"{prefix}embedding must hold at least one cell. Got none. Check the selection."
+        msg = f"{prefix}embedding must hold at least one cell. Received none. Select some cells."
         raise DataContractError(msg)
     return x, np.asarray(labels).astype(str)

@@ -20,11 +20,11 @@ from hzau_omics.checks import (
 from hzau_omics.data import CellStore, DataLayout, DiskStore, split_cells
 from hzau_omics.data.stores.splits import Split, check_shares
 from hzau_omics.errors import DataContractError
-from hzau_omics.model.answers.session import check_patterns, draw_seed
 from hzau_omics.model.history import extended
 from hzau_omics.model.recipe import Recipe
 from hzau_omics.model.saving import SavableModel
 from hzau_omics.model.scvi_contract.fields import LAYOUT_KEY, layout_of, registry_of
+from hzau_omics.model.session import check_patterns, draw_seed
 from hzau_omics.model.structure import check_weights, network_config
 from hzau_omics.model.trained_cells import TrainedCells
 from hzau_omics.model.training.after import CALIBRATIONS

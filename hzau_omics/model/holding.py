@@ -16,9 +16,9 @@ from hzau_omics.data import CellStore, DataLayout, DiskStore, MosaicStore
 from hzau_omics.data.contract.presence import check_no_view
 from hzau_omics.data.stores.memory import find_change
 from hzau_omics.errors import ConfigError, DataContractError, HzauWarning
-from hzau_omics.model.answers.session import InferenceSession, find_cells
 from hzau_omics.model.scvi_contract.fields import record_of, registry_of
 from hzau_omics.model.scvi_contract.registration import RegisteredModel
+from hzau_omics.model.session import InferenceSession, find_cells
 from hzau_omics.model.trained_cells import TrainedCells
 from hzau_omics.nn.network import MultimodalVAE
 

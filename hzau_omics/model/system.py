@@ -20,7 +20,7 @@ from hzau_omics.model.answers.importance import ImportanceWeights
 from hzau_omics.model.answers.imputation import Imputation
 from hzau_omics.model.answers.pit import PitValues
 from hzau_omics.model.answers.scores import Scores
-from hzau_omics.model.answers.text_results import TextModel
+from hzau_omics.model.answers.text.methods import TextQuestions
 from hzau_omics.model.base import TrainableModel
 from hzau_omics.model.options import DEFAULTS, NetworkOptions
 
@@ -34,7 +34,7 @@ class System(
     Scores,
     ImportanceWeights,
     Agreement,
-    TextModel,
+    TextQuestions,
     Export,
     TrainableModel,
 ):

@@ -1,7 +1,7 @@
-"""Pictures of results, with matplotlib.
+"""Plots of results, with matplotlib.
 
-Every function draws what it is given, computes no embedding, and returns its Axes or Figure; none
-shows it.
+Every function draws what it is given and returns the Axes or the Figure. None computes an embedding
+or shows a figure.
 """
 
 import lazy_loader

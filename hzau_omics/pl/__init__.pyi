@@ -1,10 +1,10 @@
-from ._embedding import embedding as embedding, gate_umap as gate_umap, umap as umap
-from ._gate import (
-    gate as gate,
-    pattern_counts as pattern_counts,
-    pattern_names as pattern_names,
-    reliability as reliability,
-)
-from ._imputation import imputation as imputation, pit as pit
+from ._embedding import embedding as embedding
+from ._gate import gate as gate
+from ._gate_umap import gate_umap as gate_umap
+from ._imputation import imputation as imputation
+from ._patterns import pattern_counts as pattern_counts, pattern_names as pattern_names
+from ._pit import pit as pit
+from ._reliability import reliability as reliability
 from ._samples import samples as samples
 from ._training import training as training
+from ._umap import umap as umap

@@ -1,4 +1,4 @@
-"""Pictures of imputed values and of their calibration."""
+"""Imputed against measured values."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -8,16 +8,16 @@ from anndata import AnnData
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from hzau_omics.arrays import dense
 from hzau_omics.checks import check_integer, check_names
 from hzau_omics.errors import DataContractError
-from hzau_omics.metrics import interval_coverage, pearson_per_feature, pit_uniformity
+from hzau_omics.metrics import pearson_per_feature
 from hzau_omics.pl.measured import measured_of
-from hzau_omics.pl.style import TEXT, TITLE, legend_beside, new_axes, new_grid, palette, point_size
-from hzau_omics.pl.values import dense
+from hzau_omics.pl.style import TEXT, TITLE, new_grid, palette, point_size
 
 _BARS = 40
 UNKNOWN = "#888888"
-"""Colour of intervals that hold for no known depth."""
+"""Colour of intervals for batches of unknown depth."""
 
 
 def imputation(
@@ -38,15 +38,16 @@ def imputation(
         ``q05`` and ``q95`` in counts (the outermost two are drawn).
     observed
         Measured counts, NaN where nothing was measured. An AnnData, such as ``mdata["adt"]``, is
-        matched to ``imputed`` by cell and feature names, and what was not imputed is left out; a
-        DataFrame is matched likewise, but may hold nothing else; an array or sparse matrix must
-        have the shape of ``imputed``. Zeros in the place of measurements are not drawn: those that
-        the model did not see (by ``obs["observed"]`` and panels), and that are too many together.
+        matched to ``imputed`` by cell and feature names; cells and features that were not imputed
+        are left out. A DataFrame is matched likewise, but may not hold others. An array or sparse
+        matrix must have the shape of ``imputed``. Zeros that stand for missing measurements are not
+        drawn: zeros that the model did not see (by ``obs["observed"]`` and panels), if there are
+        more than measurements would have.
     layer
         Layer of an AnnData with the counts; ``X`` by default.
     features
-        Names of the features to draw. By default ``n`` features spread evenly from the best to the
-        worst correlation, so that the picture flatters nobody.
+        Names of the features to draw. By default ``n`` features, spaced evenly in the ranking from
+        the best to the worst correlation, so that the figure does not show the best ones only.
     n
         Number of features drawn by default.
     ncols
@@ -54,9 +55,9 @@ def imputation(
 
     Returns
     -------
-    Figure in log1p counts, each title with the Pearson correlation over all drawn cells; interval
-    bars stand on a random 40 cells. Where a batch never measured the modality, nobody knows how
-    deeply it would have been sequenced: there the bars are grey, and no interval of a level.
+    Figure in log1p counts, with the Pearson correlation over all drawn cells in each title.
+    Intervals are drawn for 40 random cells. For batches in which the modality was never measured,
+    the sequencing depth is unknown: their bars are grey and have no nominal coverage.
 
     Warns
     -----
@@ -85,7 +86,7 @@ def imputation(
         )
         raise DataContractError(msg)
     adata, counts, depth_known = measured_of(imputed, observed, layer)
-    measured, predicted = np.log1p(counts), dense(adata.layers["log1p_mean"])
+    measured, predicted = np.log1p(counts), dense(adata.layers["log1p_mean"], np.float64)
     pearson = pearson_per_feature(predicted, measured)
     n = check_integer("n", n)
     chosen = _choose(list(map(str, adata.var_names)), pearson, features, n)
@@ -110,79 +111,6 @@ def imputation(
         frameon=False,
     )
     return figure
-
-
-def pit(values: Any, *, bins: int = 20, level: float = 0.9, ax: Axes | None = None) -> Axes:
-    """Draw the histogram of randomised probability integral transforms.
-
-    Parameters
-    ----------
-    values
-        Output of ``get_pit``: array or DataFrame of shape (cells, features) in [0, 1], NaN where
-        nothing was observed.
-    bins
-        Number of bars.
-    level
-        Nominal level of the interval whose coverage stands in the title.
-    ax
-        Axes to draw into; a new figure by default.
-
-    Returns
-    -------
-    Axes with the histogram as density. A calibrated model is flat at 1; a hollow middle means
-    intervals that are too narrow, a hump intervals that are too wide, a slope a bias. The band
-    holds 95 % of the bars of a calibrated model; its width comes from the variation between cells,
-    as the values of one cell may move together.
-
-    Raises
-    ------
-    ConfigError
-        If ``level`` is not between 0 and 1.
-    DataContractError
-        If there are no values, or some lie outside [0, 1].
-
-    Examples
-    --------
-    >>> pit(np.linspace(0, 1, 1000)).get_title()
-    '90 % intervals cover 90 %   (KS distance 0.001)'
-    """
-    covered = interval_coverage(values, level).overall
-    bins = check_integer("bins", bins)
-    distance = pit_uniformity(values)
-    matrix = dense(values)
-    axes = new_axes(ax, size=(6.5, 3.2))
-    margin = _bar_margin(matrix.reshape(len(matrix), -1), bins)
-    axes.hist(
-        matrix[~np.isnan(matrix)],
-        bins=bins,
-        range=(0, 1),
-        density=True,
-        color=palette(1)[0],
-        edgecolor="white",
-        linewidth=0.6,
-        label="observed values",
-    )
-    band: dict[str, Any] = {"color": palette(2)[1], "alpha": 0.45, "linewidth": 0}
-    axes.axhspan(max(1 - margin, 0), 1 + margin, label="calibrated: 95 % of bars", **band)
-    axes.axhline(1.0, color="#333333", linewidth=1, linestyle="--", label="calibrated: mean")
-    axes.set_xlim(0, 1)
-    axes.set_xlabel("position of the observed value within its prediction (PIT)", fontsize=TEXT)
-    axes.set_ylabel("density", fontsize=TEXT)
-    title = f"{100 * level:g} % intervals cover {100 * covered:.0f} %"
-    axes.set_title(f"{title}   (KS distance {distance:.3f})", fontsize=TITLE)
-    legend_beside(axes)
-    return axes
-
-
-def _bar_margin(values: np.ndarray, bins: int) -> float:
-    """Return 1.96 standard errors of a bar's density, with cells as the independent units."""
-    cell, feature = np.nonzero(~np.isnan(values))
-    column = np.minimum((values[cell, feature] * bins).astype(int), bins - 1)
-    table = np.zeros((len(values), bins))
-    np.add.at(table, (cell, column), 1.0)
-    excess = (table - table.sum(axis=1, keepdims=True) / bins)[table.any(axis=1)]
-    variance = excess.var(axis=0).mean() * len(excess)
-    return float(1.96 * np.sqrt(variance) * bins / len(cell))
 
 
 def _choose(
@@ -231,7 +159,8 @@ def _interval_layers(adata: AnnData) -> _Interval | None:
     if len(percents) < 2:
         return None
     low, high = min(percents), max(percents)
-    lowest, highest = (np.log1p(dense(adata.layers[percents[end]])) for end in (low, high))
+    ends = (dense(adata.layers[percents[end]], np.float64) for end in (low, high))
+    lowest, highest = map(np.log1p, ends)
     return _Interval(lowest, highest, (low, high))
 
 

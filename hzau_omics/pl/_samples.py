@@ -1,4 +1,4 @@
-"""Drawn images, side by side."""
+"""Generated images, side by side."""
 
 from collections.abc import Mapping
 from math import ceil, isqrt
@@ -9,10 +9,10 @@ from matplotlib.figure import Figure
 from mudata import MuData
 from numpy.typing import ArrayLike, NDArray
 
+from hzau_omics.arrays import dense
 from hzau_omics.checks import check_integer
 from hzau_omics.errors import ConfigError, DataContractError
 from hzau_omics.pl.style import TITLE, new_grid
-from hzau_omics.pl.values import dense
 
 
 def samples(
@@ -28,12 +28,12 @@ def samples(
     ----------
     images
         Samples (sample, pixel), pixels from 0 (black) to 1 (white), as from ``model.sample`` or
-        ``model.generate``; or several such sets by their titles, as in the figures of Wu and
-        Goodman (2018): from the prior, and given a label.
+        ``model.generate``; or several such sets by title, as in the figures of Wu and Goodman
+        (2018): from the prior, and given a label.
     shape
         Rows and columns of an image; None if it is square.
     n_samples
-        Samples to show per set, the first ones.
+        Number of samples to show of each set, from the first on.
     ncols
         Largest number of panels per row.
 
@@ -70,19 +70,22 @@ def samples(
 def _pixels(values: AnnData | ArrayLike, title: str) -> NDArray[np.float64]:
     if isinstance(values, MuData):
         msg = (
-            "Samples are of one modality. Received a MuData with "
+            "Samples must be of one modality. Received a MuData with "
             f"{', '.join(values.mod)}. Pass the images among them, such as samples['image']."
         )
         raise DataContractError(msg)
-    pixels = dense(values.X if isinstance(values, AnnData) else values)
+    pixels = dense(values.X if isinstance(values, AnnData) else values, np.float64)
     where = f" of {title!r}" if title else ""
     if pixels.ndim != 2 or not pixels.size:
-        msg = f"Samples{where} are a table (sample, pixel). Received the shape {pixels.shape}."
+        msg = (
+            f"Samples{where} must be a table (sample, pixel). Received the shape {pixels.shape}. "
+            "Reshape them with values.reshape(n_samples, -1)."
+        )
         raise DataContractError(msg)
     if not ((pixels >= 0) & (pixels <= 1)).all():
         msg = (
-            f"Pixels{where} are from 0 (black) to 1 (white). Received {pixels.min():.4g} to "
-            f"{pixels.max():.4g}: scale them first."
+            f"Pixels{where} must lie from 0 (black) to 1 (white). Received {pixels.min():.4g} to "
+            f"{pixels.max():.4g}. Scale them first."
         )
         raise DataContractError(msg)
     return pixels
@@ -94,13 +97,13 @@ def _mosaic(pixels: NDArray[np.float64], shape: tuple[int, int] | None) -> NDArr
     height, width = (side, side) if shape is None else shape
     if height * width != n_pixels:
         msg = (
-            f"{n_pixels} pixels do not make an image of {height} x {width}. "
-            "Give shape=(rows, columns)."
+            f"shape must have as many pixels as an image. Received {n_pixels} pixels for an image "
+            f"of {height} x {width}. Pass shape=(rows, columns)."
         )
         raise ConfigError(msg)
     columns = ceil(n**0.5)
     rows = ceil(n / columns)
-    # A line of grey between images; white where there is none.
+    # A grey line separates images; the background behind the last ones is white.
     tiles = np.full((rows * columns, height + 1, width + 1), 0.5)
     tiles[n:] = 1.0
     tiles[:n, :-1, :-1] = pixels.reshape(n, height, width)

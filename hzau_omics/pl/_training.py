@@ -32,16 +32,16 @@ def training(history: Any, *, max_panels: int = 6) -> Figure:
     ----------
     history
         A model, or values per epoch by name, as in ``model.history``: Series, or DataFrames with
-        one column, indexed by epoch; also a table with a column for each, as the command line
-        writes it. Names ending in ``_train`` and ``_validation`` share a panel. Values per
-        step, and curves that are 0 throughout, are left out; no name is required.
+        one column, indexed by epoch; or a table with one column per curve, as the command line
+        writes it. Names ending in ``_train`` and ``_validation`` share a panel. Values per step,
+        and curves that are 0 throughout, are left out. No name is required.
     max_panels
-        Largest number of panels; the ELBO, the objective and its parts come first.
+        Largest number of panels. The ELBO, the objective and its parts come first.
 
     Returns
     -------
     Figure with one panel per quantity. A dashed line marks the epoch with the lowest negative
-    validation ELBO. Where the first epochs are far above the rest, they lie outside the frame.
+    validation ELBO. If the first epochs are far above the rest, they lie outside the axes.
 
     Raises
     ------
@@ -60,8 +60,8 @@ def training(history: Any, *, max_panels: int = 6) -> Figure:
     if not panels:
         msg = (
             "history must hold at least one curve per epoch. Received "
-            f"{sorted(map(str, known)) or 'an empty history'}. Train the model first; with "
-            "several devices only the first one keeps the history."
+            f"{sorted(map(str, known)) or 'an empty history'}. Train the model first. With several "
+            "devices, pass the history of the first process."
         )
         raise DataContractError(msg)
     chosen = dict(list(panels.items())[: max(max_panels, 1)])
@@ -72,7 +72,7 @@ def training(history: Any, *, max_panels: int = 6) -> Figure:
 
 
 def _by_name(history: Any) -> Mapping[str, Any]:
-    """Return the curves of a model, or those that were given; none before training."""
+    """Return the curves of a model, or those given; none before training."""
     if isinstance(history, pd.DataFrame):
         return {str(name): curve for name, curve in history.items()}
     found = history if isinstance(history, Mapping) else getattr(history, "history", history)
@@ -138,7 +138,7 @@ def _draw(ax: Axes, name: str, curves: Mapping[str, pd.Series]) -> None:
 
 
 def _cut_burn_in(ax: Axes, curves: Mapping[str, pd.Series]) -> None:
-    """Keep the first 5 % of the epochs from flattening everything after them."""
+    """Limit the axis to later epochs if the first 5 % are so high that they flatten the rest."""
     late = [curve.iloc[ceil(_BURN_IN * len(curve)) :] for curve in curves.values()]
     values = np.concatenate([curve.to_numpy(np.float64) for curve in late])
     everything = np.concatenate([curve.to_numpy(np.float64) for curve in curves.values()])

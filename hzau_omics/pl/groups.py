@@ -1,8 +1,9 @@
-"""Cells of a table by group, such as cell type."""
+"""Rows of a table by group of cells, such as cell type."""
 
 from typing import Any
 
 import pandas as pd
+from matplotlib.axes import Axes
 
 from hzau_omics.errors import DataContractError
 from hzau_omics.pl.style import levels
@@ -14,7 +15,7 @@ def rows_of[T: (pd.Series, pd.DataFrame)](values: T, cells: pd.Index) -> T:
     Raises
     ------
     DataContractError
-        A cell is not there, or there twice.
+        A cell is missing, or occurs twice.
 
     Examples
     --------
@@ -26,19 +27,19 @@ def rows_of[T: (pd.Series, pd.DataFrame)](values: T, cells: pd.Index) -> T:
         msg = (
             f"There must be one row for each cell. Received a {type(values).__name__} that lacks "
             f"{len(unknown)} of {len(cells)} cells (first: {list(unknown[:3])}) or repeats some. "
-            "Use what belongs to the same object."
+            "Pass values of the same object."
         )
         raise DataContractError(msg)
     return values.loc[cells]
 
 
 def split_by_group(table: pd.DataFrame, groups: Any) -> dict[str, pd.DataFrame]:
-    """Return the rows of each group, by its name; what has no label comes last.
+    """Return the rows of each group by name; cells without a label come last.
 
     Parameters
     ----------
     table
-        A row per cell.
+        One row per cell.
     groups
         Label per cell: a Series is matched by cell name, anything else by position. None makes all
         cells one group.
@@ -68,3 +69,9 @@ def split_by_group(table: pd.DataFrame, groups: Any) -> dict[str, pd.DataFrame]:
     parts = {name: table[found.codes == i] for i, name in enumerate(found.names)}
     rest = found.rest(missing="no label")
     return {**parts, **{why: table[cells] for why, cells in rest.items()}}
+
+
+def label_groups(ax: Axes, parts: dict[str, pd.DataFrame]) -> None:
+    """Label the rows of horizontal bars with groups and their numbers of cells, top to bottom."""
+    ax.set_yticks(range(len(parts)), [f"{k}  (n = {len(v):,})" for k, v in parts.items()])
+    ax.set_ylim(len(parts) - 0.4, -0.6)

@@ -1,4 +1,4 @@
-"""What stands for each level on the cells themselves: its own name, if that is short."""
+"""Marks of levels on the cells themselves: short names, or numbers and letters."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -12,16 +12,16 @@ from matplotlib.axes import Axes
 from hzau_omics.pl.style import TEXT, Levels
 
 SHORT = 4
-"""Characters of a name that fits on the cells."""
+"""Largest number of characters of a name that is written on the cells."""
 
 _NUMBER = re.compile(r"^\d+|\d+$")
 
 
 def marks(names: Sequence[str]) -> list[str]:
-    """Choose what stands for each level on a picture.
+    """Choose a mark for each level of a plot.
 
-    A short name stands for itself. Longer ones get a number, or a letter where names have numbers
-    of their own, so that no level is shown as a number that is not its own.
+    A short name is its own mark. A longer one gets a number, or a letter if names contain numbers
+    themselves, so that no level is marked with the number of another.
 
     Parameters
     ----------
@@ -61,7 +61,7 @@ def _letters() -> Iterator[str]:
 
 
 def write_marks(ax: Axes, xy: np.ndarray, values: Levels, texts: Sequence[str]) -> None:
-    """Write each level's mark near the middle of its cells, pushed apart where they collide."""
+    """Write the mark of each level near the middle of its cells; marks that collide move apart."""
     places = np.empty((len(texts), 2))
     for code in range(len(places)):
         members = xy[values.codes == code]
@@ -80,7 +80,7 @@ def write_marks(ax: Axes, xy: np.ndarray, values: Levels, texts: Sequence[str]) 
 
 
 def spread(places: np.ndarray, *, gap: float) -> np.ndarray:
-    """Move points apart until no two are closer than the gap (or 200 rounds have passed)."""
+    """Move points apart until no two are closer than the gap, in at most 200 rounds."""
     moved = places + np.random.default_rng(0).normal(scale=1e-6, size=places.shape)
     for _ in range(200):
         difference = moved[:, None] - moved[None]

@@ -1,4 +1,4 @@
-"""Measured counts beside imputed ones: which belong together, and which are no measurement."""
+"""Measured counts matched to imputed values, without zeros that stand for no measurement."""
 
 import warnings
 from typing import Any, NamedTuple
@@ -8,8 +8,8 @@ import pandas as pd
 from anndata import AnnData
 from mudata import MuData
 
+from hzau_omics.arrays import dense
 from hzau_omics.errors import ConfigError, DataContractError, HzauWarning
-from hzau_omics.pl.values import dense
 
 _ENOUGH = 20
 _IMPROBABLE = 1e-6
@@ -25,8 +25,8 @@ class Measured(NamedTuple):
     counts
         Measured counts (cell, feature), NaN where nothing was measured.
     depth_known
-        Boolean array (cell): whether the cell's batch measured the modality in training, so that
-        the depth of its measurements is known to the intervals.
+        Boolean array (cell): whether the modality was measured in the cell's batch in training, so
+        that intervals account for its depth.
     """
 
     imputed: AnnData
@@ -35,38 +35,38 @@ class Measured(NamedTuple):
 
 
 def measured_of(imputed: AnnData, observed: Any, layer: str | None) -> Measured:
-    """Match measurements to imputed values, without zeros that nobody measured.
+    """Match measurements to imputed values, without zeros that stand for no measurement.
 
-    Warns where a zero is taken as no measurement: the model did not see it, and so many zeros
-    together do not occur where it saw the measurements.
+    Warns of such zeros: the model did not see them, and there are more of them than among the
+    measurements that it saw.
 
     Raises
     ------
     DataContractError
-        Cells or features do not match, the values are no counts, or none of them was measured.
+        Cells or features do not match, the values are not counts, or none was measured.
     """
     adata, counts = _align(imputed, observed, layer)
     known = counts[~np.isnan(counts)]
     if ((known < 0) | (np.abs(known - np.rint(known)) > 1e-6)).any():
         msg = (
             "observed must hold counts, NaN where nothing was measured. Received values from "
-            f"{known.min():g} to {known.max():g} with fractions or below 0. Of an AnnData whose "
-            "counts are in a layer, name it: layer='counts'."
+            f"{known.min():g} to {known.max():g} with fractions or below 0. If the counts of an "
+            "AnnData are in a layer, name it: layer='counts'."
         )
         raise DataContractError(msg)
     padding = _padding(counts, _unseen(adata))
     if padding.any():
         warnings.warn(
             f"{int(padding.sum()):,} values of {int(padding.any(axis=1).sum()):,} cells are 0, "
-            "were not seen by the model, and are too many zeros for measurements: they are taken "
-            "as not measured and are not drawn. Pass only cells that were measured, or NaN.",
+            "were not seen by the model, and are too many zeros for measurements: they are treated "
+            "as not measured and are not drawn. Pass measured cells only, or NaN in their place.",
             HzauWarning,
             stacklevel=3,
         )
         counts[padding] = np.nan
     if not counts.size or np.isnan(counts).all():
         msg = (
-            "observed must have a measurement of an imputed value. Received none: each is NaN, or "
+            "observed must hold a measurement of an imputed value. Received none: each is NaN, or "
             "0 and not seen by the model. Pass measured cells, such as mdata['adt']."
         )
         raise DataContractError(msg)
@@ -77,13 +77,13 @@ def measured_of(imputed: AnnData, observed: Any, layer: str | None) -> Measured:
 def _align(imputed: AnnData, observed: Any, layer: str | None) -> tuple[AnnData, np.ndarray]:
     if isinstance(observed, MuData):
         msg = (
-            "observed takes one modality. Received a MuData with "
+            "observed must be one modality. Received a MuData with "
             f"{', '.join(observed.mod)}. Pass the one that was imputed, such as mdata['adt']."
         )
         raise DataContractError(msg)
     if layer is not None and not isinstance(observed, AnnData):
         msg = (
-            f"layer names a layer of an AnnData. Received layer={layer!r} and observed of type "
+            f"layer must name a layer of an AnnData. Received layer={layer!r} and observed of type "
             f"{type(observed).__name__}. Leave layer out, or pass the AnnData."
         )
         raise ConfigError(msg)
@@ -102,8 +102,8 @@ def _align(imputed: AnnData, observed: Any, layer: str | None) -> tuple[AnnData,
                     f"others (first: {list(unknown[:3])}). Select the {what} of imputed."
                 )
                 raise DataContractError(msg)
-        return imputed[observed.index, observed.columns], dense(observed).copy()
-    counts = dense(observed).copy()
+        return imputed[observed.index, observed.columns], dense(observed, np.float64).copy()
+    counts = dense(observed, np.float64).copy()
     if counts.shape != imputed.shape:
         msg = (
             "observed must have the shape of imputed, or cell and feature names: an AnnData or a "
@@ -117,7 +117,7 @@ def _align(imputed: AnnData, observed: Any, layer: str | None) -> tuple[AnnData,
 def _align_anndata(
     imputed: AnnData, observed: AnnData, layer: str | None
 ) -> tuple[AnnData, np.ndarray]:
-    """Match by names; other cells and features of the AnnData are left out."""
+    """Match cells and features by name; others of the AnnData are left out."""
     if layer is not None and layer not in observed.layers:
         msg = (
             f"observed must have the layer {layer!r}. Received layers "
@@ -130,7 +130,7 @@ def _align_anndata(
     features = imputed.var_names[imputed.var_names.isin(observed.var_names)]
     if not len(cells) or not len(features):
         msg = (
-            "observed must have cells and features of imputed. Received an AnnData with "
+            "observed must share cells and features with imputed. Received an AnnData with "
             f"{len(cells)} of its cells and {len(features)} of its features, such as "
             f"{list(observed.obs_names[:2])} and {list(observed.var_names[:2])}. Pass the imputed "
             "modality of the same cells."
@@ -139,45 +139,45 @@ def _align_anndata(
     part = observed[cells, features]
     values = part.X if layer is None else part.layers[layer]
     if values is None:
-        msg = "observed must have values. Received an AnnData without X: name a layer, layer=."
+        msg = "observed must have values. Received an AnnData without X. Name a layer: layer=..."
         raise DataContractError(msg)
-    return imputed[cells, features], dense(values).copy()
+    return imputed[cells, features], dense(values, np.float64).copy()
 
 
 def _check_unique(names: pd.Index, what: str) -> None:
     if not names.is_unique:
         repeated = list(names[names.duplicated()].unique()[:3])
-        msg = f"observed must name its {what} once. Received several of {repeated}: rename them."
+        msg = f"observed must name its {what} once. Received {repeated} repeatedly. Rename them."
         raise DataContractError(msg)
 
 
 def _unseen(imputed: AnnData) -> np.ndarray:
-    """Return which values the model saw no measurement of, as far as `imputed` tells."""
+    """Return the values of which the model saw no measurement, as recorded in `imputed`."""
     unseen = np.zeros(imputed.shape, dtype=bool)
     if "observed" in imputed.obs:
         unseen |= ~imputed.obs["observed"].to_numpy(bool)[:, None]
     if "measured" in imputed.layers:
-        unseen |= dense(imputed.layers["measured"]) < 0.5
+        unseen |= dense(imputed.layers["measured"], np.float64) < 0.5
     return unseen
 
 
 def _padding(counts: np.ndarray, unseen: np.ndarray) -> np.ndarray:
-    """Return which zeros are no measurement.
+    """Return the zeros that stand for no measurement.
 
-    Values that the model did not see may well be measured, as in a test of the imputation. They are
-    not where all of them are 0, or where so many zeros are improbable, given the values it saw.
+    Values that the model did not see may be measurements, as in a test of the imputation. They are
+    not if all of them are 0, or if so many zeros are improbable given the values that it saw.
     """
     nonzero: np.ndarray = counts > 0
     candidates: np.ndarray = unseen & (counts == 0)
     if candidates.any() and not nonzero[unseen].any():
         return candidates
-    # Cells without a single count, while each cell that the model saw has some.
+    # Cells without any count, while every cell that the model saw has some.
     seen = ~unseen.all(axis=1)
     blank = ~nonzero.any(axis=1)
     padding = np.zeros_like(candidates)
     if seen.sum() >= _ENOUGH and not blank[seen].any():
         padding |= candidates & (blank & ~seen)[:, None]
-    # Features without a single count where unseen, though as many seen values would have some.
+    # Features without any count where unseen, although as many seen values would have some.
     left = unseen & ~padding & ~np.isnan(counts)
     n_seen = (~unseen & ~np.isnan(counts)).sum(axis=0)
     rate = (nonzero & ~unseen).sum(axis=0) / np.maximum(n_seen, 1)

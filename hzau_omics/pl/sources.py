@@ -1,30 +1,31 @@
-"""What pictures find in the objects that users have at hand."""
+"""Lookup of tables, columns and embeddings in the objects that users pass."""
 
-from difflib import get_close_matches
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from anndata import AnnData
 from mudata import MuData
 
 from hzau_omics.errors import DataContractError
+from hzau_omics.messages import did_you_mean
 
 ANNDATA_LIKE = (AnnData, MuData)
 
 
 def presence_of(source: Any) -> pd.DataFrame:
-    """Return which cell has which modality, as a boolean table.
+    """Return which modalities were measured in each cell, as a boolean table.
 
     Parameters
     ----------
     source
-        MuData, or store of cells; AnnData of all cells with ``obs["modalities"]``, as from
+        MuData or store of cells; AnnData of all cells with ``obs["modalities"]``, as from
         ``to_anndata``; or the table itself.
 
     Raises
     ------
     DataContractError
-        It says nothing about modalities.
+        It does not say which modalities were measured.
 
     Examples
     --------
@@ -54,7 +55,7 @@ def presence_of(source: Any) -> pd.DataFrame:
     ):
         msg = (
             "present must be a MuData, an AnnData from to_anndata, a store, or a boolean table of "
-            f"cells x modalities. Received {_describe(source)}. Of gate weights, pass weights > 0."
+            f"cells x modalities. Received {_describe(source)}. For gate weights, pass weights > 0."
         )
         raise DataContractError(msg)
     return source
@@ -66,7 +67,7 @@ def table_of(source: Any, key: str, *, method: str) -> pd.DataFrame:
     Raises
     ------
     DataContractError
-        There is none; the message names the method of the model that makes it.
+        There is none. The message names the method of the model that returns it.
 
     Examples
     --------
@@ -94,8 +95,42 @@ def table_of(source: Any, key: str, *, method: str) -> pd.DataFrame:
     return table
 
 
+def check_shares(values: pd.DataFrame, *, what: str, method: str, absent: bool) -> None:
+    """Refuse a table of cells x modalities that does not hold shares.
+
+    Parameters
+    ----------
+    values
+        The table.
+    what
+        Name of the argument.
+    method
+        Method of the model that returns such a table.
+    absent
+        Whether NaN is accepted, for modalities that a cell lacks.
+
+    Raises
+    ------
+    DataContractError
+        The table is empty, or a value is outside [0, 1].
+
+    Examples
+    --------
+    >>> check_shares(pd.DataFrame({"rna": [1.0]}), what="weights", method="m", absent=False)
+    """
+    x = values.to_numpy(np.float64)
+    inside = ((x >= 0) & (x <= 1 + 1e-6)) | (np.isnan(x) & absent)
+    if x.size == 0 or not inside.all():
+        outside = "no values" if x.size == 0 else f"{int((~inside).sum())} other values"
+        msg = (
+            f"{what} must be a table of cells x modalities with values in [0, 1]. Received shape "
+            f"{x.shape} with {outside}. Pass the output of {method}."
+        )
+        raise DataContractError(msg)
+
+
 def groups_of(source: Any, groups: Any) -> Any:
-    """Return labels of cells: those given, or a column of ``obs`` by its name.
+    """Return labels of cells: those given, or the column of ``obs`` that is named.
 
     Raises
     ------
@@ -112,8 +147,9 @@ def groups_of(source: Any, groups: Any) -> Any:
         return groups
     if not isinstance(source, ANNDATA_LIKE):
         msg = (
-            "groups names a column of obs where cells are given as AnnData or MuData. Received "
-            f"groups={groups!r} with {_describe(source)}. Pass the labels, adata.obs[{groups!r}]."
+            "groups may name a column of obs only if cells are given as AnnData or MuData. "
+            f"Received groups={groups!r} with {_describe(source)}. Pass the labels, "
+            f"adata.obs[{groups!r}]."
         )
         raise DataContractError(msg)
     return column_of(source.obs, groups)
@@ -133,9 +169,10 @@ def column_of(obs: pd.DataFrame, name: str) -> pd.Series:
     ['B']
     """
     if name not in obs:
-        close = get_close_matches(str(name), list(map(str, obs.columns)), n=1)
-        hint = f" Did you mean {close[0]!r}?" if close else ""
-        msg = f"There must be such a column of obs. Received {name!r}; obs has {list(obs)}.{hint}"
+        msg = (
+            f"There must be such a column of obs. Received {name!r}; obs has {list(obs)}."
+            + did_you_mean(name, obs.columns)
+        )
         raise DataContractError(msg)
     column: pd.Series = obs[name]
     return column
@@ -147,7 +184,7 @@ def points_of(source: Any, basis: str) -> Any:
     Raises
     ------
     DataContractError
-        There is none; the message says how to make it.
+        There is none. The message says how to compute it.
 
     Examples
     --------
@@ -163,7 +200,7 @@ def points_of(source: Any, basis: str) -> Any:
     remedy = "Run scanpy.pp.neighbors(adata, use_rep='X_hzau') and scanpy.tl.umap(adata) first."
     if isinstance(source, MuData):
         remedy = (
-            "Take adata = model.to_anndata(), run scanpy.pp.neighbors(adata, use_rep='X_hzau') and "
+            "Call adata = model.to_anndata(), run scanpy.pp.neighbors(adata, use_rep='X_hzau') and "
             f"scanpy.tl.umap(adata), and pass adata, or set mdata.obsm[{basis!r}] to its embedding."
         )
     msg = (

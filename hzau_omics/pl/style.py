@@ -1,4 +1,4 @@
-"""Colours, sizes and categories that all pictures share."""
+"""Colours, sizes and categories that all plots share."""
 
 from collections.abc import Sequence
 from math import ceil
@@ -19,7 +19,7 @@ MISSING_COLOUR = "#D3D3D3"
 CONTINUOUS_MAP = "viridis"
 
 # Seven colours of Okabe and Ito (the yellow slightly darkened for white paper), then Tol's muted
-# scheme and a few neighbours. From the eighth level on, pictures also mark the levels.
+# scheme and a few similar ones. With more than seven levels, plots also mark the levels.
 _COLOURS = (
     *("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#E5D436"),
     *("#332288", "#44AA99", "#882255", "#999933", "#AA4499", "#117733", "#DDCC77"),
@@ -46,7 +46,7 @@ class Levels(NamedTuple):
     codes: np.ndarray
 
     def rest(self, missing: str = "no value") -> dict[str, np.ndarray]:
-        """Return which cells have no level, by why: "none" is said of them, or nothing is.
+        """Return the cells without a level, by reason: an empty text ("none"), or no value.
 
         Examples
         --------
@@ -62,12 +62,12 @@ class Levels(NamedTuple):
 
 
 def palette(n: int) -> list[str]:
-    """Return n colours that colour-blind readers can tell apart as far as that is possible.
+    """Return n colours that colour-blind readers can distinguish as well as possible.
 
     Parameters
     ----------
     n
-        Number of colours. Above 20 the scheme repeats in lighter, then darker shades.
+        Number of colours. Beyond 20 the scheme repeats in lighter, then in darker shades.
 
     Returns
     -------
@@ -89,7 +89,7 @@ def palette(n: int) -> list[str]:
 
 
 def text_colour(background: str) -> str:
-    """Return black or white, whichever reads better on a background.
+    """Return black or white, whichever is easier to read on a background.
 
     Parameters
     ----------
@@ -141,7 +141,7 @@ def levels(values: Any) -> Levels:
     if not categorical:
         order.sort(key=_by_value)
     place = {name: i for i, name in enumerate(order)}
-    # The last entry is what the code -1 finds.
+    # The code -1 of missing values indexes the last entry.
     places = np.array([*(place.get(name, EMPTY) for name in names), MISSING])
     return Levels(order, places[codes])
 
@@ -152,7 +152,7 @@ def _by_value(name: str) -> tuple[bool, float, str]:
 
 
 def point_size(n: int) -> float:
-    """Return a marker area in points squared that suits a scatter of n cells.
+    """Return a marker area in points squared for a scatter plot of n cells.
 
     Parameters
     ----------
@@ -248,7 +248,7 @@ def legend_beside(
     Parameters
     ----------
     ax
-        Axes to describe.
+        Axes that the legend describes.
     handles
         Legend handles; those of the axes by default.
     n_columns

@@ -1,4 +1,4 @@
-"""A triangle for three shares that sum to 1."""
+"""Triangle plot of three shares that sum to 1."""
 
 import numpy as np
 import pandas as pd
@@ -24,7 +24,7 @@ def draw_triangle(ax: Axes, parts: dict[str, pd.DataFrame], names: list[str]) ->
     """
     if len(names) != N_CORNERS:
         msg = (
-            "kind='ternary' draws three modalities. Received "
+            "kind='ternary' must have three modalities. Received "
             f"{len(names)}: {', '.join(names)}. Select three columns, or take kind='bar' or 'box'."
         )
         raise ConfigError(msg)
@@ -33,7 +33,7 @@ def draw_triangle(ax: Axes, parts: dict[str, pd.DataFrame], names: list[str]) ->
         for corner in range(N_CORNERS):
             ends = share * CORNERS[corner] + (1 - share) * np.delete(CORNERS, corner, axis=0)
             ax.plot(*ends.T, color="0.85", linewidth=0.6, zorder=0)
-    # Cells that have none of the modalities have no place.
+    # Cells without any of the modalities have no position in the triangle.
     parts = {name: part[part.sum(axis=1) > 0] for name, part in parts.items()}
     n_cells = sum(map(len, parts.values()))
     colours = palette(len(parts))

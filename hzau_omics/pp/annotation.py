@@ -1,4 +1,4 @@
-"""Labels as a modality: one-hot annotation of the cells that have one."""
+"""Labels as a modality: one-hot vectors of the labelled cells."""
 
 from collections.abc import Sequence
 
@@ -33,18 +33,18 @@ def add_annotation_modality(
     mdata
         The data; the modality is added to it.
     column
-        Column of strings or of a categorical dtype in ``mdata.obs``, or in a modality's ``obs``.
+        Column of strings or of a categorical dtype in ``mdata.obs``, or in the ``obs`` of a
+        modality.
     name
         Name of the new modality.
     categories
-        Categories and their order, for query data: a list, or the annotation modality of the
-        reference. Default: the categories that occur, in the order of a categorical column, sorted
-        otherwise.
+        Categories in order, for query data: a list, or the annotation modality of the reference. By
+        default the categories that occur, in the order of a categorical column, else sorted.
 
     Raises
     ------
     ConfigError
-        If `name` is taken, or `categories` is empty or repeats itself.
+        If `name` is taken, or `categories` is empty or holds one twice.
     DataContractError
         If there is no such column, a value is not a string or not among `categories`, or no cell
         has a label.
@@ -65,7 +65,10 @@ def add_annotation_modality(
     labels = strings(column_values, column)
     present = labels.notna().to_numpy()
     if not present.any():
-        msg = f"At least one cell needs a label. All values of the column {column!r} are missing."
+        msg = (
+            f"At least one cell must have a label. All {mdata.n_obs} values of the column "
+            f"{column!r} are missing, empty or blank. Name the column that holds the labels."
+        )
         raise DataContractError(msg)
     found = set(labels[present])
     if chosen is None:
@@ -77,8 +80,9 @@ def add_annotation_modality(
         row = int(np.flatnonzero(codes < 0)[0])
         value = labels[present].iloc[row]
         msg = (
-            f"Every label of the column {column!r} must be one of the categories given. Cell "
-            f"{labels[present].index[row]!r} has {value!r}; categories: {listed(chosen, limit=20)}."
+            f"Every label of the column {column!r} must be one of the categories given. Received "
+            f"{value!r} for cell {labels[present].index[row]!r}; categories: "
+            f"{listed(chosen, limit=20)}."
             + did_you_mean(value, chosen)
             + " Rename the label, or set it to missing."
         )

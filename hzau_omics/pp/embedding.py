@@ -1,14 +1,11 @@
-"""Embeddings as a modality: real-valued vectors of the cells that have one."""
-
-from typing import Any
+"""Embeddings as a modality: real-valued vectors of the embedded cells."""
 
 import numpy as np
 import pandas as pd
 from mudata import MuData
 from numpy.typing import NDArray
-from scipy import sparse
 
-from hzau_omics.arrays import unmasked
+from hzau_omics.arrays import dense
 from hzau_omics.errors import DataContractError
 from hzau_omics.messages import did_you_mean, listed
 from hzau_omics.pp.modality import check_addable, insert_modality
@@ -19,8 +16,8 @@ type Embedding = str | NDArray[np.floating] | pd.DataFrame
 def embed_modality(mdata: MuData, embedding: Embedding, *, name: str = "embedding") -> None:
     """Add an embedding of the cells as a modality, for the likelihood ``normal``.
 
-    The modality holds the vectors (float32, cells with a vector x dimensions). A cell whose row has
-    a NaN, an NA or a masked entry lacks the modality. Nothing else in `mdata` changes.
+    The modality holds the vectors (float32, cells with a vector x dimensions). Cells whose row has
+    a NaN, an NA or a masked entry lack the modality. Nothing else in `mdata` changes.
 
     Parameters
     ----------
@@ -28,9 +25,9 @@ def embed_modality(mdata: MuData, embedding: Embedding, *, name: str = "embeddin
         The data; the modality is added to it.
     embedding
         A key of ``mdata.obsm``, or an array or DataFrame (cell, dimension) of all cells in their
-        global order. A DataFrame's columns name the dimensions, and its index must be the cells.
+        global order. The columns of a DataFrame name the dimensions; its index must be the cells.
     name
-        Name of the new modality; dimensions without a name become ``<name>_0``, ``<name>_1``, ...
+        Name of the new modality. Dimensions without a name become ``<name>_0``, ``<name>_1``, ...
 
     Raises
     ------
@@ -57,14 +54,17 @@ def embed_modality(mdata: MuData, embedding: Embedding, *, name: str = "embeddin
     if infinite.any():
         row, dimension = (int(i) for i in np.argwhere(infinite)[0])
         msg = (
-            f"An embedding must be finite, or NaN where a cell has none. Cell "
-            f"{mdata.obs_names[row]!r} has {values[row, dimension]} in dimension "
+            f"An embedding must be finite, or NaN for cells without one. Received "
+            f"{values[row, dimension]} for cell {mdata.obs_names[row]!r} in dimension "
             f"{names[dimension]!r}. Replace it."
         )
         raise DataContractError(msg)
     present = ~np.isnan(values).any(axis=1)
     if not present.any():
-        msg = f"At least one cell needs a vector. All {mdata.n_obs} rows have a NaN."
+        msg = (
+            f"At least one cell must have a vector. All {mdata.n_obs} rows have a NaN. Leave out "
+            "dimensions that are missing in every cell."
+        )
         raise DataContractError(msg)
     insert_modality(mdata, name, values[present], present, names)
 
@@ -78,8 +78,8 @@ def _as_matrix(
         keys = [key for key in mdata.obsm if key not in mdata.mod]
         if embedding not in keys:
             msg = (
-                f"There is no embedding {embedding!r} in mdata.obsm. Keys: {listed(keys)}."
-                + did_you_mean(embedding, keys)
+                f"The embedding must be a key of mdata.obsm. Received {embedding!r}; keys: "
+                f"{listed(keys)}." + did_you_mean(embedding, keys)
             )
             raise DataContractError(msg)
         embedding = mdata.obsm[embedding]
@@ -87,25 +87,24 @@ def _as_matrix(
     if isinstance(embedding, pd.DataFrame):
         if not embedding.index.equals(mdata.obs_names):
             msg = (
-                "The index of an embedding must be the cells in their global order. "
-                "Reorder it: embedding.reindex(mdata.obs_names)."
+                "The index of an embedding must be the cells in their global order. Received one "
+                f"of {len(embedding)} names, the first {listed(embedding.index[:1])}. Reorder it: "
+                "embedding.reindex(mdata.obs_names)."
             )
             raise DataContractError(msg)
         names = [str(column) for column in embedding.columns]
-    given: Any = embedding
-    dense = unmasked(given.toarray() if sparse.issparse(given) else given)
     try:
-        if isinstance(dense, pd.DataFrame):
-            # Nullable columns say with NA that a cell has no value.
-            dense = dense.to_numpy(dtype=np.float32, na_value=np.nan)
-        values = np.asarray(dense, dtype=np.float32)
+        values = dense(embedding, np.float32)
     except (TypeError, ValueError) as error:
-        msg = f"An embedding must hold numbers: {error}."
+        msg = (
+            f"An embedding must hold numbers. Received a {type(embedding).__name__} that numpy "
+            f"cannot convert: {error}. Select the numeric columns."
+        )
         raise DataContractError(msg) from error
     if values.ndim != 2 or len(values) != mdata.n_obs or not values.shape[1]:
         msg = (
             f"An embedding has one row per cell ({mdata.n_obs}) and at least one dimension. "
-            f"Received an array of shape {values.shape}."
+            f"Received an array of shape {values.shape}. Give cells without a vector a row of NaN."
         )
         raise DataContractError(msg)
     return values, names or [f"{name}_{i}" for i in range(values.shape[1])]

@@ -1,4 +1,4 @@
-"""Free text as a modality: words, sentence embeddings or terms of the cells that have text."""
+"""Free text as a modality: words, sentence embeddings, or terms of an ontology."""
 
 import warnings
 from collections.abc import Mapping, Sequence
@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from anndata import AnnData
 from mudata import MuData
+from numpy.typing import NDArray
 from scipy import sparse
 
 from hzau_omics.checks import as_list
@@ -26,7 +27,9 @@ from hzau_omics.text import (
     encoder_from_record,
 )
 from hzau_omics.text.bag import Weighting
-from hzau_omics.text.sentences import Embed
+from hzau_omics.text.encoder import KIND
+from hzau_omics.text.records import as_encoder
+from hzau_omics.text.session import Embed
 
 type Vocabulary = AnnData | Mapping[str, Any] | str | Sequence[str]
 
@@ -45,20 +48,20 @@ def add_text_modality(  # noqa: PLR0913 - the settings of a bag of words
     token_pattern: str = TOKEN_PATTERN,
     vocabulary: Vocabulary | None = None,
 ) -> None:
-    """Add a text column as a modality: its words, or vectors of a language model.
+    """Add a text column as a modality: a bag of words, or sentence embeddings.
 
-    By default the modality holds 1 where a word occurs in the cell's text and 0 elsewhere (sparse
-    float32, cells with text x words; likelihood ``bernoulli``), words in lower case as
-    ``var_names``. With an `encoder` of sentences it holds vectors (likelihood ``normal``), whose
-    length is the square root of the number of dimensions.
+    By default the modality is 1 where a word occurs in the cell's text and 0 elsewhere (sparse
+    float32, cells with text x words; likelihood ``bernoulli``), with lower-case words as
+    ``var_names``. With an `encoder` of sentences it holds embeddings (likelihood ``normal``) whose
+    norm is the square root of the number of dimensions.
 
-    A cell without text (missing, empty or blank) lacks the modality; so does, with a warning, one
-    of whose text the encoder understands nothing. Nothing else in `mdata` changes. What it takes
-    to encode queries in the same way is stored in ``mdata[name].uns["text"]`` as plain values,
-    with the most frequent 1,000 distinct texts.
+    Cells without text (missing, empty or blank) lack the modality. So do, with a warning, cells
+    whose text the encoder does not understand at all. Nothing else in `mdata` changes. The settings
+    that encode queries in the same way are stored in ``mdata[name].uns["text"]`` as plain values,
+    with the 1,000 most frequent distinct texts.
 
-    A bag of words knows nothing of words that no text has, not even synonyms: for these take
-    sentence embeddings, or :func:`add_ontology_modality`.
+    A bag of words knows only words that occur in the texts, not their synonyms. If queries use
+    other words, use sentence embeddings or :func:`add_ontology_modality`.
 
     Parameters
     ----------
@@ -69,34 +72,35 @@ def add_text_modality(  # noqa: PLR0913 - the settings of a bag of words
     name
         Name of the new modality.
     encoder
-        None for words; the name or folder of a model for sentence-transformers (needs the extra
-        ``text``; of texts in other languages than English, take a multilingual one); a callable
+        None for a bag of words; the name or folder of a model for sentence-transformers (requires
+        the extra ``text``; use a multilingual model for languages other than English); a callable
         from a list of strings to an array (text, dimension); or a `hzau_omics.text.TextEncoder`.
-        Models read only the first some hundred words of a text.
+        Language models read only the first few hundred words of a text.
     weighting
         ``"binary"``, ``"count"`` (likelihood ``multinomial``) or ``"tfidf"`` (likelihood
         ``bernoulli``; see :class:`~hzau_omics.text.BagOfWords`).
     max_features
         Keep only this many words, the most frequent ones; None keeps all.
     min_df
-        Keep words that occur in at least this many cells with text (an integer) or in at least this
-        share of them (a float).
+        Keep words that occur in the texts of at least this many cells (an integer) or of at least
+        this share of the cells with text (a float).
     ngram_range
         Smallest and largest number of successive words that form a feature.
     stop_words
         Words to leave out: ``"english"``, a list, or None for none.
     token_pattern
-        Regular expression of a word. The default keeps marker names (``cd8``, ``cd4+``, ``hla-dr``)
-        and single letters (``t``, ``b``). Chinese and Japanese are split into pairs of characters.
+        Regular expression that matches a word. The default keeps marker names (``cd8``, ``cd4+``,
+        ``hla-dr``) and single letters (``t``, ``b``). Chinese and Japanese are split into pairs of
+        characters.
     vocabulary
-        Encode as before instead of learning words: a text modality or its ``uns`` (whose settings,
-        and whose kind of encoder, then apply), or a list of words. `max_features` and `min_df` do
-        not apply.
+        Encode with a given vocabulary instead of learning one: a text modality or its ``uns`` (its
+        settings and its kind of encoder then apply), or a list of words. `max_features` and
+        `min_df` have no effect.
 
     Raises
     ------
     ConfigError
-        If `name` is taken, a setting is out of range, settings of words are given with an
+        If `name` is taken, a setting is out of range, settings of a bag of words are given with an
         `encoder`, or sentence-transformers is not installed.
     DataContractError
         If there is no such column, a value is not a string, no cell has text, or no word is left.
@@ -127,7 +131,8 @@ def add_text_modality(  # noqa: PLR0913 - the settings of a bag of words
     except DataContractError as error:
         msg = f"The column {column!r}: {error}"
         raise DataContractError(msg) from error
-    if isinstance(chosen, BagOfWords) and not isinstance(vocabulary, AnnData | Mapping | None):
+    if not isinstance(vocabulary, AnnData | Mapping | None):
+        # A list of words says nothing of their frequency, by which `describe` ranks words.
         chosen = chosen.counted(said)
     _insert(mdata, texts, chosen, column, name)
 
@@ -144,15 +149,16 @@ def add_ontology_modality(
 ) -> None:
     """Add a column of annotations as terms of an ontology, for the likelihood ``bernoulli``.
 
-    A label, an identifier or a free text stands for a term of the Cell Ontology, or for the few
-    terms that it is most like; the modality holds their weights, which sum to 1, and those of all
-    their ancestors (float32, cells with text x terms, names as ``var_names``). So a query may use
-    any name or description that the ontology has, whether a text of the training data has it or
-    not, and types share what is above them. See :class:`~hzau_omics.text.TermEncoder`;
-    ``uns["text"]["read_as"]`` of the modality says what each of ``uns["text"]["texts"]`` was taken
-    for: look at it.
+    A label or an identifier stands for its term of the Cell Ontology, a free text for the few terms
+    most similar to it. The modality holds the weights of these terms, which sum to 1, and of all
+    their ancestors (sparse float32, cells with text x terms, names as ``var_names``). A query may
+    therefore use any name or description in the ontology, whether or not a training text contains
+    it, and related cell types share ancestors. See :class:`~hzau_omics.text.TermEncoder`.
 
-    Cells without text lack the modality; so do, with a warning, those whose text is not understood.
+    ``uns["text"]["read_as"]`` of the modality lists the terms that each of ``uns["text"]["texts"]``
+    was read as. Check it before training.
+
+    Cells without text lack the modality. So do, with a warning, cells whose text is not understood.
 
     Parameters
     ----------
@@ -163,14 +169,15 @@ def add_ontology_modality(
     name
         Name of the new modality.
     ontology
-        The ontology; None for the Cell Ontology (needs the extra ``text``).
+        The ontology; None for the Cell Ontology (requires the extra ``text``).
     encoder
         A model for sentence-transformers, or a callable, that helps to find the terms of free
-        texts; None goes by words only. It reads the whole ontology once: a minute or two.
+        texts; None compares words only. It encodes the whole ontology once, which takes a minute or
+        two.
     top
-        Most terms that a text stands for.
+        Largest number of terms that a text stands for.
     vocabulary
-        Encode as before: an ontology modality or its ``uns``.
+        An ontology modality or its ``uns``, to encode with the same terms.
 
     Raises
     ------
@@ -193,10 +200,14 @@ def add_ontology_modality(
     check_addable(mdata, name)
     texts = _texts(mdata, column)
     if vocabulary is not None:
-        chosen = encoder_from_record(_record(vocabulary), encoder)
-        if not isinstance(chosen, TermEncoder):
-            msg = "vocabulary is a modality made by add_ontology_modality, or its uns."
+        record = _record(vocabulary)
+        if record.get(KIND) != TermEncoder.kind:
+            msg = (
+                "vocabulary must be a modality made by add_ontology_modality, or its uns. Received "
+                f"one of kind {record.get(KIND, BagOfWords.kind)!r}. Pass it to add_text_modality."
+            )
             raise ConfigError(msg)
+        chosen = TermEncoder.from_record(record, encoder)
     else:
         sentences = None if encoder is None else SentenceEncoder(encoder)
         chosen = TermEncoder.fit(texts.dropna(), ontology, sentences=sentences, top=top)
@@ -207,12 +218,12 @@ def add_ontology_modality(
 
 
 def _texts(mdata: MuData, column: str) -> pd.Series:
-    """Return the text of every cell, None where it has none."""
+    """Return the text of every cell, missing where it has none."""
     texts = strings(obs_column(mdata, column), column)
     if not texts.notna().any():
         msg = (
-            f"At least one cell needs text. All {mdata.n_obs} values of the column {column!r} are "
-            "missing, empty or blank."
+            f"At least one cell must have text. All {mdata.n_obs} values of the column {column!r} "
+            "are missing, empty or blank. Name the column that holds the text."
         )
         raise DataContractError(msg)
     return texts
@@ -224,18 +235,19 @@ def _given_encoder(
     settings: dict[str, Any],
     limits: dict[str, Any],
 ) -> TextEncoder | None:
-    """Return the encoder that the arguments name; None where words are to be learned."""
+    """Return the encoder that the arguments name; None if a vocabulary is to be learned."""
     if encoder is None:
         return None if vocabulary is None else _encoder_of(vocabulary, settings)
     if vocabulary is not None:
         return encoder_from_record(_record(vocabulary), encoder)
     changed = [key for key, value in (settings | limits).items() if value != _DEFAULTS[key]]
     if changed:
-        msg = f"An encoder makes its own features: leave {', '.join(changed)} out."
+        msg = (
+            "An encoder makes its own features. Received settings of a bag of words as well: leave "
+            f"{', '.join(changed)} out."
+        )
         raise ConfigError(msg)
-    if hasattr(encoder, "encode") and hasattr(encoder, "record"):
-        return encoder  # type: ignore[return-value]
-    return SentenceEncoder(encoder)  # type: ignore[arg-type]
+    return as_encoder(encoder)
 
 
 _DEFAULTS = {
@@ -256,15 +268,17 @@ def _encoder_of(vocabulary: Vocabulary, settings: dict[str, Any]) -> TextEncoder
 
 
 def _record(vocabulary: Any) -> Mapping[str, Any]:
-    """Return what is stored of an encoder in a modality or in its ``uns``."""
+    """Return the record of an encoder from a modality or from its ``uns``."""
     stored: Any = vocabulary.uns if isinstance(vocabulary, AnnData) else vocabulary
     if isinstance(stored, Mapping):
         stored = stored.get(UNS_KEY, stored)
-        if isinstance(stored, Mapping) and ({"vocabulary", "kind"} & set(stored)):
+        # Records of the first versions have no kind: they are bags of words.
+        if isinstance(stored, Mapping) and ({"vocabulary", KIND} & set(stored)):
             return stored
     msg = (
-        "vocabulary is a modality made by add_text_modality, its uns, or a list of words. "
-        f"Received a {type(vocabulary).__name__} without a stored vocabulary."
+        "vocabulary must be a modality made by add_text_modality, its uns, or a list of words. "
+        f"Received a {type(vocabulary).__name__} without a stored vocabulary. Pass "
+        "mdata['text'] or the like."
     )
     raise ConfigError(msg)
 
@@ -276,30 +290,12 @@ def _insert(
     has_text = texts.notna().to_numpy()
     own = texts[has_text]
     distinct = own.value_counts()
-    # A text that many cells share is read once.
+    # A text that many cells share is encoded once.
     vectors = sparse.csr_matrix(encoder.encode(list(distinct.index)))
     understood = np.asarray(np.abs(vectors).sum(axis=1)).ravel() > 0
-    if not understood.any():
-        msg = (
-            f"None of the {len(own)} texts of the column {column!r} holds a word of the vocabulary "
-            f"given, such as {distinct.index[0][:80]!r}. Check that it belongs to this kind of "
-            "text."
-        )
-        raise DataContractError(msg)
     row = distinct.index.get_indexer(pd.Index(own))
     known = understood[row]
-    if not known.all():
-        lost = distinct.index[~understood]
-        _warn(
-            f"{int((~known).sum())} cells have text in {column!r} but none of the words of the "
-            f"vocabulary, such as {lost[0][:80]!r} ({len(lost)} distinct texts): they are treated "
-            "as cells without text."
-        )
-    if len(distinct) == 1 and len(own) > 1:
-        _warn(
-            f"All {len(own)} texts of {column!r} are the same, {distinct.index[0][:80]!r}: such a "
-            "modality cannot tell cells apart."
-        )
+    _report_texts(distinct, understood, n_lost=int((~known).sum()), column=column)
     values: Any = vectors[row[known]]
     if encoder.likelihood == "normal":
         values = values.toarray()
@@ -315,5 +311,49 @@ def _insert(
     return adata
 
 
+def _report_texts(
+    distinct: pd.Series, understood: NDArray[np.bool_], *, n_lost: int, column: str
+) -> None:
+    """Warn of texts that are not understood or all the same.
+
+    Parameters
+    ----------
+    distinct
+        Number of cells by text.
+    understood
+        Whether each of these texts is understood.
+    n_lost
+        Number of cells whose text is not understood.
+    column
+        Name of the column.
+
+    Raises
+    ------
+    DataContractError
+        No text is understood.
+    """
+    n_cells = int(distinct.sum())
+    if not understood.any():
+        msg = (
+            f"At least one text must be understood. None of the {n_cells} texts of the column "
+            f"{column!r} holds a word of the vocabulary given, such as {distinct.index[0][:80]!r}. "
+            "Check that the vocabulary was learned from texts of this kind."
+        )
+        raise DataContractError(msg)
+    if n_lost:
+        lost = distinct.index[~understood]
+        _warn(
+            f"{n_lost} cells have text in {column!r} but none of the words of the vocabulary, such "
+            f"as {lost[0][:80]!r} ({len(lost)} distinct texts): they are treated as cells without "
+            "text."
+        )
+    if len(distinct) == 1 and n_cells > 1:
+        _warn(
+            f"All {n_cells} texts of {column!r} are the same, {distinct.index[0][:80]!r}: such a "
+            "modality cannot tell cells apart."
+        )
+
+
 def _warn(message: str) -> None:
-    warnings.warn(message, HzauWarning, stacklevel=4)
+    # From here over _report_texts, _insert and the public function to the user's line.
+    warnings.warn(message, HzauWarning, stacklevel=5)

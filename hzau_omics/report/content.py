@@ -1,4 +1,4 @@
-"""What a report consists of: texts, pictures and tables."""
+"""Content of a report: texts, pictures and tables."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 @dataclass(frozen=True, kw_only=True)
 class Picture:
-    """A picture with words for readers who cannot see it.
+    """A picture, with a description for readers who cannot see it.
 
     Attributes
     ----------
@@ -33,14 +33,13 @@ class Table:
     Attributes
     ----------
     frame
-        Rows, columns and values; numbers are rounded for display, missing values shown as a dash.
+        Rows, columns and values. Numbers are rounded for display; missing values show as a dash.
     caption
         Text above the table.
     digits
-        Digits after the decimal point, except for integers and for whole numbers from 100 on.
+        Digits after the decimal point. Integers, and whole numbers of at least 100, have none.
     higher_is_better
-        Direction by row name. The best value of such a row is printed in bold; rows that are not
-        named stay plain.
+        Direction by row name. The best value of a row with a direction is printed in bold.
     """
 
     frame: pd.DataFrame
@@ -70,7 +69,7 @@ class Section:
 
 @dataclass(frozen=True, kw_only=True)
 class ReportContent:
-    """Everything that a report shows; sections that are None are left out.
+    """All content of a report; sections that are None are left out.
 
     Attributes
     ----------
@@ -79,9 +78,9 @@ class ReportContent:
     summary
         One paragraph in words, with the key numbers.
     key_figures
-        Few numbers to show large, label to value, such as ``{"cells": "1,600"}``.
+        A few values to print large, by label, such as ``{"cells": "1,600"}``.
     data
-        Cells, features and modality patterns.
+        Numbers of cells by modality pattern.
     embedding
         UMAPs by cell type, batch and modality pattern.
     gate
@@ -95,13 +94,13 @@ class ReportContent:
     calibration
         Histogram of the probability integral transform.
     metrics
-        Metrics with baselines side by side.
+        Metrics of the model and of baselines.
     limits
-        What the results do not show, one sentence or two each.
+        What the results do not show, one or two sentences each.
     versions
-        Program or package to version.
+        Versions by name of the program or package.
     command
-        The command that made the report.
+        Command that made the report.
     """
 
     title: str

@@ -1,4 +1,4 @@
-"""Rendering of report content to one HTML file without outside references."""
+"""Rendering of report content to one self-contained HTML file."""
 
 from base64 import b64encode
 from dataclasses import dataclass
@@ -38,14 +38,14 @@ class _Block:
 
 
 def write_report(path: str | PathLike[str], content: ReportContent) -> Path:
-    """Write a report as one HTML file that needs nothing else: no network, font or script.
+    """Write a report as one self-contained HTML file, without network, fonts or scripts.
 
     Parameters
     ----------
     path
         File to write, in an existing folder; an existing file is replaced.
     content
-        Texts, pictures and tables. Figures are left open and unchanged. Texts are escaped, so that
+        Texts, pictures and tables. Figures stay open and unchanged. Texts are escaped, so that
         markup in a label cannot break the page.
 
     Returns
@@ -69,8 +69,8 @@ def write_report(path: str | PathLike[str], content: ReportContent) -> Path:
     target = Path(path)
     if not target.parent.is_dir():
         msg = (
-            "a report needs an existing folder. Received "
-            f"{str(target)!r}, whose folder does not exist. Create it first."
+            "The folder of a report must exist. Received "
+            f"{str(target)!r}, whose folder does not. Create it first."
         )
         raise ConfigError(msg)
     page = _render(content)
@@ -102,14 +102,14 @@ def _image(picture: Picture) -> str:
     image = picture.image
     if isinstance(image, Figure):
         buffer = BytesIO()
-        # without the program's name and date the same figure gives the same bytes
+        # Without the name of the program the same figure gives the same bytes.
         image.savefig(
             buffer, format="png", dpi=_DPI, bbox_inches="tight", metadata={"Software": None}
         )
         image = buffer.getvalue()
     if not isinstance(image, bytes) or not image.startswith(_PNG_SIGNATURE):
         msg = (
-            "a picture must be a matplotlib Figure or the bytes of a PNG file. Received "
+            "A picture must be a matplotlib Figure or the bytes of a PNG file. Received "
             f"{type(image).__name__} for {picture.alt!r}. Pass `axes.figure`, or save it as PNG."
         )
         raise ConfigError(msg)
@@ -117,7 +117,7 @@ def _image(picture: Picture) -> str:
 
 
 def _rows(table: Table) -> list[tuple[str, list[_Cell]]]:
-    """Return name and formatted cells of each row."""
+    """Return the name and the formatted cells of each row."""
     rows = []
     for position, name in enumerate(table.frame.index):
         values = list(table.frame.iloc[position])
@@ -148,6 +148,6 @@ def _format(value: Any, digits: int) -> str:
     if not _is_number(value):
         return str(value)
     number = float(value)
-    # a count that became a float because its column has fractions too
+    # Counts become floats if their column also holds fractions.
     whole = isinstance(value, Integral) or (number.is_integer() and abs(number) >= _WHOLE_FROM)
     return f"{number:,.0f}" if whole else f"{number:,.{digits}f}"

@@ -1,4 +1,4 @@
-"""The sections of a report in their order, with the words that help to read them."""
+"""Sections of a report in order, each with a paragraph on how to read it."""
 
 from typing import NamedTuple
 
@@ -18,49 +18,49 @@ class Heading(NamedTuple):
     reading: str
 
 
-# keys are attributes of ReportContent
+# The keys are attributes of ReportContent.
 SECTIONS = {
     "data": Heading(
         "Data",
-        "Which cells were used, and which modalities were measured in them.",
+        "The cells, by the set of modalities measured in each.",
     ),
     "embedding": Heading(
-        "The shared map of all cells",
-        "Each dot is a cell; cells that lie close together are similar in everything that was "
-        "measured of them. A good map groups cell types and mixes batches and modality "
+        "Shared embedding of all cells",
+        "Each dot is a cell. Cells that lie close together are similar in all their measured "
+        "modalities. A good embedding separates cell types and mixes batches and modality "
         "patterns. Distances between groups that lie far apart carry little meaning.",
     ),
     "gate": Heading(
-        "What each cell's position rests on",
-        "The gate weights say how much each modality counts for a cell: 1 = the latent of this "
-        "cell rests on this modality alone, 0 = it does not use it. The weights of a cell sum "
-        "to 1.",
+        "How much each modality counts",
+        "Gate weights say how much the position of a cell depends on each modality: 1 = on this "
+        "modality alone, 0 = not at all. The weights of a cell sum to 1.",
     ),
     "reliability": Heading(
-        "Which measurements look failed",
-        "Reliability is the probability that a measurement can be trusted, judged from what "
-        "failed measurements look like and from whether a cell's modalities bear each other out. "
-        "Bars count measurements that are more likely failed than not. Whether a rare cell state "
-        "or a failure is behind it, look at the cells to see.",
+        "Suspicious measurements",
+        "Reliability is the estimated probability that a measurement can be trusted. It is learned "
+        "from deliberately corrupted measurements, and takes into account whether the modalities "
+        "of a cell agree. Bars show the share of measurements that are more likely failed than "
+        "not, and the numbers beside them how many these are. Such cells may be technical failures "
+        "or rare cell states: inspect them before excluding any.",
     ),
     "training": Heading(
         "Training",
-        "Of losses, lower is better. Training has converged where the curves are flat; a "
-        "validation curve that rises while the training curve falls would mean overfitting.",
+        "For losses, lower is better. Training has converged when the curves are flat. A "
+        "validation curve that rises while the training curve falls indicates overfitting.",
     ),
     "imputation": Heading(
         "Imputed against measured values",
         "Each dot is a cell. On the dashed line the imputed value equals the measured one. "
-        "Vertical lines are prediction intervals; grey ones are of batches that never measured the "
-        "modality, whose depth nobody knows.",
+        "Vertical lines are prediction intervals. Grey lines belong to batches in which the "
+        "modality was never measured, so that its sequencing depth is unknown.",
     ),
     "calibration": Heading(
-        "Can the intervals be trusted?",
-        "For a calibrated model the bars are level at 1. High outer bars mean intervals that "
-        "are too narrow, a hump in the middle intervals that are too wide.",
+        "Calibration of the intervals",
+        "For a calibrated model all bars are close to 1. High outer bars mean that intervals are "
+        "too narrow, a hump in the middle that they are too wide.",
     ),
     "metrics": Heading(
-        "Metrics beside baselines",
+        "Metrics and baselines",
         "Rows are metrics, columns are methods. Bold marks the best value of a row.",
     ),
 }

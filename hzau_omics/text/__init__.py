@@ -1,4 +1,4 @@
-"""Text as vectors: bags of words, sentence embeddings, and terms of an ontology."""
+"""Text encoders: bags of words, sentence embeddings, and terms of an ontology."""
 
 import lazy_loader
 

@@ -1,10 +1,10 @@
-"""Bags of words: which words a text has, how often, or how telling they are."""
+"""Bags of words: binary, counted, or weighted by inverse frequency."""
 
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any, Literal, get_args
+from typing import Any, ClassVar, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,29 +30,29 @@ Weighting = Literal["binary", "count", "tfidf"]
 LIKELIHOOD_OF = {"binary": "bernoulli", "count": "multinomial", "tfidf": "bernoulli"}
 
 LEAST = 1e-4
-"""Probabilities below it are as good as 0: the log of a smaller one would outweigh all others."""
+"""Floor of probabilities: the log of a smaller one would outweigh all others."""
 
 
 @dataclass(frozen=True)
 class BagOfWords:
-    """Words of a text, counted; nothing is downloaded.
+    """Words of a text, by a vocabulary; nothing is downloaded.
 
     Attributes
     ----------
     features
         The vocabulary: words, or successive words joined by spaces.
     frequency
-        Share of the texts it was learned from that hold each word; empty if these are not known.
+        Share of the training texts that contain each word; empty if unknown.
     weighting
         ``"binary"`` (1 where a word occurs; likelihood ``bernoulli``), ``"count"`` (likelihood
-        ``multinomial``), or ``"tfidf"`` (1 + log of the count, times the log of how rare the word
-        is, rows of length 1; likelihood ``bernoulli``, which takes values from 0 to 1).
+        ``multinomial``), or ``"tfidf"`` ((1 + log count) x (1 - log frequency), rows scaled to norm
+        1; likelihood ``bernoulli``, which takes values from 0 to 1).
     ngram_range
         Smallest and largest number of successive words that form a feature.
     stop_words
-        Words to leave out: ``"english"``, a list, or None.
+        Words to leave out: ``"english"``, a list, or None for none.
     token_pattern
-        Regular expression of a word.
+        Regular expression that matches a word.
 
     Examples
     --------
@@ -66,6 +66,7 @@ class BagOfWords:
     """
 
     kind = "bag"
+    has_named_features: ClassVar[bool] = True
 
     features: tuple[str, ...]
     frequency: tuple[float, ...] = ()
@@ -81,11 +82,11 @@ class BagOfWords:
         Raises
         ------
         ConfigError
-            One is out of range, or a word occurs twice.
+            A setting is out of range, or a word occurs twice.
         """
         _check_settings(self)
         if not self.features or len(set(self.features)) < len(self.features):
-            rule = "a word or several, each once"
+            rule = "a list of at least one word, each once"
             raise refusal(self.features, "vocabulary", rule)
         object.__setattr__(self, "_position", {w: i for i, w in enumerate(self.features)})
 
@@ -98,12 +99,12 @@ class BagOfWords:
         min_df: float = 1,
         **settings: Any,
     ) -> "BagOfWords":
-        """Learn the vocabulary of some texts.
+        """Learn a vocabulary from texts.
 
         Parameters
         ----------
         texts
-            Texts.
+            Texts to learn from.
         max_features
             Keep only this many words, the most frequent ones; None keeps all.
         min_df
@@ -137,7 +138,7 @@ class BagOfWords:
         )
 
     def counted(self, texts: Sequence[str]) -> "BagOfWords":
-        """Return the same words with their frequency in some texts."""
+        """Return the same vocabulary with the frequency of its words in some texts."""
         counts = self._vectorizer(vocabulary=list(self.features)).transform(texts)
         return replace(self, frequency=_shares(sparse.csr_matrix(counts)))
 
@@ -155,7 +156,7 @@ class BagOfWords:
         return LIKELIHOOD_OF[self.weighting]
 
     def encode(self, texts: Sequence[str]) -> Sparse:
-        """Return the words of texts (text, feature) as the weighting says, float32."""
+        """Return weighted words (text, feature), float32."""
         vectorizer = self._vectorizer(vocabulary=list(self.features))
         counts = sparse.csr_matrix(vectorizer.transform(texts), dtype=np.float32)
         if self.weighting == "binary":
@@ -169,12 +170,12 @@ class BagOfWords:
 
     @cached_property
     def weight(self) -> NDArray[np.float32]:
-        """How telling each word is: 1 + minus the log of its frequency."""
+        """Weight of each word: 1 - log of its frequency."""
         share = np.array(self.frequency or np.full(len(self.features), 0.5))
         return (1 - np.log(share.clip(LEAST, 1))).astype(np.float32)
 
     def unknown(self, text: str) -> list[str]:
-        """Return words of a text that are neither in the vocabulary nor stop words."""
+        """Return the words of a text that are neither in the vocabulary nor stop words."""
         inside = {part for feature in self.features for part in feature.split(" ")}
         analysed = self._vectorizer(vocabulary=None, ngram_range=(1, 1)).build_analyzer()(text)
         return [word for word in dict.fromkeys(analysed) if word not in inside]
@@ -186,14 +187,14 @@ class BagOfWords:
     def score(self, predicted: Vectors, queries: Vectors) -> Vectors:
         """Return the mean log probability of a query's words, in nats per word.
 
-        What a query does not mention is not taken as absent.
+        Words that a query does not mention are not taken to be absent.
         """
         said = (queries > 0).astype(np.float32)
         n_said = said.sum(axis=1).clip(1)
         return np.asarray(np.log(predicted.clip(LEAST, 1)) @ said.T / n_said, dtype=np.float32)
 
     def similarity(self, predicted: Vectors, candidates: Vectors) -> Vectors:
-        """Return cosines of the words' probabilities with texts."""
+        """Return cosines of the probabilities of words with texts, weighted by `weight`."""
         return cosine(predicted, candidates, np.sqrt(self.weight))
 
     def record(self) -> dict[str, Any]:
@@ -211,7 +212,7 @@ class BagOfWords:
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> "BagOfWords":
-        """Build the encoder from `record`'s result, arrays in place of lists included."""
+        """Rebuild the encoder from `record`'s result; arrays in place of lists are accepted."""
         stop_words = record["stop_words"]
         return cls(
             features=tuple(str(word) for word in record["vocabulary"]),
@@ -231,7 +232,7 @@ class BagOfWords:
             "stop_words": stop_words if isinstance(stop_words, str | None) else list(stop_words),
             "tokenizer": lambda text: words(text, self.token_pattern),
             "token_pattern": None,
-            # Words are in lower case already.
+            # `words` has already changed them to lower case.
             "lowercase": False,
             "dtype": np.float32,
         }
@@ -239,18 +240,18 @@ class BagOfWords:
 
 
 def _shares(counts: Sparse) -> tuple[float, ...]:
-    """Return the share of texts that hold each word."""
+    """Return the share of texts that contain each word."""
     return tuple((counts > 0).mean(axis=0).A1.round(6).tolist())
 
 
 def _check_limits(max_features: int | None, min_df: float) -> dict[str, float | None]:
-    """Return the limits as plain numbers: a whole `min_df` counts texts, a float is a share."""
+    """Return plain numbers: an integer `min_df` counts texts, a float is a share of them."""
     least = unwrap(min_df)
     return {
         "max_features": if_given(check_integer, "max_features", max_features),
-        "min_df": check_number("min_df", least, SHARE, remedy="As a count of texts: an integer.")
+        "min_df": check_number("min_df", least, SHARE, remedy="Pass an integer to count texts.")
         if isinstance(least, float)
-        else check_integer("min_df", least, remedy="As a share of texts: a float."),
+        else check_integer("min_df", least, remedy="Pass a float for a share of texts."),
     }
 
 
@@ -261,13 +262,21 @@ def _check_settings(bag: BagOfWords) -> None:
         raise refusal(bag.ngram_range, "ngram_range", "a pair of integers, smallest and largest")
     object.__setattr__(bag, "ngram_range", ngrams)
     if isinstance(bag.stop_words, str) and bag.stop_words != "english":
-        msg = f"stop_words is 'english', a list of words, or None. Received {bag.stop_words!r}."
+        msg = (
+            f"stop_words must be 'english', a list of words, or None. Received {bag.stop_words!r}. "
+            f"To leave out one word, pass [{bag.stop_words!r}]."
+        )
         raise ConfigError(msg)
     try:
         groups = re.compile(bag.token_pattern).groups
     except (re.error, TypeError) as error:
-        msg = f"token_pattern is a regular expression. Received {bag.token_pattern!r}: {error}."
+        msg = (
+            f"token_pattern must be a regular expression. Received {bag.token_pattern!r}: {error}."
+        )
         raise ConfigError(msg) from error
     if groups > 1:
-        msg = f"token_pattern has at most one capturing group. Received {bag.token_pattern!r}."
+        msg = (
+            f"token_pattern must have at most one capturing group. Received {bag.token_pattern!r}. "
+            "Write (?:...) for the others."
+        )
         raise ConfigError(msg)

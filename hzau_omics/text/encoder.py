@@ -1,22 +1,22 @@
-"""What every encoder of text offers, and encoders rebuilt from what is stored of them."""
+"""The protocol that every text encoder follows."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from collections.abc import Sequence
+from typing import Any, Protocol, Self, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from hzau_omics.errors import ConfigError
-
 type Vectors = NDArray[np.float32]
 type Sparse = sparse.csr_matrix
 
 KIND = "kind"
+"""Entry of a record that names the kind of encoder."""
 
 
+@runtime_checkable
 class TextEncoder(Protocol):
-    """Texts to vectors, and how close vectors are."""
+    """Maps texts to vectors, and compares vectors with queries."""
 
     @property
     def likelihood(self) -> str:
@@ -28,20 +28,48 @@ class TextEncoder(Protocol):
         """Names of the dimensions."""
         ...
 
+    @property
+    def has_named_features(self) -> bool:
+        """Whether each feature has a meaning of its own, as a word or a term has.
+
+        The dimensions of a sentence embedding do not: they are matched by position, and a part of
+        them is of no use.
+        """
+        ...
+
+    @property
+    def frequency(self) -> tuple[float, ...]:
+        """Share of the training texts that have each feature; empty if unknown."""
+        ...
+
+    def only(self, positions: Sequence[int]) -> Self:
+        """Return an encoder of some of the features.
+
+        Raises
+        ------
+        ConfigError
+            The features have no meaning of their own.
+        """
+        ...
+
+    def counted(self, texts: Sequence[str]) -> Self:
+        """Return the encoder with the frequency of its features in some texts."""
+        ...
+
     def encode(self, texts: Sequence[str]) -> Sparse | Vectors:
-        """Return vectors (text, feature); a row of zeros where nothing is understood."""
+        """Return vectors (text, feature); a row of zeros if nothing of a text is understood."""
         ...
 
     def unknown(self, text: str) -> list[str]:
-        """Return the words that the encoder does not know."""
+        """Return the words of a text that the encoder does not know."""
         ...
 
     def read_as(self, text: str) -> list[str]:
-        """Return what the encoder takes a text for: its known words, or terms."""
+        """Return how the encoder interprets a text: its known words, or terms."""
         ...
 
     def score(self, predicted: Vectors, queries: Vectors) -> Vectors:
-        """Return how close cells are to queries (cell, query), higher is closer.
+        """Return how well cells match queries (cell, query); higher is closer.
 
         Parameters
         ----------
@@ -53,11 +81,11 @@ class TextEncoder(Protocol):
         ...
 
     def similarity(self, predicted: Vectors, candidates: Vectors) -> Vectors:
-        """Return how like cells are to whole texts, (cell, candidate), from -1 to 1."""
+        """Return the similarity of cells to whole texts (cell, candidate), from -1 to 1."""
         ...
 
     def record(self) -> dict[str, Any]:
-        """Return what it takes to rebuild the encoder, as plain values."""
+        """Return plain values from which the encoder can be rebuilt."""
         ...
 
 
@@ -76,47 +104,3 @@ def cosine(a: Vectors, b: Vectors, weight: Vectors | float = 1.0) -> Vectors:
 def _unit(rows: Vectors) -> Vectors:
     length = np.linalg.norm(rows, axis=1, keepdims=True)
     return np.asarray(rows / np.where(length > 0, length, 1.0))
-
-
-def dense(vectors: Sparse | Vectors) -> Vectors:
-    """Return vectors as an array."""
-    values: Any = vectors
-    return np.asarray(values.toarray() if sparse.issparse(values) else values, dtype=np.float32)
-
-
-def encoder_from_record(record: Mapping[str, Any], model: object = None) -> TextEncoder:
-    """Rebuild an encoder from its record, as in ``mdata[name].uns["text"]``.
-
-    Parameters
-    ----------
-    record
-        Result of `record`; arrays in place of lists, as a file gives them back, are fine.
-    model
-        What turns sentences into vectors, where the record does not name a model that can be
-        loaded: a callable.
-
-    Raises
-    ------
-    ConfigError
-        The record is of no known kind, or names a callable that is not at hand.
-
-    Examples
-    --------
-    >>> from hzau_omics.text import BagOfWords
-    >>> bag = BagOfWords.fit(["B cell", "T cell"])
-    >>> encoder_from_record(bag.record()).features
-    ('b', 'cell', 't')
-    """
-    from hzau_omics.text.bag import BagOfWords
-    from hzau_omics.text.sentences import SentenceEncoder
-    from hzau_omics.text.terms import TermEncoder
-
-    kind = str(record.get(KIND, BagOfWords.kind))
-    if kind == BagOfWords.kind:
-        return BagOfWords.from_record(record)
-    if kind == SentenceEncoder.kind:
-        return SentenceEncoder.from_record(record, model)
-    if kind == TermEncoder.kind:
-        return TermEncoder.from_record(record, model)
-    msg = f"A text encoder is of kind 'bag', 'sentences' or 'terms'. Received {kind!r}."
-    raise ConfigError(msg)

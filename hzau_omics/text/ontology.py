@@ -1,4 +1,4 @@
-"""Ontologies: terms with names, definitions and ancestors, and the search for what a text means."""
+"""Ontologies: terms with names, definitions and ancestors, and the search for terms by text."""
 
 import hashlib
 import re
@@ -47,7 +47,7 @@ class Term:
     synonyms
         Other names.
     parents
-        Identifiers of the terms that it is a kind of.
+        Identifiers of the terms of which it is a kind.
     """
 
     id: str
@@ -58,17 +58,17 @@ class Term:
 
     @property
     def texts(self) -> tuple[str, ...]:
-        """All that is written about it: names first, then the definition."""
+        """Names and synonyms, then the definition."""
         return tuple(text for text in (self.label, *self.synonyms, self.definition) if text)
 
 
 class Ontology:
-    """Terms by identifier.
+    """Terms by identifier, with their ancestors.
 
     Parameters
     ----------
     terms
-        The terms; parents that are not among them are ignored.
+        The terms. Parents that are not among them are ignored.
     name
         Name of the ontology, such as ``"CL"``.
     version
@@ -77,7 +77,7 @@ class Ontology:
     Raises
     ------
     DataContractError
-        There is no term, an identifier occurs twice, or a term is its own ancestor.
+        There is no term, or an identifier occurs twice.
 
     Examples
     --------
@@ -102,8 +102,9 @@ class Ontology:
         self.version = version
         if not found or len(self.terms) < len(found):
             msg = (
-                "An ontology has at least one term, and each identifier once. "
-                f"{name!r} has {len(found)} terms with {len(self.terms)} identifiers."
+                "An ontology must have at least one term, and each identifier once. Received "
+                f"{len(found)} terms with {len(self.terms)} identifiers for {name!r}. Leave out "
+                "the repeated ones."
             )
             raise DataContractError(msg)
         self._ancestors: dict[str, tuple[str, ...]] = {}
@@ -121,7 +122,7 @@ class Ontology:
         Raises
         ------
         DataContractError
-            There is none.
+            No term, or several, have this name.
         """
         if term in self.terms:
             return self.terms[term]
@@ -132,25 +133,34 @@ class Ontology:
         msg = (
             f"The ontology {self.name!r} has no term {term!r}." + did_you_mean(term, labels)
             if not named
-            else f"{term!r} is the name of several terms: {', '.join(named)}. Give one of these."
+            else f"{term!r} is the name of several terms: {', '.join(named)}. Use an identifier."
         )
         raise DataContractError(msg)
 
     @cached_property
     def digest(self) -> str:
-        """What tells it from others: a hash of its name, version and terms."""
+        """Hash of name, version and terms, which identifies the ontology."""
         text = repr((self.name, self.version, sorted(map(repr, self.terms.values()))))
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     def ancestors(self, term: str) -> tuple[str, ...]:
-        """Return the identifiers of a term and of everything that it is a kind of."""
+        """Return the identifiers of a term and of all its ancestors, the term first.
+
+        Raises
+        ------
+        DataContractError
+            The term is its own ancestor.
+        """
         if term not in self._ancestors:
             found = dict.fromkeys([term])
             open_ = [term]
             while open_:
                 for parent in self.terms[open_.pop()].parents:
                     if parent == term:
-                        msg = f"The term {term!r} of {self.name!r} is its own ancestor."
+                        msg = (
+                            f"Terms must not descend from themselves. The term {term!r} of "
+                            f"{self.name!r} is its own ancestor. Correct its parents."
+                        )
                         raise DataContractError(msg)
                     if parent in self.terms and parent not in found:
                         found[parent] = None
@@ -160,7 +170,7 @@ class Ontology:
 
     @cached_property
     def information(self) -> Mapping[str, float]:
-        """How telling each term is, in nats: minus log of the share of terms of its kind."""
+        """Information content of each term, in nats: -log of the share of terms below or at it."""
         count = dict.fromkeys(self.terms, 0)
         for term in self.terms:
             for ancestor in self.ancestors(term):
@@ -170,25 +180,27 @@ class Ontology:
     def search(
         self, text: str, *, top: int = 5, vectors: "TermVectors | None" = None
     ) -> list[tuple[Term, float]]:
-        """Return the terms that a text is likely to mean, best first, with similarities.
+        """Return the terms that a text most likely means, best first, with similarities.
 
-        An identifier or a name finds its term, with similarity 1. Else terms are ranked by the
-        words that the text shares with one of their names or with their definition (cosine of
-        tf-idf of words and pairs of words, plurals folded; ``CD14+``, ``CD14-positive`` and ``CD14
-        high`` are the same), plus, with `vectors`, the cosine of sentence embeddings.
+        An identifier or a name finds its term, with similarity 1. Otherwise terms are ranked by the
+        words that the text shares with one of their names or with their definition: the cosine of
+        tf-idf vectors of words and pairs of words. Plurals count as singulars; ``CD14+``,
+        ``CD14-positive`` and ``CD14 high`` count as the same. With `vectors`, the cosine of
+        sentence embeddings is added.
 
         Parameters
         ----------
         text
             Identifier, name or free text.
         top
-            Most terms.
+            Largest number of terms.
         vectors
-            Embeddings of the terms.
+            Sentence embeddings of the terms.
 
         Returns
         -------
-        At most `top` terms with a similarity above 0; none if the text shares no word.
+        At most `top` pairs of term and similarity, similarities above 0. Empty if the text shares
+        no word with any term.
         """
         exact = (text.strip(),) if text.strip() in self.terms else self._by_name.get(_key(text), ())
         if exact:
@@ -202,7 +214,7 @@ class Ontology:
 
     @cached_property
     def _by_name(self) -> Mapping[str, tuple[str, ...]]:
-        """Identifiers by name; labels before synonyms."""
+        """Identifiers by name; a label hides the same synonym of another term."""
         labels: dict[str, tuple[str, ...]] = {}
         synonyms: dict[str, tuple[str, ...]] = {}
         for term in self.terms.values():
@@ -214,7 +226,7 @@ class Ontology:
 
     @cached_property
     def _written(self) -> tuple[list[str], NDArray[np.int64]]:
-        """All texts, and the position of each one's term."""
+        """All texts, and the position of the term that each belongs to."""
         texts = [term.texts for term in self.terms.values()]
         owner = np.repeat(np.arange(len(texts)), [len(of) for of in texts])
         return [text for of in texts for text in of], owner
@@ -228,14 +240,14 @@ class Ontology:
         return sparse.csr_matrix(self._index.transform(self._written[0]))
 
     def _best_of_texts(self, values: NDArray[np.floating]) -> NDArray[np.float64]:
-        """Return the largest value of each term's texts."""
+        """Return the largest value among the texts of each term."""
         best = np.zeros(len(self))
         np.maximum.at(best, self._written[1], values)
         return best
 
 
 class TermVectors:
-    """Sentence embeddings of an ontology's terms: one of the names, one of the definition.
+    """Sentence embeddings of the terms of an ontology: one of the names, one of the definition.
 
     Parameters
     ----------
@@ -252,7 +264,7 @@ class TermVectors:
         self._definitions = _unit(encode([t.definition or t.label for t in terms]))
 
     def similarity(self, text: str) -> NDArray[np.float64]:
-        """Return the larger cosine of a text with each term's names and definition."""
+        """Return the larger cosine of a text with the names and the definition of each term."""
         vector = _unit(self._encode([text]))[0]
         return np.asarray(np.maximum(self._names @ vector, self._definitions @ vector), np.float64)
 
@@ -265,7 +277,7 @@ def _unit(rows: Vectors) -> Vectors:
 
 
 def search_words(text: str) -> list[str]:
-    """Return the words and pairs of words by which terms are found.
+    """Return the words and pairs of words that the search for terms compares.
 
     Examples
     --------
@@ -285,7 +297,7 @@ def search_words(text: str) -> list[str]:
 
 
 def _apart(markers: re.Match[str]) -> str:
-    """Put spaces between markers with signs: "CD3-CD19-" is two, "CD3-CD28" has a hyphen."""
+    """Separate markers with signs: "CD3-CD19-" has two signs, "CD3-CD28" has a hyphen."""
     has_sign = not markers.string[markers.end() : markers.end() + 1].isalnum()
     return re.sub("([+-]+)", r"\1 ", markers.group()) if has_sign else markers.group()
 
@@ -304,9 +316,10 @@ def _key(name: str) -> str:
 
 @lru_cache(maxsize=1)
 def cell_ontology() -> Ontology:
-    """Return the Cell Ontology (CL), as the package cellxgene-ontology-guide has it, offline.
+    """Return the Cell Ontology (CL) of the package cellxgene-ontology-guide; works offline.
 
-    Its text is under CC BY 4.0 (Diehl et al. 2016, *Journal of Biomedical Semantics* 7:44).
+    Its text is licensed under CC BY 4.0 (Diehl et al. 2016, *Journal of Biomedical Semantics*
+    7:44).
 
     Raises
     ------
@@ -323,13 +336,13 @@ def cell_ontology() -> Ontology:
         from cellxgene_ontology_guide.ontology_parser import OntologyParser
     except ImportError as error:
         msg = (
-            "The Cell Ontology comes with the package cellxgene-ontology-guide: pip install "
-            "'hzau-omics[text]'. Or give an Ontology of your own."
+            "The Cell Ontology requires the package cellxgene-ontology-guide, which is not "
+            "installed. Run pip install 'hzau-omics[text]', or pass an Ontology of your own."
         )
         raise ConfigError(msg) from error
     parser = OntologyParser()
     supported = parser.cxg_schema.supported_ontologies[CELL_ONTOLOGY]
-    # Its map from labels leaves out what shares a label; every term descends from the root.
+    # The parser's map from labels drops terms that share a label; all terms descend from the root.
     ids = parser.get_term_descendants("CL:0000000", include_self=True)
     terms = [
         Term(

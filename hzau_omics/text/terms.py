@@ -1,9 +1,9 @@
-"""Texts as terms of an ontology: what a cell is said to be, and everything that is a kind of."""
+"""Texts as terms of an ontology, together with all ancestors of these terms."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,29 +13,24 @@ from hzau_omics.errors import ConfigError, DataContractError
 from hzau_omics.text.encoder import KIND, Vectors, cosine
 from hzau_omics.text.ontology import CELL_ONTOLOGY, Ontology, Term, TermVectors, cell_ontology
 from hzau_omics.text.sentences import SentenceEncoder
-
-_SEEN: dict[str, Ontology] = {}
-"""Ontologies used in this session, by what they hold: they are not stored."""
-
-_VECTORS: dict[tuple[str, str], TermVectors] = {}
-"""Embeddings of whole ontologies, by what they hold and model: they take a minute or two."""
+from hzau_omics.text.session import SESSION
 
 SHARPNESS = 4
-"""How fast the weight of a term falls with its similarity to the text."""
+"""Power to which similarities are raised to become weights of terms."""
 
 LEAST_WORDS, LEAST_SENTENCE = 0.15, 0.5
-"""Similarity below which a text is not understood: of words, and of words and embeddings."""
+"""Best similarity below which a text counts as not understood, without and with embeddings."""
 
 
 @dataclass(frozen=True, eq=False)
 class TermEncoder:
     """Texts as terms and their ancestors.
 
-    An identifier or a name stands for its term; any other text for the few terms that it is most
-    like (:meth:`Ontology.search`), by weights that sum to 1. Every ancestor of a term gets the
-    term's weight: a text about a B cell is one about a lymphocyte, too. So words that were never
-    seen in training are understood if the ontology knows them, and a type that was never labelled
-    shares ancestors with types that were.
+    An identifier or a name stands for its term. Any other text stands for the few terms most
+    similar to it (:meth:`Ontology.search`), with weights that sum to 1. Every ancestor of a term
+    gets the term's weight: a text about a B cell is also about a lymphocyte. Words that no training
+    text has are therefore understood if the ontology knows them, and a cell type that was never
+    labelled shares ancestors with types that were.
 
     Attributes
     ----------
@@ -44,11 +39,11 @@ class TermEncoder:
     ontology
         The ontology; None for the Cell Ontology.
     sentences
-        Encoder of sentences that helps to find terms; None for words only.
+        Encoder of sentences that helps to find terms; None searches by words only.
     top
-        Most terms that a text stands for.
+        Largest number of terms that a text stands for.
     frequency
-        Share of the training texts of each term's kind.
+        Mean weight of each term over the training texts.
 
     Examples
     --------
@@ -62,6 +57,7 @@ class TermEncoder:
 
     kind = "terms"
     likelihood = "bernoulli"
+    has_named_features: ClassVar[bool] = True
 
     terms: tuple[str, ...]
     ontology: Ontology
@@ -73,7 +69,7 @@ class TermEncoder:
     )
 
     def __post_init__(self) -> None:
-        """Check the terms, and remember the ontology for this session.
+        """Check the terms, and register the ontology for this session.
 
         Raises
         ------
@@ -85,13 +81,11 @@ class TermEncoder:
         if missing or not self.terms:
             msg = (
                 "The dimensions of a term encoder are terms of its ontology. "
-                f"{self.ontology!r} lacks {missing[:5]} ({len(missing)} of {len(self.terms)}): "
-                "take the version that the model was trained with."
+                f"{self.ontology!r} lacks {missing[:5]} ({len(missing)} of {len(self.terms)}). "
+                "Use the version that the model was trained with."
             )
             raise DataContractError(msg)
-        # The last one used is the last one.
-        _SEEN.pop(self.ontology.digest, None)
-        _SEEN[self.ontology.digest] = self.ontology
+        SESSION.add_ontology(self.ontology)
 
     @classmethod
     def fit(
@@ -102,14 +96,14 @@ class TermEncoder:
         sentences: SentenceEncoder | None = None,
         top: int = 5,
     ) -> "TermEncoder":
-        """Take the terms that some texts stand for, and all of their ancestors.
+        """Make an encoder of the terms that some texts stand for, and all their ancestors.
 
         Parameters
         ----------
         texts
-            Texts; each is searched for once.
+            Texts; each distinct one is searched for once.
         ontology, sentences, top
-            As the attributes of the class; None for the Cell Ontology.
+            As the attributes of the class; the ontology None is the Cell Ontology.
 
         Raises
         ------
@@ -119,20 +113,17 @@ class TermEncoder:
         ontology = cell_ontology() if ontology is None else ontology
         known = list(texts)
         root = next(iter(ontology.terms))
-        blank = cls((root,), ontology, sentences, top)
-        weights = {text: blank.memberships(text) for text in dict.fromkeys(known)}
-        share: dict[str, float] = {}
-        for text in known:
-            for term, weight in weights[text].items():
-                share[term] = share.get(term, 0.0) + weight / len(known)
+        share = cls((root,), ontology, sentences, top)._shares(known)
         if not share:
             msg = (
-                f"None of the {len(weights)} texts is understood as a term of {ontology!r}, such "
-                f"as {next(iter(weights), '')[:80]!r}. Rename them, or encode their words instead."
+                f"At least one text must match a term of {ontology!r}. None of the "
+                f"{len(set(known))} texts is understood as a term, such as "
+                f"{next(iter(known), '')[:80]!r}. Rename them, or encode their words with "
+                "add_text_modality."
             )
             raise DataContractError(msg)
         ordered = sorted(share, key=lambda term: (ontology.information[term], term))
-        frequency = tuple(round(min(share[term], 1.0), 6) for term in ordered)
+        frequency = tuple(_as_frequency(share[term]) for term in ordered)
         return cls(tuple(ordered), ontology, sentences, top, frequency)
 
     def only(self, positions: Sequence[int]) -> "TermEncoder":
@@ -143,9 +134,24 @@ class TermEncoder:
             frequency=tuple(self.frequency[i] for i in positions) if self.frequency else (),
         )
 
+    def counted(self, texts: Sequence[str]) -> "TermEncoder":
+        """Return the same terms with their mean weight over some texts."""
+        share = self._shares(texts)
+        frequency = tuple(_as_frequency(share.get(term, 0.0)) for term in self.terms)
+        return replace(self, frequency=frequency)
+
+    def _shares(self, texts: Sequence[str]) -> dict[str, float]:
+        """Return the mean weight over texts of every term that one of them stands for."""
+        weights = {text: self.memberships(text) for text in dict.fromkeys(texts)}
+        share: dict[str, float] = {}
+        for text in texts:
+            for term, weight in weights[text].items():
+                share[term] = share.get(term, 0.0) + weight / len(texts)
+        return share
+
     @property
     def features(self) -> tuple[str, ...]:
-        """Names of the terms; with the identifier where several have the same name."""
+        """Names of the terms, with the identifier where several share a name."""
         labels = [self.ontology.terms[term].label for term in self.terms]
         return tuple(
             label if labels.count(label) == 1 else f"{label} ({term})"
@@ -154,7 +160,7 @@ class TermEncoder:
 
     @cached_property
     def weight(self) -> NDArray[np.float32]:
-        """How telling each term is: minus the log of the share of terms of its kind."""
+        """Information content of each term, in nats: see :attr:`Ontology.information`."""
         return np.array([self.ontology.information[term] for term in self.terms], np.float32)
 
     def found(self, text: str) -> list[tuple[Term, float]]:
@@ -170,7 +176,7 @@ class TermEncoder:
         return self._found[text]
 
     def memberships(self, text: str) -> dict[str, float]:
-        """Return the weight of every kind that a text's terms are of."""
+        """Return the weights of a text's terms and of all their ancestors."""
         result: dict[str, float] = {}
         for term, weight in self.found(text):
             for ancestor in self.ontology.ancestors(term.id):
@@ -178,7 +184,7 @@ class TermEncoder:
         return result
 
     def encode(self, texts: Sequence[str]) -> Vectors:
-        """Return memberships (text, term) from 0 to 1; zeros where nothing is understood."""
+        """Return weights (text, term) from 0 to 1; zeros if no term is found for a text."""
         position = {term: i for i, term in enumerate(self.terms)}
         vectors = np.zeros((len(texts), len(self.terms)), np.float32)
         for row, text in enumerate(texts):
@@ -196,24 +202,21 @@ class TermEncoder:
         return [term.label for term, _ in self.found(text)]
 
     def score(self, predicted: Vectors, queries: Vectors) -> Vectors:
-        """Return cosines, terms weighted by how telling they are."""
+        """Return cosines, with terms weighted by their information content."""
         return self.similarity(predicted, queries)
 
     def similarity(self, predicted: Vectors, candidates: Vectors) -> Vectors:
-        """Return cosines, terms weighted by how telling they are."""
+        """Return cosines, with terms weighted by their information content."""
         return cosine(predicted, candidates, np.sqrt(self.weight))
 
     @property
     def _vectors(self) -> TermVectors | None:
         if self.sentences is None:
             return None
-        key = self.ontology.digest, self.sentences.name
-        if key not in _VECTORS:
-            _VECTORS[key] = TermVectors(self.ontology, self.sentences.encode)
-        return _VECTORS[key]
+        return SESSION.vectors_of(self.ontology, self.sentences.name, self.sentences.encode)
 
     def record(self) -> dict[str, Any]:
-        """Return terms and settings as plain values; not the ontology itself."""
+        """Return terms and settings as plain values, without the ontology itself."""
         sentences = {} if self.sentences is None else {"sentences": self.sentences.record()}
         return {
             KIND: self.kind,
@@ -228,14 +231,15 @@ class TermEncoder:
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any], model: object = None) -> "TermEncoder":
-        """Rebuild the encoder; an ontology of one's own must have been used in this session.
+        """Rebuild the encoder; a user's own ontology must have been used in this session.
 
         Raises
         ------
         ConfigError
-            The ontology is not at hand.
+            The ontology, or the callable that helps to find terms, is not registered in this
+            session.
         """
-        ontology = _recalled(record)
+        ontology = _find_ontology(record)
         stored = record.get("sentences")
         sentences = None
         if stored is not None:
@@ -249,20 +253,22 @@ class TermEncoder:
         )
 
 
-def _recalled(record: Mapping[str, Any]) -> Ontology:
-    """Return the ontology of a record: the very one, else one of its name and version."""
+def _as_frequency(share: float) -> float:
+    """Return a sum of weights as it is stored: rounding errors must not lift it above 1."""
+    return round(min(share, 1.0), 6)
+
+
+def _find_ontology(record: Mapping[str, Any]) -> Ontology:
+    """Return the ontology of a record: the same one, else one with its name and version."""
     name, version = str(record["ontology"]), str(record["version"])
-    digest = str(record.get("digest", ""))
-    if digest in _SEEN:
-        return _SEEN[digest]
-    alike = [o for o in _SEEN.values() if (o.name, o.version) == (name, version)]
-    if alike:
-        return alike[-1]
-    # One of the user's own may have its name, but has hardly a version.
+    registered = SESSION.find_ontology(name, version, str(record.get("digest", "")))
+    if registered is not None:
+        return registered
+    # A user's own ontology may also be called "CL", but is unlikely to have a version.
     if name == CELL_ONTOLOGY and version:
         return cell_ontology()
     msg = (
         f"The texts were read as terms of the ontology {name!r}, which is not stored. Make a "
-        "TermEncoder of it first, or give one: encoder=..."
+        "TermEncoder of it first, or pass one: encoder=..."
     )
     raise ConfigError(msg)

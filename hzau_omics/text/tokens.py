@@ -1,22 +1,23 @@
-"""Words of a text, such that what biologists write survives, in English and in Chinese."""
+"""Splitting of texts into words that keeps marker names whole, in English and Chinese."""
 
 import re
 import unicodedata
 from collections.abc import Iterator
 
 TOKEN_PATTERN = r"(?u)\b\w+(?:-\w{1,3}\b)*(?:\+|-(?!\w))?"
-"""Words of one letter or more; ``cd4+``, ``cd3-``, ``hla-dr`` and ``pd-1`` stay whole, ``b-cell``
+"""Words of one letter or more: ``cd4+``, ``cd3-``, ``hla-dr`` and ``pd-1`` stay whole; ``b-cell``
 and ``cd8-positive`` are split."""
 
 # Chinese and Japanese write no spaces: ideographs and kana.
 _UNSPACED = re.compile(r"[぀-ヿ㐀-䶿一-鿿豈-﫿]+")
 
-# Hyphens and minus signs that NFKC leaves apart from the one on keyboards; raised, it ends a word.
+# Hyphens and minus signs that NFKC does not map to the ASCII hyphen. A superscript minus ends a
+# word.
 _HYPHENS = str.maketrans(dict.fromkeys("\u2010\u2011\u2212", "-") | {"\u207b": "- "})
 
 
 def plain(text: str) -> str:
-    """Return a text in lower case, with wide and raised forms, minus signs and hyphens as usual.
+    """Return a text in lower case, with Unicode variants replaced by the usual characters.
 
     Examples
     --------
@@ -29,16 +30,16 @@ def plain(text: str) -> str:
 def words(text: str, pattern: str = TOKEN_PATTERN) -> list[str]:
     """Return the words of a text in lower case, in order.
 
-    Where no spaces are written (Chinese, Japanese), successive pairs of characters stand for
-    words, as is usual for search without a dictionary; a single character stands for itself. Wide
-    and raised forms of letters, digits and signs are read as the usual ones.
+    In Chinese and Japanese, which have no spaces between words, successive pairs of characters
+    serve as words, as is common in search without a dictionary; a single character stands for
+    itself. Full-width and superscript letters, digits and signs are read as the usual ones.
 
     Parameters
     ----------
     text
         The text.
     pattern
-        Regular expression of a word.
+        Regular expression that matches a word; if it has a group, the group is the word.
 
     Examples
     --------
@@ -53,7 +54,7 @@ def words(text: str, pattern: str = TOKEN_PATTERN) -> list[str]:
 
 
 def _whole(match: re.Match[str]) -> str | None:
-    """Return what a pattern's group captures, all that it matches where it has no group."""
+    """Return the group of a match, or the whole match if the pattern has no group."""
     return match.group(1) if match.re.groups else match.group()
 
 

@@ -32,11 +32,11 @@ def test_a_file_that_the_demo_did_not_write_is_refused(
         (tmp_path / name).mkdir()
     else:
         (tmp_path / name).write_bytes(content)
-    with pytest.raises(ConfigError, match=rf"holds {name}, which the demo did not write"):
+    with pytest.raises(ConfigError, match=rf"holds {name} not written by the demo"):
         check_folder(tmp_path)
 
 
 def test_a_file_in_the_place_of_the_folder_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(ConfigError, match=r"is a file\. Choose another name"):
+    with pytest.raises(ConfigError, match=r"a file\. Choose another name"):
         check_folder(tmp_path / "file")

@@ -153,7 +153,7 @@ def test_refuses_what_is_no_pit(pit: object, message: str) -> None:
     [
         pytest.param(np.zeros((4, 3)), "samples must be", id="shape"),
         pytest.param(np.zeros((0, 2)), "at least one draw", id="no draws"),
-        pytest.param(np.full((4, 2), np.nan), "samples must not hold NaN. Got 8", id="nan"),
+        pytest.param(np.full((4, 2), np.nan), "samples must not hold NaN. Received 8", id="nan"),
     ],
 )
 def test_pit_refuses_draws_that_do_not_fit(samples: np.ndarray, message: str) -> None:

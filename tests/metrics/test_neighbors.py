@@ -87,5 +87,5 @@ def test_refuses_missing_or_unequal_input(embedding: object, labels: list, messa
 
 
 def test_refuses_embeddings_of_different_width() -> None:
-    with pytest.raises(DataContractError, match=r"same dimensions. Got 2 and 3"):
+    with pytest.raises(DataContractError, match=r"same dimensions. Received 2 and 3"):
         knn_label_accuracy(np.zeros((2, 2)), ["a", "b"], np.zeros((1, 3)), ["a"], k=1)

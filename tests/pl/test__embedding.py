@@ -157,7 +157,7 @@ def test_a_level_called_none_is_told_from_an_empty_text() -> None:
 
 def test_cells_without_a_place_are_refused(adata: AnnData) -> None:
     adata.obsm["X_umap"][:3] = np.nan
-    with pytest.raises(DataContractError, match="Received 3 of 50 cells without one"):
+    with pytest.raises(DataContractError, match="Received 3 of 50 cells without them"):
         pl.umap(adata, color="cell_type")
 
 
@@ -185,18 +185,6 @@ def test_nothing_is_computed_or_changed(adata: AnnData) -> None:
 def test_given_axes_are_used(adata: AnnData) -> None:
     given = pl.embedding(adata.obsm["X_umap"])
     assert pl.embedding(adata.obsm["X_umap"], adata.obs["total"], ax=given) is given
-
-
-def test_gate_umap_has_one_scale_and_greys_absent_modalities() -> None:
-    weights = pd.DataFrame({"rna": [0.2, 1.0, 0.0], "adt": [0.8, 0.0, 1.0]})
-    figure = pl.gate_umap(np.eye(3)[:, :2], weights)
-    panels = figure.axes[:2]
-    assert [ax.get_title() for ax in panels] == ["weight of rna", "weight of adt"]
-    for ax, expected in zip(panels, ([0.2, 1.0], [0.8, 1.0]), strict=True):
-        grey, coloured = ax.collections[:2]
-        assert len(grey.get_offsets()) == 1
-        assert sorted(coloured.get_array()) == expected
-        assert coloured.get_clim() == (0.0, 1.0)
 
 
 def test_refuses_a_missing_embedding(adata: AnnData) -> None:

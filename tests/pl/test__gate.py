@@ -5,11 +5,10 @@ from itertools import pairwise
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import HealthCheck, given, settings, strategies as st
-from matplotlib.patches import Rectangle
 
 from hzau_omics import pl
 from hzau_omics.errors import ConfigError, DataContractError
+from tests.pl.axes import bars_of, labels_of
 
 
 @pytest.fixture
@@ -23,16 +22,6 @@ def weights() -> pd.DataFrame:
 def groups(weights: pd.DataFrame) -> pd.Series:
     labels = pd.Categorical(["B"] * 10 + ["T"] * 25 + [None] * 5, categories=["T", "B"])
     return pd.Series(labels, index=weights.index)
-
-
-def labels_of(ax: object) -> list[str]:
-    return [label.get_text() for label in ax.get_yticklabels()]
-
-
-def bars_of(ax: object) -> np.ndarray:
-    """Widths of the bars, modalities x groups."""
-    bars = [p for p in ax.patches if isinstance(p, Rectangle)]
-    return np.array([bar.get_width() for bar in bars]).reshape(-1, len(labels_of(ax)))
 
 
 def test_bars_are_group_means_and_sum_to_one(weights: pd.DataFrame, groups: pd.Series) -> None:
@@ -98,35 +87,6 @@ def test_gate_refuses(weights: pd.DataFrame, groups: pd.Series) -> None:
         pl.gate(weights.iloc[:0])
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
-@given(rows=st.lists(st.tuples(st.booleans(), st.booleans(), st.booleans()), min_size=1))
-def test_pattern_names_say_exactly_what_is_present(rows: list[tuple[bool, ...]]) -> None:
-    present = pd.DataFrame(rows, columns=["rna", "adt", "text"], dtype=bool)
-    names = pl.pattern_names(present)
-    for (_, row), name in zip(present.iterrows(), names, strict=True):
-        parts = [] if name == "none" else name.split(" + ")
-        assert parts == [m for m in present if row[m]]
-    counts = names.value_counts(sort=False)
-    assert counts.sum() == len(rows)
-    assert counts.is_monotonic_decreasing
-
-
-def test_pattern_bars_are_the_counts() -> None:
-    present = pd.DataFrame(
-        {"rna": [True] * 5 + [False], "adt": [True, True, True, False, False, True]}
-    )
-    ax = pl.pattern_counts(present)
-    assert labels_of(ax) == ["rna + adt", "rna", "adt"]
-    assert bars_of(ax)[0].tolist() == [3, 2, 1]
-    assert "3 (50%)" in [text.get_text() for text in ax.texts]
-
-
-@pytest.mark.parametrize("present", [pd.DataFrame({"rna": [1, 0]}), pd.DataFrame(index=["c"])])
-def test_patterns_refuse_what_is_not_boolean(present: pd.DataFrame) -> None:
-    with pytest.raises(DataContractError, match=r"boolean table of cells x modalities\. Received"):
-        pl.pattern_counts(present)
-
-
 def test_corners_of_the_triangle_are_modalities() -> None:
     weights = pd.DataFrame(np.eye(3), columns=["rna", "adt", "text"])
     ax = pl.gate(weights, ["a", "a", "b"], kind="ternary")
@@ -144,16 +104,3 @@ def test_a_triangle_needs_three_modalities(weights: pd.DataFrame) -> None:
     two = weights[["rna", "adt"]]
     with pytest.raises(ConfigError, match=r"three modalities. Received 2: rna, adt"):
         pl.gate(two, kind="ternary")
-
-
-def test_suspicious_measurements_are_counted_by_group() -> None:
-    values = pd.DataFrame(
-        {"rna": [0.1, 0.9, 0.2, 0.9], "adt": [np.nan, 0.8, 0.7, 0.4]}, index=list("abcd")
-    )
-    ax = pl.reliability(values, ["B", "B", "T", "T"])
-    np.testing.assert_allclose(bars_of(ax), [[0.5, 0.5], [0.0, 0.5]])
-    assert [t.get_text() for t in ax.texts] == ["1", "1", "", "1"]
-    strict = pl.reliability(values, threshold=0.85)
-    np.testing.assert_allclose(bars_of(strict).ravel(), [0.5, 1.0])
-    with pytest.raises(DataContractError, match=r"values must be a table .* get_reliability"):
-        pl.reliability(values * 2)

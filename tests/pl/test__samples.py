@@ -46,12 +46,17 @@ def test_several_sets_have_titles_and_the_first_samples():
 @pytest.mark.parametrize(
     ("images", "options", "error", "message"),
     [
-        (np.zeros((2, 5)), {}, ConfigError, "5 pixels do not make an image of 2 x 2.*shape="),
-        (np.zeros((2, 6)), {"shape": (2, 2)}, ConfigError, "6 pixels do not make"),
+        (np.zeros((2, 5)), {}, ConfigError, "Received 5 pixels for an image of 2 x 2.*shape="),
+        (
+            np.zeros((2, 6)),
+            {"shape": (2, 2)},
+            ConfigError,
+            "Received 6 pixels for an image of 2 x 2",
+        ),
         (np.zeros((2, 4)), {"n_samples": 0}, ConfigError, "n_samples must be a positive integer"),
         (np.zeros((0, 4)), {}, DataContractError, r"Received the shape \(0, 4\)"),
         (np.zeros((2, 2, 2)), {}, DataContractError, r"Received the shape \(2, 2, 2\)"),
-        (np.full((2, 4), 255), {}, DataContractError, "Received 255 to 255: scale them"),
+        (np.full((2, 4), 255), {}, DataContractError, "Received 255 to 255. Scale them"),
         (
             MuData({"image": AnnData(np.zeros((2, 4)))}),
             {},

@@ -108,7 +108,7 @@ def test_weights_are_matched_to_cells_by_name(mdata: mudata.MuData) -> None:
         (lambda a: pl.gate(np.ones((3, 1))), r"Received ndarray of shape \(3, 1\)"),
         (lambda a: pl.gate(pd.DataFrame({"rna": [1.0]}), "type"), r"adata.obs\['type'\]"),
         (pl.pattern_counts, "Received 'modalities'; obs has"),
-        (lambda a: pl.pattern_counts([1]), "Received list. Of gate weights, pass weights > 0"),
+        (lambda a: pl.pattern_counts([1]), "Received list. For gate weights, pass weights > 0"),
         (lambda a: pl.umap(mudata.MuData({"rna": a}), color="x"), r"model.to_anndata\(\)"),
         (pl.training, "a model or curves by name. Received AnnData"),
     ],

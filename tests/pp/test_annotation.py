@@ -63,7 +63,7 @@ def test_query_takes_the_categories_of_the_reference(mosaic):
 
 def test_label_outside_the_categories(mosaic):
     cell = mosaic.obs_names[3]
-    with pytest.raises(DataContractError, match=rf"Cell '{cell}' has 'NK'; categories: 'T', 'B'"):
+    with pytest.raises(DataContractError, match=rf"'NK' for cell '{cell}'; categories: 'T', 'B'"):
         add(mosaic, categories=["T", "B"])
     assert "annotation" not in mosaic.mod
 
@@ -77,7 +77,7 @@ def test_categories_that_are_none(mosaic, categories):
 
 
 def test_no_label_at_all(mosaic):
-    with pytest.raises(DataContractError, match=r"All values of the column 'label' are missing"):
+    with pytest.raises(DataContractError, match="All 9 values of the column 'label' are missing"):
         add(mosaic, [None] * 9)
 
 

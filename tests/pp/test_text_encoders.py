@@ -141,10 +141,12 @@ def test_weightings(mosaic, weighting):
 
 def test_settings_of_words_do_not_go_with_an_encoder(mosaic):
     with_notes(mosaic, ["T cell", "B cell"])
-    with pytest.raises(ConfigError, match=r"makes its own features: leave ngram_range out"):
+    with pytest.raises(ConfigError, match=r"makes its own features.*leave ngram_range out"):
         pp.add_text_modality(mosaic, "note", encoder=count_words, ngram_range=(1, 2))
     pp.add_text_modality(mosaic, "note")
-    with pytest.raises(ConfigError, match="vocabulary is a modality made by add_ontology_modality"):
+    with pytest.raises(
+        ConfigError, match="vocabulary must be a modality made by add_ontology_modality"
+    ):
         pp.add_ontology_modality(mosaic, "note", vocabulary=mosaic["text"])
 
 

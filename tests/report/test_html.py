@@ -205,5 +205,5 @@ def test_refuses_what_is_no_picture(image: object, tmp_path: Path) -> None:
 
 
 def test_refuses_a_folder_that_does_not_exist(content: ReportContent, tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="whose folder does not exist"):
+    with pytest.raises(ConfigError, match=r"whose folder does not\. Create it"):
         write_report(tmp_path / "missing" / "r.html", content)

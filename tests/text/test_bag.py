@@ -90,7 +90,7 @@ def test_similarity_of_a_text_with_itself_is_1():
         ({"max_features": 0}, "max_features must be a positive integer"),
         (
             {"min_df": 2.0},
-            r"min_df must be a number in \[0, 1\]. Received 2.0. As a count of texts: an integer",
+            r"min_df must be a number in \[0, 1\]. Received 2.0. Pass an integer to count texts",
         ),
     ],
 )

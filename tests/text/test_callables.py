@@ -6,7 +6,17 @@ import numpy as np
 import pytest
 from sklearn.feature_extraction.text import HashingVectorizer
 
-from hzau_omics.text import Ontology, SentenceEncoder, Term, TermEncoder, encoder_from_record
+from hzau_omics.text import (
+    BagOfWords,
+    Ontology,
+    SentenceEncoder,
+    Term,
+    TermEncoder,
+    TextEncoder,
+    encoder_from_record,
+)
+from hzau_omics.text.records import as_encoder
+from hzau_omics.text.session import SessionRegistry
 
 
 class Reader:
@@ -72,3 +82,29 @@ def test_terms_are_found_by_their_own_callable():
     assert best["first", "plasma"] == pytest.approx(best["second", "blast"])
     assert best["first", "blast"] == pytest.approx(best["second", "plasma"])
     assert best["first", "plasma"] > best["first", "blast"] + 0.2
+
+
+def test_registries_of_sessions_are_apart():
+    first, second = SessionRegistry(), SessionRegistry()
+    ontology = Ontology([Term("S:1", "cell")], name="of a session", version="1")
+    first.add_ontology(ontology)
+    assert first.find_ontology("other", "", ontology.digest) is ontology
+    assert first.find_ontology("of a session", "1", "another digest") is ontology
+    assert first.find_ontology("of a session", "2", "another digest") is None
+    assert second.find_ontology("of a session", "1", ontology.digest) is None
+
+
+def test_encoders_of_all_kinds_follow_the_protocol():
+    ontology = Ontology([Term("P:1", "B cell")], name="of the protocol")
+    encoders = (
+        BagOfWords.fit(["B cell"]),
+        SentenceEncoder(Reader(0)),
+        TermEncoder.fit(["B cell"], ontology),
+    )
+    for encoder in encoders:
+        assert isinstance(encoder, TextEncoder)
+        assert as_encoder(encoder) is encoder
+        assert len(encoder.counted(["B cell"]).frequency) in (0, len(encoder.features))
+    reader = Reader(1)
+    # It has a method encode, as a text encoder has, but is none.
+    assert as_encoder(reader).model is reader

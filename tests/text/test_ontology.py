@@ -85,7 +85,7 @@ def test_term_by_name_or_identifier(small):
 def test_what_is_no_ontology():
     with pytest.raises(DataContractError, match="at least one term, and each identifier once"):
         Ontology([], name="Z")
-    with pytest.raises(DataContractError, match="has 2 terms with 1 identifiers"):
+    with pytest.raises(DataContractError, match="Received 2 terms with 1 identifiers"):
         Ontology([Term("Z:1", "a"), Term("Z:1", "b")], name="Z")
     circle = Ontology(
         [Term("Z:1", "a", parents=("Z:2",)), Term("Z:2", "b", parents=("Z:1",))], name="Z"

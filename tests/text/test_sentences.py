@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from hzau_omics.errors import ConfigError, DataContractError
-from hzau_omics.text import SentenceEncoder, encoder_from_record, sentences
+from hzau_omics.text import SentenceEncoder, encoder_from_record
+from hzau_omics.text.session import SESSION
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz "
 
@@ -48,7 +49,7 @@ def test_a_callable_is_found_again_in_the_session_and_asked_for_after(monkeypatc
     encoder = SentenceEncoder(count_letters)
     record = json.loads(json.dumps(encoder.record()))
     assert encoder_from_record(record).model is count_letters
-    monkeypatch.setattr(sentences, "_SEEN", {})
+    monkeypatch.setattr(SESSION, "callables", {})
     with pytest.raises(ConfigError, match=r"callable '.*count_letters', which cannot be sto"):
         encoder_from_record(record)
     assert encoder_from_record(record, count_letters).n_dimensions == 27
@@ -57,9 +58,12 @@ def test_a_callable_is_found_again_in_the_session_and_asked_for_after(monkeypatc
 @pytest.mark.parametrize(
     ("returned", "match"),
     [
-        (lambda texts: np.zeros(len(texts)), r"one vector for each text.*array of shape \(1,\)"),
-        (lambda texts: np.zeros((2, 3)), r"For 1 texts it returned an array of shape \(2, 3\)"),
-        (lambda texts: [["a"]], "did not return numbers"),
+        (
+            lambda texts: np.zeros(len(texts)),
+            r"one vector for each text.*Received an array of shape \(1,\)",
+        ),
+        (lambda texts: np.zeros((2, 3)), r"Received an array of shape \(2, 3\) for 1 texts"),
+        (lambda texts: [["a"]], r"must return numbers\. Received what numpy cannot convert"),
         (lambda texts: np.full((len(texts), 3), np.nan), "NaN or infinity for the text 'cell'"),
     ],
 )
@@ -69,8 +73,13 @@ def test_what_a_callable_must_return(returned, match):
 
 
 def test_length_must_stay_the_same():
-    with pytest.raises(DataContractError, match=r"expected \(1, 5\)"):
+    with pytest.raises(DataContractError, match=r"shape \(1, 5\)\. Received"):
         SentenceEncoder(count_letters, 5).encode(["a"])
+
+
+def test_a_part_of_the_dimensions_is_refused():
+    with pytest.raises(ConfigError, match=r"belong together\. Received 2 of 27\. Keep all"):
+        SentenceEncoder(count_letters).only([0, 1])
 
 
 def test_what_is_no_encoder():

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from hzau_omics.errors import ConfigError, DataContractError
-from hzau_omics.text import Ontology, SentenceEncoder, Term, TermEncoder, encoder_from_record, terms
+from hzau_omics.text import Ontology, SentenceEncoder, Term, TermEncoder, encoder_from_record
+from hzau_omics.text.session import SESSION
 
 SMALL = Ontology(
     [
@@ -51,6 +52,14 @@ def test_frequency_is_the_mean_membership_of_the_texts(encoder):
     np.testing.assert_allclose(encoder.frequency, encoder.encode(TEXTS).mean(0), atol=1e-5)
 
 
+def test_frequency_in_other_texts_is_their_mean_membership(encoder):
+    texts = ["B cell", "neuron", "xyzzy"]
+    np.testing.assert_allclose(
+        encoder.counted(texts).frequency, encoder.encode(texts).mean(0), atol=1e-6
+    )
+    assert encoder.counted(TEXTS).frequency == encoder.frequency
+
+
 def test_what_is_not_understood_is_said(encoder):
     assert encoder.unknown("xyzzy") == ["xyzzy"]
     assert encoder.unknown("B cell") == []
@@ -73,7 +82,7 @@ def test_record_rebuilds_the_encoder(encoder, monkeypatch):
     again = encoder_from_record(json.loads(json.dumps(encoder.record())))
     assert (again.terms, again.frequency, again.top) == (encoder.terms, encoder.frequency, 5)
     np.testing.assert_array_equal(again.encode(TEXTS), encoder.encode(TEXTS))
-    monkeypatch.setattr(terms, "_SEEN", {})
+    monkeypatch.setattr(SESSION, "ontologies", {})
     with pytest.raises(ConfigError, match="terms of the ontology 'X', which is not stored"):
         encoder_from_record(encoder.record())
 
@@ -123,7 +132,7 @@ def test_ontologies_of_one_name_have_embeddings_of_their_own():
 def test_an_ontology_of_ones_own_may_have_the_name_of_another(monkeypatch):
     own = TermEncoder.fit(["my cell"], Ontology([Term("M:1", "my cell")], name="CL"))
     assert encoder_from_record(own.record()).ontology is own.ontology
-    monkeypatch.setattr(terms, "_SEEN", {})
+    monkeypatch.setattr(SESSION, "ontologies", {})
     with pytest.raises(ConfigError, match="ontology 'CL', which is not stored"):
         encoder_from_record(own.record())
 

@@ -18,7 +18,7 @@ from hzau_omics.errors import DataContractError
 from hzau_omics.messages import listed
 from hzau_omics.minibatch import Minibatch
 from hzau_omics.model.answers.base import Answers, Cells
-from hzau_omics.model.answers.session import CELLS_HELD, InferenceSession, evaluating, spans
+from hzau_omics.model.session import CELLS_HELD, InferenceSession, evaluating, spans
 from hzau_omics.nn.posterior.pools import Posterior
 from hzau_omics.nn.scoring.measurements import MeasurementScores
 from hzau_omics.processes import writes_files

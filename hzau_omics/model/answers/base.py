@@ -9,8 +9,8 @@ from hzau_omics.data import CellStore
 from hzau_omics.errors import ConfigError
 from hzau_omics.model.answers.decoding import batch_names
 from hzau_omics.model.answers.draws import PredictiveConfig
-from hzau_omics.model.answers.session import check_given, draw_seed
 from hzau_omics.model.holding import DataHolder
+from hzau_omics.model.session import check_given, draw_seed
 
 type Cells = MuData | CellStore | None
 

@@ -18,7 +18,7 @@ from hzau_omics.data import DataLayout
 from hzau_omics.errors import DataContractError
 from hzau_omics.minibatch import Minibatch
 from hzau_omics.model.answers.decoding import DecodeGroup, ModalityPredictor, decode_groups
-from hzau_omics.model.answers.session import InferenceSession, evaluating, make_generator
+from hzau_omics.model.session import InferenceSession, evaluating, make_generator
 from hzau_omics.nn.decoding.likelihoods import Parameters
 from hzau_omics.nn.posterior.gaussian import DiagonalGaussian
 

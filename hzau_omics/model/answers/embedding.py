@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from hzau_omics.checks import check_flag, check_seed, if_given
 from hzau_omics.model.answers.base import Answers, Cells
-from hzau_omics.model.answers.session import (
+from hzau_omics.model.session import (
     InferenceSession,
     check_given,
     evaluating,

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from hzau_omics.checks import check_choice
 from hzau_omics.model.answers.base import Answers, Cells
-from hzau_omics.model.answers.session import InferenceSession, check_given, evaluating
+from hzau_omics.model.session import InferenceSession, check_given, evaluating
 from hzau_omics.nn.network import MultimodalVAE
 
 

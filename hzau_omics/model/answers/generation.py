@@ -12,8 +12,10 @@ from hzau_omics.errors import ConfigError
 from hzau_omics.model.answers.base import Answers
 from hzau_omics.model.answers.decoding import batch_names
 from hzau_omics.model.answers.new_cells import Draws, sample_posterior, sample_prior
-from hzau_omics.model.answers.session import check_given, draw_seed
-from hzau_omics.model.answers.text import Texts, cells_of_texts, find_text_modality, text_list
+from hzau_omics.model.answers.text.cells import cells_of_texts
+from hzau_omics.model.answers.text.modality import find_text_modality
+from hzau_omics.model.answers.text.queries import Texts, text_list
+from hzau_omics.model.session import check_given, draw_seed
 
 
 class Generation(Answers):

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from hzau_omics.checks import check_choice, check_integer
 from hzau_omics.errors import ConfigError
 from hzau_omics.model.answers.base import Answers, Cells
-from hzau_omics.model.answers.session import (
+from hzau_omics.model.session import (
     InferenceSession,
     check_given,
     draw_seed,

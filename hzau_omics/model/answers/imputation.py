@@ -23,7 +23,7 @@ from hzau_omics.data.stores.disk.results import AnnDataWriter, check_target
 from hzau_omics.errors import ConfigError
 from hzau_omics.model.answers.base import Answers, Cells
 from hzau_omics.model.answers.draws import PredictiveConfig, predictive_chunks, select_features
-from hzau_omics.model.answers.session import (
+from hzau_omics.model.session import (
     CELLS_HELD,
     InferenceSession,
     draw_seed,

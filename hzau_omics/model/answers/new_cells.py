@@ -20,7 +20,7 @@ from hzau_omics.model.answers.decoding import (
     decode_groups,
 )
 from hzau_omics.model.answers.draws import MAX_DRAWS_HELD, PredictiveConfig, walk
-from hzau_omics.model.answers.session import InferenceSession, evaluating, make_generator
+from hzau_omics.model.session import InferenceSession, evaluating, make_generator
 from hzau_omics.nn.network import MultimodalVAE
 
 DECODED_AT_ONCE = 4096

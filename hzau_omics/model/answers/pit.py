@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from hzau_omics.model.answers.base import Answers, Cells
 from hzau_omics.model.answers.draws import PredictiveConfig, predictive_chunks
-from hzau_omics.model.answers.session import InferenceSession, evaluating, make_generator
+from hzau_omics.model.session import InferenceSession, evaluating, make_generator
 
 
 class PitValues(Answers):

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from hzau_omics.errors import ConfigError
 from hzau_omics.model.answers.base import Answers, Cells
-from hzau_omics.model.answers.session import InferenceSession, evaluating
+from hzau_omics.model.session import InferenceSession, evaluating
 from hzau_omics.nn.scoring.measurements import MeasurementScores
 
 

@@ -9,10 +9,10 @@ import pytest
 from anndata import AnnData
 
 from hzau_omics import pp
+from hzau_omics.arrays import dense
 from hzau_omics.data import DataLayout, MosaicStore, build_layout
 from hzau_omics.data.contract.uns_text import text_record
 from hzau_omics.text import Ontology, Term, encoder_from_record
-from hzau_omics.text.encoder import dense
 
 ONTOLOGY = Ontology(
     [Term("T:1", "cell"), Term("T:2", "B cell", parents=("T:1",))],

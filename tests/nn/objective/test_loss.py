@@ -9,6 +9,7 @@ from torch.testing import assert_close
 
 from hzau_omics.errors import ConfigError
 from hzau_omics.minibatch import Minibatch
+from hzau_omics.nn.objective import loss
 from hzau_omics.nn.objective.config import ObjectiveConfig
 from hzau_omics.nn.objective.loss import sub_sampled_objective
 from hzau_omics.nn.objective.terms import (
@@ -190,7 +191,7 @@ def test_a_cell_trains_only_what_it_has(make_network, make_batch, targets):
 
 
 def test_one_wide_decoding_per_cell_is_right_on_average(make_network, make_batch, monkeypatch):
-    monkeypatch.setattr(objective, "MIN_WIDE_DECODING", 1)
+    monkeypatch.setattr(loss, "MIN_WIDE_DECODING", 1)
     # Without noise in the latents, which terms are decoded is all that is random.
     monkeypatch.setattr(DiagonalGaussian, "sample", lambda q: q.mean)
     network = make_network("nb", "bernoulli", "poisson")
@@ -205,7 +206,7 @@ def test_one_wide_decoding_per_cell_is_right_on_average(make_network, make_batch
 
 
 def test_one_wide_decoding_decodes_each_cell_once(make_network, make_batch, monkeypatch):
-    monkeypatch.setattr(objective, "MIN_WIDE_DECODING", 6)
+    monkeypatch.setattr(loss, "MIN_WIDE_DECODING", 6)
     network = make_network("nb", "zinb", "poisson")  # 6, 5 and 6 features
     batch = make_batch(network)
     decoded = {}

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from hzau_omics.model.answers.draws import PredictiveConfig
 from hzau_omics.model.answers.pit import pit_values
-from hzau_omics.model.answers.session import InferenceSession
+from hzau_omics.model.session import InferenceSession
 from hzau_omics.model.training.trained import Trained
 from hzau_omics.nn.network import MultimodalVAE
 

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from hzau_omics.data import CellStore
 from hzau_omics.minibatch import Minibatch
-from hzau_omics.model.answers.session import evaluating
+from hzau_omics.model.session import evaluating
 from hzau_omics.model.training.trained import Trained
 from hzau_omics.nn.config import PRIOR_FAILED
 from hzau_omics.nn.network import MultimodalVAE

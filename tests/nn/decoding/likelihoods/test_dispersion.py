@@ -1,7 +1,6 @@
 import pytest
 import torch
 
-from hzau_omics.nn.decoding.likelihoods import DecoderContext
 from hzau_omics.nn.decoding.likelihoods.base import DecoderContext, Sizes
 from hzau_omics.nn.decoding.likelihoods.dispersion import Dispersion
 from hzau_omics.nn.objective.config import ObjectiveConfig

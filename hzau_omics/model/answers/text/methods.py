@@ -1,4 +1,4 @@
-"""What models of text answer: queries in words, words for cells, annotations from texts alone."""
+"""The public methods of models with text: queries, descriptions and annotation in words."""
 
 from collections.abc import Sequence
 
@@ -7,18 +7,26 @@ from numpy.typing import ArrayLike
 
 from hzau_omics.checks import check_integer
 from hzau_omics.errors import ConfigError
-from hzau_omics.model.answers import text as texts
 from hzau_omics.model.answers.base import Answers, Cells
 from hzau_omics.model.answers.draws import PredictiveConfig
-from hzau_omics.model.answers.text import Candidates, TextModality, Texts
+from hzau_omics.model.answers.text.descriptions import (
+    most_distinctive_features,
+    most_probable_texts,
+)
+from hzau_omics.model.answers.text.modality import TextModality, find_text_modality
+from hzau_omics.model.answers.text.probabilities import (
+    DEFAULT_TEMPERATURE,
+    Candidates,
+    candidate_probabilities,
+)
+from hzau_omics.model.answers.text.queries import Texts, score_cells
 
 
-class TextModel(Answers):
-    """Questions in words, for models that have a text modality.
+class TextQuestions(Answers):
+    """Questions in words, for models with a text modality.
 
-    The modality is one that :func:`hzau_omics.pp.add_text_modality` or
-    :func:`hzau_omics.pp.add_ontology_modality` made; how texts are encoded is registered and saved
-    with the model.
+    The modality is made by :func:`hzau_omics.pp.add_text_modality` or
+    :func:`hzau_omics.pp.add_ontology_modality`. Its encoder is registered and saved with the model.
     """
 
     def query_text(
@@ -34,46 +42,47 @@ class TextModel(Answers):
         batch_size: int | None = None,
         seed: int | None = 0,
     ) -> pd.DataFrame:
-        """Return how close each cell is to a query in words, whether it has text or not.
+        """Return how well each cell matches a query in words, whether or not it has text.
 
-        Cells are compared by what the model expects their text to be, given everything that they
-        have. The score of words is their mean log probability in nats: what a query does not
-        mention is not taken as absent. The score of sentence embeddings and of terms is a cosine
-        (terms weighted by how telling they are). Scores rank the cells for one query; between
-        queries they do not compare: see :meth:`get_text_probabilities`.
+        Cells are compared by the text that the model expects for them, given all their measured
+        modalities. For words the score is their mean log probability in nats; words that a query
+        does not mention are not taken to be absent. For sentence embeddings and terms it is a
+        cosine (terms weighted by their information content). Scores rank the cells for one query
+        and cannot be compared between queries: see :meth:`get_text_probabilities`.
 
         Parameters
         ----------
         query
-            Text, or several.
+            One text, or several.
         mdata, indices, batch_size, seed
             As in :meth:`get_latent_representation`.
         given
-            Modalities to infer from; all but the text, for example, to ask what expression says.
+            Modalities to infer from; for example all but the text, to ignore the cells' own texts.
         modality
             The text modality; None for the only one.
         encoder
             A callable from a list of strings to an array, or a
-            :class:`~hzau_omics.text.TextEncoder`: needed where the modality was made with a
-            callable in another session, or is an embedding that was made elsewhere.
+            :class:`~hzau_omics.text.TextEncoder`. Required if the modality was made with a callable
+            in another session, or is an embedding that was made elsewhere.
         n_samples
-            Latent draws that are averaged, rounded up to as many of each batch as in
+            Latent draws to average over, rounded up to the same number for each batch as in
             :meth:`impute`.
 
         Returns
         -------
-        Data frame of all cells in order: ``score``, higher = closer; for several queries one column
-        each, named by them. ``attrs["unknown"]`` has words of each query that the modality does not
-        know (a warning names them, too), ``attrs["read_as"]`` what it was taken for.
+        Data frame of the cells in order with the column ``score``, higher = closer; for several
+        queries one column each, named by the query. ``attrs["unknown"]`` lists the words of each
+        query that the modality does not know (a warning also names them), ``attrs["read_as"]`` the
+        words or terms that each query was read as.
 
         Raises
         ------
         DataContractError
             Nothing of a query is understood, or it is empty.
         ConfigError
-            The model has no text modality, or several; an encoder is missing.
+            The model has no text modality, or several, or an encoder is missing.
         TypeError
-            A query is no string.
+            A query is not a string.
 
         Examples
         --------
@@ -89,7 +98,7 @@ class TextModel(Answers):
         """
         found = self._text(modality, encoder)
         config = self._text_config(found, given, n_samples, seed)
-        return texts.query(self._session(mdata, indices, batch_size), config, found, query)
+        return score_cells(self._session(mdata, indices, batch_size), config, found, query)
 
     def get_text_probabilities(
         self,
@@ -104,18 +113,19 @@ class TextModel(Answers):
         batch_size: int | None = None,
         seed: int | None = 0,
     ) -> pd.DataFrame:
-        """Return which of some texts describes each cell best, as probabilities.
+        """Return the probability that each of some texts describes a cell.
 
-        This annotates cells by texts alone, also with types of which no cell was ever labelled. The
+        This annotates cells by texts alone, including cell types that were never labelled. The
         probability is the softmax of the similarity of the cell's expected text to each candidate
-        (cosines; several wordings are averaged), at a temperature that made validation cells' own
-        texts most probable. It presumes that one of the candidates is right, all equally frequent,
-        and it is not calibrated for texts of another kind than the training data's.
+        (cosines; several wordings are averaged), at the temperature that maximises the probability
+        of validation cells' own texts. It assumes that exactly one candidate is right and that all
+        are equally frequent. It is not calibrated for texts of another kind than the training
+        texts.
 
         Parameters
         ----------
         candidates
-            Texts, or name -> wording or wordings.
+            Texts, or a mapping from names to one or more wordings each.
         mdata, indices, batch_size, seed, given, modality, encoder, n_samples
             As in :meth:`query_text`.
 
@@ -144,7 +154,7 @@ class TextModel(Answers):
         """
         found = self._text(modality, encoder)
         config = self._text_config(found, given, n_samples, seed)
-        return texts.probabilities(
+        return candidate_probabilities(
             self._session(mdata, indices, batch_size),
             config,
             found,
@@ -166,12 +176,12 @@ class TextModel(Answers):
         batch_size: int | None = None,
         seed: int | None = 0,
     ) -> pd.DataFrame:
-        """Return the words, terms or texts that say most of cells, with probabilities.
+        """Return the words, terms or texts that describe cells best, with probabilities.
 
-        Of words and terms these are the ones that set the cell apart: p log(p / typical), where p
-        is the probability that the cell's text has the word, and `typical` its share of the
-        training texts. Sentence embeddings have no words: there, and with `candidates`, the most
-        probable texts are returned.
+        Words and terms are ranked by how much they set the cell apart: p log(p / typical), where p
+        is the probability that the cell's text contains the word, and `typical` the share of
+        training texts that contain it. For sentence embeddings, which have no words, and with
+        `candidates`, the most probable texts are returned.
 
         Parameters
         ----------
@@ -180,15 +190,15 @@ class TextModel(Answers):
         mdata, batch_size, seed, given, modality, encoder, n_samples
             As in :meth:`query_text`.
         top
-            Words of each cell.
+            Number of words, terms or texts per cell.
         candidates
-            Texts to choose from, as in :meth:`get_text_probabilities`; None for words or terms, and
-            for the known texts of the training cells where there are none.
+            Texts to choose from, as in :meth:`get_text_probabilities`. None returns words or terms,
+            or, for sentence embeddings, chooses from the texts of the training cells.
 
         Returns
         -------
-        Data frame indexed by cell and rank (1 = best): ``text``, ``probability`` and, of words and
-        terms, ``typical``.
+        Data frame indexed by cell and rank (1 = best) with the columns ``text``, ``probability``
+        and, for words and terms, ``typical``.
 
         Raises
         ------
@@ -211,20 +221,21 @@ class TextModel(Answers):
         found = self._text(modality, encoder)
         config = self._text_config(found, given, n_samples, seed)
         session = self._session(mdata, indices, batch_size)
-        if candidates is None and found.encoder.likelihood != "normal":
-            return texts.describe(session, config, found, top=top)
+        if candidates is None and found.encoder.has_named_features:
+            return most_distinctive_features(session, config, found, top=top)
         choices = found.known_texts if candidates is None else candidates
         if candidates is None and len(choices) < 2:
             msg = (
-                f"Sentence embeddings have no words, and no texts are stored of {found.name!r}. "
-                "Give texts to choose from: candidates=..."
+                f"Sentence embeddings are described by at least two texts. Received {len(choices)} "
+                f"stored texts of modality {found.name!r}. Pass texts to choose from: "
+                "candidates=..."
             )
             raise ConfigError(msg)
-        shares = texts.probabilities(session, config, found, choices, self._temperature(found))
-        return texts.describe_by(shares, top=top)
+        shares = candidate_probabilities(session, config, found, choices, self._temperature(found))
+        return most_probable_texts(shares, top=top)
 
     def _text(self, modality: str | None, encoder: object) -> TextModality:
-        return texts.find_text_modality(self.layout, modality, encoder)
+        return find_text_modality(self.layout, modality, encoder)
 
     def _text_config(
         self,
@@ -237,4 +248,4 @@ class TextModel(Answers):
 
     def _temperature(self, found: TextModality) -> float:
         known: dict[str, float] = getattr(self, "text_temperature_", None) or {}
-        return known.get(found.name, texts.DEFAULT_TEMPERATURE)
+        return known.get(found.name, DEFAULT_TEMPERATURE)

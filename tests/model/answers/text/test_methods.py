@@ -11,7 +11,8 @@ from sklearn.metrics import roc_auc_score
 import hzau_omics as ho
 from hzau_omics import model as models
 from hzau_omics.errors import ConfigError, DataContractError, HzauWarning
-from hzau_omics.text import Ontology, Term, sentences
+from hzau_omics.text import Ontology, Term
+from hzau_omics.text.session import SESSION
 
 KINDS = {"B": "B lymphocyte", "NK": "natural killer", "Mono": "monocyte", "CD4 T": "helper T cell"}
 ONTOLOGY = Ontology(
@@ -169,7 +170,7 @@ def test_saved_models_answer_alike(trained, tmp_path, monkeypatch):
     assert again.text_temperature_ == pytest.approx(model.text_temperature_)
     if kind != "sentences":
         return
-    monkeypatch.setattr(sentences, "_SEEN", {})
+    monkeypatch.setattr(SESSION, "callables", {})
     with pytest.raises(ConfigError, match="cannot be stored"):
         again.query_text(*asked)
     found = again.query_text(*asked, encoder=count_kinds)
@@ -197,11 +198,11 @@ def test_several_queries_and_what_they_were_read_as(words):
 @pytest.mark.parametrize(
     ("query", "error", "match"),
     [
-        ("", DataContractError, "it is empty. Write what to look for"),
-        (" \n", DataContractError, "it is empty"),
+        ("", DataContractError, "must have words. Received ''. Write what to look for"),
+        (" \n", DataContractError, "must have words"),
         ("xyzzy plugh", DataContractError, r"knows none of 'xyzzy', 'plugh'"),
         ("monocite", DataContractError, r"Did you mean 'monocyte'"),
-        (5, TypeError, r"A text is a string. Received 5 of type int"),
+        (5, TypeError, r"A text must be a string. Received 5 of type int"),
         (["monocyte", None], TypeError, r"Received None"),
         ([], DataContractError, "[Aa]t least one text"),
     ],
@@ -222,7 +223,7 @@ def test_generate_takes_cells_or_words(words):
     for given in ({}, {"given": mdata, "text": "monocyte"}):
         with pytest.raises(ConfigError, match="either cells, given=, or words, text="):
             model.generate("rna", **given)
-    with pytest.raises(ConfigError, match="Give each text once"):
+    with pytest.raises(ConfigError, match="Each text must occur once"):
         model.generate("rna", text=["monocyte", "monocyte"])
 
 
@@ -233,7 +234,7 @@ def test_models_without_text_say_so(cells):
     model = models.HZAUVAE(mdata, **SIZES)
     with pytest.raises(ConfigError, match=r"No modality has text \('rna'\). Add one"):
         model.query_text("monocyte")
-    with pytest.raises(ConfigError, match="not made of text, or nothing is stored of how"):
+    with pytest.raises(ConfigError, match="not made of text, or its encoder was not stored"):
         model.query_text("monocyte", modality="rna")
 
 
@@ -261,7 +262,7 @@ def test_an_embedding_made_elsewhere_is_asked_with_its_encoder(cells):
     model.is_trained = True  # random weights will do
     found = model.query_text("monocyte", modality="note vectors", encoder=count_kinds)
     assert found["score"].between(-1, 1).all()
-    with pytest.raises(DataContractError, match=r"expected \(1, 5\)"):
+    with pytest.raises(DataContractError, match=r"shape \(1, 5\)\. Received"):
         model.query_text("x", modality="note vectors", encoder=lambda t: np.ones((len(t), 3)))
 
 
@@ -281,7 +282,7 @@ def test_features_that_are_not_the_encoders(cells):
     ho.pp.add_text_modality(mdata, "note")
     mdata["text"].var_names = [f"word_{i}" for i in range(mdata["text"].n_vars)]
     models.MVAE.setup_mudata(mdata, {"rna": "nb", "text": "bernoulli"})
-    with pytest.raises(DataContractError, match="features that its encoder does not have"):
+    with pytest.raises(DataContractError, match="must be features of its encoder"):
         models.MVAE(mdata, **SIZES).query_text("monocyte")
 
 

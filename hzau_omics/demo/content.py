@@ -1,4 +1,4 @@
-"""The demo's report: which pictures and words, in which order."""
+"""Content of the demo's report: texts, plots and tables."""
 
 from typing import Any
 
@@ -14,14 +14,15 @@ from hzau_omics.model import HZAUVAE
 from hzau_omics.report import Picture, ReportContent, Section, Table
 
 LIMITS = (
-    """The bundled set is small (1,600 cells, 500 genes) and meant for a first look, not for
+    """The bundled data set is small (1,600 cells, 500 genes). It is meant for a first look, not for
     conclusions about methods.""",
-    """The descriptions are made from the labels. Half of the cells carry none, and every figure
-    about labels is computed on those, with text left out of their embedding.""",
-    """The labels come from a joint RNA and protein analysis of the original authors, also for cells
-    that here have one of the two.""",
-    """A gate weight says what the model listens to. It is no proof that the other modality is
-    wrong, and on clean data a uniform pool does about as well.""",
+    """The descriptions are derived from the cell type labels. Half of the cells have no
+    description; the accuracy of cell types is computed on those, with text left out of the
+    embedding.""",
+    """The labels come from the original authors' joint analysis of RNA and protein, also for cells
+    of which only one of the two is used here.""",
+    """A gate weight says how much the model relies on a modality. A low weight does not prove that
+    the measurement is wrong. On clean data a pool with equal weights does about as well.""",
 )
 
 
@@ -35,15 +36,15 @@ def report_content(
     """Assemble the report."""
     imputation = metrics["imputation_rna_to_protein"]
     pearson = imputation["mean_protein_pearson"]
-    coverage = imputation["coverage_of_90_percent_interval"]
-    labels = metrics["label_accuracy_without_text"]
+    coverage = _percent(imputation["coverage_of_90_percent_interval"])
+    accuracy = _percent(metrics["label_accuracy_without_text"]["hzau_vae"])
     summary = (
-        f"One model was trained on {cells.n_obs:,} blood cells of four batches, of which some "
-        "have RNA only, some surface protein only, some both, and half a short description in "
-        f"words. For {imputation['cells']} cells whose protein was hidden from the model, protein "
-        f"imputed from RNA correlates with the measured one at {pearson['hzau_vae']:.2f} (mean "
-        f"over proteins), and the 90 % intervals cover {coverage:.0%} of the measurements. Cells "
-        f"without a description get the right cell type in {labels['hzau_vae']:.0%} of the cases."
+        f"One model was trained on {cells.n_obs:,} blood cells from four batches. Some cells have "
+        "RNA only, some surface protein only, some both, and half have a short description in "
+        f"words. For {imputation['cells']} cells, protein was hidden from the model and imputed "
+        "from RNA: the mean correlation per protein with the measured values is "
+        f"{pearson['hzau_vae']:.2f}, and 90 % intervals cover {coverage} of the measurements. "
+        f"Of the cells without a description, {accuracy} are assigned the right cell type."
     )
     return ReportContent(
         title="hzau_omics: a first look at 1,600 blood cells",
@@ -51,8 +52,8 @@ def report_content(
         key_figures={
             "cells": f"{cells.n_obs:,}",
             "protein correlation": f"{pearson['hzau_vae']:.2f}",
-            "coverage of 90 % intervals": f"{coverage:.0%}",
-            "cell types right": f"{labels['hzau_vae']:.0%}",
+            "coverage of 90 % intervals": coverage,
+            "cell type accuracy": accuracy,
         },
         data=_data(cells),
         embedding=_embedding(cells),
@@ -73,6 +74,10 @@ def report_content(
         versions=_versions(),
         command=f"hzau-omics demo --seed {metrics['seed']}",
     )
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.0f} %"
 
 
 def _versions() -> dict[str, str]:
@@ -106,12 +111,12 @@ def _gate(results: DemoResults, cells: AnnData) -> Section:
             Picture(
                 image=fig,
                 alt="Mean gate weight of RNA and protein per cell type",
-                caption="Cells that have both RNA and protein.",
+                caption="Mean gate weights of cells with both RNA and protein.",
             ),
             Picture(
                 image=pl.gate_umap(cells.obsm["X_umap"], weights),
                 alt="UMAP coloured by the gate weight of each modality",
-                caption="Grey cells lack the modality.",
+                caption="Gate weights on the UMAP. Grey cells lack the modality.",
             ),
         ]
     )
@@ -134,8 +139,8 @@ def _imputation(data: DemoData, results: DemoResults) -> Section:
             Picture(
                 image=figure,
                 alt="Imputed against measured protein of cells whose protein was hidden",
-                caption="Protein of these cells was hidden from the model; the imputation saw "
-                "their RNA alone.",
+                caption="Six proteins, from the best to the worst correlation. The protein of "
+                "these cells was hidden from the model and imputed from their RNA alone.",
             )
         ]
     )
@@ -153,16 +158,16 @@ def _metrics_table(metrics: dict[str, Any]) -> Table:
     pearson = metrics["imputation_rna_to_protein"]["mean_protein_pearson"]
     labels = metrics["label_accuracy_without_text"]
     rows = {
-        "RNA to protein, mean Pearson per protein": {
+        "RNA to protein: mean Pearson correlation per protein": {
             "HZAU-VAE": pearson["hzau_vae"],
             "k-NN on PCA": pearson["knn_on_pca"],
             "ridge on PCA": pearson["ridge_on_pca"],
         },
-        "cell type of cells without text, accuracy": {
+        "Cell type of cells without text: accuracy": {
             "HZAU-VAE": labels["hzau_vae"],
             "k-NN on PCA": labels["knn_on_pca"],
         },
-        "coverage of the 90 % interval (goal 0.90)": {
+        "Coverage of the 90 % intervals (target 0.90)": {
             "HZAU-VAE": metrics["imputation_rna_to_protein"]["coverage_of_90_percent_interval"],
         },
     }
