@@ -1,4 +1,4 @@
-from .contract.build import build_layout as build_layout
+from .build import build_layout as build_layout
 from .contract.layout import (
     CategoricalLayout as CategoricalLayout,
     ContinuousLayout as ContinuousLayout,

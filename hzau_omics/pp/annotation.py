@@ -9,7 +9,7 @@ from mudata import MuData
 from scipy import sparse
 
 from hzau_omics.checks import as_list, check_names
-from hzau_omics.data.columns.obs import obs_column
+from hzau_omics.data.contract.columns.obs import obs_column
 from hzau_omics.errors import DataContractError
 from hzau_omics.messages import did_you_mean, listed
 from hzau_omics.pp.column import strings

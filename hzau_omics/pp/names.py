@@ -7,7 +7,7 @@ import pandas as pd
 from mudata import MuData
 from numpy.typing import NDArray
 
-from hzau_omics.data.columns.obs import categorical_layout, category_codes
+from hzau_omics.data.contract.columns.obs import categorical_layout, category_codes
 from hzau_omics.data.contract.layout import NO_BATCH
 from hzau_omics.data.contract.presence import check_container, row_map
 from hzau_omics.data.pitfalls.cell_names import Agreement, Names, find_agreement

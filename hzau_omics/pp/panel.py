@@ -3,7 +3,7 @@
 import numpy as np
 from mudata import MuData
 
-from hzau_omics.data.columns.obs import categorical_layout, category_codes
+from hzau_omics.data.contract.columns.obs import categorical_layout, category_codes
 from hzau_omics.data.contract.matrix import read_matrix
 from hzau_omics.data.contract.panel import panel_column
 from hzau_omics.data.contract.presence import check_container, check_writable, get_modality, row_map

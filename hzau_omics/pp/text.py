@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from hzau_omics.checks import as_list
-from hzau_omics.data.columns.obs import obs_column
+from hzau_omics.data.contract.columns.obs import obs_column
 from hzau_omics.data.contract.uns_text import MOST_TEXTS, UNS_KEY
 from hzau_omics.errors import ConfigError, DataContractError, HzauWarning
 from hzau_omics.pp.column import strings

@@ -11,7 +11,7 @@ from mudata import MuData
 from numpy.typing import NDArray
 
 from hzau_omics.data.changes.digest import row_digests
-from hzau_omics.data.columns.obs import category_codes, continuous_values
+from hzau_omics.data.contract.columns.obs import category_codes, continuous_values
 from hzau_omics.data.contract.layout import DataLayout, ModalityLayout
 from hzau_omics.data.contract.matrix import describe, read_matrix
 from hzau_omics.data.contract.panel import read_panels

@@ -9,7 +9,7 @@ from anndata import AnnData
 from mudata import MuData
 from numpy.typing import NDArray
 
-from hzau_omics.data.columns.obs import single_column
+from hzau_omics.data.contract.columns.obs import single_column
 from hzau_omics.data.contract.layout import CategoricalLayout, ModalityLayout
 from hzau_omics.data.contract.matrix import Matrix, chunks
 from hzau_omics.errors import DataContractError, HzauWarning

@@ -8,7 +8,7 @@ from mudata import MuData
 from numpy.typing import NDArray
 
 from hzau_omics.checks import as_list, check_names
-from hzau_omics.data.columns.obs import (
+from hzau_omics.data.contract.columns.obs import (
     categorical_layout,
     category_codes,
     continuous_layout,

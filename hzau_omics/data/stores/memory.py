@@ -11,8 +11,13 @@ from numpy.typing import ArrayLike, NDArray
 
 from hzau_omics.data.changes.identity import CellIdentity
 from hzau_omics.data.changes.record import DataRecord
-from hzau_omics.data.columns.obs import category_codes, continuous_values, label_codes, obs_column
 from hzau_omics.data.contract.align import Block, align
+from hzau_omics.data.contract.columns.obs import (
+    category_codes,
+    continuous_values,
+    label_codes,
+    obs_column,
+)
 from hzau_omics.data.contract.layout import DataLayout
 from hzau_omics.data.contract.matrix import Dense
 from hzau_omics.data.contract.presence import check_container, check_observed
@@ -52,7 +57,7 @@ class MosaicStore(CellStore):
     Examples
     --------
     >>> import anndata, mudata, numpy as np
-    >>> from hzau_omics.data.contract.build import build_layout
+    >>> from hzau_omics.data.build import build_layout
     >>> mdata = mudata.MuData({"rna": anndata.AnnData(np.eye(3, dtype="float32"))})
     >>> store = MosaicStore(mdata, build_layout(mdata, {"rna": "nb"}))
     >>> store.minibatch([2, 0]).x["rna"]

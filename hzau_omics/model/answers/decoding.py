@@ -11,7 +11,7 @@ from torch import Tensor
 
 from hzau_omics.checks import as_list, check_distinct, unwrap
 from hzau_omics.data import DataLayout
-from hzau_omics.data.columns.category import text_of
+from hzau_omics.data.contract.columns.category import text_of
 from hzau_omics.errors import DataContractError
 from hzau_omics.minibatch import Minibatch
 from hzau_omics.nn.decoding.library import log_total

@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 
 import hzau_omics as ho
+from hzau_omics.data.build import build_layout
 from hzau_omics.data.changes.record import DataRecord
-from hzau_omics.data.contract.build import build_layout
 from hzau_omics.errors import DataContractError
 
 SPEC = {"rna": "nb", "adt": ho.data.ModalitySpec(likelihood="nb", layer="counts")}

@@ -4,8 +4,8 @@ import scipy.sparse as sp
 from anndata import AnnData
 from hypothesis import given, strategies as st
 
+from hzau_omics.data.build import build_layout
 from hzau_omics.data.contract.align import Block
-from hzau_omics.data.contract.build import build_layout
 from hzau_omics.data.stores.memory import MosaicStore
 from hzau_omics.errors import DataContractError
 

@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 from anndata import AnnData
 
-from hzau_omics.data.contract.build import build_layout
+from hzau_omics.data.build import build_layout
 from hzau_omics.data.contract.layout import CategoricalLayout
 from hzau_omics.data.contract.panel import training_panel
 from hzau_omics.errors import DataContractError, HzauWarning

@@ -6,7 +6,7 @@ from anndata import AnnData
 from hypothesis import given, settings, strategies as st
 from mudata import MuData
 
-from hzau_omics.data.contract.build import build_layout
+from hzau_omics.data.build import build_layout
 from hzau_omics.data.contract.spec import ModalitySpec
 from hzau_omics.data.stores.base import iterate
 from hzau_omics.data.stores.memory import MosaicStore

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from hzau_omics.data.columns.category import natural_order
+from hzau_omics.data.contract.columns.category import natural_order
 from hzau_omics.data.contract.layout import (
     NO_BATCH,
     CategoricalLayout,

@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from hzau_omics.data.columns.numeric import numbers_of
-from hzau_omics.data.columns.obs import codes_of
+from hzau_omics.data.contract.columns.numeric import numbers_of
+from hzau_omics.data.contract.columns.obs import codes_of
 from hzau_omics.data.contract.layout import CategoricalLayout, DataLayout
 from hzau_omics.data.stores.base import CellTable
 from hzau_omics.data.stores.disk.manifest import Manifest

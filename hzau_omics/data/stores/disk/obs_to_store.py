@@ -9,7 +9,12 @@ import pandas as pd
 from mudata import MuData
 from numpy.typing import NDArray
 
-from hzau_omics.data.columns.obs import category_codes, continuous_values, label_codes, obs_column
+from hzau_omics.data.contract.columns.obs import (
+    category_codes,
+    continuous_values,
+    label_codes,
+    obs_column,
+)
 from hzau_omics.data.contract.layout import DataLayout
 from hzau_omics.data.contract.register import Registered
 from hzau_omics.data.stores.disk.obs_from_store import presence_column

@@ -11,7 +11,7 @@ from anndata import AnnData
 from mudata import MuData
 
 from hzau_omics.checks import as_list, check_flag
-from hzau_omics.data.columns.obs import continuous_values
+from hzau_omics.data.contract.columns.obs import continuous_values
 from hzau_omics.data.contract.register import register
 from hzau_omics.data.contract.spec import ModalitySpec, resolve_specs
 from hzau_omics.data.pitfalls.survey import Survey

@@ -12,7 +12,7 @@ from mudata import MuData
 import hzau_omics as ho
 from hzau_omics import processes
 from hzau_omics.data import MosaicStore, StoreWriter, build_layout, open_store, write_store
-from hzau_omics.data.columns.category import natural_order, text_of
+from hzau_omics.data.contract.columns.category import natural_order, text_of
 from hzau_omics.data.stores.disk import write as disk_write
 from hzau_omics.data.stores.disk.folders import former_of
 from hzau_omics.errors import ConfigError, DataContractError

@@ -6,7 +6,13 @@ import pandas as pd
 import pytest
 from hypothesis import assume, given, settings, strategies as st
 
-from hzau_omics.data.columns.category import UNKNOWN, differing, distinct, natural_order, text_of
+from hzau_omics.data.contract.columns.category import (
+    UNKNOWN,
+    differing,
+    distinct,
+    natural_order,
+    text_of,
+)
 from hzau_omics.errors import DataContractError
 
 

@@ -5,7 +5,7 @@ import scipy.sparse as sp
 from anndata import AnnData
 from mudata import MuData
 
-from hzau_omics.data.contract.build import build_layout
+from hzau_omics.data.build import build_layout
 from hzau_omics.data.contract.layout import NO_BATCH, CategoricalLayout
 from hzau_omics.data.contract.spec import ModalitySpec
 from hzau_omics.errors import ConfigError, DataContractError

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from hzau_omics.data.columns.category import TIMES, distinct
+from hzau_omics.data.contract.columns.category import TIMES, distinct
 from hzau_omics.errors import DataContractError
 from hzau_omics.messages import listed
 

@@ -7,8 +7,8 @@ import pandas as pd
 from mudata import MuData
 from numpy.typing import NDArray
 
-from hzau_omics.data.columns.category import UNKNOWN, differing, distinct, require_all
-from hzau_omics.data.columns.numeric import numbers_of
+from hzau_omics.data.contract.columns.category import UNKNOWN, differing, distinct, require_all
+from hzau_omics.data.contract.columns.numeric import numbers_of
 from hzau_omics.data.contract.layout import CategoricalLayout, ContinuousLayout
 from hzau_omics.data.contract.presence import ABSENT, row_map
 from hzau_omics.errors import DataContractError

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, strategies as st
 
-from hzau_omics.data.columns.numeric import numbers_of
+from hzau_omics.data.contract.columns.numeric import numbers_of
 from hzau_omics.errors import DataContractError
 
 CELLS = ["c0", "c1", "c2"]

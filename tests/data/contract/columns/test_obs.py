@@ -2,7 +2,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from hzau_omics.data.columns.obs import (
+from hzau_omics.data.build import build_layout
+from hzau_omics.data.contract.columns.obs import (
     categorical_layout,
     category_codes,
     continuous_layout,
@@ -11,7 +12,6 @@ from hzau_omics.data.columns.obs import (
     labels_layout,
     obs_column,
 )
-from hzau_omics.data.contract.build import build_layout
 from hzau_omics.data.contract.layout import CategoricalLayout
 from hzau_omics.data.stores.memory import MosaicStore
 from hzau_omics.errors import DataContractError
