@@ -320,7 +320,7 @@ def test_a_half_written_store_is_not_opened(tmp_path):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (None, "A store is a folder with"),
+        (None, "A store must be a folder with"),
         ("{", "is damaged"),
         ("[]", "does not describe a store"),
         ('{"kind": "hzau_omics cell store", "format": 9}', "has format 9"),
@@ -497,12 +497,12 @@ def test_a_writer_that_refused_a_piece_is_given_up(tmp_path):
         writer.append(bad)
     assert list(tmp_path.iterdir()) == []
     for call in (lambda: writer.append(piece(1)), writer.close):
-        with pytest.raises(ConfigError, match=r"is failed. Make a new one"):
+        with pytest.raises(ConfigError, match=r"has failed: create a new one"):
             call()
     with StoreWriter(tmp_path / "d.zarr", PAIR) as other:
         other.append(piece(0))
         other.close()
-    with pytest.raises(ConfigError, match="is closed"):
+    with pytest.raises(ConfigError, match="was closed"):
         other.append(piece(1))
     assert open_store(tmp_path / "d.zarr").n_cells == 30
 
