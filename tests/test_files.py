@@ -83,7 +83,10 @@ def test_two_writers_do_not_share_a_name(tmp_path: Path) -> None:
 
 def test_a_folder_is_not_replaced(tmp_path: Path) -> None:
     (tmp_path / "kept").mkdir()
-    with pytest.raises(IsADirectoryError, match="is a folder"), replacing(tmp_path / "kept"):
+    with (
+        pytest.raises(IsADirectoryError, match="not be a folder"),
+        replacing(tmp_path / "kept"),
+    ):
         pytest.fail("gave a name")
     assert names(tmp_path) == ["kept"]
 

@@ -34,8 +34,10 @@ def check_outputs(
                 msg = f"the output {out} is the input itself; give --out another name"
                 raise ConfigError(msg)
             if read in written.parents or written in read.parents:
-                msg = f"one of the output {out} and the input {source} contains the other; "
-                msg += "change --out"
+                msg = (
+                    f"the output {out} and the input {source} must not contain one another; "
+                    "change --out"
+                )
                 raise ConfigError(msg)
     there = [str(out) for out in outputs if out.exists() and not _is_empty_folder(out)]
     if there and not overwrite:

@@ -91,7 +91,7 @@ def _check_cells(mdata: MuData, cells: Iterable[str]) -> "pd.Index[str]":
     unknown = names[~names.isin(mdata.obs_names)]
     if len(unknown):
         msg = (
-            f"cells must be names of cells of the MuData. Received {len(unknown)} unknown ones: "
+            f"cells must be names of cells of the MuData. Received {len(unknown)} unknown names: "
             f"{listed(unknown)}. Take them from mdata.obs_names."
         )
         raise DataContractError(msg)

@@ -70,7 +70,7 @@ def test_store_train_and_impute(files, tmp_path, capsys):
     assert not (tmp_path / "other").exists()
     code, _, message = call(capsys, "train", store, *modalities, *options)
     assert code == 2
-    assert "--modality does not go with a store" in message
+    assert "--modality does not apply to a store" in message
 
 
 def test_a_file_needs_modalities(files, tmp_path, capsys):
@@ -82,4 +82,4 @@ def test_a_file_needs_modalities(files, tmp_path, capsys):
 def test_a_folder_that_is_no_store_fails(tmp_path, capsys):
     code, _, message = call(capsys, "train", tmp_path, "--out", tmp_path / "run")
     assert code == 1
-    assert "A store is a folder with hzau_omics.json" in message
+    assert "A store must be a folder with hzau_omics.json" in message

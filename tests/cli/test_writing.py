@@ -217,7 +217,7 @@ def test_a_model_does_not_replace_a_folder_that_holds_the_input(
     source.rename(inside)
     words = ["train", inside, "--modality", "rna=nb", "--out", source.parent / "run"]
     assert run(*words, "--overwrite") == 2
-    assert "lie in one another" in capsys.readouterr().err
+    assert "must not contain one another" in capsys.readouterr().err
     assert calls == {}
 
 

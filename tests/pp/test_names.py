@@ -97,7 +97,7 @@ def test_ambiguous_names_are_left_and_counted():
     assert aligned.n_obs == len(CELLS) + 2
     left = table[table["name"] == table["new_name"]]
     assert left["name"].tolist() == [f"{CELLS[0]}-1", f"{CELLS[0]}-2"]
-    assert set(left["reason"]) == {"left: agrees with one name among others"}
+    assert set(left["reason"]) == {"left: several names agree with one name"}
 
 
 def test_cells_of_other_batches_are_not_put_together():

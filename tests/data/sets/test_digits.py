@@ -58,7 +58,7 @@ def test_a_seed_gives_the_same_canvases(digits):
 
 def test_bad_input_is_named(digits):
     images, labels = digits
-    with pytest.raises(DataContractError, match=r"labels are integers from 0 to 9.*to 10"):
+    with pytest.raises(DataContractError, match=r"labels must be integers from 0 to 9.*to 10"):
         compose_digits(images, labels + 1, n_obs=1)
     with pytest.raises(ConfigError, match=r"canvas of 30 pixels has room for 1 digits"):
         compose_digits(images, labels, n_obs=1, canvas=30)

@@ -40,12 +40,12 @@ def test_binary_images(images, labels):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda i, y: (i[:3], y), "one class for each"),
-        (lambda i, y: (i[0, 0], y), "one class for each"),
-        (lambda i, y: (i / 255, y), "images are integers from 0 to 255"),
-        (lambda i, y: (i.astype(int) * 3, y), "images are integers from 0 to 255"),
-        (lambda i, y: (i, y - 1), "labels are integers from 0"),
-        (lambda i, y: (i[:0], y[:0]), "one class for each"),
+        (lambda i, y: (i[:3], y), "one class per image"),
+        (lambda i, y: (i[0, 0], y), "one class per image"),
+        (lambda i, y: (i / 255, y), "images must be integers from 0 to 255"),
+        (lambda i, y: (i.astype(int) * 3, y), "images must be integers from 0 to 255"),
+        (lambda i, y: (i, y - 1), "labels must be integers from 0"),
+        (lambda i, y: (i[:0], y[:0]), "one class per image"),
     ],
 )
 def test_what_is_no_image_or_label_is_refused(images, labels, change, message):
@@ -56,7 +56,7 @@ def test_what_is_no_image_or_label_is_refused(images, labels, change, message):
 def test_unknown_kinds_of_pixels_and_too_few_classes_are_refused(images, labels):
     with pytest.raises(ConfigError, match=r"pixels must be one of.*Received 'binary'"):
         image_mudata(images, labels, pixels="binary")
-    with pytest.raises(DataContractError, match="labels are integers from 0 to 0"):
+    with pytest.raises(DataContractError, match="labels must be integers from 0 to 0"):
         image_mudata(images, labels, n_classes=1)
 
 
@@ -66,5 +66,5 @@ def test_masked_pixels_and_labels_are_no_values(images, labels, part):
     given[part] = np.ma.array(given[part], mask=False)
     assert image_mudata(**given)["image"].n_obs == 40
     given[part][0] = np.ma.masked
-    with pytest.raises(DataContractError, match=f"{part} are integers.*nan"):
+    with pytest.raises(DataContractError, match=f"{part} must be integers.*nan"):
         image_mudata(**given)

@@ -280,7 +280,7 @@ def test_package_member_is_taken_out_once(folder, tmp_path, wheel_pip):
 def test_package_without_the_member(folder, tmp_path, wheel_pip):
     write_entry(folder, source=PACKAGE.replace("x.bin", "y.bin"))
     with pytest.raises(
-        RegistryError, match=r"'toy' could not be obtained. .*holds no 'toy/y.bin'.*at .*toy.bin"
+        RegistryError, match=r"'toy' could not be obtained. .*must hold 'toy/y.bin'.*at .*toy.bin"
     ):
         registry.fetch("toy", cache=tmp_path)
     assert wheel_pip

@@ -128,11 +128,11 @@ def _no_store(folder: Path) -> DataContractError:
             f"The store {folder} is incomplete: writing it was interrupted. Write it again with "
             "hzau_omics.data.write_store."
         )
-    content = "no folder"
+    found = "which is not a folder"
     if folder.is_dir():
-        content = listed(sorted(path.name for path in folder.iterdir()))
+        found = f"which holds {listed(sorted(path.name for path in folder.iterdir()))}"
     return DataContractError(
-        f"A store must be a folder with {MANIFEST}. Received {folder}, which holds {content}. Give "
+        f"A store must be a folder with {MANIFEST}. Received {folder}, {found}. Give "
         "the folder that hzau_omics.data.write_store wrote."
     )
 

@@ -148,9 +148,10 @@ class StoreWriter(FolderWriter):
 
     def _check_open(self) -> None:
         if self._state != "open":
+            state = "was closed" if self._state == "closed" else "has failed"
             msg = (
-                f"Only an open writer can write. This one of {self.path} is {self._state}: create "
-                "a new StoreWriter and write all pieces again."
+                f"Only an open StoreWriter can write. The one of {self.path} {state}: create a new "
+                "one and write all pieces again."
             )
             raise ConfigError(msg)
 

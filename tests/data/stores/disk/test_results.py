@@ -62,7 +62,7 @@ def test_results_take_their_names_together_and_others_stay(columns, tmp_path):
     [
         ([{"X": np.zeros((3, 2))}], r"one row per cell \(4\). Received 3"),
         ([{"X": np.zeros((2, 2))}, {"gate": np.zeros((2, 2))}], r"same results \('X'\)"),
-        ([{"X": np.zeros((2, 2)), "gate": np.zeros((1, 2))}], r"of \[1, 2\] rows"),
+        ([{"X": np.zeros((2, 2)), "gate": np.zeros((1, 2))}], r"with \[1, 2\] rows"),
         ([{"X": np.zeros((5, 2))}], "Received 5 rows"),
     ],
 )

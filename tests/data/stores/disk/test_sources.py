@@ -328,7 +328,7 @@ def test_a_mudata_that_is_backed_by_a_file_is_read_as_the_file(tmp_path, mosaic,
 
 
 def test_a_folder_or_an_anndata_is_no_source(tmp_path, mosaic):
-    with pytest.raises(DataContractError, match=r"is a folder.*mudata.read_zarr"):
+    with pytest.raises(DataContractError, match=r"the folder .*mudata.read_zarr"):
         write_store(tmp_path, tmp_path / "c.zarr", PAIR)
     with pytest.raises(TypeError, match="AnnData"):
         write_store(mosaic["rna"], tmp_path / "c.zarr", PAIR)
