@@ -17,7 +17,7 @@ LIMITS = (
     """The bundled data set is small (1,600 cells, 500 genes). It is meant for a first look, not for
     conclusions about methods.""",
     """The descriptions are derived from the cell type labels. Half of the cells have no
-    description; all results about labels are computed on those, with text left out of their
+    description; the accuracy of cell types is computed on those, with text left out of the
     embedding.""",
     """The labels come from the original authors' joint analysis of RNA and protein, also for cells
     of which only one of the two is used here.""",
@@ -36,16 +36,15 @@ def report_content(
     """Assemble the report."""
     imputation = metrics["imputation_rna_to_protein"]
     pearson = imputation["mean_protein_pearson"]
-    coverage = imputation["coverage_of_90_percent_interval"]
-    labels = metrics["label_accuracy_without_text"]
+    coverage = _percent(imputation["coverage_of_90_percent_interval"])
+    accuracy = _percent(metrics["label_accuracy_without_text"]["hzau_vae"])
     summary = (
         f"One model was trained on {cells.n_obs:,} blood cells from four batches. Some cells have "
         "RNA only, some surface protein only, some both, and half have a short description in "
         f"words. For {imputation['cells']} cells, protein was hidden from the model and imputed "
         "from RNA: the mean correlation per protein with the measured values is "
-        f"{pearson['hzau_vae']:.2f}, and 90 % intervals cover {coverage:.0%} of the measurements. "
-        f"Of the cells without a description, {labels['hzau_vae']:.0%} are assigned the right cell "
-        "type."
+        f"{pearson['hzau_vae']:.2f}, and 90 % intervals cover {coverage} of the measurements. "
+        f"Of the cells without a description, {accuracy} are assigned the right cell type."
     )
     return ReportContent(
         title="hzau_omics: a first look at 1,600 blood cells",
@@ -53,8 +52,8 @@ def report_content(
         key_figures={
             "cells": f"{cells.n_obs:,}",
             "protein correlation": f"{pearson['hzau_vae']:.2f}",
-            "coverage of 90 % intervals": f"{coverage:.0%}",
-            "cell type accuracy": f"{labels['hzau_vae']:.0%}",
+            "coverage of 90 % intervals": coverage,
+            "cell type accuracy": accuracy,
         },
         data=_data(cells),
         embedding=_embedding(cells),
@@ -75,6 +74,10 @@ def report_content(
         versions=_versions(),
         command=f"hzau-omics demo --seed {metrics['seed']}",
     )
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.0f} %"
 
 
 def _versions() -> dict[str, str]:
