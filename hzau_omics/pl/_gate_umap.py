@@ -42,6 +42,7 @@ def gate_umap(
 
     Examples
     --------
+    >>> import numpy as np
     >>> weights = pd.DataFrame({"rna": [0.4, 1.0], "adt": [0.6, 0.0]})
     >>> [ax.get_title() for ax in gate_umap(np.zeros((2, 2)), weights).axes[:2]]
     ['weight of rna', 'weight of adt']

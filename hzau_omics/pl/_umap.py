@@ -43,6 +43,8 @@ def umap(
 
     Examples
     --------
+    >>> import numpy as np
+    >>> import pandas as pd
     >>> adata = AnnData(obs=pd.DataFrame({"type": ["B", "T"]}, index=["c1", "c2"]))
     >>> adata.obsm["X_umap"] = np.zeros((2, 2))
     >>> umap(adata, color="type").axes[0].get_title()

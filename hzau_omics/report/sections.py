@@ -37,11 +37,11 @@ SECTIONS = {
     ),
     "reliability": Heading(
         "Suspicious measurements",
-        "Reliability is the estimated probability that a measurement can be trusted. It is learned "
-        "from deliberately corrupted measurements, and takes into account whether the modalities "
-        "of a cell agree. Bars show the share of measurements that are more likely failed than "
-        "not, and the numbers beside them how many these are. Such cells may be technical failures "
-        "or rare cell states: inspect them before excluding any.",
+        "Reliability is the estimated probability that a measurement can be trusted. It is "
+        "learned from deliberately corrupted measurements, and takes into account whether the "
+        "modalities of a cell agree. Bars show the share of measurements that are more likely "
+        "failed than not; the numbers beside them count these measurements. Such cells may be "
+        "technical failures or rare cell states: inspect them before excluding any.",
     ),
     "training": Heading(
         "Training",
