@@ -1,4 +1,4 @@
-"""What the command lines of the benchmarks share: messages, exit codes, and what was written."""
+"""What the command lines of the benchmarks share: options, messages, exit codes."""
 
 import argparse
 import logging
@@ -9,6 +9,9 @@ from pathlib import Path
 
 from hzau_omics.errors import ConfigError, DataContractError, RegistryError
 
+OUT = Path("benchmarks/out")
+"""Where files are written unless a folder is given; git ignores it."""
+
 
 def run_command(
     parser: argparse.ArgumentParser,
@@ -17,10 +20,7 @@ def run_command(
 ) -> int:
     """Run a benchmark; exit code 2 where the file, a name or an option is wrong."""
     args = parser.parse_args(argv)
-    # Genes and proteins share names in many files; that is normal here.
-    warnings.filterwarnings("ignore", message="var_names are not unique")
-    logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(message)s")
-    logging.getLogger("benchmarks").setLevel(logging.INFO)
+    set_up_messages()
     given = list(sys.argv[1:] if argv is None else argv)
     try:
         paths = benchmark(args, [*parser.prog.split(), *given])
@@ -29,3 +29,31 @@ def run_command(
         return 2
     print("\nwritten: " + ", ".join(str(p) for p in paths))
     return 0
+
+
+def set_up_messages() -> None:
+    """Show the progress of benchmarks, and of everything else only warnings."""
+    # Genes and proteins share names in many files; that is normal here.
+    warnings.filterwarnings("ignore", message="var_names are not unique")
+    logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(message)s")
+    logging.getLogger("benchmarks").setLevel(logging.INFO)
+
+
+def silence_lightning() -> None:
+    """Hide what Lightning says of every training."""
+    for noisy in ("lightning.pytorch", "lightning.fabric"):
+        logging.getLogger(noisy).setLevel(logging.ERROR)
+
+
+def add_output_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options that every benchmark has."""
+    parser.add_argument("--threads", type=int, help="threads of torch and BLAS")
+    parser.add_argument("--out", type=Path, default=OUT, help="folder for CSV, JSON and pictures")
+
+
+def add_resume_options(parser: argparse.ArgumentParser, name: str) -> None:
+    """Add the options of benchmarks of several trainings, each of which leaves a file."""
+    parser.add_argument("--seeds", type=int, default=1, help="number of seeds")
+    parser.add_argument("--quick", action="store_true", help="few epochs and cells, to try it")
+    parser.add_argument("--parts", type=Path, default=OUT / name, help="to resume from")
+    add_output_options(parser)

@@ -63,7 +63,7 @@ class Split:
     @property
     def train_y(self) -> np.ndarray:
         """Target counts of the training cells, dense, shape (n_train, n_target)."""
-        return counts(self.train, self.target).toarray()
+        return np.asarray(counts(self.train, self.target).toarray())
 
     @property
     def test_x(self) -> sparse.csr_matrix:
@@ -73,12 +73,12 @@ class Split:
     @property
     def test_y(self) -> np.ndarray:
         """Target counts of the held-out cells, dense, shape (n_test, n_target)."""
-        return counts(self.test, self.target).toarray()
+        return np.asarray(counts(self.test, self.target).toarray())
 
     @property
     def features(self) -> list[str]:
         """Names of the target's features."""
-        return self.test[self.target].var_names.astype(str).tolist()
+        return [str(name) for name in self.test[self.target].var_names]
 
     @property
     def query(self) -> mudata.MuData:
@@ -91,7 +91,7 @@ class Split:
         """Give the cell-type labels of ``part``, or None where the file has none."""
         if self.group_key is None:
             return None
-        return part.obs[self.group_key].astype(str).to_numpy()
+        return np.asarray(part.obs[self.group_key].astype(str))
 
 
 def counts(mdata: mudata.MuData, modality: str) -> sparse.csr_matrix:

@@ -63,7 +63,7 @@ def set_threads(threads: int | None) -> None:
     if threads is None:
         return
     import torch
-    from threadpoolctl import threadpool_limits
+    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
     threadpool_limits(limits=threads)
     torch.set_num_threads(threads)
@@ -87,29 +87,6 @@ def _cell(value: object, digits: int) -> str:
     if value is None or (isinstance(value, float) and pd.isna(value)):
         return "-"
     return f"{value:.{digits}f}" if isinstance(value, float) else str(value)
-
-
-def summarise(runs: pd.DataFrame) -> pd.DataFrame:
-    """Summarise runs, one row per method, best first.
-
-    The Pearson column has mean and standard deviation over seeds of the mean over features.
-    """
-    rows = []
-    for method, part in runs.groupby("method", sort=False):
-        r = part["pearson"]
-        spread = f" +- {r.std(ddof=1):.4f}" if len(part) > 1 else ""
-        rows.append(
-            {
-                "method": method,
-                "seeds": len(part),
-                "Pearson": f"{r.mean():.4f}{spread}",
-                **{c: float(part[c].mean()) for c in part if c.startswith("coverage")},
-                "seconds": f"{part['seconds'].mean():.0f}",
-                "_order": r.mean(),
-            }
-        )
-    table = pd.DataFrame(rows).sort_values("_order", ascending=False, kind="stable")
-    return table.drop(columns="_order").reset_index(drop=True)
 
 
 def write_run(

@@ -1,11 +1,12 @@
-"""Long benchmarks in parts: what has been computed is read, what has not is computed and kept."""
+"""Long benchmarks run by run: what has been computed is read, what has not is computed and kept."""
 
 import json
 import logging
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
@@ -14,41 +15,56 @@ from benchmarks.common.report import commit
 _logger = logging.getLogger("benchmarks")
 
 type Found = tuple[dict[str, Any], Mapping[str, np.ndarray]]
+"""Figures of a run, with ``train_s`` among them, and its arrays."""
 
 
-class Named(Protocol):
-    """A part of a benchmark, whose name says all that its result depends on."""
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """One training; its fields are all that its result depends on."""
 
     @property
     def name(self) -> str:
         """File name of the result, without suffix."""
+        return "_".join(str(value).replace(", ", "-") for value in asdict(self).values())
 
 
-def result_of[P: Named](part: P, folder: Path, run: Callable[[P], Found]) -> dict[str, Any]:
-    """Compute a part, or read what an earlier run found.
+def results_of[R: Run](
+    runs: Iterable[R], folder: Path, measure: Callable[[R], Found]
+) -> list[dict[str, Any]]:
+    """Return the figures of each run, computed now or by an earlier call."""
+    return [result_of(run, folder, measure) for run in runs]
+
+
+def result_of[R: Run](run: R, folder: Path, measure: Callable[[R], Found]) -> dict[str, Any]:
+    """Measure a run, or read what an earlier call found.
 
     Figures go into ``name.json``, arrays into ``name.npz`` (:func:`arrays_of`).
     """
-    path = folder / f"{part.name}.json"
+    path = folder / f"{run.name}.json"
     if not path.is_file():
-        folder.mkdir(parents=True, exist_ok=True)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            found, arrays = run(part)
+            found, arrays = measure(run)
+        folder.mkdir(parents=True, exist_ok=True)
         np.savez_compressed(path.with_suffix(".npz"), allow_pickle=False, **arrays)
-        # Whole or not at all: an interrupted run resumes from what is there.
-        partial = path.with_suffix(".part")
-        partial.write_text(json.dumps({**found, "commit": commit()}), encoding="utf-8")
-        partial.replace(path)
-        _logger.info("%s: %.0f s", part.name, found["train_s"])
+        write_whole(path, json.dumps({**found, "commit": commit()}))
+        _logger.info("%s: %.0f s", run.name, found["train_s"])
     result: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     return result
 
 
-def arrays_of(part: Named, folder: Path) -> dict[str, np.ndarray]:
-    """Return the arrays of a part that was computed; nothing if they are not there."""
-    path = folder / f"{part.name}.npz"
+def arrays_of(run: Run, folder: Path) -> dict[str, np.ndarray]:
+    """Return the arrays of a run that was measured; nothing if they are not there."""
+    path = folder / f"{run.name}.npz"
     if not path.is_file():
         return {}
     with np.load(path) as arrays:
         return dict(arrays)
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write a file whole or not at all: an interrupted run resumes from what is there."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f"{path.name}.part")
+    partial.write_text(text, encoding="utf-8")
+    partial.replace(path)

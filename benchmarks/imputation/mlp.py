@@ -7,6 +7,7 @@ target from one source and gives no intervals.
 
 import copy
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -37,8 +38,8 @@ def _standardiser(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return mean, np.where(sd > 0, sd, 1.0)
 
 
-def _log1p_dense(x: sparse.spmatrix | np.ndarray) -> np.ndarray:
-    dense = x.toarray() if sparse.issparse(x) else np.asarray(x)
+def _log1p_dense(x: Any) -> np.ndarray:
+    dense = np.asarray(x.toarray() if sparse.issparse(x) else x)
     return np.log1p(dense.astype(np.float32))
 
 
@@ -66,9 +67,9 @@ def _run_epoch(
 ) -> None:
     network.train()
     order = torch.randperm(len(x), device=x.device)
-    for rows in order.split(size):
+    for rows in torch.split(order, size):
         optimiser.zero_grad()
-        nn.functional.mse_loss(network(x[rows]), y[rows]).backward()
+        nn.functional.mse_loss(network(x[rows]), y[rows]).backward()  # type: ignore[no-untyped-call]
         optimiser.step()
 
 

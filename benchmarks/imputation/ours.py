@@ -72,7 +72,7 @@ def ours_imputation(
 
 
 def _in_order(table: Any, rows: list[str], columns: list[str]) -> np.ndarray:
-    return table.loc[rows, columns].to_numpy(dtype=np.float64)
+    return np.asarray(table.loc[rows, columns], dtype=np.float64)
 
 
 def _epochs(model: Any) -> int | None:

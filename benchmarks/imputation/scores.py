@@ -5,9 +5,8 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
+from benchmarks.common.scores import LEVELS
 from hzau_omics.metrics import interval_coverage, pearson_per_feature
-
-LEVELS = (0.5, 0.8, 0.9, 0.95)
 
 
 @dataclass(kw_only=True)

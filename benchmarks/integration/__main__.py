@@ -8,28 +8,20 @@ nothing.
 """
 
 import argparse
-import logging
 import sys
-import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import mudata
-import numpy as np
-import pandas as pd
 
-from benchmarks.common.command import run_command
+from benchmarks.common.command import add_output_options, run_command
 from benchmarks.common.data import find_file
 from benchmarks.common.report import environment, markdown, run_name, set_threads, write_run
-from benchmarks.integration.embeddings import embed_ours, embed_pca
+from benchmarks.common.task import UNKNOWN
+from benchmarks.integration.data import check_keys, scored_cells
 from benchmarks.integration.figures import umap_picture
-from benchmarks.integration.scib import integration_metrics
-from hzau_omics.errors import ConfigError, DataContractError
-
-_logger = logging.getLogger("benchmarks")
-_CHROMATIN = ("atac", "peaks")
-OURS, PCA = "X_hzau", "PCA"
+from benchmarks.integration.run import embeddings, metric_table
 
 
 def parser() -> argparse.ArgumentParser:
@@ -45,114 +37,8 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--max-epochs", type=int, help="cut training short (not for quoted figures)")
     p.add_argument("--only-pca", action="store_true", help="leave HZAU-VAE out")
     p.add_argument("--seed", type=int, default=0)
-    p.add_argument("--threads", type=int, help="threads of torch and BLAS")
-    p.add_argument("--out", type=Path, default=Path("benchmarks/out"), help="folder of results")
+    add_output_options(p)
     return p
-
-
-def choose_likelihoods(given: Sequence[str], names: Sequence[str]) -> dict[str, str]:
-    """Read MODALITY=LIKELIHOOD, or by name: chromatin Bernoulli, everything else negative binomial.
-
-    Raises
-    ------
-    ConfigError
-        If an entry is malformed or names an unknown modality.
-    """
-    if not given:
-        return {n: "bernoulli" if n.lower() in _CHROMATIN else "nb" for n in names}
-    chosen = {}
-    for entry in given:
-        modality, sign, likelihood = entry.partition("=")
-        if modality not in names or not sign or not likelihood:
-            message = (
-                f"--modality takes MODALITY=LIKELIHOOD with a modality of the file "
-                f"({', '.join(names)}), for example rna=nb; it got {entry!r}."
-            )
-            raise ConfigError(message)
-        chosen[modality] = likelihood
-    return chosen
-
-
-def scored_cells(labels: pd.Series, drop: Sequence[str], max_cells: int, seed: int) -> np.ndarray:
-    """Row numbers of cells with a known label, at most ``max_cells`` (0: all) of them at random.
-
-    Raises
-    ------
-    DataContractError
-        If no cell is left.
-    """
-    known = np.flatnonzero(labels.notna() & ~labels.astype(str).isin(list(drop)))
-    if len(known) == 0:
-        existing = sorted(labels.dropna().astype(str).unique())
-        message = (
-            f"No cell is left after dropping the labels {', '.join(drop)} and missing ones; "
-            f"obs.{labels.name} has {', '.join(existing[:10])}. Choose another --drop-label."
-        )
-        raise DataContractError(message)
-    if max_cells and len(known) > max_cells:
-        known = np.random.default_rng(seed).choice(known, max_cells, replace=False)
-    return np.sort(known)
-
-
-def check_keys(mdata: mudata.MuData, args: argparse.Namespace) -> None:
-    """Refuse unknown obs columns and modalities before anything is trained.
-
-    Raises
-    ------
-    ConfigError
-        If one is not there.
-    """
-    for kind, name, existing in (
-        ("obs column", args.batch_key, mdata.obs.columns),
-        ("obs column", args.label_key, mdata.obs.columns),
-        ("modality", args.pca_modality, mdata.mod),
-    ):
-        if name not in existing:
-            message = f"There is no {kind} {name!r}; the file has {', '.join(existing)}."
-            raise ConfigError(message)
-
-
-def embeddings(
-    mdata: mudata.MuData, args: argparse.Namespace, *, cls: Any = None
-) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-    """Embed all cells with each method; also the seconds and epochs."""
-    found: dict[str, np.ndarray] = {}
-    record: dict[str, Any] = {}
-    if not args.only_pca:
-        likelihoods = choose_likelihoods(args.modality, list(mdata.mod))
-        train_kwargs = {} if args.max_epochs is None else {"max_epochs": args.max_epochs}
-        start = time.perf_counter()
-        found[OURS], model = embed_ours(
-            mdata,
-            modalities=likelihoods,
-            batch_key=args.batch_key,
-            seed=args.seed,
-            train_kwargs=train_kwargs,
-            cls=cls,
-        )
-        record[OURS] = {
-            "seconds": time.perf_counter() - start,
-            "likelihoods": likelihoods,
-            "epochs": len(model.history["elbo_train"]),
-            "train_kwargs": train_kwargs,
-        }
-        _logger.info("HZAU-VAE: %.0f s", record[OURS]["seconds"])
-    start = time.perf_counter()
-    found[PCA] = embed_pca(mdata, modality=args.pca_modality, seed=args.seed)
-    record[PCA] = {"seconds": time.perf_counter() - start, "modality": args.pca_modality}
-    return found, record
-
-
-def metric_table(
-    found: Mapping[str, np.ndarray], labels: np.ndarray, batch: np.ndarray, *, seed: int
-) -> pd.DataFrame:
-    """Compute the metrics of every embedding in one long table with a column ``embedding``."""
-    tables = []
-    for name, x in found.items():
-        start = time.perf_counter()
-        tables.append(integration_metrics(x, labels, batch, seed=seed).assign(embedding=name))
-        _logger.info("metrics of %s: %.0f s", name, time.perf_counter() - start)
-    return pd.concat(tables, ignore_index=True)
 
 
 def benchmark(args: argparse.Namespace, command: Sequence[str], *, cls: Any = None) -> list[Path]:
@@ -161,7 +47,7 @@ def benchmark(args: argparse.Namespace, command: Sequence[str], *, cls: Any = No
     path = find_file(args.file)
     mdata = mudata.read_h5mu(path)
     check_keys(mdata, args)
-    drop = args.drop_label if args.drop_label is not None else ["Mis", "unknown"]
+    drop = args.drop_label if args.drop_label is not None else list(UNKNOWN)
     rows = scored_cells(mdata.obs[args.label_key], drop, args.max_cells, args.seed)
     found, methods = embeddings(mdata, args, cls=cls)
     found = {name: x[rows] for name, x in found.items()}

@@ -9,12 +9,12 @@ import torch
 from mudata import MuData
 from scipy.stats import norm, spearmanr
 
-from benchmarks.reliability.data import Task
+from benchmarks.common.scores import LEVELS, coverages
+from benchmarks.common.task import Task
 from hzau_omics.data import MosaicStore
 from hzau_omics.metrics import interval_coverage
 from hzau_omics.nn.scoring.measurements import single_posteriors
 
-LEVELS = (0.5, 0.8, 0.9, 0.95)
 MOST_FEATURES = 5000
 FEWEST_CELLS = 20
 QUANTILES = (("lowest", 0.0), ("5 %", 0.05), ("median", 0.5), ("95 %", 0.95), ("highest", 1.0))
@@ -22,20 +22,12 @@ BINS = np.linspace(0, 1, 11)
 PRIOR = 0.1
 
 
-def coverages(pit: Any) -> dict[str, float]:
-    """Return the share of values in central intervals of several levels."""
-    return {
-        f"coverage{100 * level:.0f}": float(interval_coverage(pit, level).overall)
-        for level in LEVELS
-    }
-
-
 def imputed_coverage(
-    model: Any, task: Task, spoilt: Mapping[tuple[str, str], MuData]
+    model: Any, task: Task, corrupted: Mapping[tuple[str, str], MuData]
 ) -> list[dict[str, Any]]:
     """Return the coverage of imputed values, of all and of each feature and cell type.
 
-    `spoilt` holds the test cells after failures, by the failed modality and the kind.
+    `corrupted` holds the test cells after failures, by the failed modality and the kind.
     """
     rows = []
     names = list(task.modalities)
@@ -47,7 +39,7 @@ def imputed_coverage(
         base = {"target": target, "given": given}
         rows.append({**base, "of": "all", **coverages(pit)})
         rows += [{**base, **row} for row in (*_by_feature(pit), *_by_type(pit, task))]
-        for (failed, kind), mdata in spoilt.items():
+        for (failed, kind), mdata in corrupted.items():
             if failed == given:
                 # What was measured is as before: only what it is inferred from has failed.
                 pit = model.get_pit(target, mdata, given=given, n_samples=50, seed=0)

@@ -54,7 +54,8 @@ def mixed(x: Values, strength: float, donors: Donors, rng: np.random.Generator) 
     """Replace a share of the counts by as large a share of another cell's."""
     whole = x.astype(np.int64)
     mixture = rng.binomial(whole, 1 - strength) + rng.binomial(whole[donors.partner], strength)
-    return np.minimum(mixture, 1 if _is_binary(x) else mixture.max()).astype(np.float32)
+    most = 1 if _is_binary(x) else mixture.max()
+    return np.asarray(np.minimum(mixture, most), np.float32)
 
 
 def zeroed(x: Values, strength: float, donors: Donors, rng: np.random.Generator) -> Values:
@@ -67,7 +68,7 @@ def zeroed(x: Values, strength: float, donors: Donors, rng: np.random.Generator)
 
 def swapped(x: Values, strength: float, donors: Donors, rng: np.random.Generator) -> Values:
     """Take another cell's measurement."""
-    return x[donors.partner]
+    return np.asarray(x[donors.partner])
 
 
 def another_category(
@@ -75,7 +76,8 @@ def another_category(
 ) -> Values:
     """Move the 1 of one-hot rows to another place, with probability `strength`."""
     shift = rng.integers(1, x.shape[1], len(x)) * (rng.random(len(x)) < strength)
-    return np.eye(x.shape[1], dtype=np.float32)[(x.argmax(1) + shift) % x.shape[1]]
+    moved = (x.argmax(1) + shift) % x.shape[1]
+    return np.asarray(np.eye(x.shape[1], dtype=np.float32)[moved])
 
 
 KINDS: dict[str, tuple[Corruption, tuple[float, ...]]] = {

@@ -1,91 +1,14 @@
 """Data sets of which held-out cells' measurements are made to fail."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 
 import mudata
 import numpy as np
-from mudata import MuData
-from scipy import sparse
 
 from benchmarks.common.data import find_file, held_out
-from benchmarks.reliability.corruptions import Donors, Values
-from benchmarks.table1.data import read_task as read_described
+from benchmarks.common.task import Task
+from benchmarks.table1.data import READERS as OBSERVATIONS
 from hzau_omics.data import image_mudata
-
-UNKNOWN = ("unknown", "Mis")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Task:
-    """Training and held-out cells.
-
-    Attributes
-    ----------
-    train, test
-        Cells with both modalities, values dense in the test part.
-    modalities
-        Likelihood of each.
-    label_key, batch_key
-        Columns of ``obs``.
-    """
-
-    train: MuData
-    test: MuData
-    modalities: Mapping[str, str]
-    label_key: str
-    batch_key: str | None = None
-
-    def labels(self, part: MuData) -> np.ndarray:
-        """Return labels as text; "" where the label is none."""
-        found = part.obs[self.label_key].astype(str).to_numpy()
-        return np.where(np.isin(found, UNKNOWN), "", found)
-
-    def donors(self, modality: str) -> Donors:
-        """Return what failed measurements of the test cells take their counts from."""
-        train, test = dense(self.train, modality), dense(self.test, modality)
-        other = None
-        if self.batch_key is not None:
-            of_train, of_test = (
-                part.obs[self.batch_key].astype(str).to_numpy() for part in (self.train, self.test)
-            )
-            names = np.unique(of_train)
-            means = np.stack([train[of_train == name].mean(0) for name in names])
-            if len(names) > 1:
-                rng = np.random.default_rng(0)
-                others = [rng.choice(np.flatnonzero(names != name)) for name in of_test]
-                other = means[others]
-        return Donors(
-            profile=train.mean(0),
-            other_profile=other,
-            partner=_derangement(len(test)),
-        )
-
-
-def _derangement(n: int) -> np.ndarray:
-    """Return another position for each."""
-    order = np.random.default_rng(1).permutation(n)
-    partner = np.empty(n, dtype=np.int64)
-    partner[order] = np.roll(order, 1)
-    return partner
-
-
-def dense(mdata: MuData, modality: str) -> Values:
-    """Return the values of a modality, rows in the order of ``mdata.obs_names``."""
-    x = mdata[modality][mdata.obs_names].X
-    return np.asarray(x.toarray() if sparse.issparse(x) else x, dtype=np.float32)
-
-
-def with_values(mdata: MuData, modality: str, x: Values) -> MuData:
-    """Return a copy with other values of one modality."""
-    out = mdata.copy()
-    out[modality].X = x[out[modality].obs_names.get_indexer(out.obs_names).argsort()]
-    return out
-
-
-def read_task(name: str, n_cells: int) -> Task:
-    """Read a data set by its name, at most so many cells of it."""
-    return READERS[name](n_cells)
 
 
 def _cells(
@@ -124,10 +47,7 @@ def _fashion(n_cells: int) -> Task:
 
 def _described(n_cells: int) -> Task:
     """Give RNA and the Cell Ontology's definition of the type, for types that it has."""
-    found = read_described("pbmc10k-text", n_cells, n_cells)
-    return Task(
-        train=found.train, test=found.test, modalities=found.modalities, label_key="cell_type"
-    )
+    return OBSERVATIONS["pbmc10k-text"](n_cells, n_cells)
 
 
 READERS: dict[str, Callable[[int], Task]] = {
@@ -144,3 +64,4 @@ READERS: dict[str, Callable[[int], Task]] = {
     "fashionmnist": _fashion,
     "pbmc10k-text": _described,
 }
+"""Reads at most so many cells of a data set."""

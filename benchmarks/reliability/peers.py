@@ -1,30 +1,28 @@
 """What others say of the same failed measurements: WNN's weights, totalVI's latent."""
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
-import numpy as np
 import pandas as pd
 from anndata import AnnData
 from mudata import MuData
 from sklearn.neighbors import KNeighborsClassifier
 
-from benchmarks.common.scores import auroc
-from benchmarks.reliability.corruptions import KINDS
-from benchmarks.reliability.data import Task, dense, with_values
+from benchmarks.common.scores import NEIGHBOURS, auroc
+from benchmarks.common.task import Task, dense
+from benchmarks.reliability.failures import Failures
 from benchmarks.reliability.wnn import wnn_weights
 
 ASKED = (("ambient", 0.5), ("thinned", 0.9), ("mixed", 0.5), ("zeroed", 0.5))
-NEIGHBOURS = 15
 
 
 def wnn_failures(task: Task, seed: int) -> tuple[dict[str, float], list[dict[str, Any]]]:
     """Return nothing of clean cells, and how well WNN's weights find failures."""
     good = wnn_weights(task.train, task.test, seed=seed)
 
-    def compare(spoilt: MuData, name: str) -> dict[str, float]:
-        bad = wnn_weights(task.train, spoilt, seed=seed)
+    def compare(corrupted: MuData, name: str) -> dict[str, float]:
+        bad = wnn_weights(task.train, corrupted, seed=seed)
         return {"auroc gate": auroc(good[name], bad[name])}
 
     return {}, _failures(task, compare)
@@ -61,8 +59,8 @@ def totalvi_failures(
             )
         return float((neighbours.predict(latent) == truth)[truth != ""].mean())
 
-    def compare(spoilt: MuData, name: str) -> dict[str, float]:
-        return {"accuracy": accuracy(spoilt)}
+    def compare(corrupted: MuData, name: str) -> dict[str, float]:
+        return {"accuracy": accuracy(corrupted)}
 
     return {"accuracy": accuracy(task.test)}, _failures(task, compare)
 
@@ -70,21 +68,22 @@ def totalvi_failures(
 def _failures(
     task: Task, compare: Callable[[MuData, str], dict[str, float]]
 ) -> list[dict[str, Any]]:
-    rows = []
-    for name in task.modalities:
-        x, donors = dense(task.test, name), task.donors(name)
-        for kind, strength in ASKED:
-            spoilt = KINDS[kind][0](x, strength, donors, np.random.default_rng(2))
-            row = {"modality": name, "kind": kind, "strength": strength}
-            rows.append(row | compare(with_values(task.test, name, spoilt), name))
-    return rows
+    failures = Failures(task)
+    return [
+        {"modality": name, "kind": kind, "strength": strength}
+        | compare(failures.corrupted(name, kind, strength), name)
+        for name in task.modalities
+        for kind, strength in ASKED
+    ]
 
 
 def _as_anndata(mdata: MuData, rna: str, protein: str, batch_key: str | None) -> AnnData:
-    names: Sequence[str] = list(mdata[protein].var_names)
+    counts = pd.DataFrame(
+        dense(mdata, protein), index=mdata.obs_names, columns=mdata[protein].var_names
+    )
     return AnnData(
         dense(mdata, rna),
         obs=mdata.obs[[] if batch_key is None else [batch_key]].copy(),
         var=pd.DataFrame(index=mdata[rna].var_names),
-        obsm={"protein": pd.DataFrame(dense(mdata, protein), mdata.obs_names, names)},
+        obsm={"protein": counts},
     )

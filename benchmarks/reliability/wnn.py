@@ -9,7 +9,7 @@ import scanpy as sc
 from anndata import AnnData
 from mudata import MuData
 
-from benchmarks.reliability.data import dense
+from benchmarks.common.task import dense
 from hzau_omics.errors import ConfigError
 
 N_PCS = 30
@@ -47,7 +47,8 @@ def wnn_weights(train: MuData, test: MuData, *, seed: int = 0) -> pd.DataFrame:
             adata.obsm["X_reduced"] = _reduced(adata, is_rna=name == "rna", seed=seed)
             sc.pp.neighbors(adata, N_NEIGHBOURS, use_rep="X_reduced", random_state=seed)
         muon.pp.neighbors(joint, random_state=seed)
-    weights = joint.obs[[f"{name}:mod_weight" for name in joint.mod]].iloc[train.n_obs :]
+    columns = [f"{name}:mod_weight" for name in joint.mod]
+    weights: pd.DataFrame = joint.obs[columns].iloc[train.n_obs :]
     return weights.set_axis(list(joint.mod), axis=1)
 
 

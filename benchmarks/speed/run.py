@@ -1,16 +1,19 @@
 """One timed training in a process of its own: ``python -m benchmarks.speed.run '{...}'``."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, override
+from typing import Any, Literal, override
 
 import numpy as np
 import torch
 from lightning.pytorch import Callback
 
-from benchmarks.common.process import answer
+from benchmarks.common.process import answer, in_process
 from benchmarks.common.report import peak_memory_gb, set_threads
+from hzau_omics.errors import ConfigError
+
+OURS = ("hzau-vae", "hzau-vae-float32")
 
 type Train = Callable[[int], list[dict[str, float]]]
 """Trains for some epochs; returns the held-out curve where the method gives one."""
@@ -42,7 +45,7 @@ class SpeedRun:
     threads: int | None = None
 
 
-def ours(mdata: Any, run: SpeedRun, precision: str) -> tuple[Any, Train]:
+def ours(mdata: Any, run: SpeedRun, precision: Literal["auto", "32-true"]) -> tuple[Any, Train]:
     """Build HZAU-VAE, and what trains it for some epochs."""
     from hzau_omics.data import ModalitySpec
     from hzau_omics.model import HZAUVAE
@@ -80,7 +83,7 @@ def multivi(mdata: Any, run: SpeedRun) -> tuple[Any, Train]:
     )
 
 
-class HeldOutCurve(Callback):
+class HeldOutCurve(Callback):  # type: ignore[misc]
     """Seconds since the beginning, and negative log likelihoods of validation cells, per epoch."""
 
     def __init__(self) -> None:
@@ -123,6 +126,36 @@ BUILDERS: dict[str, Callable[..., tuple[Any, Train]]] = {
     "totalvi": totalvi,
     "multivi": multivi,
 }
+
+
+def choose_methods(against: str | None, modalities: Sequence[str]) -> tuple[str, ...]:
+    """Choose ours and a peer, by modality unless one is named.
+
+    Raises
+    ------
+    ConfigError
+        If the peer is unknown.
+    """
+    if against is None:
+        against = "multivi" if "atac" in modalities else "totalvi"
+    if against == "none":
+        return OURS
+    if against not in set(BUILDERS) - set(OURS):
+        message = f"--against takes totalvi, multivi or none. Received {against!r}."
+        raise ConfigError(message)
+    return (*OURS, against)
+
+
+def run_once(run: SpeedRun) -> dict[str, Any]:
+    """Run in a process of its own.
+
+    Raises
+    ------
+    RuntimeError
+        If the process fails.
+    """
+    what = f"{run.method}, batch size {run.batch_size}"
+    return in_process("benchmarks.speed.run", run, what)
 
 
 def held_out_nll(model: Any, method: str) -> dict[str, float]:

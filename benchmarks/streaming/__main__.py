@@ -10,23 +10,18 @@ import argparse
 import logging
 import sys
 import tempfile
-import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
-from mudata import MuData
 
-from benchmarks.common.command import run_command
+from benchmarks.common.command import add_output_options, run_command
 from benchmarks.common.process import in_process
 from benchmarks.common.report import environment, markdown, run_name, write_run
-from benchmarks.scaling.__main__ import thin
+from benchmarks.streaming.data import write
 from benchmarks.streaming.run import StreamRun
 
 _logger = logging.getLogger("benchmarks")
-
-MODALITIES = {"rna": "nb", "adt": "nb"}
-PIECE = 20_000
 
 
 def parser() -> argparse.ArgumentParser:
@@ -37,43 +32,9 @@ def parser() -> argparse.ArgumentParser:
     )
     p.add_argument("--batch-size", type=int, default=512)
     p.add_argument("--epochs", type=int, default=1, help="epochs that are timed")
-    p.add_argument("--threads", type=int, help="threads of torch and BLAS")
     p.add_argument("--work", type=Path, help="folder for the stores; kept, and used again")
-    p.add_argument("--out", type=Path, default=Path("benchmarks/out"), help="for CSV and JSON")
+    add_output_options(p)
     return p
-
-
-def pieces(n_cells: int) -> Iterator[MuData]:
-    """Simulate cells piece by piece, each with a seed and names of its own."""
-    from hzau_omics.data import simulate
-
-    for i, start in enumerate(range(0, n_cells, PIECE)):
-        mdata = simulate(
-            min(PIECE, n_cells - start),
-            n_features={"rna": 2_000, "adt": 100},
-            missing={"adt": 0.2},
-            seed=i,
-        )
-        for adata in mdata.mod.values():
-            adata.obs_names = [f"s{i}_{name}" for name in adata.obs_names]
-        thin(mdata["rna"], seed=i)
-        renamed = MuData(dict(mdata.mod))
-        yield renamed
-
-
-def write(path: Path, n_cells: int) -> float:
-    """Write a store, unless it is there; give the seconds that writing took without simulating."""
-    from hzau_omics.data import StoreWriter
-
-    if path.exists():
-        return float("nan")
-    seconds = 0.0
-    with StoreWriter(path, MODALITIES) as writer:
-        for piece in pieces(n_cells):
-            start = time.perf_counter()
-            writer.append(piece)
-            seconds += time.perf_counter() - start
-    return seconds
 
 
 def benchmark(args: argparse.Namespace, command: Sequence[str]) -> list[Path]:

@@ -1,4 +1,4 @@
-"""One training from a store: ``python -m benchmarks.streaming.run "{...}"``, see `benchmarks.common.process`."""
+"""One training from a store, in a process of its own: ``python -m benchmarks.streaming.run``."""
 
 import tempfile
 import time

@@ -11,19 +11,17 @@ trained system leaves a file, so that a run that was interrupted goes on where i
 """
 
 import argparse
-import logging
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks.common.command import run_command
+from benchmarks.common.command import add_resume_options, run_command, silence_lightning
 from benchmarks.common.report import environment, markdown, run_name, set_threads, write_run
-from benchmarks.common.resume import arrays_of, result_of
+from benchmarks.common.resume import results_of
+from benchmarks.table1.figures import draw_samples
 from benchmarks.table1.paper import DATASETS
-from benchmarks.table1.run import OPTIMISERS, SYSTEMS, Part, run
+from benchmarks.table1.run import OPTIMISERS, SYSTEMS, Table1Run, measure
 from benchmarks.table1.tables import quality_of, table_of
-
-_logger = logging.getLogger("benchmarks")
 
 QUICK = {"epochs": 2, "n_train": 500, "n_test": 20, "n_samples": 20}
 
@@ -43,20 +41,16 @@ def command_line(
     p.add_argument("--dataset", action="append", choices=datasets, help="may be repeated (all)")
     p.add_argument("--system", action="append", choices=SYSTEMS, help="may be repeated (all)")
     p.add_argument("--epochs", type=int, help="0 for as many as train() takes by default")
-    p.add_argument("--seeds", type=int, default=1, help="number of seeds")
     p.add_argument("--train", type=int, help="most observations to train on")
     p.add_argument("--test", type=int, help="most observations to test on")
     p.add_argument("--samples", type=int, default=1_000, help="draws per observation")
     p.add_argument("--optimiser", choices=OPTIMISERS, default="ours", help="whose optimisation")
-    p.add_argument("--quick", action="store_true", help="2 epochs of 500, to try it")
-    p.add_argument("--threads", type=int, help="threads of torch and BLAS")
-    p.add_argument("--parts", type=Path, default=Path("benchmarks/out") / name, help="to resume")
-    p.add_argument("--out", type=Path, default=Path("benchmarks/out"), help="for CSV and JSON")
+    add_resume_options(p, name)
     p.set_defaults(name=name, datasets=datasets)
     return p
 
 
-def parts_of(args: argparse.Namespace) -> list[Part]:
+def runs_of(args: argparse.Namespace) -> list[Table1Run]:
     """Give the systems to train."""
     full = {
         "epochs": args.epochs,
@@ -65,7 +59,7 @@ def parts_of(args: argparse.Namespace) -> list[Part]:
         "n_samples": args.samples,
     }
     return [
-        Part(
+        Table1Run(
             dataset=dataset,
             system=system,
             seed=seed,
@@ -80,11 +74,10 @@ def parts_of(args: argparse.Namespace) -> list[Part]:
 
 def benchmark(args: argparse.Namespace, command: Sequence[str]) -> list[Path]:
     """Do what the command line says, print the tables, and give the files written."""
-    for noisy in ("lightning.pytorch", "lightning.fabric"):
-        logging.getLogger(noisy).setLevel(logging.ERROR)
+    silence_lightning()
     set_threads(args.threads)
-    parts = parts_of(args)
-    results = [result_of(part, args.parts, run) for part in parts]
+    runs = runs_of(args)
+    results = results_of(runs, args.parts, measure)
     tables = {"": table_of(results), "quality": quality_of(results)}
     for table in tables.values():
         print(markdown(table, digits=2), end="\n\n")
@@ -94,29 +87,10 @@ def benchmark(args: argparse.Namespace, command: Sequence[str]) -> list[Path]:
         "runs": results,
     }
     name = run_name(args.name, *(args.dataset or []))
-    return [*write_run(args.out, name, tables, record), *_draw(parts, args, name)]
-
-
-def _draw(parts: Sequence[Part], args: argparse.Namespace, name: str) -> list[Path]:
-    """Draw prior and conditional samples of every system, one picture per data set."""
-    import matplotlib.pyplot as plt
-
-    from hzau_omics import pl
-
-    paths = []
-    for dataset in dict.fromkeys(part.dataset for part in parts):
-        sets = {}
-        for part in parts:
-            if (part.dataset, part.seed) == (dataset, 0):
-                images = arrays_of(part, args.parts)
-                sets |= {f"{part.system}: {kind}": x.astype(float) for kind, x in images.items()}
-        if sets:
-            figure = pl.samples(sets, ncols=4)
-            path = args.out / f"{name}.{dataset}.png"
-            figure.savefig(path, dpi=70)
-            plt.close(figure)
-            paths.append(path)
-    return paths
+    return [
+        *write_run(args.out, name, tables, record),
+        *draw_samples(runs, args.parts, args.out / name),
+    ]
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -1,7 +1,5 @@
 """What the systems of Table 1 are trained on: images with labels, and cells."""
 
-import gzip
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,6 +8,9 @@ import numpy as np
 from mudata import MuData
 
 from benchmarks.common.data import find_file
+from benchmarks.common.ontology import ontology_terms
+from benchmarks.common.task import Task
+from benchmarks.text.wordings import PARAPHRASES
 from hzau_omics.data import compose_digits, image_mudata
 from hzau_omics.pp import add_text_modality
 
@@ -26,26 +27,15 @@ PAPER_OPTIMISER: Mapping[str, Any] = {
 PAPER_WEIGHTS = {"label": 50.0, "text": 10.0}
 """Weight of the second modality: MNIST and FashionMNIST, and MultiMNIST (as the authors' code)."""
 
-CELL_ONTOLOGY = {
-    "CD4+ T cells": "CL:0000624", "CD8+ T cells": "CL:0000625", "NK cells": "CL:0000623",
-    "B cells": "CL:0000236", "CD14+ monocytes": "CL:0000860", "CD16+ monocytes": "CL:0000875",
-    "Dendritic cells": "CL:0000451",
-}  # fmt: skip
 TEST_SHARE = 0.2
 
 
 @dataclass(frozen=True, kw_only=True)
-class Task:
-    """Training and test observations, and what a system is told about them.
+class Table1Task(Task):
+    """Observations of x1 and x2, and the paper's options where it has the data set.
 
     Attributes
     ----------
-    train, test
-        Observations with both modalities.
-    modalities
-        Likelihoods of x1 and x2, in this order.
-    label_key
-        Column of ``obs`` that a classifier of generated x1 is trained for; None for no coherence.
     model, training
         Options of every system and of its training.
     shown
@@ -56,10 +46,6 @@ class Task:
         Places of x2 that have one symbol each (MultiMNIST's text); 0 if it has none.
     """
 
-    train: MuData
-    test: MuData
-    modalities: Mapping[str, str]
-    label_key: str | None
     model: Mapping[str, Any] = field(default_factory=dict)
     training: Mapping[str, Any] = field(default_factory=dict)
     shown: str | None = None
@@ -67,13 +53,8 @@ class Task:
     n_places: int = 0
 
 
-def read_task(name: str, n_train: int, n_test: int) -> Task:
-    """Read a data set by its name, at most so many observations of it."""
-    return READERS[name](n_train, n_test)
-
-
-def _labelled(file: str, pixels: Any, shown: str) -> Callable[[int, int], Task]:
-    def read(n_train: int, n_test: int) -> Task:
+def _labelled(file: str, pixels: Any, shown: str) -> Callable[[int, int], Table1Task]:
+    def read(n_train: int, n_test: int) -> Table1Task:
         arrays = np.load(find_file(file))
         train, test = (
             image_mudata(
@@ -85,7 +66,7 @@ def _labelled(file: str, pixels: Any, shown: str) -> Callable[[int, int], Task]:
             )
             for seed, (part, n) in enumerate((("train", n_train), ("test", n_test)))
         )
-        return Task(
+        return Table1Task(
             train=train, test=test, modalities={"image": "bernoulli", "label": "categorical"},
             label_key="class", model=_paper_model("label"), training=PAPER_TRAINING, shown=shown,
             is_image=True,
@@ -94,13 +75,13 @@ def _labelled(file: str, pixels: Any, shown: str) -> Callable[[int, int], Task]:
     return read
 
 
-def _several_digits(n_train: int, n_test: int) -> Task:
+def _several_digits(n_train: int, n_test: int) -> Table1Task:
     arrays = np.load(find_file("mnist_full.npz"))
     train, test = (
         compose_digits(arrays[f"x_{part}"], arrays[f"y_{part}"], n_obs=n, seed=seed)
         for seed, (part, n) in enumerate((("train", n_train), ("test", n_test)))
     )
-    return Task(
+    return Table1Task(
         train=train, test=test, modalities={"image": "bernoulli", "text": "bernoulli"},
         label_key=None, model=_paper_model("text"), training=PAPER_TRAINING, is_image=True,
         n_places=4,
@@ -112,28 +93,26 @@ def _paper_model(second: str) -> dict[str, Any]:
     return {**PAPER_MODEL, "modality_weights": weights}
 
 
-def _rna_and_protein(n_train: int, n_test: int) -> Task:
+def _rna_and_protein(n_train: int, n_test: int) -> Table1Task:
     mdata = _pbmc10k()
     train, test = _split(mdata, n_train, n_test)
-    return Task(
+    return Table1Task(
         train=train, test=test, modalities={"rna": "nb", "prot": "nb"}, label_key="cell_type"
     )
 
 
-def _rna_and_text(n_train: int, n_test: int) -> Task:
+def _rna_and_text(n_train: int, n_test: int) -> Table1Task:
     mdata = _pbmc10k()
-    with gzip.open(find_file("cell_ontology_cl_text.json.gz"), "rt", encoding="utf-8") as file:
-        terms = json.load(file)["terms"]
+    term_of = {label: of.term for label, of in PARAPHRASES["pbmc10k"].items()}
     kinds = mdata.obs["cell_type"].astype(str)
     mdata.obs["description"] = [
-        terms[CELL_ONTOLOGY[kind]]["definition"] if kind in CELL_ONTOLOGY else None
-        for kind in kinds
+        ontology_terms()[term_of[kind]]["definition"] if kind in term_of else None for kind in kinds
     ]
     add_text_modality(mdata, "description", name="text")
     described = mdata[mdata.obs["description"].notna()].copy()
     del described.mod["prot"]
     train, test = _split(described, n_train, n_test)
-    return Task(
+    return Table1Task(
         train=train, test=test, modalities={"rna": "nb", "text": "bernoulli"},
         label_key="cell_type",
     )  # fmt: skip
@@ -151,7 +130,7 @@ def _split(mdata: MuData, n_train: int, n_test: int) -> tuple[MuData, MuData]:
     return mdata[order[size:][:n_train]].copy(), mdata[order[:size][:n_test]].copy()
 
 
-READERS: dict[str, Callable[[int, int], Task]] = {
+READERS: dict[str, Callable[[int, int], Table1Task]] = {
     "binarymnist": _labelled("mnist_full.npz", "sampled", "5"),
     "mnist": _labelled("mnist_full.npz", "grey", "5"),
     "fashionmnist": _labelled("fashion_mnist_full.npz", "grey", "9"),
@@ -159,3 +138,4 @@ READERS: dict[str, Callable[[int, int], Task]] = {
     "pbmc10k-protein": _rna_and_protein,
     "pbmc10k-text": _rna_and_text,
 }
+"""Reads at most so many training and test observations of a data set."""

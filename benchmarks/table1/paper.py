@@ -13,7 +13,7 @@ SYSTEMS = {
     "conditional": ("CVAE", "JMVAE", "MVAEQ", "MVAE"),
 }
 
-_VALUES = {
+_VALUES: dict[str, dict[str, tuple[float, ...]]] = {
     "marginal": {
         "binarymnist": (22.264, 55.846, 39.427, 34.300, 22.181),
         "mnist": (26.904, 93.885, 37.479, 37.463, 25.640),

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 from mudata import MuData
 
-from benchmarks.table1.data import PAPER_OPTIMISER, Task, read_task
+from benchmarks.common.resume import Found, Run
+from benchmarks.table1.data import PAPER_OPTIMISER, READERS, Table1Task
 from hzau_omics import model as models
 from hzau_omics.errors import ConfigError
 from hzau_omics.metrics import coherence, importance_bound, mean_feature_pearson, weight_variance
@@ -33,7 +34,7 @@ MOST_REAL = 5_000
 
 
 @dataclass(frozen=True, kw_only=True)
-class Part:
+class Table1Run(Run):
     """One system on one data set.
 
     Attributes
@@ -60,33 +61,32 @@ class Part:
     @property
     def name(self) -> str:
         """File name of the result, without suffix."""
-        values = [str(value) for value in asdict(self).values()]
-        return "_".join(values[:-1] if self.optimiser == "ours" else values)
+        return super().name.removesuffix("_ours")
 
 
-def run(part: Part) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+def measure(run: Table1Run) -> Found:
     """Train and evaluate; give figures, and images to look at."""
-    task = read_task(part.dataset, part.n_train, part.n_test)
-    model, training = build(part.system, task)
-    as_paper = part.optimiser == "paper"
+    task = READERS[run.dataset](run.n_train, run.n_test)
+    model, training = build(run.system, task)
+    as_paper = run.optimiser == "paper"
     start = time.perf_counter()
     model.train(
-        part.epochs or None, batch_size=100 if task.is_image else 128, seed=part.seed,
+        run.epochs or None, batch_size=100 if task.is_image else 128, seed=run.seed,
         enable_progress_bar=False, early_stopping=False, train_size=1.0 if as_paper else 0.9,
         plan_kwargs={
             "kl_weight": 1.0, "corruption": 0.0, **task.training, **training,
             **(PAPER_OPTIMISER if as_paper else {}),
         },
     )  # fmt: skip
-    found: dict[str, Any] = {**asdict(part), "train_s": time.perf_counter() - start}
+    found: dict[str, Any] = {**asdict(run), "train_s": time.perf_counter() - start}
     found["epochs"] = len(model.history["train_loss"])
-    found |= _weights(model, task, part)
+    found |= _weights(model, task, run)
     found |= _quality(model, task)
     images = _images(model, task) if task.is_image else {}
     return found, images
 
 
-def build(system: str, task: Task) -> tuple[Any, dict[str, Any]]:
+def build(system: str, task: Table1Task) -> tuple[Any, dict[str, Any]]:
     """Build a system; give it and its options of training."""
     name, _, variant = system.partition("-")
     modalities = dict(task.modalities)
@@ -105,7 +105,7 @@ def build(system: str, task: Task) -> tuple[Any, dict[str, Any]]:
     return cls(task.train, **options), training
 
 
-def _weights(model: Any, task: Task, part: Part) -> dict[str, float]:
+def _weights(model: Any, task: Table1Task, run: Table1Run) -> dict[str, float]:
     """Variance of log weights and their bound, for draws from q(z|x1) and from q(z|x1,x2)."""
     first = next(iter(task.modalities))
     found = {}
@@ -115,14 +115,14 @@ def _weights(model: Any, task: Task, part: Part) -> dict[str, float]:
             with _tolerated(key):
                 weights = model.get_log_importance_weights(
                     task.test, given=first, target=target, proposal=proposal,
-                    n_samples=part.n_samples, seed=0,
+                    n_samples=run.n_samples, seed=0,
                 )  # fmt: skip
                 found[f"{key}_variance"] = weight_variance(weights)
                 found[f"{key}_bound"] = float(importance_bound(weights).mean())
     return found
 
 
-def _quality(model: Any, task: Task) -> dict[str, float]:
+def _quality(model: Any, task: Table1Task) -> dict[str, float]:
     """Whether generated x1 shows its label, whether x2 follows from x1, what the gate listens to.
 
     Labels are right where the imputed mean is largest for them, as are the places of MultiMNIST's
@@ -167,7 +167,7 @@ def _agreement(imputed: Any, observed: np.ndarray, n_places: int) -> float:
     return float(np.mean([right[observed > 0.5].mean(), right[observed <= 0.5].mean()]))
 
 
-def _images(model: Any, task: Task) -> dict[str, np.ndarray]:
+def _images(model: Any, task: Table1Task) -> dict[str, np.ndarray]:
     """Means of 64 new images: from the prior, and from the second modality of one test image."""
     first = next(iter(task.modalities))
     found = {}

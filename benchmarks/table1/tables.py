@@ -76,7 +76,7 @@ def _marked(table: pd.DataFrame) -> pd.DataFrame:
         # A variant is ranked in the place of its system.
         for ranked, marked in ((~variants, ~variants), (~with_variant, variants)):
             part = rows[ranked]
-            complete = len(part) == n_printed(target, dataset)
+            complete = len(part) == n_printed(str(target), str(dataset))
             rank = part["paper"].rank()
             for column, word in (("variance", "given"), ("variance_all", "all")):
                 same = part[column].rank() == rank

@@ -9,20 +9,18 @@ that was interrupted goes on where it stopped. ``--quick`` is a trial.
 """
 
 import argparse
-import logging
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
-from benchmarks.common.command import run_command
+from benchmarks.common.command import add_resume_options, run_command, silence_lightning
 from benchmarks.common.report import environment, markdown, run_name, set_threads, write_run
-from benchmarks.common.resume import result_of
-from benchmarks.text.data import READERS, read_task
+from benchmarks.common.resume import results_of
+from benchmarks.text.data import READERS
 from benchmarks.text.figures import draw_queries
-from benchmarks.text.run import ENCODERS, Part, run
+from benchmarks.text.run import ENCODERS, TextRun, measure
+from benchmarks.text.tables import annotation_table, figures_table, queries_table, types_table
 
 QUICK = {"epochs": 2, "n_cells": 600}
 ZERO_SHOT = ("sentences", "terms")
@@ -35,108 +33,47 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--dataset", action="append", choices=READERS, help="may be repeated (pbmc10k)")
     p.add_argument("--encoder", action="append", choices=ENCODERS, help="may be repeated (all)")
     p.add_argument("--epochs", type=int, default=0, help="0 for as many as train() takes")
-    p.add_argument("--seeds", type=int, default=1, help="number of seeds")
     p.add_argument("--cells", type=int, default=100_000, help="most cells")
     p.add_argument("--annotated", type=float, default=0.5, help="share of training cells with text")
     p.add_argument("--no-zero-shot", action="store_true", help="describe all types")
     p.add_argument("--no-controls", action="store_true", help="no shuffled, wrong and one-hot")
-    p.add_argument("--quick", action="store_true", help="2 epochs of 600 cells, to try it")
-    p.add_argument("--threads", type=int, help="threads of torch and BLAS")
-    p.add_argument("--parts", type=Path, default=Path("benchmarks/out/text"))
-    p.add_argument("--out", type=Path, default=Path("benchmarks/out"), help="for CSV and JSON")
+    add_resume_options(p, "text")
     return p
 
 
-def parts_of(args: argparse.Namespace) -> list[Part]:
+def runs_of(args: argparse.Namespace) -> list[TextRun]:
     """Give the models to train."""
     sizes: dict[str, Any] = (
         QUICK if args.quick else {"epochs": args.epochs, "n_cells": args.cells}
     ) | {"annotated": args.annotated}
-    parts = []
+    runs = []
     for dataset in args.dataset or ["pbmc10k"]:
-        rounds = range(len(read_task(dataset, sizes["n_cells"]).held_out))
+        rounds = range(len(READERS[dataset](sizes["n_cells"]).held_out))
         for seed in range(args.seeds):
             each = {"dataset": dataset, "seed": seed, **sizes}
             encoders = args.encoder or list(ENCODERS)
-            parts += [Part(encoder=encoder, **each) for encoder in encoders]
+            runs += [TextRun(encoder=encoder, **each) for encoder in encoders]
             if not args.no_controls:
-                parts += [
-                    Part(encoder=encoder, variant=variant, **each)
+                runs += [
+                    TextRun(encoder=encoder, variant=variant, **each)
                     for encoder in encoders[:1]
                     for variant in ("shuffled", "labels", "wrong")
                 ]
             if not args.no_zero_shot:
-                parts += [
-                    Part(encoder=encoder, round=number, **each)
+                runs += [
+                    TextRun(encoder=encoder, round=number, **each)
                     for encoder in encoders
                     if encoder in ZERO_SHOT
                     for number in rounds
                 ]
-    return parts
-
-
-def queries_table(results: Sequence[dict[str, Any]]) -> pd.DataFrame:
-    """Return how well queries find their cells; mean over wordings and types, and the worst type.
-
-    Of rounds of held-out types only these types count.
-    """
-    rows = [
-        {key: r[key] for key in ("dataset", "encoder", "variant", "seed")} | row
-        for r in results
-        for row in r["queries"]
-        if row["held_out"] or r["round"] < 0
-    ]
-    keys = ["dataset", "encoder", "variant", "method", "kind", "held_out"]
-    figures = ["auroc", *(f"hit@{k}" for k in (1, 5, 10)), *(f"precision@{k}" for k in (1, 5, 10))]
-    # Types count alike, however many wordings they have.
-    types = pd.DataFrame(rows).groupby([*keys, "type"], sort=False)[figures].mean()
-    groups = types.groupby(keys, sort=False)
-    table = groups.mean().assign(types=groups.size(), worst_auroc=groups["auroc"].min())
-    return table.reset_index()
-
-
-def types_table(results: Sequence[dict[str, Any]]) -> pd.DataFrame:
-    """Return the mean AUROC of each type's wordings, by kind of wording."""
-    rows = [
-        {key: r[key] for key in ("dataset", "encoder", "variant", "seed", "round")} | row
-        for r in results
-        for row in r["queries"]
-        if row["held_out"] or r["round"] < 0
-    ]
-    keys = ["dataset", "encoder", "variant", "method", "held_out", "type", "kind"]
-    return (
-        pd.DataFrame(rows).groupby(keys, sort=False)["auroc"].mean().unstack("kind").reset_index()
-    )
-
-
-def annotation_table(results: Sequence[dict[str, Any]]) -> pd.DataFrame:
-    """Return how well texts annotate cells; of held-out types the mean of their rounds."""
-    rows = [
-        {key: r[key] for key in ("dataset", "encoder", "variant")} | row
-        for r in results
-        for row in r.get("annotation", [])
-        if (row["types"] != "all") == (r["round"] >= 0)
-    ]
-    keys = ["dataset", "encoder", "variant", "method", "kind", "types"]
-    return pd.DataFrame(rows).groupby(keys, sort=False).mean().reset_index()
-
-
-def figures_table(results: Sequence[dict[str, Any]], key: str) -> pd.DataFrame:
-    """Return the figures of a test that gives one row for each model, mean over seeds."""
-    keys = ["dataset", "encoder", "variant"]
-    rows = [{k: r[k] for k in keys} | r[key] for r in results if key in r]
-    return pd.DataFrame(rows).groupby(keys, sort=False).mean().reset_index() if rows else EMPTY
-
-
-EMPTY = pd.DataFrame()
+    return runs
 
 
 def benchmark(args: argparse.Namespace, command: Sequence[str]) -> list[Path]:
     """Do what the command line says, print the tables, and give the files written."""
-    for noisy in ("lightning.pytorch", "lightning.fabric"):
-        logging.getLogger(noisy).setLevel(logging.ERROR)
+    silence_lightning()
     set_threads(args.threads)
-    results = [result_of(part, args.parts, run) for part in parts_of(args)]
+    results = results_of(runs_of(args), args.parts, measure)
     tables = {
         "": queries_table(results),
         "types": types_table(results),

@@ -1,11 +1,7 @@
 """Cells that are described in words: data sets, wordings for training and for questions."""
 
-import gzip
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
-from typing import Any
 
 import mudata
 import numpy as np
@@ -13,6 +9,7 @@ from anndata import AnnData
 from mudata import MuData
 
 from benchmarks.common.data import find_file
+from benchmarks.common.ontology import ontology_terms
 from benchmarks.text.wordings import PARAPHRASES
 
 TEST_SHARE = 0.4
@@ -24,7 +21,7 @@ N_SENTENCES = 2
 
 
 @dataclass(frozen=True, kw_only=True)
-class Task:
+class DescribedCells:
     """Cells, and what they are called.
 
     Attributes
@@ -85,20 +82,6 @@ class Task:
         return texts, is_wrong
 
 
-def read_task(name: str, n_cells: int) -> Task:
-    """Read a data set by its name, at most so many cells of it."""
-    return READERS[name](n_cells)
-
-
-@cache
-def ontology_texts() -> Mapping[str, Any]:
-    """Return the Cell Ontology's names, synonyms, definitions and extended descriptions."""
-    path = find_file("cell_ontology_cl_text.json.gz")
-    with gzip.open(path, "rt", encoding="utf-8") as file:
-        terms: Mapping[str, Any] = json.load(file)["terms"]
-    return terms
-
-
 def _wordings(
     name: str, labels: Sequence[str]
 ) -> tuple[dict[str, list[str]], dict[str, dict[str, list[str]]]]:
@@ -108,7 +91,7 @@ def _wordings(
     }  # fmt: skip
     for label in labels:
         ours = PARAPHRASES[name][label]
-        term = ontology_texts()[ours.term]
+        term = ontology_terms()[ours.term]
         trained[label] = [term["label"], *term["synonyms"][:N_SYNONYMS], term["definition"]]
         asked["synonyms"][label] = term["synonyms"][N_SYNONYMS:]
         asked["names"][label] = list(ours.names)
@@ -118,7 +101,7 @@ def _wordings(
     return trained, asked
 
 
-def _task(
+def _described(
     name: str,
     rna: AnnData,
     label: np.ndarray,
@@ -126,7 +109,7 @@ def _task(
     *,
     held_out: Sequence[Sequence[str]],
     n_cells: int,
-) -> Task:
+) -> DescribedCells:
     known = [x for x in PARAPHRASES[name] if (label == x).sum() > 0]
     trained, asked = _wordings(name, known)
     rna = rna.copy()
@@ -138,47 +121,47 @@ def _task(
     for part in (train, test):
         part.obs["label"] = part["rna"].obs["label"].astype(str)
     rounds = [[x for x in part if x in known] for part in held_out]
-    return Task(train=train, test=test, trained=trained, asked=asked, held_out=rounds)
+    return DescribedCells(train=train, test=test, trained=trained, asked=asked, held_out=rounds)
 
 
 def _random_test(n: int) -> np.ndarray:
     return np.random.default_rng(0).random(n) < TEST_SHARE
 
 
-def _pbmc10k(n_cells: int) -> Task:
+def _pbmc10k(n_cells: int) -> DescribedCells:
     mdata = mudata.read_h5mu(find_file("citeseq_pbmc10k_totalvi.h5mu"))
     label = mdata.obs["cell_type"].astype(str).to_numpy()
     rounds = (
         ("NK cells", "CD16+ monocytes"), ("B cells", "Dendritic cells"),
         ("CD8+ T cells", "CD14+ monocytes"), ("CD4+ T cells",),
     )  # fmt: skip
-    return _task(
+    return _described(
         "pbmc10k", mdata["rna"], label, _random_test(len(label)), held_out=rounds, n_cells=n_cells
     )
 
 
-def _bmmc(n_cells: int) -> Task:
+def _bmmc(n_cells: int) -> DescribedCells:
     mdata = mudata.read_h5mu(find_file("citeseq_bmmc_neurips2021_starter.h5mu"))
     label = mdata.obs["cell_type"].astype(str).to_numpy()
     rounds = (("NK", "Transitional B"), ("CD14+ Mono", "CD8+ T naive"), ("Reticulocyte",))
     donor = mdata.obs["batch"].astype(str).to_numpy() == "s1d2"
-    return _task("bmmc", mdata["rna"], label, donor, held_out=rounds, n_cells=n_cells)
+    return _described("bmmc", mdata["rna"], label, donor, held_out=rounds, n_cells=n_cells)
 
 
-def _snareseq(n_cells: int) -> Task:
+def _snareseq(n_cells: int) -> DescribedCells:
     mdata = mudata.read_h5mu(find_file("multiome_snareseq_mouse_cortex.h5mu"))
     label = mdata.obs["cell_type_coarse"].astype(str).to_numpy()
     batch = mdata.obs["batch"].astype(str).to_numpy()
     rounds = (
         ("Astro", "Sst"), ("Oligo", "L6"), ("MGC", "Pvalb"), ("OPC", "L2/3"), ("Endo", "CGE"),
     )  # fmt: skip
-    return _task(
+    return _described(
         "snareseq", mdata["rna"], label, np.isin(batch, ["09I", "09J", "09K", "09L"]),
         held_out=rounds, n_cells=n_cells,
     )  # fmt: skip
 
 
-def _pbmc68k(n_cells: int) -> Task:
+def _pbmc68k(n_cells: int) -> DescribedCells:
     import scanpy as sc
 
     found = sc.datasets.pbmc68k_reduced()
@@ -191,15 +174,18 @@ def _pbmc68k(n_cells: int) -> Task:
     rounds = (
         ("CD56+ NK", "CD14+ Monocyte"), ("CD19+ B", "CD8+ Cytotoxic T"), ("Dendritic",),
     )  # fmt: skip
-    return _task("pbmc68k", rna, label, _random_test(len(label)), held_out=rounds, n_cells=n_cells)
+    return _described(
+        "pbmc68k", rna, label, _random_test(len(label)), held_out=rounds, n_cells=n_cells
+    )
 
 
-READERS: dict[str, Callable[[int], Task]] = {
+READERS: dict[str, Callable[[int], DescribedCells]] = {
     "pbmc10k": _pbmc10k,
     "snareseq": _snareseq,
     "bmmc": _bmmc,
     "pbmc68k": _pbmc68k,
 }
+"""Reads at most so many cells of a data set."""
 
 
 def with_texts(mdata: MuData, texts: np.ndarray) -> MuData:

@@ -8,6 +8,7 @@ from benchmarks.common.data import make_split
 from benchmarks.imputation import __main__ as imputation, methods
 from benchmarks.imputation.methods import METHODS, choose_methods
 from benchmarks.imputation.scores import Prediction
+from benchmarks.imputation.tables import summarise
 from hzau_omics.errors import ConfigError
 
 
@@ -87,3 +88,20 @@ def test_wrong_options_end_with_code_2_and_one_line(file, extra, match, capsys):
     error = capsys.readouterr().err
     assert match in error
     assert "Traceback" not in error
+
+
+def test_summary_has_mean_and_sd_over_seeds_best_first():
+    runs = pd.DataFrame(
+        {
+            "method": ["worse", "ours", "ours"],
+            "seed": [0, 0, 1],
+            "pearson": [0.7, 0.8, 0.9],
+            "coverage90": [np.nan, 0.88, 0.92],
+            "seconds": [1.0, 10.0, 20.0],
+        }
+    )
+    table = summarise(runs)
+    assert list(table["method"]) == ["ours", "worse"]
+    assert list(table["Pearson"]) == ["0.8500 +- 0.0707", "0.7000"]
+    assert abs(table.loc[0, "coverage90"] - 0.9) < 1e-12
+    assert table.loc[0, "seconds"] == "15"

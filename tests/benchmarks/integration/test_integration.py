@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 
 from benchmarks.integration import __main__ as integration
-from benchmarks.integration.__main__ import choose_likelihoods, scored_cells
+from benchmarks.integration.data import choose_likelihoods, scored_cells
 from benchmarks.integration.embeddings import embed_pca
 from hzau_omics.errors import ConfigError, DataContractError
 

@@ -5,12 +5,11 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from benchmarks.common.scores import auroc
+from benchmarks.common.scores import auroc, coverages
 from benchmarks.reliability import __main__ as reliability
 from benchmarks.reliability.calibration import (
     brier_score,
     calibration_error,
-    coverages,
     depth_correlation,
 )
 from benchmarks.reliability.corruptions import KINDS, Donors, kinds_for
@@ -140,6 +139,6 @@ def test_the_short_setting_asks_every_kind_of_system(data_file, tmp_path, capsys
     for system in ("HZAUVAE", "uniform, clean", "MVAE"):
         for kind in ("ambient", "thinned", "mixed", "zeroed", "foreign_ambient", "swapped"):
             assert f"| bmmc | {system} | rna | {kind} |" in text
-    monkeypatch.setattr(reliability, "run", None)
+    monkeypatch.setattr(reliability, "measure", None)
     assert reliability.main(words) == 0
     assert len(list((tmp_path / "out").glob("*.png"))) >= 1

@@ -2,14 +2,15 @@ import pandas as pd
 import pytest
 
 from benchmarks.scaling import __main__ as scaling
+from benchmarks.scaling.run import expert_families, names
 
 
 def test_families_grow_and_hold_every_single_modality():
-    families = list(scaling.expert_families(5))
+    families = list(expert_families(5))
     assert [len(f) for f in families] == [6, 16, 26]
     for family in families:
         assert len(set(family)) == len(family)
-        assert {(m,) for m in scaling.names(5)} <= set(family)
+        assert {(m,) for m in names(5)} <= set(family)
 
 
 @pytest.mark.slow

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from benchmarks.speed import __main__ as speed
-from benchmarks.speed.run import SpeedRun, measure
+from benchmarks.speed.run import OURS, SpeedRun, choose_methods, measure, run_once
+from benchmarks.speed.tables import seconds_to_peer, summary
 from hzau_omics.errors import ConfigError
 
 
@@ -18,11 +19,11 @@ def figures(method: str, size: int, rate: float) -> dict:
 
 
 def test_the_peer_follows_from_the_modalities():
-    assert speed.choose_methods(None, ["rna", "prot"]) == (*speed.OURS, "totalvi")
-    assert speed.choose_methods(None, ["rna", "atac"]) == (*speed.OURS, "multivi")
-    assert speed.choose_methods("none", ["rna", "atac"]) == speed.OURS
+    assert choose_methods(None, ["rna", "prot"]) == (*OURS, "totalvi")
+    assert choose_methods(None, ["rna", "atac"]) == (*OURS, "multivi")
+    assert choose_methods("none", ["rna", "atac"]) == OURS
     with pytest.raises(ConfigError, match=r"takes totalvi, multivi or none\. Received 'mofa'"):
-        speed.choose_methods("mofa", ["rna"])
+        choose_methods("mofa", ["rna"])
 
 
 def test_the_summary_takes_the_fastest_run_and_compares_at_the_same_batch_size():
@@ -33,7 +34,7 @@ def test_the_summary_takes_the_fastest_run_and_compares_at_the_same_batch_size()
         figures("hzau-vae", 512, 900.0),
         figures("totalvi", 512, 300.0),
     ]
-    table = speed.summary(runs)
+    table = summary(runs)
     ours = table[table["method"] == "hzau-vae"].set_index("batch_size")
     assert ours["cells_per_s"].to_dict() == {128: 600.0, 512: 900.0}
     assert ours["times_peer"].to_dict() == {128: 3.0, 512: 3.0}
@@ -48,10 +49,10 @@ def test_time_to_the_peer_s_likelihood_is_read_off_the_curve():
     found = {"gene": 80.0, "protein": 20.0, "not registered": 0.0}
     peer = figures("totalvi", 128, 200.0) | {"held_out_nll": found}
     other_size = peer | {"batch_size": 512, "held_out_nll": {"protein": 50.0}}
-    assert speed.seconds_to_peer(ours, [other_size, ours, peer]) == 2
+    assert seconds_to_peer(ours, [other_size, ours, peer]) == 2
     better = peer | {"held_out_nll": {"protein": 5.0}}
-    assert np.isnan(speed.seconds_to_peer(ours, [better]))
-    assert np.isnan(speed.seconds_to_peer(peer, [peer]))
+    assert np.isnan(seconds_to_peer(ours, [better]))
+    assert np.isnan(seconds_to_peer(peer, [peer]))
 
 
 @pytest.mark.filterwarnings("ignore")
@@ -76,7 +77,7 @@ def test_a_run_is_measured(paired, tmp_path):
 def test_a_run_that_fails_says_why(tmp_path):
     run = SpeedRun(method="totalvi", path=str(tmp_path / "none.h5mu"), batch_size=8, epochs=1)
     with pytest.raises(RuntimeError, match="totalvi, batch size 8: failed"):
-        speed.run_once(run)
+        run_once(run)
 
 
 @pytest.mark.slow

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from benchmarks.streaming import __main__ as streaming
+from benchmarks.streaming import __main__ as streaming, data
 from benchmarks.streaming.run import StreamRun, in_memory, measure
 from hzau_omics.data import open_store
 
@@ -12,11 +12,11 @@ from hzau_omics.data import open_store
 @pytest.fixture(scope="module")
 def path(tmp_path_factory):
     folder = tmp_path_factory.mktemp("stores") / "cells.zarr"
-    original, streaming.PIECE = streaming.PIECE, 60
+    original, data.PIECE = data.PIECE, 60
     try:
-        assert streaming.write(folder, 150) > 0
+        assert data.write(folder, 150) > 0
     finally:
-        streaming.PIECE = original
+        data.PIECE = original
     return folder
 
 
@@ -25,7 +25,7 @@ def test_a_store_is_written_once(path):
     assert store.manifest.pieces == (60, 60, 30)
     assert [m.n_features for m in store.layout.modalities] == [2000, 100]
     assert 0.7 < store.present[:, 1].mean() < 0.9
-    assert streaming.write(path, 150) != streaming.write(path, 150)  # NaN: nothing was written
+    assert data.write(path, 150) != data.write(path, 150)  # NaN: nothing was written
 
 
 def test_memory_holds_the_cells_of_the_disk(path):

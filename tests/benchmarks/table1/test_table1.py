@@ -77,7 +77,7 @@ def test_every_system_fills_its_rows_and_a_run_resumes(data_file, tmp_path, caps
     expected = {(t, "binarymnist", s) for t in TARGETS for s in several}
     expected |= {("marginal", "binarymnist", "VAE"), ("conditional", "binarymnist", "CVAE")}
     assert found == expected
-    monkeypatch.setattr(table1, "run", None)
+    monkeypatch.setattr(table1, "measure", None)
     assert table1.main([*words, "--out", str(tmp_path / "out")]) == 0
     assert list((tmp_path / "out").glob("table1_binarymnist_*.binarymnist.png"))
 

@@ -7,10 +7,13 @@ from anndata import AnnData
 from mudata import MuData
 
 from benchmarks.text import __main__ as text
-from benchmarks.text.data import Task
+from benchmarks.text.data import DescribedCells
 from benchmarks.text.figures import draw_queries
-from benchmarks.text.run import Part, log_normalised, marker_agreement, own_type
+from benchmarks.text.generation import log_normalised, marker_agreement
+from benchmarks.text.run import TextRun
+from benchmarks.text.tables import queries_table, types_table
 from benchmarks.text.wordings import PARAPHRASES
+from benchmarks.text.wrong import own_type
 
 WORDINGS = {"B": ["B cell", "B lymphocyte"], "T": ["T cell"], "NK": ["natural killer cell"]}
 
@@ -21,7 +24,7 @@ def make_task(n=300):
     cells = [f"c{i}" for i in range(n)]
     mdata = MuData({"rna": AnnData(np.ones((n, 2)), obs=pd.DataFrame(index=cells))})
     mdata.obs["label"] = label
-    return Task(train=mdata, test=mdata, trained=WORDINGS, asked={}, held_out=[["NK"]])
+    return DescribedCells(train=mdata, test=mdata, trained=WORDINGS, asked={}, held_out=[["NK"]])
 
 
 def types_of(texts):
@@ -77,31 +80,31 @@ def test_figures_of_generated_cells_have_known_values():
     np.testing.assert_allclose(np.expm1(log_normalised(np.ones((2, 4)))).sum(1), 1e4, rtol=1e-5)
 
 
-def result(part, aurocs, **more):
+def result(run, aurocs, **more):
     rows = [
         {"method": "HZAUVAE", "kind": kind, "type": label, "query": label, "auroc": auroc}
-        | {"held_out": label == "NK" and part.round >= 0}
+        | {"held_out": label == "NK" and run.round >= 0}
         | {f"{name}@{k}": 1.0 for name in ("hit", "precision") for k in (1, 5, 10)}
         for kind, label, auroc in aurocs
     ]
-    return {**vars(part), "queries": rows, **more}
+    return {**vars(run), "queries": rows, **more}
 
 
 def test_types_count_alike_and_rounds_only_for_what_they_hold_out(tmp_path):
-    every = Part(dataset="pbmc10k", encoder="terms")
-    zero = Part(dataset="pbmc10k", encoder="terms", round=0)
+    every = TextRun(dataset="pbmc10k", encoder="terms")
+    zero = TextRun(dataset="pbmc10k", encoder="terms", round=0)
     results = [
         result(every, [("seen", "B", 1.0), ("seen", "B", 0.8), ("seen", "T", 0.5)]),
         result(zero, [("seen", "NK", 0.7), ("seen", "B", 0.0)]),
     ]
-    table = text.queries_table(results)
+    table = queries_table(results)
     assert table.set_index("held_out")["auroc"].to_dict() == {
         False: pytest.approx(0.7), True: pytest.approx(0.7)
     }  # fmt: skip
     assert table.set_index("held_out")["worst_auroc"].to_dict() == {False: 0.5, True: 0.7}
     table.loc[:, "variant"] = ""
     assert draw_queries(table, tmp_path / "q.png")[0].stat().st_size > 1000
-    assert text.types_table(results).shape[0] == 3
+    assert types_table(results).shape[0] == 3
 
 
 @pytest.mark.slow
