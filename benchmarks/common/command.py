@@ -41,6 +41,9 @@ def set_up_messages() -> None:
 
 def silence_lightning() -> None:
     """Hide what Lightning says of every training."""
+    # Its import sets levels itself: what is set before has no effect.
+    import lightning.pytorch  # noqa: F401
+
     for noisy in ("lightning.pytorch", "lightning.fabric"):
         logging.getLogger(noisy).setLevel(logging.ERROR)
 
