@@ -11,14 +11,8 @@ from typing import Any
 import numpy as np
 
 from benchmarks.common.data import Split
+from benchmarks.common.model import model_class
 from benchmarks.imputation.scores import Prediction
-
-
-def model_class() -> type:
-    """Import the model late: it costs the import of scvi-tools."""
-    from hzau_omics.model import HZAUVAE
-
-    return HZAUVAE
 
 
 def ours_imputation(

@@ -9,7 +9,7 @@ from anndata import AnnData
 from scipy import sparse
 
 from benchmarks.common.data import counts
-from benchmarks.imputation.ours import model_class
+from benchmarks.common.model import model_class
 
 
 def binarised(mdata: mudata.MuData, modalities: list[str]) -> mudata.MuData:

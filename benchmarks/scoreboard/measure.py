@@ -51,15 +51,15 @@ def demo(task: ScoreboardTask, seed: int) -> Figures:
     modalities = {"rna": "nb", "adt": "nb", TEXT: "bernoulli"}
     model = _train(data.mdata, task, seed, modalities=modalities, batch_key="batch")
     found = evaluate(model, data, seed).metrics
-    imputed = found["imputation_rna_to_protein"]
+    imputed, labelled = (
+        found[part] for part in ("imputation_rna_to_protein", "label_accuracy_without_text")
+    )
     cover = "demo: RNA to protein, 90 % intervals cover"
     figures = Figures(
         values={
             "demo: RNA to protein, Pearson": imputed["mean_protein_pearson"]["hzau_vae"],
             cover: imputed["coverage_of_90_percent_interval"],
-            "demo: cell type of cells without text": found["label_accuracy_without_text"][
-                "hzau_vae"
-            ],
+            "demo: cell type of cells without text": labelled["hzau_vae"],
             "demo: text AUROC, asked by name": _asked_by_name(model, data),
         },
         beside={cover: NOMINAL},
