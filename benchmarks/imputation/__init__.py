@@ -1,0 +1,1 @@
+"""One modality of held-out cells predicted from another."""

@@ -1,0 +1,1 @@
+"""Label conservation and batch mixing of an embedding."""

@@ -1,0 +1,1 @@
+"""Cost of training by size of the data."""

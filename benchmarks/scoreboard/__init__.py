@@ -1,0 +1,1 @@
+"""All claims of the README on one page, commit by commit."""

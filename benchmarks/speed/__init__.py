@@ -1,0 +1,1 @@
+"""Training throughput beside totalVI and MultiVI."""

@@ -1,0 +1,1 @@
+"""Training from disk beside training in memory."""

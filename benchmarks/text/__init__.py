@@ -1,0 +1,1 @@
+"""Cells found and annotated by words."""
