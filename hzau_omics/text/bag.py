@@ -211,8 +211,8 @@ class BagOfWords:
         }
 
     @classmethod
-    def from_record(cls, record: Mapping[str, Any]) -> "BagOfWords":
-        """Rebuild the encoder from `record`'s result; arrays in place of lists are accepted."""
+    def from_record(cls, record: Mapping[str, Any], model: object = None) -> "BagOfWords":
+        """Rebuild the encoder; arrays in place of lists are accepted, and no model is needed."""
         stop_words = record["stop_words"]
         return cls(
             features=tuple(str(word) for word in record["vocabulary"]),

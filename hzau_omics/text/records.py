@@ -9,6 +9,9 @@ from hzau_omics.text.encoder import KIND, TextEncoder
 from hzau_omics.text.sentences import SentenceEncoder
 from hzau_omics.text.terms import TermEncoder
 
+ENCODERS = (BagOfWords, SentenceEncoder, TermEncoder)
+"""Encoders that a record can name; each has a `kind`, and rebuilds itself with `from_record`."""
+
 
 def as_encoder(encoder: object, n_dimensions: int | None = None) -> TextEncoder:
     """Return a text encoder as it is, and a language model as an encoder of sentences.
@@ -59,14 +62,12 @@ def encoder_from_record(record: Mapping[str, Any], model: object = None) -> Text
     ('b', 'cell', 't')
     """
     kind = str(record.get(KIND, BagOfWords.kind))
-    if kind == BagOfWords.kind:
-        return BagOfWords.from_record(record)
-    if kind == SentenceEncoder.kind:
-        return SentenceEncoder.from_record(record, model)
-    if kind == TermEncoder.kind:
-        return TermEncoder.from_record(record, model)
+    for encoder in ENCODERS:
+        if encoder.kind == kind:
+            return encoder.from_record(record, model)
+    known = ", ".join(repr(encoder.kind) for encoder in ENCODERS)
     msg = (
-        f"A text encoder is of kind 'bag', 'sentences' or 'terms'. Received {kind!r}. Upgrade "
+        f"A text encoder is of one of the kinds {known}. Received {kind!r}. Upgrade "
         "hzau_omics if a later version wrote the record, or pass the encoder itself: encoder=..."
     )
     raise ConfigError(msg)
