@@ -105,7 +105,9 @@ def test_texts_without_words():
 
 
 def test_unknown_kind():
-    with pytest.raises(ConfigError, match=r"kind 'bag', 'sentences' or 'terms'. Received 'song'"):
+    with pytest.raises(
+        ConfigError, match=r"one of the kinds 'bag', 'sentences', 'terms'\. Received 'song'"
+    ):
         encoder_from_record({"kind": "song"})
 
 
