@@ -28,7 +28,7 @@ from benchmarks.common.command import OUT, set_up_messages, silence_lightning
 from benchmarks.common.report import markdown, set_threads
 from benchmarks.common.resume import Found, Run, result_of
 from benchmarks.scoreboard.board import COLUMNS, line_of, read_board, rows_of, write_board
-from benchmarks.scoreboard.compare import choose_commits, compare
+from benchmarks.scoreboard.compare import choose_commits, compare, falls_by_chance
 from benchmarks.scoreboard.state import CodeState, code_commit, code_state
 from benchmarks.scoreboard.tasks import TASKS, ScoreboardTask, quick
 from hzau_omics.errors import ConfigError, DataContractError, RegistryError
@@ -142,6 +142,7 @@ def run_comparison(args: argparse.Namespace) -> int:
     print(markdown(table, digits=4))
     fallen = table.loc[table["verdict"] == "fell", "claim"]
     print("\nfell: " + ("; ".join(fallen) or "nothing"))
+    print(f"By chance alone {falls_by_chance(table):.1f} claims would: so few seeds tell no more.")
     return int(len(fallen) > 0)
 
 

@@ -55,7 +55,7 @@ class ScoreboardTask:
 
 TASKS = (
     ScoreboardTask(
-        name="demo", file=None, cells=0, epochs=0, seconds=50, seeds=3,
+        name="demo", file=None, cells=0, epochs=0, seconds=65, seeds=3,
         claims={
             "demo: RNA to protein, Pearson": "higher",
             "demo: RNA to protein, 90 % intervals cover": "near",
@@ -83,7 +83,7 @@ TASKS = (
         },
     ),
     ScoreboardTask(
-        name="pbmc10k", file=PBMC10K, cells=3_000, epochs=50, seconds=65, seeds=3,
+        name="pbmc10k", file=PBMC10K, cells=3_000, epochs=50, seconds=40, seeds=3,
         claims={
             "PBMC10k: RNA to protein, Pearson": "higher",
             "PBMC10k: RNA to protein, 90 % intervals cover": "near",

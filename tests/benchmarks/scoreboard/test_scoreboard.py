@@ -10,7 +10,7 @@ import pytest
 
 from benchmarks.scoreboard import __main__ as scoreboard
 from benchmarks.scoreboard.board import read_board, write_board
-from benchmarks.scoreboard.compare import choose_commits, compare, verdict
+from benchmarks.scoreboard.compare import choose_commits, compare, falls_by_chance, verdict
 from benchmarks.scoreboard.data import as_mosaic
 from benchmarks.scoreboard.mixing import other_batch_share, type_accuracy
 from benchmarks.scoreboard.state import CodeState, code_commit
@@ -196,6 +196,13 @@ def test_comparisons_are_paired_over_seeds():
     assert table.loc["up", "se"] == pytest.approx(0.001 / 3**0.5)
     assert table.loc["cover", "gain"] == pytest.approx((0.05 + 0.06) / 2)
     assert table.loc["one more", "seeds"] == 2
+
+
+def test_falls_by_chance_are_those_of_student_s_distribution():
+    # Two seeds: 1/2 - arctan(2) / pi. Three: 1/2 - 1 / sqrt(6). What is the same cannot fall.
+    table = pd.DataFrame({"se": [0.1, 0.1, 0.0, np.nan], "seeds": [2, 3, 3, 1]})
+    expected = (0.5 - np.arctan(2) / np.pi) + (0.5 - 1 / np.sqrt(6))
+    assert falls_by_chance(table) == pytest.approx(expected)
 
 
 def test_commits_are_found_by_the_beginning_of_their_name():
