@@ -75,7 +75,7 @@ def test_shares_hold_within_strata():
         (5, {"train_size": 1.1}, "train_size must be a number in"),
         (5, {"train_size": 0.9, "validation_size": 0.2}, "at most 1 together with train_size"),
         (5, {"validation_size": -0.1}, r"validation_size must be a number in \[0, 1\]"),
-        (5, {"stratify": [1, 2]}, r"one entry per cell: 5. Received shape \(2,\)"),
+        (5, {"stratify": [1, 2]}, r"one entry per cell \(5\)\. Received shape \(2,\)"),
         (5, {"stratify": "a"}, "one entry per cell"),
     ],
 )
