@@ -3,15 +3,15 @@
 from dataclasses import dataclass, field
 
 PRIOR_FAILED = 0.1
-"""Share of failed measurements that reliability assumes before it sees any."""
+"""Prior probability that a measurement has failed."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ModalityConfig:
     """Shape and likelihood of one modality.
 
-    `n_hidden` and `n_layers` None take the network's own; `input_dropout` is the share of input
-    values that the encoder does not see in a training step.
+    Where `n_hidden` or `n_layers` is None, the network's own applies. `input_dropout` is the share
+    of input values that are hidden from the encoder in a training step.
     """
 
     name: str
@@ -41,7 +41,7 @@ class NetworkConfig:
     encoder_dropout
         Dropout rate of the encoders' and experts' hidden layers.
     n_batches
-        Number of batches; one-hot covariates where there are at least two.
+        Number of batches; with at least two, the batch is a one-hot covariate.
     n_categories
         Number of categories of each further categorical covariate.
     n_continuous
@@ -49,10 +49,10 @@ class NetworkConfig:
     encode_covariates
         Whether encoders see batch and covariates too; decoders always do.
     experts
-        Modality subsets with an expert each; None takes the default family.
+        Modality subsets that have an expert; None for the default family.
     condition
-        Modalities that are only conditioned on (CVAE): the decoders of the others see them, the
-        prior is what is inferred from them alone, and they are not decoded themselves.
+        Modalities that are conditioned on and not decoded (CVAE). The decoders of the others see
+        them, and the prior is inferred from them alone.
     pool
         How experts become one posterior; a key of :data:`hzau_omics.nn.posterior.pools.POOLS`.
     """
@@ -79,7 +79,7 @@ class NetworkConfig:
 
     @property
     def n_decoder_covariates(self) -> int:
-        """Width of what decoders see beside the latent: covariates, and features of conditions."""
+        """Width of the decoders' further inputs: covariates, and hidden features of conditions."""
         widths = [m.n_hidden or self.n_hidden for m in self.modalities if m.name in self.condition]
         return self.n_covariates + sum(widths)
 

@@ -16,8 +16,8 @@ from hzau_omics.nn.kernels.dropout import Dropout
 class FeatureMap(nn.Module):
     """Linear map of many features, dense or sparse.
 
-    As :class:`torch.nn.Linear`, but with the weights of a feature side by side in memory: the
-    product with a sparse cell then reads whole rows.
+    Like :class:`torch.nn.Linear`, but the weights of a feature lie side by side in memory, so that
+    the product with a sparse cell reads whole rows.
     """
 
     def __init__(self, n_in: int, n_out: int) -> None:
@@ -88,6 +88,7 @@ class HiddenStack(nn.Module):
     ) -> Float[Tensor, "cell hidden"]:
         """Map (cell, feature) to (cell, hidden)."""
         if isinstance(x, SparseEntries):
+            # Zeros stay zeros under dropout: only stored values need a decision.
             hidden: Tensor | SparseEntries = x._replace(value=self.input_dropout(x.value))
         else:
             hidden = self.input_dropout(x)

@@ -20,18 +20,18 @@ from hzau_omics.nn.posterior.subsets import SubsetFamily
 from hzau_omics.nn.reliability.model import ReliabilityModel
 
 MIN_SPARSE = 128
-"""Features from which on a sparse product takes less time than a dense one."""
+"""Number of features from which a sparse product is faster than a dense one."""
 
 
 class Encoded(NamedTuple):
-    """What encoders make of cells, before any subset of modalities is chosen.
+    """Output of the encoders for a minibatch, before any subset of modalities is chosen.
 
     Attributes
     ----------
     hidden
-        Hidden features per modality.
+        Hidden features of each modality, of shape (cell, hidden).
     experts
-        Every expert.
+        All experts, of shape (cell, expert, latent).
     reliability
         Log odds of each measurement's reliability (cell, modality); None without heads.
     """
@@ -49,7 +49,7 @@ class Reconstruction(NamedTuple):
 
 
 class Decoded(NamedTuple):
-    """One modality decoded for some rows of a minibatch, beside what was measured.
+    """One modality decoded for some rows of a minibatch, with its measured values.
 
     Attributes
     ----------
@@ -58,7 +58,7 @@ class Decoded(NamedTuple):
     hidden
         Its hidden features (row, hidden).
     context
-        What its likelihood needs beside these.
+        Further inputs of its likelihood.
     observed
         The measured values.
     library_log_prob
@@ -143,7 +143,7 @@ class MultimodalVAE(nn.Module):
         return cast("ModalityDecoder", self.decoders[modality])
 
     def covariates(self, batch: Minibatch) -> Float[Tensor, "cell covariate"]:
-        """One-hot batch and categorical covariates beside the continuous ones."""
+        """Return the one-hot batch and categorical covariates, then the continuous ones."""
         return self.covariates_of(batch.batch, batch.categorical, batch.continuous)
 
     def covariates_of(
@@ -162,7 +162,7 @@ class MultimodalVAE(nn.Module):
     def decoder_covariates(
         self, batch: Minibatch, codes: Int[Tensor, " cell"] | None = None
     ) -> Float[Tensor, "cell covariate"]:
-        """Return what decoders see beside the latent, with cells decoded as batches `codes`."""
+        """Return the decoders' inputs besides the latent, for cells decoded as batches `codes`."""
         codes = batch.batch if codes is None else codes
         covariates = self.covariates_of(codes, batch.categorical, batch.continuous)
         conditions = [
@@ -172,7 +172,7 @@ class MultimodalVAE(nn.Module):
         return torch.cat([covariates, *conditions], dim=-1) if conditions else covariates
 
     def prior(self, encoded: Encoded) -> DiagonalGaussian | None:
-        """Return p(z | conditions) of each cell; None for N(0, I), where there are none."""
+        """Return p(z | conditions) of each cell; None, for N(0, I), without conditions."""
         if not self.config.condition:
             return None
         expert = self.family.subsets.index(self.config.condition)
@@ -189,7 +189,7 @@ class MultimodalVAE(nn.Module):
         return Encoded(hidden, self.experts(hidden), reliability)
 
     def head_log_odds(self, batch: Minibatch, modality: int) -> Float[Tensor, " cell"]:
-        """Return the log odds of one modality's reliability head, to train it."""
+        """Return the log odds of one modality's reliability head, for its training."""
         x = self._encoder_input(modality, batch)
         return self.reliability.head_log_odds(modality, x, self.covariates(batch))
 
@@ -211,7 +211,7 @@ class MultimodalVAE(nn.Module):
     def infer(self, encoded: Encoded, present: Bool[Tensor, "*subset cell modality"]) -> Posterior:
         """Pool the experts of the modalities in `present` into one posterior.
 
-        With a leading axis of subsets, into one for each.
+        With a leading axis of subsets, return one posterior for each.
         """
         out: Posterior = self.pool(encoded.hidden, encoded.experts, present, encoded.reliability)
         return out
@@ -233,9 +233,9 @@ class MultimodalVAE(nn.Module):
     ) -> Reconstruction:
         """Log likelihood of one modality of the cells `cells` (indices into `batch`) given `z`.
 
-        The indices are in the processor's memory. Every cell must have the modality. Unmeasured
-        features do not count. `seen` says whether the posterior behind `z` saw the modality; None
-        if it always did.
+        The indices are on the CPU, and every cell must have the modality. Unmeasured features do
+        not count. `seen` says whether the posterior of `z` was inferred from the modality; None if
+        it always was.
         """
         decoded = self.decode(z, batch, cells, modality, seen=seen)
         log_prob = decoded.decoder.likelihood.cell_log_prob(
@@ -279,9 +279,10 @@ class MultimodalVAE(nn.Module):
         batch: Minibatch,
         modalities: Sequence[int] | None = None,
     ) -> Float[Tensor, "*sample cell modality"]:
-        """Log p(x_m | z) of modalities in nats per cell, NaN where a cell lacks one.
+        """Log p(x_m | z) of each modality in nats per cell; NaN where a cell lacks it.
 
-        `modalities` says which, all that are generated by default; the others are NaN.
+        `modalities` selects modalities by position, by default all that are decoded; the others
+        are NaN.
         """
         shape = (*z.shape[:-1], len(self.modalities))
         result = torch.full(shape, torch.nan, device=z.device)
@@ -289,7 +290,7 @@ class MultimodalVAE(nn.Module):
             cells = batch.present_on_host[:, m].nonzero().squeeze(-1)
             row = cells.to(z.device, non_blocking=True)
             chosen = z[..., row, :]
-            of = cells.repeat(chosen[..., 0].numel() // max(len(cells), 1))
-            found = self.reconstruct(chosen.flatten(0, -2), batch, of, m).log_prob
-            result[..., row, m] = found.view(chosen.shape[:-1])
+            repeated = cells.repeat(chosen[..., 0].numel() // max(len(cells), 1))
+            log_prob = self.reconstruct(chosen.flatten(0, -2), batch, repeated, m).log_prob
+            result[..., row, m] = log_prob.view(chosen.shape[:-1])
         return result

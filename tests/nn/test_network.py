@@ -101,25 +101,25 @@ def test_a_modality_that_no_cell_has_gets_exactly_zero_gradient(make_network, ma
     [("nb", "nb"), THREE, ("zinb", "normal", "categorical", "multinomial", "poisson")],
     ids=["two", "three", "five"],
 )
-def test_everything_learns_under_the_default_objective(make_network, make_batch, likelihoods):
+def test_every_parameter_learns_under_the_default_objective(make_network, make_batch, likelihoods):
     network = make_network(*likelihoods, **COVARIATES)
     batch = make_batch(network, n_cells=40)
     first = gradients(network, objective(network, batch).loss)
-    # The gate starts at zero, so what is before its last layer learns from the second step on.
+    # The last layer of the gate starts at zero: earlier layers learn from the second step on.
     waiting = {
         n for n in first if n.startswith("pool.gate.") and not n.startswith("pool.gate.logits.")
     }
-    # So do corrections of what the single experts have seen.
+    # So do the corrections that experts of several modalities make.
     waiting |= {n for n in first if n.startswith("experts.trunks.")}
-    # Reliability is learned from failures, of which there are none here.
-    judging = {n for n in first if n.startswith("reliability.")}
+    # Reliability heads are trained on failed measurements, of which there are none here.
+    of_heads = {n for n in first if n.startswith("reliability.")}
     still = {name for name, gradient in first.items() if not gradient.any()}
-    assert still == waiting | judging
+    assert still == waiting | of_heads
     torch.optim.SGD(network.parameters(), lr=1e-2).step()
     second = gradients(network, objective(network, batch).loss)
     for name, gradient in second.items():
         assert gradient.isfinite().all(), name
-        assert gradient.any() != (name in judging), name
+        assert gradient.any() != (name in of_heads), name
 
 
 @pytest.mark.parametrize(("n", "n_experts"), [(1, 1), (2, 3), (3, 7), (5, 16)])

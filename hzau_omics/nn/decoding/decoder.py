@@ -13,13 +13,13 @@ from hzau_omics.nn.posterior.gaussian import soft_bound
 
 
 class ModalityDecoder(nn.Module):
-    """Decode one modality: hidden layers, a library model where counts need one, a likelihood.
+    """Decoder of one modality: hidden layers, a model of the library size, a likelihood.
 
-    Rates of a measured modality use the total of its clean target. A modality that a cell lacks is
-    decoded with a library from the learned distribution given latent and covariates, which gives
-    imputed counts a scale and an uncertainty. `log_inflation` is the log factor on the variance of
-    values that the posterior did not see: 0 in training, calibrated on validation cells.
-    ``library="learned"`` uses the mean of that distribution throughout.
+    Rates of a measured modality use the total of its clean target. For a modality that a cell
+    lacks, the library size comes from a learned distribution given latent and covariates, which
+    gives imputed counts a scale and an uncertainty. ``library="learned"`` uses the mean of that
+    distribution throughout. `log_inflation` is the log of the factor on the variance of unseen
+    values: 0 in training, then calibrated on validation cells.
     """
 
     def __init__(self, modality: ModalityConfig, network: NetworkConfig) -> None:
@@ -84,9 +84,9 @@ class ModalityDecoder(nn.Module):
         feature_mask: Bool[Tensor, "cell feature"] | None,
         seen: Bool[Tensor, "cell _"] | None = None,
     ) -> DecoderContext:
-        """Gather what the likelihood needs beside hidden features.
+        """Return the likelihood's inputs other than the hidden features.
 
-        `seen` says which values the posterior behind them saw; None if all.
+        `seen` says which values the posterior was inferred from; None for all.
         """
         if log_library is None:
             log_library = covariates.new_zeros(len(batch), 1)

@@ -53,7 +53,7 @@ def log_nb_mixture(
 
 
 def log_bernoulli(x: Entries, logit: Entries) -> Entries:
-    """Bernoulli with probability ``sigmoid(logit)``; `x` in [0, 1] (continuous values: pixels)."""
+    """Bernoulli with probability ``sigmoid(logit)``; `x` in [0, 1], such as pixels, is allowed."""
     return x * logit - softplus(logit)
 
 

@@ -32,7 +32,7 @@ class Library(NamedTuple):
         *,
         noise: Float[Tensor, "cell 1"] | None = None,
     ) -> Float[Tensor, "cell 1"]:
-        """Draw one log total per cell, from standard normal noise if that is given."""
+        """Draw one log total per cell, from the standard normal `noise` if it is given."""
         if noise is None:
             noise = torch.randn(self.mean.shape, generator=generator, device=self.mean.device)
         return self.mean + self.log_sd.exp() * noise
@@ -44,5 +44,5 @@ def log_total(x: Float[Tensor, "cell feature"]) -> Float[Tensor, "cell 1"]:
 
 
 def log_of_total(total: Float[Tensor, "cell 1"]) -> Float[Tensor, "cell 1"]:
-    """Log of a total, of at least one count."""
+    """Log of a total; one below 1 is treated as 1."""
     return total.clamp_min(1.0).log()

@@ -1,7 +1,7 @@
-"""Sparse values computed sparsely, in one pass, with gradients of their own.
+"""Kernels for sparse values: one pass, with gradients written by hand.
 
-In a log likelihood a value of 0 needs less than another: it is computed for every entry as if it
-were 0, and corrected where it is not.
+A value of 0 costs less than any other in a log likelihood. The likelihood is therefore computed as
+if every value were 0, and corrected where one is not.
 """
 
 from hzau_omics.nn.kernels.bernoulli import bernoulli_log_prob

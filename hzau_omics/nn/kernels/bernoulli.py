@@ -52,12 +52,12 @@ class _Bernoulli(torch.autograd.Function):
     @override
     def backward(ctx: FunctionCtx, *grads: Any) -> Any:
         (grad_logits,) = ctx.saved_tensors  # type: ignore[attr-defined]
-        # In place, to spare memory: torch refuses a second backward pass.
+        # In place, to save memory. A second backward pass would be wrong; torch refuses it.
         return grad_logits.mul_(grads[0].unsqueeze(1)), None
 
 
 def compiled_rows(logits: Tensor, x: SparseEntries) -> _Rows:
-    """Compute all rows on a processor, in one compiled pass."""
+    """Compute all rows on the CPU, in one compiled pass."""
     rows = _Rows(logits.new_empty(len(logits)), logits.new_empty(logits.shape))
     compute(BERNOULLI, logits, x.start, x.feature, x.value, *rows)
     return rows

@@ -1,8 +1,8 @@
-"""Compiled loops for processors: one pass over a cell where tensor operations take a dozen.
+"""Compiled loops for the CPU: one pass over a cell where tensor operations take a dozen.
 
 Exponential and logarithm are written out as polynomials (after Cody and Waite's range reduction,
-minimax coefficients of the Cephes library), because a compiler turns these, unlike calls of the C
-library, into vector instructions. Both are exact to two units in the last place of a float32.
+minimax coefficients of the Cephes library), because a compiler turns these, unlike calls to the C
+library, into vector instructions. Both are accurate to two units in the last place of a float32.
 """
 
 import math
@@ -17,7 +17,7 @@ from scipy.special import gammaln
 Floats = NDArray[np.float32]
 Integers = NDArray[np.int64]
 
-# Reordered sums and fused products, but NaN and infinity keep their meaning.
+# Sums may be reordered and products fused, but NaN and infinity keep their meaning.
 _FAST = {"reassoc", "nsz", "arcp", "contract", "afn"}
 # Division by zero gives infinity, as in numpy: a check for it would keep loops from vectorising.
 _OPTIONS = {"fastmath": _FAST, "error_model": "numpy", "cache": True, "nogil": True}
@@ -35,7 +35,7 @@ class Loop(NamedTuple):
 LOWEST = _f(-87.0)
 LOG2_E, LN2_HIGH, LN2_LOW = _f(1.44269504), _f(0.693359375), _f(-2.12194440e-4)
 SMALL = 16
-"""Up to this count, log-gamma and digamma differences are sums over its factors."""
+"""Largest count whose differences of log-gamma and digamma are computed factor by factor."""
 
 LOG_FACTORIAL = gammaln(np.arange(1, 257))
 ROOT_HALF_BITS = _i(0x3F3504F3)
@@ -78,7 +78,7 @@ def _log1p(q, reciprocal):  # noqa: ANN001, ANN202
     e = _f(exponent)
     z = f * f
     log_u = e * LN2_HIGH + (f + (e * LN2_LOW - _f(0.5) * z + f * z * p))
-    # What rounding 1 + q lost.
+    # Correct for the rounding of 1 + q.
     return log_u + (q - (u - _f(1.0))) * reciprocal
 
 
@@ -123,16 +123,17 @@ def _nb_row(  # noqa: PLR0913, PLR0917
 ) -> None:
     """Compute the negative binomial log likelihood of one row, with gradients.
 
-    The last five arguments are written: the log likelihood (row); its gradient with respect to
+    The last five arguments are outputs: the log likelihood (row); its gradient with respect to
     logits (row, feature) and log library (row); ``log(1 + mu / theta) - mu / (theta + mu)`` (row,
-    feature), the negative gradient with respect to theta where counts are 0; and what each entry
-    adds to that gradient.
+    feature), the negative gradient with respect to theta if every count were 0; and what each entry
+    adds to the gradient with respect to theta.
     """
     n_features = logits.shape[1]
     shares = np.empty(n_features, np.float32)
     logit, gradient, held = logits[r], grad_logits[r], spread[r]
     kind = which[r]
     own, inverse, log_own = theta[kind], reciprocal[kind], log_theta[kind]
+    # Softmax relative to the largest logit: `_exp` takes no positive numbers.
     peak = logit[0]
     for g in range(n_features):
         peak = max(peak, logit[g])
@@ -144,6 +145,7 @@ def _nb_row(  # noqa: PLR0913, PLR0917
     library = np.exp(log_library[r])
     scale = library / total
     log_scale = peak + np.log(total) - log_library[r]
+    # First as if every count were 0; `gradient` still holds the unnormalised shares.
     loss, surplus = _f(0.0), _f(0.0)
     for g in range(n_features):
         mu = gradient[g] * scale
@@ -154,11 +156,12 @@ def _nb_row(  # noqa: PLR0913, PLR0917
         surplus -= mu * share
         shares[g] = share
         held[g] = log_ratio - ratio * share
-    found = 0.0
+    # Then corrections where counts are positive, summed in double precision.
+    gain = 0.0
     for e in range(start[r], start[r + 1]):
         g, x = feature[e], value[e]
         count = int(x)
-        if count == 1:  # most of them
+        if count == 1:  # the most frequent one needs no log-gamma
             log_gamma, digamma = np.float64(log_own[g]), np.float64(inverse[g])
         else:
             log_gamma, digamma = _rising(np.float64(own[g]), count)
@@ -167,15 +170,16 @@ def _nb_row(  # noqa: PLR0913, PLR0917
             else:
                 log_gamma -= math.lgamma(count + 1.0)
         log_ratio = _log1p(gradient[g] * scale * inverse[g], shares[g])
-        found += log_gamma + x * (logit[g] - log_scale - log_own[g] - log_ratio)
+        gain += log_gamma + x * (logit[g] - log_scale - log_own[g] - log_ratio)
         surplus += x * shares[g]
         grad_theta[e] = digamma - x * shares[g] * inverse[g]
+    # The shares sum to 1, so that raising one logit lowers all other rates.
     pull = surplus / library
     for g in range(n_features):
         gradient[g] *= -scale * (shares[g] + pull)
     for e in range(start[r], start[r + 1]):
         gradient[feature[e]] += value[e] * shares[feature[e]]
-    log_prob[r] = found - loss
+    log_prob[r] = gain - loss
     grad_library[r] = surplus
 
 
@@ -198,11 +202,11 @@ def _bernoulli_row(  # noqa: PLR0917
         high = _f(1.0) / (_f(1.0) + small)
         loss += max(logit[g], _f(0.0)) + _log1p(small, high)
         gradient[g] = -high if logit[g] > 0 else high - _f(1.0)
-    found = 0.0
+    gain = 0.0
     for e in range(start[r], start[r + 1]):
-        found += value[e] * logit[feature[e]]
+        gain += value[e] * logit[feature[e]]
         gradient[feature[e]] += value[e]
-    log_prob[r] = found - loss
+    log_prob[r] = gain - loss
 
 
 @njit(**_OPTIONS)
@@ -215,7 +219,7 @@ def _product_row(  # noqa: PLR0917
     own[:] = 0
     for e in range(start[r], start[r + 1]):
         x = value[e]
-        if x != 0:  # what dropout left
+        if x != 0:  # dropout leaves zeros among the entries
             other = dense[index[e]]
             for c in range(len(own)):
                 own[c] += x * other[c]
@@ -226,7 +230,7 @@ def _product_row(  # noqa: PLR0917
 def transpose_entries(
     start: Integers, feature: Integers, value: Floats, n_features: int
 ) -> tuple[Integers, Integers, Floats]:
-    """Sort the entries of a sparse matrix by feature: where each begins, rows, and values."""
+    """Sort the entries of a sparse matrix by feature: where each feature begins, rows, values."""
     first = np.zeros(n_features + 1, np.int64)
     for e in range(len(feature)):
         first[feature[e] + 1] += 1
@@ -242,7 +246,7 @@ def transpose_entries(
     return first, row, moved
 
 
-# Each loop once serial and once parallel, with names of their own, under which they are cached.
+# Each loop in a serial and a parallel form. numba caches by name: two under one name would be one.
 @njit(**_OPTIONS)
 @no_type_check
 def _nb_serial(*arrays):  # noqa: ANN002, ANN202

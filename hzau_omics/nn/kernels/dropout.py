@@ -1,4 +1,4 @@
-"""Dropout whose random bits cost little."""
+"""Dropout with cheap random bits."""
 
 from typing import override
 
@@ -10,11 +10,11 @@ LEVELS = 256
 
 
 class Dropout(nn.Module):
-    """Zero a share of values in training, and scale the others up by what is left.
+    """Zero a share of the values in training, and divide the others by the share that is kept.
 
-    As :class:`torch.nn.Dropout`, but each decision takes 8 random bits of a 64-bit draw instead of
-    a draw of its own, which is most of dropout's time on a processor. The rate is therefore rounded
-    to a 256th; the scale is that of the rounded rate, so that the mean stays the same.
+    Like :class:`torch.nn.Dropout`, but each decision takes 8 bits of a 64-bit random number instead
+    of a number of its own: drawing these is most of dropout's time on a CPU. The rate is therefore
+    rounded to a 256th; the scale is that of the rounded rate, so that the mean stays the same.
     """
 
     def __init__(self, rate: float) -> None:

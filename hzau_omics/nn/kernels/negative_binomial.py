@@ -9,7 +9,7 @@ cell is, with N its positive entries,
 
 Only the first line needs every entry. The gradient is known in closed form,
 d/d log mu_g = (x_g - mu_g) theta_g / (theta_g + mu_g), so that one exponential, one logarithm and
-one division per entry serve both directions.
+one division per entry serve both the value and its gradient.
 """
 
 from typing import Any, NamedTuple, override
@@ -35,9 +35,9 @@ class _Rows(NamedTuple):
         Its gradient with respect to logits (row, feature) and log library (row, 1).
     spread
         ``log(1 + mu / theta) - mu / (theta + mu)`` (row, feature): the negative gradient with
-        respect to theta of what a count of 0 has, too.
+        respect to theta if every count were 0.
     grad_theta
-        What each positive entry adds to that gradient (entry).
+        What each positive entry adds to the gradient with respect to theta (entry).
     """
 
     log_prob: Tensor
@@ -95,20 +95,22 @@ class _NegativeBinomial(torch.autograd.Function):
         (grad,) = grads
         saved = ctx.saved_tensors  # type: ignore[attr-defined]
         grad_logits, grad_library, spread, grad_theta, log_theta, which, row, feature = saved
+        # Rows of one kind share their dispersions: their gradients add up.
         weight = grad.new_zeros(len(log_theta), len(grad))
         weight[which, torch.arange(len(grad), device=grad.device)] = grad
         dense = -(weight @ spread)
         at = which[row] * dense.shape[1] + feature
         dense.view(-1).index_add_(0, at, grad[row] * grad_theta)
         each = grad.unsqueeze(1)
-        # In place, to spare memory: torch refuses a second backward pass.
-        return grad_logits.mul_(each), grad_library * each, dense * log_theta.exp(), None, None
+        # In place, to save memory. A second backward pass would be wrong; torch refuses it.
+        grad_log_theta = dense * log_theta.exp()
+        return grad_logits.mul_(each), grad_library * each, grad_log_theta, None, None
 
 
 def compiled_rows(
     logits: Tensor, log_library: Tensor, log_theta: Tensor, which: Tensor, x: SparseEntries
 ) -> _Rows:
-    """Compute all rows on a processor, in one compiled pass."""
+    """Compute all rows on the CPU, in one compiled pass."""
     rows = _Rows(
         logits.new_empty(len(logits)),
         logits.new_empty(logits.shape),

@@ -1,7 +1,7 @@
-"""Products with wide weights in bfloat16, where a training step asks for it.
+"""Products with wide weights, in bfloat16 where a training step chooses so.
 
-These are most of a step's arithmetic, and need the fewest digits of it: everything around them, and
-what they add up to, stays float32.
+They are most of a step's arithmetic, and need the fewest digits. Everything around them stays
+float32.
 """
 
 from collections.abc import Iterator
@@ -16,14 +16,14 @@ from torch import Tensor, nn
 from torch.autograd.function import FunctionCtx
 
 WIDE = 256
-"""Number of outputs from which on a product is worth the conversion of its factors."""
+"""Number of outputs from which a faster product outweighs the conversion of its factors."""
 
 _in_bfloat16: ContextVar[bool] = ContextVar("in_bfloat16", default=False)
 
 
 @contextmanager
 def wide_products(*, bfloat16: bool) -> Iterator[None]:
-    """Choose the precision of wide products in what is computed here, and in its gradient."""
+    """Set the precision of wide products within this block, and of their gradients."""
     token = _in_bfloat16.set(bfloat16)
     try:
         yield
@@ -36,14 +36,14 @@ def has_bfloat16(device: torch.device) -> bool:
     """Whether a device multiplies bfloat16 natively, in less time than float32."""
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
-    # Older versions of torch do not tell.
+    # Older versions of torch do not report capabilities.
     capabilities: dict[str, bool] = getattr(torch.cpu, "get_capabilities", dict)()
     native = any(capabilities.get(name) for name in ("avx512_bf16", "amx_bf16"))
     return device.type == "cpu" and native
 
 
 class WideLinear(nn.Linear):
-    """As :class:`torch.nn.Linear`, in bfloat16 inside :func:`wide_products`."""
+    """Like :class:`torch.nn.Linear`, but in bfloat16 inside :func:`wide_products`."""
 
     @override
     def forward(self, x: Float[Tensor, "row hidden"]) -> Float[Tensor, "row feature"]:

@@ -40,6 +40,7 @@ class _SparseProduct(torch.autograd.Function):
     @staticmethod
     @override
     def backward(ctx: Any, *grads: Any) -> Any:
+        # The gradient x' @ grad is the same product, with the entries sorted by feature.
         entries = [part.numpy() for part in ctx.saved_tensors]
         transposed = map(torch.from_numpy, transpose_entries(*entries, ctx.n_features))
         out = grads[0].new_empty(ctx.n_features, grads[0].shape[1])

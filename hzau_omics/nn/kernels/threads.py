@@ -1,4 +1,4 @@
-"""Run compiled loops over tensors with as many threads as torch has."""
+"""Run compiled loops over tensors with as many threads as torch uses."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,10 +13,10 @@ MAX_THREADS: int = numba.config.NUMBA_NUM_THREADS  # type: ignore[attr-defined]
 
 
 def compute(loop: Loop, *tensors: Tensor) -> None:
-    """Run a loop over tensors; the loop says which of them it writes."""
+    """Run a loop over tensors; some of them are its outputs."""
     arrays = [t.detach().contiguous().numpy() for t in tensors]
     if torch.get_num_threads() == 1:
-        # Idle workers of a parallel loop would keep processors from whoever else computes.
+        # Idle workers of a parallel loop would take CPU time from other processes.
         loop.serial(*arrays)
         return
     with _threads_of_torch():
@@ -25,10 +25,10 @@ def compute(loop: Loop, *tensors: Tensor) -> None:
 
 @contextmanager
 def _threads_of_torch() -> Iterator[None]:
-    """Let numba use as many threads as torch, and leave both with what they had.
+    """Let numba use as many threads as torch, and restore both numbers afterwards.
 
-    They may share an OpenMP pool, and numba sets its size when first called: torch would go on with
-    every processor whatever the user asked for.
+    They may share an OpenMP pool, whose size numba sets when it is first called: torch would then
+    use every core, whatever number the user has set.
     """
     of_torch, of_numba = torch.get_num_threads(), numba.get_num_threads()
     numba.set_num_threads(min(of_torch, MAX_THREADS))

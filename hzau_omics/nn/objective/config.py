@@ -23,15 +23,15 @@ class ObjectiveConfig:
     Attributes
     ----------
     terms
-        Subsets that a cell is inferred from: ``"joint+singles"`` all its modalities, each of them
-        alone and `n_random_subsets` more, summed; ``"joint"`` all its modalities; ``"singles"``
-        each modality alone, averaged; ``"subsets"`` every subset of its modalities, averaged.
+        Subsets that a cell is inferred from. ``"joint+singles"``: all its modalities, each of them
+        alone, and `n_random_subsets` more, summed. ``"joint"``: all its modalities. ``"singles"``:
+        each modality alone, averaged. ``"subsets"``: every subset of its modalities, averaged.
     singles_to_joint
         Weight alpha of the sum over modalities of KL(q || q_m), from the joint posterior to each
         single modality's expert (JMVAE; Suzuki et al. 2016).
     marginal_targets
-        What a term that infers from a subset reconstructs: ``"all"`` measured modalities, or only
-        the subset's ``"own"`` (then every term is a bound on a log evidence).
+        What a term reconstructs: ``"all"`` measured modalities of the cell, or only those of its
+        ``"own"`` subset (every term is then a lower bound on a log evidence).
     n_random_subsets
         Further random subsets per cell where there are more than two modalities.
     modality_dropout
@@ -39,14 +39,14 @@ class ObjectiveConfig:
     alignment
         Weight of the squared distance between the mean of each subset's posterior and that of the
         joint one, in the prior's units. Without it, cells that lack a modality lie beside the
-        others of their type, not among them.
+        other cells of their type, not among them.
     distillation
         Weight of KL(stop-gradient(q) || q_S), which keeps subset posteriors wide enough to contain
         the joint one.
     expert_terms
-        Whether each cell has one more term, inferred by a random expert of several of its
-        modalities alone: within a pool, such an expert need not be good by itself, and a pool is
-        no sharper than its sharpest expert.
+        Whether each cell has one more term, inferred by a single random expert of several of its
+        modalities. Within the pool alone, such an expert need not be good by itself, although the
+        pool is no sharper than its sharpest expert.
     wide_decodings
         In training, ``"one"`` decodes a modality of at least 500 features from one random term of
         the cell, weighted by the number of its terms, which keeps the expected gradient; ``"all"``
@@ -86,11 +86,11 @@ class ObjectiveConfig:
         for name, value in plain.items():
             object.__setattr__(self, name, value)
         of_joint = ("modality_dropout", "alignment", "distillation", "singles_to_joint")
-        for name in (*of_joint, "expert_terms"):
+        for name, off in (*((name, 0) for name in of_joint), ("expert_terms", False)):
             if self.is_mean and getattr(self, name) > 0:
                 msg = (
                     f"{name} needs the joint posterior of a cell, which terms={self.terms!r} does "
-                    f"not infer. Received {name}={getattr(self, name)!r}. Set it to 0."
+                    f"not infer. Received {name}={getattr(self, name)!r}. Set it to {off}."
                 )
                 raise ConfigError(msg)
 

@@ -1,4 +1,4 @@
-"""Corrupted measurements in a training step: what is inferred from them, and who learns from it."""
+"""Corrupted measurements in a training step: what joint terms are inferred from in some cells."""
 
 from functools import partial
 from typing import NamedTuple
@@ -14,14 +14,14 @@ from hzau_omics.nn.reliability.corruption import Corrupted, Corruptor
 
 
 class WithCorruption(NamedTuple):
-    """Posteriors, where some cells were encoded with a corrupted measurement.
+    """Posteriors of a minibatch in which some cells were encoded with a corrupted measurement.
 
     Attributes
     ----------
     pooled
         Posteriors (subset, cell, latent); the first subset is the joint one.
     intact
-        1 for cells that were encoded as they are, 0 for the others; in the processor's memory.
+        1 for cells that were encoded as they are, 0 for the others; on the CPU.
     """
 
     pooled: DiagonalGaussian
@@ -36,11 +36,11 @@ def with_corruption(
     corruptor: Corruptor | None,
     subset: Bool[Tensor, "cell modality"],
 ) -> WithCorruption:
-    """Replace the joint posterior of some cells by what is inferred from corrupted measurements.
+    """Replace the joint posterior of some cells by one inferred from a corrupted measurement.
 
-    Only the joint term learns from these: the gate learns which measurement to trust, and experts
-    to keep what a failed measurement still tells. `subset` is what joint posteriors are inferred
-    from, in the processor's memory; without `corruptor` nothing is corrupted.
+    Only joint terms are inferred from these. The gate thereby learns which measurement to trust,
+    and experts learn to use what a failed measurement still contains. `subset` are the modalities
+    that joint posteriors are inferred from, on the CPU; without `corruptor` nothing is corrupted.
     """
     intact = torch.ones(len(batch))
     corrupted = None if corruptor is None else corruptor(batch)
@@ -59,10 +59,10 @@ def _replaced(
     """Put the posteriors of corrupted cells in place of their clean joint posteriors."""
     on_device = partial(torch.Tensor.to, device=pooled.mean.device, non_blocking=True)
     encoded = network.encode(corrupted.batch)
-    found = network.infer_term(encoded, on_device(subset[corrupted.cells])).q
+    inferred = network.infer_term(encoded, on_device(subset[corrupted.cells])).q
     rows = on_device(corrupted.cells)
     parts = (
         torch.cat([old[:1].index_copy(1, rows, new.unsqueeze(0)), old[1:]])
-        for old, new in zip(pooled, found, strict=True)
+        for old, new in zip(pooled, inferred, strict=True)
     )
     return DiagonalGaussian(*parts)

@@ -1,7 +1,7 @@
 """The training loss: ELBO terms over modality subsets of each cell, summed or averaged.
 
 Four functions over one value, a :class:`Step`: draw the terms of a minibatch, infer a posterior for
-each, decode the measured modalities from it, and penalise what sets posteriors of one cell apart.
+each, decode the measured modalities from it, and penalise differences between posteriors of a cell.
 """
 
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ from hzau_omics.nn.posterior.gaussian import DiagonalGaussian, kl_divergence, kl
 from hzau_omics.nn.reliability.corruption import Corruptor
 
 MIN_WIDE_DECODING = 500
-"""Number of features from which on decoding costs more than anything else in a step."""
+"""Number of features from which decoding costs more than anything else in a step."""
 
 
 class ObjectiveTerms(NamedTuple):
@@ -35,9 +35,9 @@ class ObjectiveTerms(NamedTuple):
     log_prob
         Sum over cells of log p(x_m | z) of the same, one entry per modality.
     n_cells
-        Number of cells; those with a corrupted measurement do not count here and in other sums.
+        Number of cells without a corrupted measurement; all sums leave the others out.
     n_terms
-        Number of terms that the loss is the mean of; of cells where terms are averaged.
+        Number of terms that the loss is the mean of; number of cells if their terms are averaged.
     n_present
         Number of cells that have each modality.
     """
@@ -51,7 +51,7 @@ class ObjectiveTerms(NamedTuple):
 
 
 class Step(NamedTuple):
-    """A minibatch, encoded, and the terms that were drawn for it."""
+    """An encoded minibatch, and the terms that were drawn for it."""
 
     network: MultimodalVAE
     batch: Minibatch
@@ -60,7 +60,7 @@ class Step(NamedTuple):
     terms: Terms
 
     def on_device(self, tensor: Tensor) -> Tensor:
-        """Copy a tensor from the processor's memory, without waiting for the device."""
+        """Copy a tensor from the CPU to the minibatch's device, without waiting for it."""
         return tensor.to(self.batch.present.device, non_blocking=True)
 
 
@@ -72,10 +72,10 @@ class Inferred(NamedTuple):
     q
         Posterior of each term (term, latent).
     kl
-        KL from the prior of each term, in nats.
+        KL divergence of each term's posterior from the prior, in nats.
     intact
         1 for cells that were encoded as they are, 0 for those with a corrupted measurement (cell);
-        in the processor's memory.
+        on the CPU.
     """
 
     q: DiagonalGaussian
@@ -113,7 +113,7 @@ def sub_sampled_objective(
     config: ObjectiveConfig,
     corruptor: Corruptor | None = None,
 ) -> ObjectiveTerms:
-    """Return the negative weighted objective J and its parts.
+    """Return the loss, of which docs/method.md, equation 14, is one term, and its parts.
 
     Parameters
     ----------
@@ -128,13 +128,14 @@ def sub_sampled_objective(
     config
         Choice of subsets.
     corruptor
-        Corrupts measurements of some cells: their joint term is inferred from these, and
-        reconstructs the clean values.
+        Corrupts measurements of some cells. Their joint terms are inferred from the corrupted
+        values and reconstruct the clean ones.
     """
     step = draw(network, batch, config)
     terms, to = step.terms, step.on_device
     inferred = infer(step, corruptor)
     total = to(terms.share[terms.cell]) * kl_weight * inferred.kl
+    # One latent per term: all modalities of the term are decoded from it.
     z = inferred.q.sample()
     log_prob = [inferred.kl.new_zeros(()) for _ in network.modalities]
     for m in network.config.generated:
@@ -145,6 +146,7 @@ def sub_sampled_objective(
     for penalty in penalise(step, inferred.q, is_intact):
         total = total + penalty
     n_terms = len(batch) if config.is_mean else len(terms.cell)
+    # Reports are of the data as they are: cells with a corrupted measurement do not count.
     reported = to((terms.reported * inferred.intact).flatten()[terms.chosen])
     return ObjectiveTerms(
         loss=total.sum() / max(n_terms, 1),
@@ -166,6 +168,7 @@ def draw(network: MultimodalVAE, batch: Minibatch, config: ObjectiveConfig) -> S
 def infer(step: Step, corruptor: Corruptor | None) -> Inferred:
     """Infer the posterior of each term; joint terms of some cells from corrupted measurements."""
     network, terms, to = step.network, step.terms, step.on_device
+    # All subsets of all cells are pooled at once; `chosen` then keeps those that are terms.
     chosen, cell = to(terms.chosen), to(terms.cell)
     pooled, intact = with_corruption(
         network,
@@ -186,21 +189,22 @@ def infer(step: Step, corruptor: Corruptor | None) -> Inferred:
 def decode(
     step: Step, z: Float[Tensor, "term latent"], modality: int, intact: Float[Tensor, " cell"]
 ) -> DecodedTerms:
-    """Decode one modality from the latents of the terms, for all cells that have it."""
+    """Decode one modality from the latents of the terms, in all cells where it is measured."""
     network, batch, config, _, terms = step
     seen = terms.subsets[..., modality]
-    has_it = batch.present_on_host[:, modality]
-    wanted = terms.new & (seen if config.marginal_targets == "own" else has_it)
-    # A wide modality is decoded from one of a cell's terms, which counts for all of them.
+    measured = batch.present_on_host[:, modality]
+    decoded = terms.new & (seen if config.marginal_targets == "own" else measured)
+    # A wide modality is decoded from one of a cell's terms, which counts for all of them: the
+    # expected gradient is the same, at a fraction of the cost.
     counts_for = torch.ones(len(batch), dtype=torch.long)
     wide = network.config.modalities[modality].n_features >= MIN_WIDE_DECODING
     if config.wide_decodings == "one" and wide:
-        counts_for = wanted.sum(0)
-        wanted = one_per_cell(wanted)
+        counts_for = decoded.sum(0)
+        decoded = one_per_cell(decoded)
     # In the order of the cells, so that each cell's values are read once if it has one term.
-    cell, subset = wanted.t().nonzero(as_tuple=True)
+    cell, subset = decoded.t().nonzero(as_tuple=True)
     term = step.on_device(terms.number[subset, cell])
-    found = network.reconstruct(
+    reconstruction = network.reconstruct(
         z.index_select(0, term), batch, cell, modality, seen=step.on_device(seen[subset, cell])
     )
     times = step.on_device(counts_for[cell] * terms.share[cell])
@@ -208,19 +212,21 @@ def decode(
     return DecodedTerms(
         term=term,
         times=times,
-        log_prob=found.log_prob + found.library_log_prob,
-        reported=(reported * found.log_prob.detach()).sum(),
+        log_prob=reconstruction.log_prob + reconstruction.library_log_prob,
+        # Without the library size: counts are scored given their total.
+        reported=(reported * reconstruction.log_prob.detach()).sum(),
     )
 
 
 def penalise(
     step: Step, q: DiagonalGaussian, is_intact: Float[Tensor, " cell"]
 ) -> Iterator[Float[Tensor, " term"]]:
-    """Yield what the objective adds to the terms besides the ELBO: penalties in nats.
+    """Yield penalties that the loss adds to the terms, in nats.
 
-    All compare posteriors with the joint one of the same cell, and leave out cells with a corrupted
-    measurement. Where there are joint terms, every cell has exactly one, and these come first in
-    the order of the cells: term number `cell` is the joint one.
+    All compare posteriors with the joint one of the same cell. Cells with a corrupted measurement
+    are left out: their joint posterior was not inferred from the data. Where there are joint terms,
+    every cell has exactly one, and these come first in the order of the cells: term number `cell`
+    is the joint one.
     """
     config, batch = step.config, step.batch
     cell, subset = step.on_device(step.terms.cell), step.on_device(step.terms.subset)
@@ -228,10 +234,12 @@ def penalise(
         joint = DiagonalGaussian(*(part[: len(batch)] for part in q))
         divergence = _to_singles(step.network, step.encoded, joint, batch.present)
         divergence = is_intact * (config.singles_to_joint * divergence)
+        # One value per cell: it belongs to the joint term.
         yield nn.functional.pad(divergence, (0, len(cell) - len(batch)))
     if config.alignment:
-        apart = (q.mean[cell] - q.mean).square().sum(-1)
-        yield config.alignment * is_intact[cell] * apart
+        # Gradients reach both sides: joint and subset posteriors move towards each other.
+        distance = (q.mean[cell] - q.mean).square().sum(-1)
+        yield config.alignment * is_intact[cell] * distance
     if config.distillation:
         yield config.distillation * is_intact[cell] * _distillation(q, subset, cell)
 
@@ -239,7 +247,7 @@ def penalise(
 def _with_expert(
     pooled: DiagonalGaussian, encoded: Encoded, expert: Int[Tensor, " cell"]
 ) -> DiagonalGaussian:
-    """Put one expert of each cell behind the pooled posteriors (subset, cell, latent)."""
+    """Append one expert of each cell to the pooled posteriors (subset, cell, latent)."""
     cell = torch.arange(len(expert), device=expert.device)
     parts = zip(pooled, encoded.experts, strict=True)
     return DiagonalGaussian(*(torch.cat([p, e[cell, expert].unsqueeze(0)]) for p, e in parts))
@@ -262,6 +270,10 @@ def _to_singles(
 
 
 def _distillation(q: DiagonalGaussian, subset: Tensor, cell: Tensor) -> Float[Tensor, " term"]:
-    """KL from the joint posterior of the same cell, which gets no gradient, to each term's."""
+    """KL from the joint posterior of the same cell to each term's; 0 for the joint term itself.
+
+    The joint posterior gets no gradient: only the others move, and have to be wide enough to
+    contain it.
+    """
     joint = DiagonalGaussian(q.mean.detach()[cell], q.logvar.detach()[cell])
     return torch.where(subset == 0, 0.0, kl_divergence(joint, q))

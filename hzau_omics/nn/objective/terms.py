@@ -1,7 +1,7 @@
 """Terms of the objective: which subsets of modalities each cell of a minibatch is inferred from.
 
-The terms follow from which modalities the cells have, so the CPU draws them: a GPU is not asked for
-anything in the middle of a step.
+The terms depend on the presence mask alone, so they are drawn on the CPU: no step has to wait for
+an answer from the GPU.
 """
 
 from typing import NamedTuple
@@ -18,6 +18,7 @@ def drop_modalities(
     present: Bool[Tensor, "cell modality"], probability: float
 ) -> Bool[Tensor, "cell modality"]:
     """With `probability`, reduce a cell to a random non-empty proper subset of its modalities."""
+    # Random order, absent modalities last. The number to keep is uniform from 1 to all but one.
     keys = torch.where(present, torch.rand(present.shape, device=present.device), -1.0)
     rank = keys.argsort(-1, descending=True).argsort(-1)
     n_present = present.sum(-1, keepdim=True)
@@ -35,7 +36,7 @@ def random_subset(present: Bool[Tensor, "cell modality"]) -> Bool[Tensor, "cell 
 def draw_subsets(
     present: Bool[Tensor, "cell modality"], config: ObjectiveConfig
 ) -> list[Bool[Tensor, "cell modality"]]:
-    """Return the masks to infer from: the joint one first, if it is among them."""
+    """Return the presence masks to infer from; the joint one, if there is one, comes first."""
     n_modalities = present.shape[1]
     if config.terms == "subsets":
         return [present & row for row in _every_subset(n_modalities).to(present.device)]
@@ -78,15 +79,15 @@ def one_per_cell(wanted: Bool[Tensor, "subset cell"]) -> Bool[Tensor, "subset ce
 class Terms(NamedTuple):
     """The terms of a minibatch: a term infers one cell from one subset of its modalities.
 
-    Terms are numbered subset by subset, and within a subset in the order of the cells. All is in
-    the processor's memory.
+    Terms are numbered subset by subset, and within a subset in the order of the cells. All tensors
+    are on the CPU.
 
     Attributes
     ----------
     subsets
-        What each subset holds of each cell (subset, cell, modality).
+        Modalities of each subset in each cell (subset, cell, modality).
     new
-        Whether there is a term for a subset and a cell: neither empty nor drawn before.
+        Whether a subset of a cell is a term (subset, cell): neither empty nor drawn before.
     chosen, subset, cell
         Position of each term in the flattened `new`, its subset, its cell.
     number
@@ -94,12 +95,12 @@ class Terms(NamedTuple):
     share
         Weight of a cell's terms (cell): 1 where they are summed, 1/n where they are averaged.
     reported
-        Weight of each term in what is reported (subset, cell): 1 for the joint term and 0 for the
-        others; without a joint term, that of the average.
+        Weight of each term in reports (subset, cell): 1 for the joint term and 0 for the others;
+        without a joint term, that of the average.
     has_joint
         Whether the first subset is the joint one, of all modalities of a cell.
     expert
-        The expert that alone infers each cell's last term (cell); None where all are pooled.
+        The expert that infers each cell's last term by itself (cell); None if all are pooled.
     """
 
     subsets: Bool[Tensor, "subset cell modality"]
@@ -133,6 +134,7 @@ def draw_terms(
         usable = available_experts(membership, present) & (membership.sum(-1) > 1)
         expert = torch.rand(usable.shape).masked_fill(~usable, -1.0).argmax(-1)
         subsets = torch.cat([subsets, membership[expert].unsqueeze(0) & present])
+        # A term even if its subset was drawn before: it is inferred without the pool.
         new = torch.cat([new, usable.any(-1).unsqueeze(0)])
     chosen = new.flatten().nonzero().squeeze(-1)
     share = torch.ones(len(present))

@@ -1,4 +1,4 @@
-"""Weights of modalities of very different width, from the likelihood of their null models."""
+"""Weights that balance modalities of different width, from the likelihood of their null models."""
 
 import torch
 from jaxtyping import Bool, Float
@@ -32,7 +32,7 @@ def null_nll(
     uses_library
         Whether rates are shares of a cell's total counts.
     feature_mask
-        Measured entries; the others do not count.
+        Measured entries; None for all.
 
     Raises
     ------

@@ -14,10 +14,10 @@ class SubsetExperts(nn.Module):
     """All experts q_S(z | x_S) of a family, on top of shared modality encoders.
 
     The expert of one modality reads that modality's hidden features; the expert of several reads
-    their concatenation through a layer of its own. With `corrects`, this layer only corrects what
-    the single experts have seen together
-    (:func:`~hzau_omics.nn.posterior.fusion.evidence_of_experts`), from which it starts: an expert
-    of several modalities is then no worse informed than those of each.
+    their concatenation through a layer of its own. With `corrects`, this layer only adds a
+    correction, at first 0, to the combined evidence of the single experts
+    (:func:`~hzau_omics.nn.posterior.fusion.evidence_of_experts`). At the start of training, an
+    expert of several modalities is then no worse informed than those of each.
     """
 
     def __init__(
@@ -49,6 +49,7 @@ class SubsetExperts(nn.Module):
             for member in self.members
         ]
         if corrects:
+            # The correction starts at 0.
             for member, head in zip(self.members, heads, strict=True):
                 if len(member) > 1:
                     nn.init.zeros_(head.weight)
@@ -61,26 +62,27 @@ class SubsetExperts(nn.Module):
     def forward(self, hidden: list[Float[Tensor, "cell _"]]) -> DiagonalGaussian:
         """Return means and log-variances of shape (cell, expert, latent).
 
-        Rows of experts that a cell cannot use are finite and meaningless.
+        Experts that are unavailable in a cell have finite values without a meaning.
         """
-        said = [self._said(s, hidden) for s in range(len(self.members))]
-        mean, logvar = torch.stack(said, dim=1).float().chunk(2, dim=-1)
+        outputs = [self._output(s, hidden) for s in range(len(self.members))]
+        mean, logvar = torch.stack(outputs, dim=1).float().chunk(2, dim=-1)
         if self.corrects:
-            alone = DiagonalGaussian(mean[:, self.single], self._bounded(logvar[:, self.single]))
-            seen = evidence_of_experts(alone, self.membership)
+            # Evidence comes from the single experts as they are pooled, with bounded variances.
+            singles = DiagonalGaussian(mean[:, self.single], self._bounded(logvar[:, self.single]))
+            combined = evidence_of_experts(singles, self.membership)
             several = self.membership.sum(-1, keepdim=True) > 1
-            mean = mean + torch.where(several, seen.mean, 0.0)
-            logvar = logvar + torch.where(several, seen.logvar, 0.0)
+            mean = mean + torch.where(several, combined.mean, 0.0)
+            logvar = logvar + torch.where(several, combined.logvar, 0.0)
         return DiagonalGaussian(mean, self._bounded(logvar))
 
-    def _said(self, expert: int, hidden: list[Tensor]) -> Tensor:
+    def _output(self, expert: int, hidden: list[Tensor]) -> Tensor:
         member = self.members[expert]
         features = hidden[member[0]]
         if len(member) > 1:
             joined = torch.cat([hidden[i] for i in member], dim=-1)
             features = self.trunks[expert](joined, joined[:, :0])
-        found: Tensor = self.heads[expert](features)
-        return found
+        out: Tensor = self.heads[expert](features)
+        return out
 
     def _bounded(self, logvar: Tensor) -> Tensor:
         return soft_bound(logvar, *self.logvar_range)

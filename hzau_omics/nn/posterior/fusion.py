@@ -14,10 +14,10 @@ UNAVAILABLE = -1e4
 def masked_log_softmax(
     logits: Float[Tensor, "*cell expert"], available: Bool[Tensor, "*cell expert"]
 ) -> Float[Tensor, "*cell expert"]:
-    """Log-softmax over the available experts; `UNAVAILABLE` elsewhere, whatever their level."""
+    """Log-softmax over the available experts, at any level of logits; `UNAVAILABLE` elsewhere."""
     usable = torch.where(available, logits.float(), -torch.inf)
     top = usable.detach().amax(-1, keepdim=True)
-    # Relative to the best available logit, so that `UNAVAILABLE` is far below it.
+    # Relative to the largest available logit, so that `UNAVAILABLE` is far below it.
     masked = torch.where(available, logits.float() - top, UNAVAILABLE)
     log_weights = torch.log_softmax(masked, dim=-1)
     return torch.where(available, log_weights, UNAVAILABLE)
@@ -41,13 +41,14 @@ def log_linear_pool(
     log_weights
         Log of the gate's weights, as from :func:`masked_log_softmax`.
     available
-        Which experts the cell can use. A cell with none of them gets the prior N(0, I). With a
-        leading axis of subsets, the same experts are pooled once for each.
+        Which experts are available. A cell without any gets the prior N(0, I). With a leading axis
+        of subsets, the same experts are pooled once for each.
 
     Returns
     -------
     The pooled posterior of shape (cell, latent), or (subset, cell, latent).
     """
+    # Masked before any arithmetic: a NaN would come back through the gradient of a later mask.
     usable = available.unsqueeze(-1)
     mean = torch.where(usable, experts.mean.float(), 0.0)
     logvar = torch.where(usable, experts.logvar.float(), 0.0)
@@ -72,8 +73,8 @@ def product_of_experts(
     experts
         Means and log-variances of shape (cell, expert, latent).
     available
-        Which experts the cell can use; the others leave the product unchanged. With a leading axis
-        of subsets, the same experts are multiplied once for each.
+        Which experts are available; the others leave the product unchanged. With a leading axis of
+        subsets, the same experts are multiplied once for each.
     """
     mean, log_precision = _usable(experts, available)
     prior = torch.zeros_like(log_precision[..., :1, :])
@@ -96,17 +97,18 @@ def quotient_of_experts(
         An expert is as wide as the prior, so that a precision may not be positive.
     """
     mean, log_precision = _usable(experts, available)
-    # Elsewhere the answer would have to be waited for, and the experts' bound rules it out.
+    # Not on a GPU, which the check would have to wait for: the experts' bound rules this out.
     on_host = mean.device.type == "cpu"
     if on_host and bool((available.unsqueeze(-1) & (log_precision <= 0)).any()):
         msg = (
             "A quotient of experts by priors needs experts that are narrower than the prior. "
-            "Received a variance of at least 1: bound them, or multiply with the prior (MVAE)."
+            "Received a variance of at least 1. Bound the variances below 1, or multiply with the "
+            "prior (MVAE)."
         )
         raise ConfigError(msg)
     n_experts = available.sum(-1, keepdim=True)
     precision = log_precision.exp().sum(-2) - (n_experts - 1).clamp_min(0)
-    # A cell with none of them gets the prior.
+    # A cell without any expert gets the prior.
     precision = torch.where(n_experts > 0, precision, 1.0)
     weighted = (log_precision.exp() * mean).sum(-2)
     return DiagonalGaussian(weighted / precision, -precision.log())
@@ -115,30 +117,30 @@ def quotient_of_experts(
 def evidence_of_experts(
     experts: DiagonalGaussian, members: Bool[Tensor, "subset expert"]
 ) -> DiagonalGaussian:
-    """Add up what some experts have seen: the posterior if modalities are independent given z.
+    """Add up the evidence of experts: the posterior if modalities are independent given z.
 
-    It is their product over all priors but one, as :func:`quotient_of_experts` gives it. Precision
-    beyond the prior's is what an expert has seen; one that is wider than the prior has seen none,
-    and its mean counts nothing either.
+    This is docs/method.md, equation 5: the product of the experts over all priors but one, as in
+    :func:`quotient_of_experts`. The evidence of an expert is its precision beyond the prior's. One
+    that is wider than the prior has none, and its mean does not count.
 
     Parameters
     ----------
     experts
         Means and log-variances of shape (cell, expert, latent).
     members
-        Which experts count in each subset.
+        Which experts belong to each subset.
 
     Returns
     -------
     The posterior from each subset, of shape (cell, subset, latent).
     """
     precision = (-experts.logvar.float()).exp()
-    seen = (precision - 1).clamp_min(0)
+    evidence = (precision - 1).clamp_min(0)
     weighted = precision * experts.mean.float() * informed(precision)
-    total, mean = torch.ones_like(seen[:, :1]), torch.zeros_like(seen[:, :1])
-    # One by one: a product with `members` would lose digits under autocast.
+    total, mean = torch.ones_like(evidence[:, :1]), torch.zeros_like(evidence[:, :1])
+    # Expert by expert: a matrix product with `members` would lose digits under autocast.
     for e, counts in enumerate(members.T.unsqueeze(-1)):
-        total = total + counts * seen[:, e : e + 1]
+        total = total + counts * evidence[:, e : e + 1]
         mean = mean + counts * weighted[:, e : e + 1]
     return DiagonalGaussian(mean / total, -total.log())
 
@@ -153,15 +155,14 @@ def consensus_of_experts(
 
     With standard deviations s_i and the covariance ``S_ij = correlation * s_i * s_j`` off the
     diagonal, the variance is ``1 / (1' S^-1 1)`` and the mean ``(1' S^-1 mu) / (1' S^-1 1)``. The
-    correlation 0 gives the product of the experts without the prior. Parameters as in
-    :func:`product_of_experts`.
+    correlation 0 gives the product of the experts without the prior.
 
     Parameters
     ----------
     experts, available
         As in :func:`product_of_experts`.
     correlation
-        Correlation of two experts' errors, from 0 to below 1.
+        Correlation of two experts' errors, in [0, 1).
     """
     usable = available.unsqueeze(-1)
     mean, log_precision = _usable(experts, available)
@@ -183,9 +184,9 @@ def consensus_of_experts(
 def mixture_moments(
     experts: DiagonalGaussian, available: Bool[Tensor, "*subset cell expert"]
 ) -> DiagonalGaussian:
-    """Return mean and variance of the mixture of the experts with equal shares.
+    """Return mean and variance of the mixture of the experts with equal weights.
 
-    A cell with none of them gets the prior. Parameters as in :func:`product_of_experts`.
+    A cell without any expert gets the prior. Parameters as in :func:`product_of_experts`.
     """
     usable = available.unsqueeze(-1)
     mean = torch.where(usable, experts.mean.float(), 0.0)
@@ -193,13 +194,14 @@ def mixture_moments(
     n_experts = available.sum(-1, keepdim=True)
     count = n_experts.clamp_min(1)
     centre = mean.sum(-2) / count
-    apart = torch.where(usable, (mean - centre.unsqueeze(-2)).square(), 0.0)
-    spread = torch.where(n_experts > 0, (variance + apart).sum(-2) / count, 1.0)
+    # Within and between experts.
+    between = torch.where(usable, (mean - centre.unsqueeze(-2)).square(), 0.0)
+    spread = torch.where(n_experts > 0, (variance + between).sum(-2) / count, 1.0)
     return DiagonalGaussian(centre, spread.log())
 
 
 def _usable(experts: DiagonalGaussian, available: Tensor) -> tuple[Tensor, Tensor]:
-    """Return means and log precisions, those of unavailable experts without any weight."""
+    """Return means and log precisions; those of unavailable experts carry no weight."""
     usable = available.unsqueeze(-1)
     mean = torch.where(usable, experts.mean.float(), 0.0)
     return mean, torch.where(usable, -experts.logvar.float(), UNAVAILABLE)

@@ -1,4 +1,4 @@
-"""The gate W_psi: the weight of each expert of a cell."""
+"""The gate: how much weight each expert of a cell has."""
 
 import torch
 from jaxtyping import Bool, Float
@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 
 class Gate(nn.Module):
-    """Hidden features and presence mask to one logit per expert.
+    """Network from hidden features and presence mask to one logit per expert.
 
     The last layer starts at zero, so training starts from the uniform pool.
     """
@@ -28,6 +28,6 @@ class Gate(nn.Module):
     ) -> Float[Tensor, "*subset cell expert"]:
         """Return unmasked logits; the features of absent modalities are zeroed first."""
         mapped = torch.stack([m(h) for m, h in zip(self.maps, hidden, strict=True)], dim=1)
-        seen = torch.where(present.unsqueeze(-1), mapped, 0.0).sum(-2)
-        logits: Tensor = self.logits(self.finish(seen + self.presence(present.to(mapped.dtype))))
+        summed = torch.where(present.unsqueeze(-1), mapped, 0.0).sum(-2)
+        logits: Tensor = self.logits(self.finish(summed + self.presence(present.to(mapped.dtype))))
         return logits

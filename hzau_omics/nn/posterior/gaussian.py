@@ -12,7 +12,7 @@ LOG_2PI = math.log(2 * math.pi)
 LOGVAR_RANGE = (-10.0, 5.0)
 
 NARROWER = 0.01
-"""Precision beyond the prior's from which on a posterior knows something."""
+"""Precision beyond the prior's from which a posterior's mean counts in full."""
 
 
 class DiagonalGaussian(NamedTuple):
@@ -73,7 +73,8 @@ def kl_from(q: DiagonalGaussian, prior: DiagonalGaussian | None) -> Float[Tensor
 
 
 def soft_bound(x: Float[Tensor, "*shape"], low: float, high: float) -> Float[Tensor, "*shape"]:
-    """Bound `x` smoothly to (low, high): the identity well inside, and never a zero gradient."""
+    """Bound `x` smoothly to (low, high): the identity well inside, with a gradient above 0."""
     below_high = high - softplus(high - x)
     width = high - low
+    # Scaled, so that the upper limit is `high` exactly.
     return low + softplus(below_high - low) * (width / math.log1p(math.exp(width)))

@@ -27,8 +27,8 @@ from hzau_omics.nn.posterior.gaussian import LOGVAR_RANGE, DiagonalGaussian
 from hzau_omics.nn.posterior.subsets import SubsetFamily, available_experts
 
 TRUST_SCALE = 0.2 / math.log(2)
-"""Makes the power of reliability 0.2 before training. With a higher power, an expert that is not
-trusted has too little weight to learn what a failed measurement still tells."""
+"""Makes the exponent of reliability 0.2 before training, where softplus gives log 2. With a larger
+one, an expert of a failed measurement has too little weight to learn what this still contains."""
 
 NARROWER_THAN_PRIOR = (LOGVAR_RANGE[0], -0.01)
 """Log-variances of experts whose product is divided by priors (MVAE-Q): precisions above 1."""
@@ -46,12 +46,12 @@ class Posterior(NamedTuple):
 
     @property
     def weights(self) -> Float[Tensor, "*subset cell expert"]:
-        """Weights of the experts: exactly 0 where one is unavailable, else they sum to 1."""
+        """Weights of the experts: exactly 0 for unavailable ones; the others sum to 1."""
         return torch.where(self.available, self.log_weights.exp(), 0.0)
 
 
 class Pool(nn.Module):
-    """One posterior per cell from its experts.
+    """The rule that makes the experts of a cell one posterior.
 
     Parameters
     ----------
@@ -65,7 +65,7 @@ class Pool(nn.Module):
     weighs_reliability = False
     """Whether the weight of an expert falls with the reliability of its measurements."""
     builds_on_singles = False
-    """Whether the expert of several modalities starts from the product of the single ones."""
+    """Whether the expert of several modalities starts from the evidence of the single ones."""
 
     def __init__(self, family: SubsetFamily, n_hidden: list[int]) -> None:
         super().__init__()
@@ -75,7 +75,7 @@ class Pool(nn.Module):
     def available(
         self, present: Bool[Tensor, "*subset cell modality"]
     ) -> Bool[Tensor, "*subset cell expert"]:
-        """Return which experts a cell can use: those of its measured modalities."""
+        """Return which experts are available: those of measured modalities only."""
         return available_experts(self.membership, present)
 
     def logits(
@@ -107,7 +107,7 @@ class Pool(nn.Module):
         present: Bool[Tensor, "*subset cell modality"],
         reliability: Float[Tensor, "cell modality"] | None = None,
     ) -> Posterior:
-        """Return the posterior given the modalities in `present`; with a leading axis, of each."""
+        """Return the posterior given the modalities in `present`; with a leading axis, for each."""
         available = self.available(present)
         logits = self.logits(hidden, present)
         if reliability is not None and self.weighs_reliability:
@@ -129,22 +129,22 @@ class Pool(nn.Module):
 class LogLinearPool(Pool):
     """Weighted geometric mean of the experts.
 
-    Its precision never exceeds that of the sharpest expert: the expert of all measured modalities
-    must be as sharp as all of them together allow.
+    Its precision never exceeds that of the sharpest expert, so the expert of all measured
+    modalities has to be as sharp as these together allow.
     """
 
     builds_on_singles = True
 
 
 class UniformPool(LogLinearPool):
-    """Equal weights, from which the gate starts."""
+    """Equal weights for all available experts."""
 
 
 class GatedPool(LogLinearPool):
     """A gate's weights per cell (HZAU-VAE; docs/method.md, equations 6 and 7).
 
     The weight of an expert is proportional to the gate's weight times the reliability of each of
-    its measurements, to a power that is learned per modality.
+    its measurements, raised to an exponent that is learned per modality.
     """
 
     weighs_reliability = True
@@ -156,7 +156,7 @@ class GatedPool(LogLinearPool):
 
     @override
     def trust(self, reliability: Tensor) -> Tensor:
-        # Relative to where heads start, so that training starts from the uniform pool.
+        # Relative to where heads start: there, an untrained gate weighs all experts equally.
         each = nn.functional.logsigmoid(reliability) - math.log(1 - PRIOR_FAILED)
         return (TRUST_SCALE * softplus(self.trust_power) * each) @ self.membership.to(each.dtype).T
 
@@ -211,7 +211,7 @@ class ConsensusPool(Pool):
 
 
 class ExactPool(Pool):
-    """The expert of the very subset, and no other (VAE, JMVAE, BiVCCA)."""
+    """The expert of exactly the present modalities, and no other (VAE, JMVAE, BiVCCA)."""
 
     @override
     def available(self, present: Tensor) -> Tensor:
@@ -233,9 +233,9 @@ class MixtureOfProductsPool(ProductPool):
 
     def __init__(self, family: SubsetFamily, n_hidden: list[int]) -> None:
         super().__init__(family, n_hidden)
-        every = SubsetFamily.every(family.modalities)
+        all_subsets = SubsetFamily.every(family.modalities)
         self.subsets: Tensor
-        self.register_buffer("subsets", every.membership(), persistent=False)
+        self.register_buffer("subsets", all_subsets.membership(), persistent=False)
 
     @override
     def term(
@@ -263,6 +263,7 @@ class MixtureOfProductsPool(ProductPool):
             torch.stack([q.logvar for q in products], dim=-2),
         )
         usable = available_experts(self.subsets, present)
+        # Weights are those of the product of all present modalities.
         whole = self.term(hidden, experts, present, reliability)
         return whole._replace(q=mixture_moments(components, usable))
 

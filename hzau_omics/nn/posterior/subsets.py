@@ -1,4 +1,4 @@
-"""Families of modality subsets: which experts exist, and which of them a cell can use."""
+"""Families of modality subsets: which experts exist, and which are available in a cell."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -78,24 +78,24 @@ class SubsetFamily:
             if unknown or not chosen:
                 msg = (
                     f"An expert needs a non-empty subset of the modalities {list(names)}. "
-                    f"Received {sorted(chosen)}."
+                    f"Received {sorted(chosen)}. Name registered modalities only."
                 )
                 raise ConfigError(msg)
             ordered.append(tuple(m for m in names if m in chosen))
         if len(set(ordered)) < len(ordered):
-            msg = f"Each subset can have one expert only. Received {ordered}."
+            msg = f"Each subset can have one expert only. Received {ordered}. Leave repeats out."
             raise ConfigError(msg)
         lone = [m for m in names if (m,) not in ordered]
         if lone:
             msg = (
                 "Every modality needs its own expert, for cells that have nothing else. "
-                f"Add {[(m,) for m in lone]} to the experts."
+                f"Received {ordered}. Add {[(m,) for m in lone]}."
             )
             raise ConfigError(msg)
         return cls(names, tuple(ordered))
 
     def __post_init__(self) -> None:
-        """Refuse modality names that make two experts look alike."""
+        """Refuse modality names that give two experts the same name."""
         if len(set(self.names)) < len(self.names):
             msg = (
                 "Experts are named after their modalities joined by '+', and must differ. "
@@ -120,5 +120,5 @@ class SubsetFamily:
 def available_experts(
     membership: Bool[Tensor, "expert modality"], present: Bool[Tensor, "*cell modality"]
 ) -> Bool[Tensor, "*cell expert"]:
-    """Return which experts a cell can use: those all of whose modalities it has."""
+    """Return which experts are available: those whose modalities are all present."""
     return (present.unsqueeze(-2) | ~membership).all(-1)

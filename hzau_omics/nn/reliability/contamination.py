@@ -11,7 +11,7 @@ from hzau_omics.minibatch import SparseEntries
 
 BISECTIONS = 12
 LEAST = 1e-7
-"""Least share of a feature that can be told from none."""
+"""Smallest share of a feature; smaller ones are raised to it, for finite logarithms and ratios."""
 
 
 class Contamination(NamedTuple):
@@ -51,7 +51,7 @@ class AmbientProfiles(nn.Module):
     ) -> Float[Tensor, " entry"]:
         """Return the share of each entry's feature in the ambient profile of its cell's batch.
 
-        Shares are of all features, or of those in `mask`.
+        Shares are of the total over all features, or over those in `mask`.
         """
         profile = self.get_buffer(f"modality_{modality}")
         total = profile.sum(-1)[batch]
@@ -66,10 +66,11 @@ def contamination(
     expected: Float[Tensor, " entry"],
     ambient: Float[Tensor, " entry"],
 ) -> Contamination:
-    """Split counts between what a model expects of the cell and an ambient profile.
+    """Split counts between the profile that a model expects of the cell and an ambient profile.
 
-    Each count is drawn from the mixture of both profiles. The log likelihood is concave in the
-    share of the ambient one; its maximum is found by bisection. NaN where nothing was counted.
+    Each count is drawn from the mixture of both (docs/method.md, equation 21). The log likelihood
+    is concave in the share of the ambient one; its maximum is found by bisection. NaN for cells
+    without counts.
 
     Parameters
     ----------

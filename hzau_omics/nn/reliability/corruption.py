@@ -1,4 +1,4 @@
-"""Corruption of measurements in training: what encoders see in place of some cells' values.
+"""Corruption of measurements in training: encoders see other values than those of the cell.
 
 A gate that never saw a failed measurement could not recognise one. In training some cells have one
 modality replaced by what a failed measurement would give; the targets of reconstruction stay clean.
@@ -24,18 +24,18 @@ from hzau_omics.nn.decoding.likelihoods.damage import (
 )
 
 MOST_SPARSE = 4
-"""Corruption is done in one of at most this many steps, to as many times more cells: encoding a few
-more cells takes time for the weights that are read, not for the cells."""
+"""Corruption happens in one of every n steps, to n times as many cells, with n at most this: the
+time of a second encoding goes into reading the weights, hardly into the cells."""
 
 DONORS, FEWEST_DONORS = 32, 2
-"""Cells of a minibatch that ambient profiles may be mixed from, and the fewest for one."""
+"""Most cells of a minibatch that ambient profiles are mixed from, and the fewest for one."""
 
 
 @dataclass(frozen=True)
 class Corrupted:
     """Some cells of a minibatch, with one corrupted modality each.
 
-    All but `batch` is in the processor's memory.
+    All but `batch` is on the CPU.
 
     Attributes
     ----------
@@ -63,7 +63,7 @@ class Corruptor:
     """Corrupts measurements, in one of every `every` steps.
 
     An ambient profile is the mean of the cell's batch or, as often, a random mixture of a few cells
-    of the minibatch, since no two suspensions have the same.
+    of the minibatch, since no two suspensions have the same ambient profile.
 
     Parameters
     ----------
@@ -74,7 +74,7 @@ class Corruptor:
     profiles
         Mean of each feature by batch (batch, feature), of the same modalities.
     texts
-        Names of those that are made of text.
+        Names of the modalities that are made of text.
 
     Raises
     ------
@@ -115,7 +115,7 @@ class Corruptor:
         return self._corrupt(batch, cells, modality, failed_only=False)
 
     def fail(self, batch: Minibatch, modality: int, cells: Tensor | None = None) -> Corrupted:
-        """Make one modality fail in all cells, or in some cells that have it."""
+        """Make one modality fail in some cells that have it; None for all cells."""
         cells = torch.arange(len(batch)) if cells is None else cells
         which = torch.full_like(cells, modality)
         return self._corrupt(batch, cells, which, failed_only=True)
@@ -123,11 +123,12 @@ class Corruptor:
     def _corrupt(
         self, batch: Minibatch, cells: Tensor, modality: Tensor, *, failed_only: bool
     ) -> Corrupted:
+        # Drawn on the CPU: which rows change is then known without waiting for a GPU.
         kind = self._draw_kinds(modality)
         uniform = torch.rand(len(cells))
         kept = torch.zeros_like(uniform)
-        for k, one in enumerate(KINDS):
-            drawn = one.draw_kept(uniform, failed_only=failed_only)
+        for k, corruption in enumerate(KINDS):
+            drawn = corruption.draw_kept(uniform, failed_only=failed_only)
             kept = torch.where(kind == k, drawn, kept)
         values: dict[str, Rows] = {}
         for m, name in enumerate(self.names):
@@ -144,7 +145,7 @@ class Corruptor:
                 own = x[where]
                 replacement = partial(self._replacement, batch, m, cells[rows], own)
                 x.index_copy_(0, where, damage.apply(own, share, replacement))
-        limit = torch.tensor([one.failed_at for one in KINDS])[kind]
+        limit = torch.tensor([corruption.failed_at for corruption in KINDS])[kind]
         corrupted = batch.take(cells).with_values(values)
         return Corrupted(corrupted, cells, modality, kind, kept <= limit)
 
@@ -169,15 +170,15 @@ class Corruptor:
         return _as_shares(profile) if as_shares else profile
 
     def _profiles(self, batch: Minibatch, m: int, index: Tensor, *, as_shares: bool) -> Rows:
-        """Return the mean profile that each cell could take in, of the features it measured."""
+        """Return an ambient profile for each cell, of the features that its batch measured."""
         profile = self.profiles[m].to(index.device)[batch.batch[index]]
         mixed = self._some_mixed(batch, m, profile, as_shares=as_shares)
         return mixed * _measured(batch, self.names[m], index)
 
     def _of_others(self, batch: Minibatch, m: int, x: Rows) -> Rows:
-        """Return values of other cells of the minibatch, different ones where there are any."""
+        """Return values of other cells of the minibatch, if possible of cells that differ."""
         donors = _dense_rows(batch, self.names[m], self._donors(batch, m))
-        # Differences, not products: equal rows must be at a distance of exactly 0.
+        # From differences, not products: equal rows must be at a distance of exactly 0.
         apart = torch.cdist(x, donors, compute_mode="donot_use_mm_for_euclid_dist")
         differs = (apart > 0).float()
         return donors[torch.multinomial(differs + 1e-6, 1).squeeze(-1)]

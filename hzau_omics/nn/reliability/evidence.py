@@ -13,7 +13,7 @@ class Evidence(NamedTuple):
     Attributes
     ----------
     learned
-        Log odds that the measurement can be trusted, as the heads have learned them.
+        Log odds that the measurement can be trusted, from the reliability heads.
     level
         Log of a measurement's total (of absolute values) plus 1.
     fit

@@ -14,9 +14,9 @@ PRIOR_LOG_ODDS = math.log((1 - PRIOR_FAILED) / PRIOR_FAILED)
 
 
 class ReliabilityHead(nn.Module):
-    """Encoder input of one modality to the log odds that the measurement can be trusted.
+    """Network from the encoder input of one modality to the log odds that it can be trusted.
 
-    It has its own hidden layers: shared with the encoder, the two tasks would disturb each other.
+    It has its own hidden layers: sharing those of the encoder would disturb both tasks.
     """
 
     def __init__(self, n_features: int, n_covariates: int, *, dropout: float = 0.0) -> None:
@@ -33,8 +33,8 @@ class ReliabilityHead(nn.Module):
         x: Float[Tensor, "cell feature"] | SparseEntries,
         covariates: Float[Tensor, "cell covariate"],
     ) -> Float[Tensor, " cell"]:
-        """Return log odds, higher = more to be trusted."""
-        # The total is what layer normalisation removes, and it tells a lot.
+        """Return log odds; higher = more trustworthy."""
+        # Layer normalisation removes the total, which is informative: it enters by itself.
         total = x.sum(-1, keepdim=True) if isinstance(x, Tensor) else x.total()
         hidden = self.features(x, covariates) + self.level(total.abs().log1p())
         logit: Tensor = self.out(self.finish(hidden)).squeeze(-1).float()
@@ -46,8 +46,9 @@ def reliability_loss(
 ) -> Float[Tensor, ""]:
     """Cross-entropy in nats of log odds, half over good and half over failed measurements.
 
-    Log odds assume a tenth of failures, not a half: their prior is subtracted first.
+    Log odds assume that a tenth of the measurements has failed, not a half: their prior is
+    subtracted first (docs/method.md, equation 20).
     """
-    right = nn.functional.logsigmoid(good - PRIOR_LOG_ODDS).mean()
-    wrong = nn.functional.logsigmoid(PRIOR_LOG_ODDS - failed).mean()
-    return -0.5 * (right + wrong)
+    of_good = nn.functional.logsigmoid(good - PRIOR_LOG_ODDS).mean()
+    of_failed = nn.functional.logsigmoid(PRIOR_LOG_ODDS - failed).mean()
+    return -0.5 * (of_good + of_failed)

@@ -9,7 +9,7 @@ class LogOdds(nn.Module):
     """Log odds that measurements are good, against several kinds of corruption.
 
     The log odds against each kind are a weighted sum of indicators; the odds of having failed are
-    the sum over kinds. Before a fit the log odds are the first indicator.
+    the sum over kinds. Before a fit the log odds equal the first indicator.
     """
 
     def __init__(self, n_modalities: int, n_indicators: int, n_kinds: int = 1) -> None:
@@ -23,7 +23,8 @@ class LogOdds(nn.Module):
         self.reset()
 
     def reset(self) -> None:
-        """Reset to the first indicator."""
+        """Reset: the log odds equal the first indicator."""
+        # Infinite log odds against a kind of corruption leave it out.
         self.bias.fill_(torch.inf)
         self.bias[:, 0] = 0.0
         self.weight.zero_()
@@ -33,8 +34,8 @@ class LogOdds(nn.Module):
     def forward(
         self, indicators: Float[Tensor, "cell modality indicator"]
     ) -> Float[Tensor, "cell modality"]:
-        """Return log odds; NaN without the first indicator, while others then count as typical."""
+        """Return log odds; NaN without the first indicator. Others, if NaN, count as typical."""
         filled = torch.where(indicators.isnan(), self.typical, indicators)
         against = (self.weight * filled.unsqueeze(-2)).sum(-1) + self.bias
-        found = -torch.logsumexp(-against, dim=-1)
-        return torch.where(indicators[..., 0].isnan(), torch.nan, found)
+        combined = -torch.logsumexp(-against, dim=-1)
+        return torch.where(indicators[..., 0].isnan(), torch.nan, combined)

@@ -17,20 +17,20 @@ from hzau_omics.nn.reliability.null_distribution import NullDistribution, log_ba
 
 ALONE = ("fit", "shape")
 TOGETHER = ("support", "purity_given_others")
-"""Scores whose unusual values count: of a measurement itself, and beside other modalities."""
+"""Scores that count if they are unusual: of a measurement itself, and beside other modalities."""
 
 INDICATORS = ("learned", "purity", "log_ratio", "level")
-"""Scores that tell known kinds of corruption. How much was measured is among them: where depths
-vary little, nothing shows better what was lost."""
+"""Scores that show known kinds of corruption. The total (`level`) is among them: where sequencing
+depth varies little, nothing shows thinning better."""
 
 
 class ReliabilityModel(nn.Module):
     """The log odds that each measurement can be trusted.
 
-    A head per modality learns them from corrupted measurements, and the gate uses these. After
-    training three sources are combined: the heads, how much of a measurement looks like ambient
-    contamination, and, for other kinds of failure, how unusual a cell's scores are: does the model
-    explain a measurement, and does another modality agree with it.
+    One head per modality learns them from corrupted measurements; the gate uses these. After
+    training they are combined with two further sources: how much of a measurement looks like
+    ambient contamination and, for other kinds of failure, how unusual its scores are (does the
+    model explain it, and does another modality agree with it).
     """
 
     def __init__(
@@ -47,7 +47,7 @@ class ReliabilityModel(nn.Module):
         self.heads = nn.ModuleList(
             ReliabilityHead(n, n_covariates, dropout=dropout) for n in n_features if with_heads
         )
-        # Heads are trained before the network, and stay the same while it trains.
+        # Heads are trained before the network, and are frozen while it trains.
         self.heads.requires_grad_(requires_grad=False)
         self.pairs = pairs_of(n_modalities)
         self.ambient = AmbientProfiles(n_features, n_batches)
@@ -82,8 +82,8 @@ class ReliabilityModel(nn.Module):
         In training, dropout here makes the gate robust to unseen kinds of failure.
         """
         with torch.no_grad():
-            every = [head(x, covariates) for head, x in zip(self.heads, inputs, strict=True)]
-        return torch.stack(every, dim=-1)
+            log_odds = [head(x, covariates) for head, x in zip(self.heads, inputs, strict=True)]
+        return torch.stack(log_odds, dim=-1)
 
     def head_log_odds(
         self,
@@ -92,11 +92,11 @@ class ReliabilityModel(nn.Module):
         covariates: Float[Tensor, "cell covariate"],
     ) -> Float[Tensor, " cell"]:
         """Return the log odds of one modality's head, with a gradient."""
-        found: Tensor = self.heads[modality](x, covariates)
-        return found
+        log_odds: Tensor = self.heads[modality](x, covariates)
+        return log_odds
 
     def reset(self) -> None:
-        """Reset all that validation cells calibrated; the heads stay."""
+        """Reset everything that was fitted to validation cells; the heads stay."""
         for odds in (self.known_kinds, self.calibrated):
             odds.reset()
         for null in (*self.nulls.values(), self.agreement):
@@ -104,7 +104,7 @@ class ReliabilityModel(nn.Module):
         self.is_calibrated.fill_(False)  # noqa: FBT003
 
     def fit_null_distributions(self, evidence: Evidence) -> None:
-        """Take the scores of good cells as null distributions."""
+        """Fit null distributions to the scores of good cells."""
         for name, null in self.nulls.items():
             values = getattr(evidence, name)
             cast("NullDistribution", null).fit(values, evidence.level, evidence.batch)
@@ -115,20 +115,20 @@ class ReliabilityModel(nn.Module):
         self, agreement: Float[Tensor, "cell pair"], batch: Int[Tensor, " cell"]
     ) -> Float[Tensor, "cell pair"]:
         """Return the share of good cells whose modalities agree as little or less."""
-        found: Tensor = self.agreement(agreement, torch.zeros_like(agreement), batch)
-        return found
+        p_value: Tensor = self.agreement(agreement, torch.zeros_like(agreement), batch)
+        return p_value
 
     @staticmethod
     def indicators(evidence: Evidence) -> Float[Tensor, "cell modality indicator"]:
-        """Return the scores that tell known kinds of corruption, as :data:`INDICATORS` lists."""
+        """Return the scores that show known kinds of corruption, as :data:`INDICATORS` lists."""
         return torch.stack([getattr(evidence, name) for name in INDICATORS], dim=-1)
 
     def log_odds(self, evidence: Evidence) -> Float[Tensor, "cell modality"]:
         """Return the log odds that measurements can be trusted, from all evidence.
 
-        Each unusual score counts by the bound on its Bayes factor. That no other modality agrees
-        with a measurement counts only as far as one of them can be trusted itself: where all others
-        have failed, disagreement is no surprise.
+        Each unusual score counts by the bound on its Bayes factor. Disagreement counts only as far
+        as one of the other measurements can be trusted: where all of them have failed, it is no
+        surprise (docs/method.md, equation 24).
         """
         alone: Tensor = self.known_kinds(self.indicators(evidence))
         for name in ALONE:
@@ -138,8 +138,8 @@ class ReliabilityModel(nn.Module):
             agreement = agreement + self._unusual(name, evidence)
         failed = self._others_failed(alone, ~evidence.level.isnan())
         together = (failed + (1 - failed) * agreement.exp()).log()
-        found: Tensor = self.calibrated((alone + together).unsqueeze(-1))
-        return found
+        log_odds: Tensor = self.calibrated((alone + together).unsqueeze(-1))
+        return log_odds
 
     def _unusual(self, name: str, evidence: Evidence) -> Float[Tensor, "cell modality"]:
         """Return the log Bayes factor of a score."""
@@ -148,13 +148,13 @@ class ReliabilityModel(nn.Module):
 
     def _best_agreement(self, evidence: Evidence) -> Float[Tensor, "cell modality"]:
         """Return the log Bayes factor of the modality that agrees best with each modality."""
-        every = log_bayes_factor(self.agreement_p_value(evidence.agreement, evidence.batch))
+        factors = log_bayes_factor(self.agreement_p_value(evidence.agreement, evidence.batch))
         scored = ~evidence.agreement.isnan()
         best = torch.full_like(evidence.level, -torch.inf)
         for i, pair in enumerate(self.pairs):
             for m in pair:
-                found = torch.where(scored[:, i], every[:, i], -torch.inf)
-                best[:, m] = torch.maximum(best[:, m], found)
+                factor = torch.where(scored[:, i], factors[:, i], -torch.inf)
+                best[:, m] = torch.maximum(best[:, m], factor)
         return torch.where(best.isfinite(), best, 0.0)
 
     @staticmethod

@@ -8,14 +8,16 @@ from torch import Tensor, nn
 
 MAX_REFERENCE, MIN_CELLS = 10_000, 25
 LEAST_WIDTH = 0.25
+"""Smallest width of a null distribution, as a share of its mean absolute residual."""
+
 MEMORY = 200_000
-"""Reference values of all scores together, at most: with very many scores each keeps fewer."""
+"""Most reference values of all scores together: with very many scores each keeps fewer."""
 
 
 class NullDistribution(nn.Module):
     """Lower tail probabilities of scores, given a covariate (level) of each and the cell's batch.
 
-    What a score should be depends on how much was measured: its mean and spread are quadratic
+    The expected score depends on how much was measured: its mean and spread are quadratic
     functions of the covariate, the mean is shifted in each batch (batches may have measured
     different features), and standardised residuals are compared with those of reference cells.
     """
@@ -51,7 +53,7 @@ class NullDistribution(nn.Module):
         level: Float[Tensor, "cell score"],
         batch: Int[Tensor, " cell"],
     ) -> None:
-        """Fit to reference cells; a score that fewer than 25 of them have stays without a null."""
+        """Fit to reference cells; a score that fewer than 25 of them have is not fitted."""
         size = self.reference.shape[1]
         self.reset()
         for i in range(values.shape[1]):
@@ -66,7 +68,7 @@ class NullDistribution(nn.Module):
             self.shift[:, i] = self._batch_means(residual, batch[usable])
             off = (residual - self.shift[batch[usable], i]).abs()
             self.width[i] = _least_squares(design, off)
-            # A parabola may come near 0 or below, where few cells are.
+            # A parabola may fall to 0 or below where there are few cells.
             self.least[i] = LEAST_WIDTH * off.mean().clamp_min(1e-6)
             kept = self._standardised(values, level, batch)[usable, i].sort().values
             if len(kept) > size:
@@ -79,10 +81,11 @@ class NullDistribution(nn.Module):
         level: Float[Tensor, "cell score"],
         batch: Int[Tensor, " cell"],
     ) -> Float[Tensor, "cell score"]:
-        """Return the share of reference cells with as low a score; above 0, NaN without any."""
+        """Return p-values, how rare scores as low are; above 0, NaN without reference cells."""
         n_reference = self.reference.isfinite().sum(-1, keepdim=True)
-        found = self._standardised(values, level, batch).nan_to_num(nan=0.0).T.contiguous()
-        rank = torch.minimum(torch.searchsorted(self.reference, found, right=True), n_reference)
+        scaled = self._standardised(values, level, batch).nan_to_num(nan=0.0).T.contiguous()
+        # Unused places of the reference are infinite, and do not count.
+        rank = torch.minimum(torch.searchsorted(self.reference, scaled, right=True), n_reference)
         p = ((rank + 1) / (n_reference + 1)).T
         return torch.where(self.is_fitted & values.isfinite(), p, torch.nan)
 
@@ -102,7 +105,7 @@ class NullDistribution(nn.Module):
         return (values - centre - self.shift[batch]) / torch.maximum(width, self.least)
 
     def _design(self, level: Tensor) -> Tensor:
-        """Return powers of the covariate; outside the reference cells' range, of its end."""
+        """Return powers of the covariate, which is clipped to the range of the reference cells."""
         low, high = self.span.unbind(-1)
         x = level.clamp(low, high) - (low + high) / 2
         return torch.stack([torch.ones_like(x), x, x.square()], dim=-1)
@@ -116,10 +119,10 @@ def _least_squares(design: Tensor, y: Tensor) -> Tensor:
 
 
 def log_bayes_factor(p: Float[Tensor, "*any"]) -> Float[Tensor, "*any"]:
-    """Bound -e p log(p) on the Bayes factor for "nothing unusual" that a p-value gives, as a log.
+    """Log of the bound -e p log(p) on the Bayes factor of "nothing unusual", given a p-value.
 
-    At most 0; 0 for p above 1/e and where p is unknown. Sellke, Bayarri and Berger (2001),
-    The American Statistician 55.
+    At most 0; 0 for p above 1/e and for NaN (docs/method.md, equation 23). Sellke, Bayarri and
+    Berger (2001), The American Statistician 55.
     """
     p = p.clamp(1e-12, 1.0)
     bound = 1 + p.log() + (-p.log()).clamp_min(1e-12).log()

@@ -10,8 +10,8 @@ from hzau_omics.minibatch import Minibatch, SparseEntries
 class MeanProfile:
     """Mean of every feature of a modality by batch, from minibatches of cells that have it.
 
-    A batch's mean is shrunk towards that of all cells, as if it had one count more per feature from
-    there: few cells tell little about rare features.
+    A batch's mean is shrunk towards that of all cells, as if one more count per feature came from
+    there: few cells say little about rare features.
     """
 
     def __init__(self, n_batches: int, n_features: int) -> None:
@@ -29,9 +29,10 @@ class MeanProfile:
         self._amount += float(entries.value.abs().sum())
 
     def mean(self) -> Float[Tensor, "batch feature"]:
-        """Return the means; 0 without any cell."""
+        """Return the means; 0 without any cells."""
         n_cells = self._count.sum().clamp_min(1)
         overall = self._total.sum(0) / n_cells
+        # Number of average cells that hold one count per feature.
         extra = self._total.shape[1] * n_cells / max(self._amount, 1.0)
         count = self._count.unsqueeze(1)
         return (self._total + extra * overall) / (count + extra)

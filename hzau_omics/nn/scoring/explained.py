@@ -43,10 +43,10 @@ class Explained:
         return _correlation(read(self.observed.dense), read(self.mean), self.observed.mask)
 
     def contamination(self, profiles: AmbientProfiles, modality: int) -> Contamination:
-        """Say how much came from the batch's mean profile; NaN where values do not add up."""
+        """Return how much came from the batch's mean profile; NaN where values do not add up."""
         if not self.likelihood.adds_up:
-            nothing = torch.full((2, len(self.hidden)), torch.nan, device=self.mean.device)
-            return Contamination(*nothing)
+            unknown = torch.full((2, len(self.hidden)), torch.nan, device=self.mean.device)
+            return Contamination(*unknown)
         mask = self.observed.mask
         entries = self.observed.entries
         entries = SparseEntries.of(self.observed.dense) if entries is None else entries

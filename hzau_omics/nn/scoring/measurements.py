@@ -23,8 +23,8 @@ def single_posteriors(
     Some systems never infer from one modality alone: then no cell has it.
     """
     alone = torch.eye(batch.present.shape[1], dtype=torch.bool, device=batch.present.device)
-    found = network.infer(encoded, batch.present & alone[:, None])
-    return found.q, found.available.any(-1)
+    posterior = network.infer(encoded, batch.present & alone[:, None])
+    return posterior.q, posterior.available.any(-1)
 
 
 class _Posteriors(NamedTuple):
@@ -39,7 +39,7 @@ class _Posteriors(NamedTuple):
 
 
 class MeasurementScores:
-    """Scores of the measurements of a minibatch, each computed when it is first asked for.
+    """Scores of the measurements of a minibatch, each computed when it is first used.
 
     Parameters
     ----------
@@ -106,19 +106,20 @@ def _scores(
     together = Explained(network.decode(z.joint[index], batch, rows, m))
     best, purity = torch.full((2, len(index)), torch.nan, device=index.device)
     profiles = network.reliability.ambient
+    # To another modality the values are unseen. Of several, the one that explains them best counts.
     unseen = torch.zeros_like(index, dtype=torch.bool)
     for other in range(len(z.available)):
         here = z.available[other, index]
         if other != m and bool(here.any()):
             decoded = network.decode(z.alone[other, index], batch, rows, m, seen=unseen)
             by_other = Explained(decoded)
-            found = by_other.contamination(profiles, m).purity
+            purity_by_other = by_other.contamination(profiles, m).purity
             best = torch.where(here, torch.fmax(best, by_other.log_prob), best)
-            purity = torch.where(here, torch.fmax(purity, found), purity)
+            purity = torch.where(here, torch.fmax(purity, purity_by_other), purity)
     ambient = together.contamination(profiles, m)
     support = best - own.log_prob
-    every = [own.level, own.log_prob, own.correlation, support, *ambient, purity]
-    scores[:, index] = torch.where(z.available[m, index], torch.stack(every), torch.nan)
+    found = [own.level, own.log_prob, own.correlation, support, *ambient, purity]
+    scores[:, index] = torch.where(z.available[m, index], torch.stack(found), torch.nan)
     return scores
 
 
@@ -127,5 +128,5 @@ def _pair_agreement(q: DiagonalGaussian, available: Tensor) -> Float[Tensor, "ce
     if not pairs:
         return q.mean.new_zeros(available.shape[1], 0)
     a, b = ([pair[i] for pair in pairs] for i in (0, 1))
-    found = log_agreement(*(DiagonalGaussian(q.mean[i], q.logvar[i]) for i in (a, b)))
-    return torch.where(available[a] & available[b], found, torch.nan).T
+    agreement = log_agreement(*(DiagonalGaussian(q.mean[i], q.logvar[i]) for i in (a, b)))
+    return torch.where(available[a] & available[b], agreement, torch.nan).T

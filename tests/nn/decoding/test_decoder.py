@@ -53,7 +53,7 @@ def test_library_is_a_normal_of_the_log_total():
         ("bernoulli", "none", False, False),
     ],
 )
-def test_who_has_a_library(likelihood, library, has_head, observed):
+def test_which_modalities_have_a_library(likelihood, library, has_head, observed):
     decoder = make_decoder(likelihood, library)
     hidden, _ = decode(decoder, None)
     assert (decoder.library(hidden) is not None) == has_head

@@ -1,4 +1,4 @@
-"""The objective against a sum written out by hand, and who gets a gradient from which term."""
+"""The objective against a sum written out by hand, and which term trains which parameters."""
 
 from dataclasses import replace
 
@@ -70,7 +70,7 @@ def by_hand(network, batch, *, weights, kl_weight, own: bool, pull: dict, seed: 
     n_pooled = len(terms)
     torch.manual_seed(seed)
     if pull.get("expert_terms"):
-        # Of two modalities, one expert sees several: which one is drawn is sure.
+        # With two modalities, only one expert has several: the draw has one outcome.
         torch.rand(len(batch), 3)
         terms += [(cell, has) for cell, has in terms[: len(batch)] if len(has) == 2]
     noise = torch.randn(len(terms), network.config.n_latent)
@@ -164,7 +164,7 @@ def gradient_of(network, loss) -> dict[str, torch.Tensor]:
     }
 
 
-def test_distillation_teaches_the_subset_experts_and_not_the_joint_one(make_network, make_batch):
+def test_distillation_trains_the_subset_experts_and_not_the_joint_one(make_network, make_batch):
     network = make_network("nb", "bernoulli")
     batch = make_batch(network)
     config = ObjectiveConfig(n_random_subsets=0, distillation=1.0)
@@ -178,7 +178,7 @@ def test_distillation_teaches_the_subset_experts_and_not_the_joint_one(make_netw
 
 
 @pytest.mark.parametrize("targets", ["all", "own"])
-def test_a_cell_trains_only_what_it_has(make_network, make_batch, targets):
+def test_a_cell_trains_only_its_measured_modalities(make_network, make_batch, targets):
     network = make_network("nb", "bernoulli", "normal")
     batch = make_batch(network)
     batch.present[:, 2] = False
@@ -254,7 +254,7 @@ def test_subsets_are_of_what_a_cell_has_and_the_joint_one_is_never_empty(present
 
 @few
 @given(presences(), st.integers(0, 10**6))
-def test_an_expert_term_is_of_an_expert_that_a_cell_can_use(present, seed):
+def test_expert_terms_draw_an_available_expert(present, seed):
     torch.manual_seed(seed)
     names = [str(i) for i in range(present.shape[1])]
     membership = SubsetFamily.default(names).membership()
@@ -268,7 +268,7 @@ def test_an_expert_term_is_of_an_expert_that_a_cell_can_use(present, seed):
     assert not drawn.reported[-1].any()
 
 
-def test_each_expert_of_several_modalities_is_drawn_as_often():
+def test_experts_of_several_modalities_are_drawn_equally_often():
     torch.manual_seed(0)
     membership = SubsetFamily.default(["a", "b", "c"]).membership()
     present = torch.ones(8000, 3, dtype=torch.bool)
@@ -279,7 +279,7 @@ def test_each_expert_of_several_modalities_is_drawn_as_often():
 
 @few
 @given(presences(minimum=0), st.integers(0, 10**6))
-def test_a_random_subset_loses_nobody(present, seed):
+def test_a_random_subset_is_never_empty(present, seed):
     torch.manual_seed(seed)
     subset = random_subset(present)
     assert not (subset & ~present).any()
@@ -305,9 +305,7 @@ def test_modality_dropout_reduces_the_stated_share_of_cells(n_modalities, probab
     assert_close(stays, stays.mean().expand(n_modalities), atol=0.03, rtol=0)
 
 
-def test_under_modality_dropout_everything_that_a_cell_has_is_reconstructed(
-    make_network, make_batch
-):
+def test_under_modality_dropout_all_measured_modalities_are_reconstructed(make_network, make_batch):
     network = make_network("nb", "bernoulli")
     batch = make_batch(network)
     config = ObjectiveConfig(modality_dropout=0.9)
@@ -331,6 +329,8 @@ def test_under_modality_dropout_everything_that_a_cell_has_is_reconstructed(
         ),
         ({"distillation": -2.0}, "distillation must be a number of at least 0. Received -2.0"),
         ({"alignment": -1.0}, "alignment must be a number of at least 0. Received -1.0"),
+        ({"terms": "singles", "alignment": 1.0}, r"Received alignment=1.0. Set it to 0\."),
+        ({"terms": "singles", "expert_terms": True}, r"expert_terms=True. Set it to False\."),
     ],
 )
 def test_errors_of_the_configuration(options, match):

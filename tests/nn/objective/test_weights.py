@@ -91,7 +91,7 @@ def test_normal_is_that_of_standardised_values():
 
 
 @pytest.mark.parametrize("likelihood", ["poisson", "nb", "bernoulli", "normal"])
-def test_masked_features_count_nothing(counts, likelihood):
+def test_masked_features_do_not_count(counts, likelihood):
     x = tensor(np.minimum(counts, 1) if likelihood == "bernoulli" else counts)
     mask = torch.ones_like(x, dtype=torch.bool)
     mask[:, 2] = False
@@ -101,7 +101,7 @@ def test_masked_features_count_nothing(counts, likelihood):
     assert null_nll(likelihood, x, feature_mask=mask, **options) == pytest.approx(alone, rel=1e-6)
 
 
-def test_a_feature_measured_in_some_cells_is_judged_on_those(counts):
+def test_a_feature_measured_in_some_cells_is_scored_on_those(counts):
     x, mask = tensor(counts[:, :1]), torch.zeros(200, 1, dtype=torch.bool)
     mask[:50] = True
     found = null_nll("poisson", torch.where(mask, x, 0.0), uses_library=False, feature_mask=mask)

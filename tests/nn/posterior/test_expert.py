@@ -49,7 +49,7 @@ def test_experts_come_in_the_order_of_the_family(experts):
     assert_close(found.logvar[:, 1], soft_bound(alone[:, 2:], *LOGVAR_RANGE))
 
 
-def test_experts_of_several_start_from_what_the_single_ones_have_seen():
+def test_experts_of_several_modalities_start_from_the_evidence_of_the_single_ones():
     experts = make_experts(corrects=True)
     found = experts(hidden_features())
     alone = DiagonalGaussian(*(part[:, :3] for part in found))
@@ -66,7 +66,7 @@ def test_a_cell_does_not_depend_on_the_others(experts):
     assert_close(experts(hidden).logvar[2:], alone.logvar)
 
 
-def test_log_variance_is_bounded_however_wild_the_hidden_features_are(experts):
+def test_log_variance_is_bounded_for_any_hidden_features(experts):
     torch.manual_seed(0)
     found = experts([1e6 * torch.randn(50, n) for n in WIDTHS])
     assert found.logvar.min() >= LOGVAR_RANGE[0]

@@ -1,4 +1,4 @@
-"""The two theorems of fusion, against dense linear algebra and numerical integration."""
+"""The two propositions of docs/method.md, against dense linear algebra and integration."""
 
 import numpy as np
 import pytest
@@ -117,7 +117,7 @@ def test_evidence_is_the_exact_posterior_where_modalities_are_independent_given_
             assert_close(ours[:, s], theirs)
 
 
-def test_an_expert_wider_than_the_prior_has_seen_nothing():
+def test_an_expert_wider_than_the_prior_has_no_evidence():
     mean = torch.tensor([[[2.0], [5.0]]])
     wide = DiagonalGaussian(mean, torch.tensor([[[-1.0], [3.0]]]))
     found = evidence_of_experts(wide, torch.tensor([[True, True]]))
@@ -246,7 +246,7 @@ def test_extreme_logits_and_variances_stay_finite(logvar):
     sum(part.sum() for part in (*pooled, *product)).backward()
     for value in (*pooled, *product, mean.grad, spread.grad, logits.grad):
         assert value.isfinite().all()
-    # The gate listens to the first expert only, however wide that is.
+    # All weight is on the first expert, however wide that is.
     assert_close(pooled.mean, torch.tensor([[3.0]]))
     assert_close(pooled.logvar, torch.tensor([[logvar]]))
 

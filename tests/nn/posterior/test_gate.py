@@ -33,7 +33,7 @@ def test_hidden_features_of_absent_modalities_have_no_influence():
         assert torch.equal(gate(dirty, present), logits)
 
 
-def test_the_mask_itself_is_seen():
+def test_the_gate_reads_the_presence_mask():
     gate, hidden, _ = make_gate(trained=True)
     hidden = [torch.zeros_like(h) for h in hidden]
     both = gate(hidden, torch.ones(5, 2, dtype=torch.bool))

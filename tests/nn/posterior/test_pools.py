@@ -1,4 +1,4 @@
-"""Every pool against its closed form in numpy, and what mosaics ask of it."""
+"""Every pool against its closed form in numpy, and on cells of a mosaic."""
 
 import numpy as np
 import pytest
@@ -94,7 +94,7 @@ def test_the_posterior_is_the_closed_form(pool, hidden, present):
         np.testing.assert_allclose(posterior.q.variance[cell].detach(), variance, rtol=1e-4)
 
 
-def test_the_exact_pool_takes_the_expert_of_the_very_subset(hidden, present):
+def test_the_exact_pool_takes_the_expert_of_exactly_the_subset(hidden, present):
     family = SubsetFamily.every(NAMES)
     experts = experts_of(family)
     posterior = POOLS["exact"](family, WIDTHS)(hidden, experts, present)
@@ -176,7 +176,7 @@ def test_a_quotient_of_wide_experts_is_refused():
     experts = DiagonalGaussian(torch.zeros(1, 2, 1), torch.tensor([[[-1.0], [0.1]]]))
     with pytest.raises(ConfigError, match="narrower than the prior"):
         quotient_of_experts(experts, torch.tensor([[True, True]]))
-    # An expert that the cell cannot use does not matter.
+    # An unavailable expert does not matter.
     q = quotient_of_experts(experts, torch.tensor([[True, False]]))
     torch.testing.assert_close(q.logvar, torch.tensor([[-1.0]]))
 

@@ -54,6 +54,6 @@ def test_errors_of_a_chosen_family(subsets, match):
         SubsetFamily.of(["a", "b"], subsets)
 
 
-def test_names_that_make_two_experts_look_alike_are_refused():
+def test_modality_names_that_give_two_experts_one_name_are_refused():
     with pytest.raises(ConfigError, match=r"joined by '\+'.*rename"):
         SubsetFamily.default(["a", "b", "a+b"])

@@ -21,7 +21,7 @@ def gaussian(*means_and_spreads):
 
 @settings(max_examples=40, deadline=None)
 @given(a=st.tuples(MEANS, SPREADS), b=st.tuples(MEANS, SPREADS))
-def test_it_is_the_integral(a, b):
+def test_log_agreement_is_the_log_of_the_integral(a, b):
     def integrand(z):
         return np.exp(norm.logpdf(z, *a) + norm.logpdf(z, *b) - norm.logpdf(z))
 
@@ -44,7 +44,7 @@ def test_latents_add_up_and_order_does_not_matter():
     torch.testing.assert_close(log_agreement(a, b), log_agreement(b, a))
 
 
-def test_a_posterior_that_knows_nothing_neither_agrees_nor_disagrees():
+def test_a_posterior_equal_to_the_prior_neither_agrees_nor_disagrees():
     prior, sharp = gaussian((0.0, 1.0)), gaussian((2.0, 0.1))
     assert log_agreement(prior, sharp).item() == pytest.approx(0, abs=1e-9)
     wider = gaussian((0.0, 3.0))
@@ -52,6 +52,6 @@ def test_a_posterior_that_knows_nothing_neither_agrees_nor_disagrees():
 
 
 @pytest.mark.parametrize("mean", [0.0, 3.0, -10.0])
-def test_a_posterior_wider_than_the_prior_says_nothing_wherever_it_is(mean):
+def test_a_posterior_wider_than_the_prior_carries_no_information(mean):
     wide, sharp = gaussian((mean, 4.0)), gaussian((-1.0, 0.3))
     assert log_agreement(wide, sharp).item() == pytest.approx(0, abs=1e-9)

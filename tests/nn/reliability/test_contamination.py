@@ -55,7 +55,7 @@ def test_with_many_counts_the_share_is_known(share):
     np.testing.assert_allclose(1 - found.purity, share, atol=0.05)
 
 
-def test_nothing_counted_says_nothing():
+def test_cells_without_counts_give_nan():
     own, ambient = profiles(2, 0)
     empty = SparseEntries.of(torch.zeros(2, 12))
     found = split(empty, own, ambient)

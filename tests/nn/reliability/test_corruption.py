@@ -1,4 +1,4 @@
-"""Failed measurements: what they keep, whom they hit, and what learns from them."""
+"""Corrupted measurements: what they keep, which cells have them, and what learns from them."""
 
 import numpy as np
 import pytest
@@ -48,7 +48,7 @@ def test_every_likelihood_can_fail():
 
 @settings(max_examples=30, deadline=None)
 @given(kept=st.floats(0, 1), seed=st.integers(0, 1000))
-def test_ambient_keeps_its_share_and_the_depth_of_counts(kept, seed):
+def test_ambient_contamination_keeps_its_share_and_the_total(kept, seed):
     torch.manual_seed(seed)
     x = torch.poisson(torch.full((400, 5), 20.0))
     x[:, 4] = 0
@@ -129,7 +129,7 @@ def test_sparse_and_dense_cells_fail_alike(make_corruptor):
     assert set(sparse.batch.sparse) == set(batch.x)
 
 
-def test_failed_measurements_are_bad_enough(make_corruptor):
+def test_failed_measurements_keep_little_enough(make_corruptor):
     _, batch, corruptor = make_corruptor("nb")
     batch.x["m0"][:, :] = 50.0
     corruptor.profiles[0] = torch.eye(6)[:1]
@@ -153,7 +153,7 @@ def test_no_cell_fails_at_a_share_of_0_and_bad_shares_are_refused(make_corruptor
 
 
 @pytest.mark.parametrize("sparse", [False, True])
-def test_profiles_are_means_by_batch_drawn_towards_that_of_all(make_network, make_batch, sparse):
+def test_profiles_are_batch_means_shrunk_towards_the_overall_mean(make_network, make_batch, sparse):
     network = make_network("nb", n_batches=3)
     batch = make_batch(network)
     batch.batch[:] = torch.arange(12) % 2
@@ -165,7 +165,7 @@ def test_profiles_are_means_by_batch_drawn_towards_that_of_all(make_network, mak
     x = batch.x["m0"].numpy()
     for code in range(2):
         rows = x[batch.batch.numpy() == code]
-        # One count more per feature, as all cells have them.
+        # One more count per feature, distributed as in all cells.
         expected = rows.sum(0) + x.shape[1] * x.sum(0) / x.sum()
         expected /= len(rows) + x.shape[1] * len(x) / x.sum()
         np.testing.assert_allclose(profile.mean()[code], expected, rtol=1e-5)
@@ -205,7 +205,7 @@ def test_experts_and_gate_learn_from_failures_and_heads_do_not(make_corruptor, p
         assert not found.get("reliability.heads.0.out.weight", torch.zeros(1)).any()
 
 
-def test_reports_leave_out_what_was_inferred_from_failures(make_corruptor):
+def test_reports_leave_out_cells_with_failed_measurements(make_corruptor):
     network, batch, corruptor = make_corruptor("nb", "bernoulli", share=0.125)
     network.eval()
     config = ObjectiveConfig(wide_decodings="all")
@@ -234,7 +234,7 @@ def text_corruptor(make_network, make_batch, likelihood="bernoulli"):
 
 
 @pytest.mark.parametrize("likelihood", ["bernoulli", "normal", "categorical"])
-def test_a_text_fails_by_being_another_cells(make_network, make_batch, likelihood):
+def test_failed_texts_are_those_of_other_cells(make_network, make_batch, likelihood):
     torch.manual_seed(0)
     batch, names, corruptor = text_corruptor(make_network, make_batch, likelihood)
     cells = batch.present_on_host[:, 1].nonzero().squeeze(-1)
@@ -246,11 +246,11 @@ def test_a_text_fails_by_being_another_cells(make_network, make_batch, likelihoo
     assert len(rows) > 5
     assert {tuple(row.tolist()) for row in rows} <= every
     assert (rows != own[~(found.kind == KINDS.index(THINNED))]).any(1).all()
-    # Only where values can be lost are some texts thinned instead.
+    # Texts whose likelihood allows thinning are sometimes thinned instead.
     assert (found.kind == KINDS.index(THINNED)).any() == (likelihood == "bernoulli")
 
 
-def test_a_text_that_all_cells_share_has_no_other(make_network, make_batch):
+def test_a_text_that_all_cells_share_cannot_be_swapped(make_network, make_batch):
     batch, names, corruptor = text_corruptor(make_network, make_batch)
     batch.x[names[1]][:] = 1.0
     cells = batch.present_on_host[:, 1].nonzero().squeeze(-1)
@@ -258,7 +258,7 @@ def test_a_text_that_all_cells_share_has_no_other(make_network, make_batch):
     assert (found.batch.x[names[1]][~(found.kind == KINDS.index(THINNED))] == 1).all()
 
 
-def test_a_category_that_fails_fails_whole(make_corruptor):
+def test_a_failed_category_keeps_nothing(make_corruptor):
     torch.manual_seed(0)
     _, batch, corruptor = make_corruptor("nb", "categorical")
     found = corruptor(batch)

@@ -1,4 +1,4 @@
-"""The judgement of reliability: where it starts, how it is weighed, what it learns from."""
+"""Reliability heads: their prior, their loss, and how the gate uses them."""
 
 import math
 
@@ -10,7 +10,7 @@ from hzau_omics.nn.config import PRIOR_FAILED
 from hzau_omics.nn.reliability.head import ReliabilityHead, reliability_loss
 
 
-def test_the_judgement_is_the_same_of_sparse_and_dense_values():
+def test_log_odds_are_the_same_from_sparse_and_dense_values():
     torch.manual_seed(0)
     head = ReliabilityHead(9, 2).eval()
     torch.nn.init.normal_(head.out.weight)
@@ -18,22 +18,22 @@ def test_the_judgement_is_the_same_of_sparse_and_dense_values():
     torch.testing.assert_close(head(x, covariates), head(SparseEntries.of(x), covariates))
 
 
-def test_it_starts_with_trust():
+def test_an_untrained_head_gives_the_prior():
     head = ReliabilityHead(4, 0).eval()
     logit = head(torch.randn(3, 4), torch.zeros(3, 0))
     torch.testing.assert_close(logit, torch.full((3,), math.log(9)))
 
 
-def test_the_loss_is_that_of_as_many_failures_as_good_measurements():
+def test_the_loss_weighs_good_and_failed_measurements_equally():
     good, failed = torch.tensor([3.0, 1.0, 2.0]), torch.tensor([-1.0])
-    # Log odds suppose that a tenth has failed.
+    # Log odds assume that a tenth has failed.
     p_good, p_failed = (torch.sigmoid(x - math.log(9)) for x in (good, failed))
     expected = -(p_good.log().mean() + (1 - p_failed).log().mean()) / 2
     assert reliability_loss(good, failed).item() == pytest.approx(expected.item())
     assert reliability_loss(good + 1, failed - 1) < reliability_loss(good, failed)
 
 
-def test_experts_of_what_cannot_be_trusted_lose_their_weight(make_network, make_batch):
+def test_experts_of_distrusted_measurements_lose_weight(make_network, make_batch):
     network = make_network("nb", "nb")
     batch = make_batch(network)
     batch.present[:] = True
@@ -48,7 +48,7 @@ def test_experts_of_what_cannot_be_trusted_lose_their_weight(make_network, make_
         less = (torch.sigmoid(torch.tensor(-6.0)) / (1 - PRIOR_FAILED)) ** 0.2
         for doubtful in (0, 2):
             torch.testing.assert_close(weights[:, doubtful], less * weights[:, 1])
-        # With nothing else at hand, it is all there is.
+        # An expert without an alternative keeps all the weight.
         alone = torch.tensor([[True, False]]).expand(len(batch), -1)
         weights = network.infer(encoded._replace(reliability=doubted), alone).weights
         torch.testing.assert_close(weights[:, 0], torch.ones(len(batch)))

@@ -45,13 +45,13 @@ def odds(model, learned, found):
     return model.log_odds(found._replace(learned=torch.tensor([learned])))[0]
 
 
-def test_nothing_unusual_leaves_what_was_learned(model):
+def test_without_unusual_scores_the_head_decides(model):
     found = odds(model(), [2.0, -1.0], evidence())
     torch.testing.assert_close(found, torch.tensor([2.0, -1.0]))
 
 
 @pytest.mark.parametrize("column", ["fit", "shape"])
-def test_what_the_model_cannot_explain_is_doubted_alone(model, column):
+def test_a_measurement_that_the_model_cannot_explain_is_doubted_alone(model, column):
     found = odds(model(), [2.0, 2.0], evidence(**{column: torch.tensor([[ODD, GOOD]])}))
     assert found[0] < -0.5
     assert found[1] == pytest.approx(2.0)
@@ -68,7 +68,7 @@ def test_where_two_trusted_measurements_disagree_both_are_doubted(model, columns
     torch.testing.assert_close(found[0], found[1])
 
 
-def test_disagreement_with_what_has_failed_is_no_evidence(model):
+def test_disagreement_with_a_failed_measurement_is_no_evidence(model):
     found = odds(model(), [3.0, -8.0], evidence(agreement=torch.tensor([[ODD]])))
     assert found[0] == pytest.approx(3.0, abs=0.01)
     assert found[1] < -8
@@ -94,7 +94,7 @@ def test_without_a_partner_there_is_nothing_to_agree_with(model):
 THREE = ("nb", "bernoulli", "categorical")
 
 
-def test_evidence_is_what_it_says(make_network, make_batch):
+def test_evidence_matches_its_definitions(make_network, make_batch):
     network = make_network(*THREE)
     batch = make_batch(network)
     with torch.inference_mode():
@@ -162,7 +162,7 @@ def test_log_odds_are_those_against_any_kind_of_failure():
         assert value.item() == pytest.approx(-math.log(failed), rel=1e-5)
 
 
-def test_what_looks_foreign_beside_another_modality_is_doubted(model):
+def test_a_measurement_that_looks_ambient_given_another_modality_is_doubted(model):
     found = odds(model(), [3.0, 3.0], evidence(purity_given_others=torch.tensor([[ODD, GOOD]])))
     assert found[0] < 1.0
     assert found[1] == pytest.approx(3.0)

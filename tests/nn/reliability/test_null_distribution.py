@@ -46,7 +46,7 @@ def test_p_values_of_good_cells_are_uniform_whatever_the_covariate():
     assert (low > 0).all()
 
 
-def test_many_reference_cells_are_thinned_and_few_give_nothing():
+def test_many_reference_cells_are_thinned_and_few_give_no_null_distribution():
     null = NullDistribution(2)
     fit(null, *draw(MAX_REFERENCE + 500, 0))
     assert null.reference.shape == (2, MAX_REFERENCE)
@@ -58,7 +58,7 @@ def test_many_reference_cells_are_thinned_and_few_give_nothing():
     assert NullDistribution(10**6).reference.shape == (10**6, MIN_CELLS)
 
 
-def test_what_is_unknown_stays_unknown():
+def test_missing_scores_have_no_p_value():
     null = NullDistribution(2)
     values, level = draw(400, 0)
     values[:50, 0] = torch.nan
@@ -77,7 +77,7 @@ def test_beyond_the_reference_cells_covariate_nothing_is_extrapolated():
     torch.testing.assert_close(ask(null, typical, ends[0]), ask(null, typical, ends[1]))
 
 
-def test_a_covariate_that_does_not_vary_is_no_trouble():
+def test_a_constant_covariate_works():
     null = NullDistribution(1)
     values = torch.randn(300, 1)
     fit(null, values, torch.zeros(300, 1))

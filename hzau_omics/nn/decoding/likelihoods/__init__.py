@@ -1,7 +1,7 @@
 """Likelihoods: from a decoder's hidden features to the distribution of one modality.
 
-A likelihood is a class, listed in :data:`LIKELIHOODS`. It owns all that depends on it: density,
-sampler, what encoders read, the null model, and what corruption does to its values.
+A likelihood is a class, listed in :data:`LIKELIHOODS`. It owns everything that depends on it:
+density, sampler, encoder input, null model, and what corruption does to its values.
 """
 
 from hzau_omics.errors import ConfigError

@@ -16,7 +16,7 @@ Hidden = Float[Tensor, "cell hidden"]
 
 
 class DecoderContext(NamedTuple):
-    """What a likelihood needs beside the hidden features.
+    """Inputs of a likelihood other than the hidden features.
 
     Attributes
     ----------
@@ -29,9 +29,9 @@ class DecoderContext(NamedTuple):
     feature_mask
         Measured features, or None if all were measured. Totals count only these.
     seen
-        Which values the cell's posterior saw, per cell or per entry; None if it saw all.
+        Which values the cell's posterior was inferred from, per cell or per entry; None for all.
     log_inflation
-        Log of the factor on the variance of values that the posterior did not see.
+        Log of the factor on the variance of unseen values.
     """
 
     batch: Int[Tensor, " cell"]
@@ -57,9 +57,9 @@ class Sizes(NamedTuple):
     n_features
         Number of features of the modality.
     n_batches
-        Number of batches with a dispersion of their own; 1 shares it.
+        Number of batches with separate dispersions; 1 for a shared one.
     uses_library
-        Whether counts are shares of a library size, where the likelihood allows it; None takes the
+        Whether counts are shares of a library size, where the likelihood allows it; None for the
         likelihood's default.
     """
 
@@ -77,9 +77,9 @@ class Likelihood(nn.Module):
     uses_library = False
     independent_features = False
     keeps_zeros = True
-    """Whether encoder inputs are made entry by entry, and those of zeros are 0."""
+    """Whether the encoder input is computed entry by entry and keeps zeros: it can stay sparse."""
     adds_up = True
-    """Whether values are amounts, of which every feature has a share."""
+    """Whether values are amounts, whose sum over features means something."""
     damages: ClassVar[tuple[Damage, ...]] = ()
     """What each kind of corruption does to the values."""
 
@@ -94,11 +94,11 @@ class Likelihood(nn.Module):
             nn.init.zeros_(self.shift.weight)
 
     def encoder_input(self, x: Entries) -> Entries:
-        """Transform values to what an encoder reads well."""
+        """Transform values for the encoder."""
         return x
 
     def fit_scale(self, x: Cells) -> None:
-        """Learn constants (such as means) from a sample of training cells."""
+        """Set constants, such as means, from a sample of training cells."""
 
     def located(self, hidden: Hidden, context: DecoderContext) -> Cells:
         """Return the unconstrained location of each feature."""
@@ -149,7 +149,7 @@ class Likelihood(nn.Module):
     def mean_features(
         self, parameters: Parameters, features: Int[Tensor, " wanted"]
     ) -> Float[Tensor, "cell wanted"]:
-        """Mean of some features; no more than these is computed where they are independent."""
+        """Mean of some features; only these are computed if features are independent."""
         if self.independent_features:
             return self.mean(_of_features(parameters, features))
         return self.mean(parameters)[:, features]
@@ -160,7 +160,7 @@ class Likelihood(nn.Module):
         features: Int[Tensor, " wanted"],
         generator: torch.Generator | None = None,
     ) -> Float[Tensor, "cell wanted"]:
-        """Draw some features once; no more than these where features are independent."""
+        """Draw some features once; only these are drawn if features are independent."""
         if self.independent_features:
             return self.sample(_of_features(parameters, features), generator)
         return self.sample(parameters, generator)[:, features]

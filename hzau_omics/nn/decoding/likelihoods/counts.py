@@ -102,7 +102,7 @@ class Poisson(Counts):
 
 
 class NegativeBinomial(Counts):
-    """Negative binomial counts with a dispersion per feature (and batch, if asked)."""
+    """Negative binomial counts with a dispersion per feature (and per batch, if set up so)."""
 
     def __init__(self, sizes: Sizes) -> None:
         super().__init__(sizes)
@@ -155,11 +155,13 @@ class NegativeBinomial(Counts):
 class ZeroInflatedNegativeBinomial(NegativeBinomial):
     """Negative binomial with extra zeros whose share depends on the latent."""
 
+    # The compiled kernel is for the plain negative binomial only.
     cell_log_prob = Likelihood.cell_log_prob
 
     def __init__(self, sizes: Sizes) -> None:
         super().__init__(sizes)
         self.zero_logit = WideLinear(sizes.n_hidden, sizes.n_features)
+        # Few extra zeros to begin with: 12 %.
         nn.init.constant_(self.zero_logit.bias, -2.0)
 
     @override
@@ -191,8 +193,8 @@ def constant_log_rate(x: Cells, mask: Tensor, *, uses_library: bool) -> Cells:
     """Log of the best constant rate of each feature: a share of the total counts, or a mean."""
     counts = torch.where(mask, x, 0.0).sum(0)
     exposure = log_total(x).exp() if uses_library else torch.ones_like(x[:, :1])
-    available = torch.where(mask, exposure, 0.0).sum(0).clamp_min(1.0)
-    return exposure.log() + (counts / available).clamp_min(MIN_NULL_RATE).log()
+    total_exposure = torch.where(mask, exposure, 0.0).sum(0).clamp_min(1.0)
+    return exposure.log() + (counts / total_exposure).clamp_min(MIN_NULL_RATE).log()
 
 
 def sample_nb(log_mean: Cells, log_theta: Tensor, generator: torch.Generator | None) -> Cells:

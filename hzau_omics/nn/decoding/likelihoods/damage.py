@@ -1,4 +1,4 @@
-"""What corruption does to values: how a failed measurement of each kind of values looks."""
+"""What corruption does to values: counts, values in [0, 1], categories, texts and real values."""
 
 import math
 from collections.abc import Callable
@@ -12,11 +12,11 @@ from torch import Tensor
 Rows = Float[Tensor, "row feature"]
 Kept = Float[Tensor, "row 1"]
 Source = Literal["shares", "means", "cells"]
-"""What replaces values: the batch's mean profile as shares of a total, the same as means, or the
+"""Where replacements come from: the batch's mean profile, as shares of a total or as means, or the
 values of other cells."""
 
 LEAST_KEPT = 0.01
-"""Smallest share that a corruption keeps whose share is drawn uniformly in its logarithm."""
+"""Smallest kept share, where its logarithm is uniform."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Kind:
     def draw_kept(
         self, uniform: Float[Tensor, " row"], *, failed_only: bool
     ) -> Float[Tensor, " row"]:
-        """Turn uniform draws into kept shares; `failed_only` keeps too little to be trusted."""
+        """Turn uniform draws into kept shares; with `failed_only`, all count as failed."""
         most = torch.tensor(self.failed_at if failed_only else self.most_kept)
         if not self.logarithmic:
             return most * uniform
@@ -69,7 +69,7 @@ class Damage:
     kind
         The kind.
     change
-        Takes values and the share of them that is kept, and with a source also what replaces them.
+        Function of values and of the share that is kept; with a source, also of replacements.
     source
         Where replacements come from; None where values are only lost.
     whole
@@ -82,20 +82,20 @@ class Damage:
     whole: bool = False
 
     def apply(self, x: Rows, kept: Kept, replacement: Callable[[Source], Rows]) -> Rows:
-        """Corrupt values; `replacement` is asked only where one is needed."""
+        """Corrupt values; `replacement` is called only if there is a source."""
         if self.source is None:
             return self.change(x, kept)
         return self.change(x, kept, replacement(self.source))
 
 
 def text_damages(damages: tuple[Damage, ...]) -> tuple[Damage, ...]:
-    """Return what happens to a text: in place of ambient contamination it is swapped."""
+    """Return the damages of texts: swapped texts in place of ambient contamination."""
     swapped = Damage(AMBIENT, another_text, "cells", whole=True)
     return swapped, *(damage for damage in damages if damage.kind is not AMBIENT)
 
 
 def ambient_counts(x: Rows, kept: Kept, profile: Rows) -> Rows:
-    """Replace a share of the counts by counts from a profile that sums to 1, about as many."""
+    """Replace a share of the counts by about as many from a profile that sums to 1."""
     return thinned_counts(x, kept) + torch.poisson((1 - kept) * x.sum(-1, keepdim=True) * profile)
 
 
@@ -105,8 +105,8 @@ def thinned_counts(x: Rows, kept: Kept) -> Rows:
 
 
 def ambient_values(x: Rows, kept: Kept, profile: Rows) -> Rows:
-    """Replace a share of values in [0, 1] by 0 or 1, drawn with a profile of means."""
-    # Where the value was 0, it does not matter whether it is kept.
+    """Replace a share of values in [0, 1] by 0 or 1, drawn with the frequencies of a profile."""
+    # Whether a 0 is kept is not drawn: its chance of being lost enters the replacement's.
     own = _where_positive(_kept_or_0, x, kept)
     lost = torch.where((x > 0) & (own == 0), 1.0, 1 - kept)
     drawn = (torch.rand_like(x) < lost * profile).float()
@@ -121,15 +121,15 @@ def thinned_values(x: Rows, kept: Kept) -> Rows:
 def another_category(x: Rows, kept: Kept, profile: Rows) -> Rows:
     """Replace every row by another category, drawn from a profile of frequencies.
 
-    One value cannot be kept in part: `kept` does not matter.
+    A category cannot be kept in part: `kept` is ignored.
     """
-    # A single category has no other.
+    # The floor keeps the draw valid if there is no other category.
     drawn = torch.multinomial((profile * (1 - x)).clamp_min(1e-9), 1)
     return torch.zeros_like(x).scatter_(-1, drawn, 1.0)
 
 
 def another_text(x: Rows, kept: Kept, other: Rows) -> Rows:
-    """Replace every row by another cell's: a swapped text is about something else."""
+    """Replace every row by another cell's, as in a swap of texts."""
     return other
 
 
@@ -139,7 +139,7 @@ def towards_mean(x: Rows, kept: Kept, profile: Rows) -> Rows:
 
 
 def _where_positive(change: Callable[[Tensor, Tensor], Tensor], x: Rows, kept: Kept) -> Rows:
-    """Change what is above 0, given the share that is kept; 0 stays 0."""
+    """Change positive values, given the share that is kept; zeros stay 0."""
     share = kept.expand_as(x)
     if x.device.type != "cpu":
         return torch.where(x > 0, change(x, share), 0.0)

@@ -135,7 +135,7 @@ class Multinomial(Counts):
     def sample(self, parameters: Parameters, generator: torch.Generator | None = None) -> Cells:
         """Draw totals rounded from the library, then counts feature by feature.
 
-        A multinomial is a chain of binomials, each out of what the features before it left over.
+        A multinomial is a chain of binomials, each over the counts that earlier features left.
         """
         left = parameters["log_library"].exp().round()
         probability = parameters["log_probability"].exp().double()

@@ -9,13 +9,13 @@ from hzau_omics.nn.posterior.gaussian import soft_bound
 
 
 class Dispersion(nn.Module):
-    """Log dispersion per feature, and per batch if asked.
+    """Log dispersion per feature, and per batch if set up so.
 
-    There are two: one for values that the cell's posterior saw, and one for values that it did
-    not. A latent inferred from other modalities predicts less exactly than one that has seen the
-    values; with one dispersion for both, predictions of unseen modalities would be too confident.
-    The second is learned as a difference from the first, and equals it where an objective never
-    predicts what it did not see.
+    There are two: one for seen values, which the cell's posterior was inferred from, and one for
+    unseen values. A latent inferred from other modalities predicts less exactly than one that has
+    seen the values; with one dispersion for both, predictions of unseen modalities would be too
+    confident. The second is learned as a difference from the first, and equals it if the objective
+    never predicts unseen values.
 
     Parameters
     ----------
@@ -48,8 +48,8 @@ class Dispersion(nn.Module):
     ) -> tuple[Float[Tensor, "kind feature"], Int[Tensor, " cell"]] | None:
         """Return the log dispersion of each kind of cell, and each cell's kind.
 
-        A kind is a batch with a dispersion of its own, seen or unseen. None if a cell's values are
-        partly seen.
+        A kind is a batch (or all batches, if they share a dispersion) with values that are seen, or
+        unseen. None if a cell's values are partly seen.
         """
         n_batches = len(self.seen)
         kind = context.batch if n_batches > 1 else torch.zeros_like(context.batch)
@@ -65,6 +65,7 @@ class Dispersion(nn.Module):
         return soft_bound(value.float(), *self.bounds)
 
     def _inflated(self, context: DecoderContext) -> Tensor:
+        # Detached: errors of predictions do not move the dispersion of seen values.
         unseen = self._bounded(self.seen.detach() + self.unseen)
         return unseen + context.log_inflation / self.power
 

@@ -1,4 +1,4 @@
-"""Surface protein: counts above a background that every cell shows."""
+"""Surface protein: counts above a background that is present in every cell."""
 
 from typing import override
 
@@ -22,11 +22,12 @@ from hzau_omics.nn.posterior.gaussian import soft_bound
 class NegativeBinomialMixture(NegativeBinomial):
     """Protein counts: a background and a foreground negative binomial per protein.
 
-    The background rate is learned per protein and batch; the foreground rate exceeds it by a factor
-    that the latent decides, and so does the probability that a count is background only (after
+    The background rate is learned per protein and batch. The foreground rate exceeds it by a factor
+    that depends on the latent, as does the probability that a count is background only (after
     Gayoso et al. 2021, totalVI; here the background is a parameter and not a latent variable).
     """
 
+    # The compiled kernel is for the plain negative binomial only.
     cell_log_prob = Likelihood.cell_log_prob
     uses_library_by_default = False
 

@@ -72,5 +72,5 @@ class Normal(Likelihood):
     @classmethod
     @override
     def null_log_prob(cls, x: Cells, mask: Tensor, *, uses_library: bool) -> Cells:
-        # Of standardised values, whose mean square is 1: scale is not a matter of prediction.
+        # For standardised values, whose mean square is 1: the scale of the data is not predicted.
         return torch.full_like(x, -0.5 * (LOG_2PI + 1))

@@ -15,13 +15,13 @@ def context(n_cells: int, seen: torch.Tensor | None) -> DecoderContext:
 def distinct_dispersion(n_batches: int) -> Dispersion:
     dispersion = Dispersion(Sizes(1, 0, 3, n_batches), (-6.0, 6.0), power=2)
     torch.nn.init.constant_(dispersion.seen, 1.0)
-    # A difference: what was not seen has -1.
+    # Learned as a difference: unseen values have -1.
     torch.nn.init.constant_(dispersion.unseen, -2.0)
     return dispersion
 
 
 @pytest.mark.parametrize("n_batches", [1, 2])
-def test_each_cell_gets_the_spread_of_what_its_posterior_saw(n_batches):
+def test_each_cell_gets_the_dispersion_of_seen_or_unseen_values(n_batches):
     dispersion = distinct_dispersion(n_batches)
     everything = dispersion(context(4, None))
     assert (everything > 0).all()
@@ -32,19 +32,19 @@ def test_each_cell_gets_the_spread_of_what_its_posterior_saw(n_batches):
     assert torch.equal(dispersion(context(4, per_entry)) > 0, per_entry)
 
 
-def test_without_terms_that_teach_the_unseen_dispersion_it_is_that_of_what_was_seen():
+def test_without_terms_that_predict_unseen_values_both_dispersions_are_equal():
     dispersion = Dispersion(Sizes(1, 0, 3, 2), (-6.0, 6.0), power=2)
     torch.nn.init.uniform_(dispersion.seen, -2, 2)
     unseen = dispersion(context(4, torch.zeros(4, 1, dtype=torch.bool)))
     torch.testing.assert_close(unseen, dispersion(context(4, None)))
-    # What was seen learns nothing from what was not.
+    # The dispersion of seen values gets no gradient from unseen ones.
     unseen.sum().backward()
     assert dispersion.seen.grad is None or not dispersion.seen.grad.any()
     assert dispersion.unseen.grad.any()
 
 
 @pytest.mark.parametrize("likelihood", ["nb", "zinb", "nb_mixture", "normal"])
-def test_the_unseen_dispersion_learns_from_terms_that_did_not_see_the_modality(
+def test_the_unseen_dispersion_learns_from_terms_that_predict_unseen_values(
     make_network, make_batch, likelihood
 ):
     network = make_network(likelihood, likelihood)
