@@ -276,9 +276,8 @@ def test_held_out_data_that_break_the_layout_are_refused(mosaic, layout, change,
 
 def test_held_out_data_need_a_registered_modality(mosaic, modalities):
     layout = build_layout(mosaic, modalities)
-    with pytest.raises(
-        DataContractError, match=r"needs one of the registered modalities \(rna, adt, emb\)\. Received 'atac'"
-    ):
+    rule = r"needs one of the registered modalities \(rna, adt, emb\)\. Received 'atac'"
+    with pytest.raises(DataContractError, match=rule):
         MosaicStore(MuData({"atac": mosaic["rna"]}), layout)
     with pytest.raises(TypeError, match=r"Wrap it: mudata.MuData\(\{'rna': adata\}\)"):
         MosaicStore(mosaic["rna"], layout)
