@@ -14,6 +14,18 @@ PACKAGE = ROOT / "hzau_omics"
 GENERATED = {"__pycache__", "build", "demo_out", "dist", "out", "lightning_logs"}
 # Put together here so that this file does not contain them.
 INDEX_HOSTS = ["".join(parts) for parts in (("py", "pi.org"), ("python", "hosted.org"))]
+LAYERS = tuple(
+    set(parts.split())
+    for parts in (
+        "arrays checks errors files messages minibatch processes waiting _info",
+        "data nn text",
+        "model",
+        "metrics pl pp report",
+        "demo",
+        "cli",
+    )
+)
+"""Parts of the package from the lowest layer to the highest."""
 LARGEST_FILE = 4 * 2**20
 
 
@@ -90,6 +102,28 @@ def test_nn_takes_only_checks_errors_and_the_minibatch_from_the_package() -> Non
     assert [line for line in found if not line.split(" imports ")[1].startswith(allowed)] == []
 
 
+def layer_of(module: str) -> int | None:
+    """Return the layer of a module of the package, by its first folder or file."""
+    part = module.removeprefix("hzau_omics").lstrip(".").split(".")[0]
+    return next((i for i, layer in enumerate(LAYERS) if part in layer), None)
+
+
+def test_every_part_of_the_package_has_a_layer() -> None:
+    parts = {path.name.removesuffix(".py") for path in PACKAGE.iterdir()}
+    parts -= {"__init__", "__init__.pyi", "py.typed", "__pycache__"}
+    assert parts == {part for layer in LAYERS for part in layer}
+
+
+def test_no_layer_imports_from_a_higher_one() -> None:
+    for path in sorted(PACKAGE.rglob("*.py")):
+        name = ".".join(path.relative_to(ROOT).with_suffix("").parts)
+        here = layer_of(name.removesuffix(".__init__"))
+        for module in imported_modules(path.read_text(encoding="utf-8")):
+            there = layer_of(module) if module.startswith("hzau_omics.") else None
+            if here is not None and there is not None:
+                assert there <= here, f"{name} imports {module}"
+
+
 def test_data_knows_neither_networks_nor_training() -> None:
     outside = ("scvi", "lightning", "pytorch_lightning", "hzau_omics.model", "hzau_omics.nn")
     assert offending_imports(PACKAGE / "data", outside) == []
@@ -98,7 +132,7 @@ def test_data_knows_neither_networks_nor_training() -> None:
 def test_text_knows_strings_and_arrays_only() -> None:
     outside = (
         "scvi", "lightning", "torch", "anndata", "mudata", "hzau_omics.model", "hzau_omics.nn",
-        "hzau_omics.pp",
+        "hzau_omics.data",
     )  # fmt: skip
     assert offending_imports(PACKAGE / "text", outside) == []
 

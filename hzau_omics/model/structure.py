@@ -36,7 +36,7 @@ def network_config(
                 n_hidden=m.spec.n_hidden,
                 n_layers=m.spec.n_layers,
                 # A panel of few features has none to spare.
-                input_dropout=0.0 if m.is_panel else input_dropout,
+                input_dropout=0.0 if m.is_small else input_dropout,
             )
             for m in layout.modalities
         ),

@@ -58,8 +58,8 @@ class NetworkConfig:
     """
 
     modalities: tuple[ModalityConfig, ...]
-    n_latent: int = 50
-    n_hidden: int = 256
+    n_latent: int
+    n_hidden: int
     n_layers: int = 1
     dropout: float = 0.0
     encoder_dropout: float = 0.0

@@ -102,8 +102,8 @@ class ModalityLayout:
         return len(self.var_names)
 
     @property
-    def is_panel(self) -> bool:
-        """Whether this is a targeted panel of few features."""
+    def is_small(self) -> bool:
+        """Whether it has fewer than 100 features, as a targeted panel has."""
         return self.n_features < FEW_FEATURES
 
     def __eq__(self, other: object) -> bool:

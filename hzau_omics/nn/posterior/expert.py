@@ -5,7 +5,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from hzau_omics.nn.layers import HiddenStack
-from hzau_omics.nn.posterior.fusion import evidence_of_experts
+from hzau_omics.nn.posterior.fusion import add_information
 from hzau_omics.nn.posterior.gaussian import LOGVAR_RANGE, DiagonalGaussian, soft_bound
 from hzau_omics.nn.posterior.subsets import SubsetFamily
 
@@ -16,7 +16,7 @@ class SubsetExperts(nn.Module):
     The expert of one modality reads that modality's hidden features; the expert of several reads
     their concatenation through a layer of its own. With `corrects`, this layer only adds a
     correction, at first 0, to the combined evidence of the single experts
-    (:func:`~hzau_omics.nn.posterior.fusion.evidence_of_experts`). At the start of training, an
+    (:func:`~hzau_omics.nn.posterior.fusion.add_information`). At the start of training, an
     expert of several modalities is then no worse informed than those of each.
     """
 
@@ -69,7 +69,7 @@ class SubsetExperts(nn.Module):
         if self.corrects:
             # Evidence comes from the single experts as they are pooled, with bounded variances.
             singles = DiagonalGaussian(mean[:, self.single], self._bounded(logvar[:, self.single]))
-            combined = evidence_of_experts(singles, self.membership)
+            combined = add_information(singles, self.membership)
             several = self.membership.sum(-1, keepdim=True) > 1
             mean = mean + torch.where(several, combined.mean, 0.0)
             logvar = logvar + torch.where(several, combined.logvar, 0.0)

@@ -114,14 +114,14 @@ def quotient_of_experts(
     return DiagonalGaussian(weighted / precision, -precision.log())
 
 
-def evidence_of_experts(
+def add_information(
     experts: DiagonalGaussian, members: Bool[Tensor, "subset expert"]
 ) -> DiagonalGaussian:
-    """Add up the evidence of experts: the posterior if modalities are independent given z.
+    """Add up the information of experts: the posterior if modalities are independent given z.
 
     This is docs/method.md, equation 5: the product of the experts over all priors but one, as in
-    :func:`quotient_of_experts`. The evidence of an expert is its precision beyond the prior's. One
-    that is wider than the prior has none, and its mean does not count.
+    :func:`quotient_of_experts`. The information of an expert is its precision beyond the prior's.
+    One that is wider than the prior has none, and its mean does not count.
 
     Parameters
     ----------
@@ -135,12 +135,12 @@ def evidence_of_experts(
     The posterior from each subset, of shape (cell, subset, latent).
     """
     precision = (-experts.logvar.float()).exp()
-    evidence = (precision - 1).clamp_min(0)
+    information = (precision - 1).clamp_min(0)
     weighted = precision * experts.mean.float() * informed(precision)
-    total, mean = torch.ones_like(evidence[:, :1]), torch.zeros_like(evidence[:, :1])
+    total, mean = torch.ones_like(information[:, :1]), torch.zeros_like(information[:, :1])
     # Expert by expert: a matrix product with `members` would lose digits under autocast.
     for e, counts in enumerate(members.T.unsqueeze(-1)):
-        total = total + counts * evidence[:, e : e + 1]
+        total = total + counts * information[:, e : e + 1]
         mean = mean + counts * weighted[:, e : e + 1]
     return DiagonalGaussian(mean / total, -total.log())
 

@@ -1,11 +1,10 @@
 """Ambient contamination: how much of a measurement came from its batch's mean profile."""
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
-from jaxtyping import Bool, Float, Int
-from torch import Tensor, nn
+from jaxtyping import Float
+from torch import Tensor
 
 from hzau_omics.minibatch import SparseEntries
 
@@ -27,38 +26,6 @@ class Contamination(NamedTuple):
 
     purity: Float[Tensor, " cell"]
     log_ratio: Float[Tensor, " cell"]
-
-
-class AmbientProfiles(nn.Module):
-    """Mean profile of each modality by batch: what a suspension adds to all of its cells."""
-
-    def __init__(self, n_features: Sequence[int], n_batches: int) -> None:
-        super().__init__()
-        for m, n in enumerate(n_features):
-            self.register_buffer(f"modality_{m}", torch.zeros(n_batches, n))
-
-    def set(self, means: Sequence[Float[Tensor, "batch _"]]) -> None:
-        """Set the mean of every feature by batch, of each modality."""
-        for m, mean in enumerate(means):
-            self.get_buffer(f"modality_{m}").copy_(mean)
-
-    def shares_at(
-        self,
-        modality: int,
-        batch: Int[Tensor, " cell"],
-        entries: SparseEntries,
-        mask: Bool[Tensor, "cell feature"] | None,
-    ) -> Float[Tensor, " entry"]:
-        """Return the share of each entry's feature in the ambient profile of its cell's batch.
-
-        Shares are of the total over all features, or over those in `mask`.
-        """
-        profile = self.get_buffer(f"modality_{modality}")
-        total = profile.sum(-1)[batch]
-        if mask is not None:
-            total = torch.where(mask, profile[batch], 0.0).sum(-1)
-        row, feature = entries.row, entries.feature
-        return profile[batch[row], feature] / total.clamp_min(LEAST)[row]
 
 
 def contamination(

@@ -9,11 +9,11 @@ from torch import Tensor, nn
 
 from hzau_omics.minibatch import SparseEntries
 from hzau_omics.nn.decoding.likelihoods.damage import KINDS
-from hzau_omics.nn.reliability.contamination import AmbientProfiles
 from hzau_omics.nn.reliability.evidence import Evidence, pairs_of
 from hzau_omics.nn.reliability.head import ReliabilityHead
 from hzau_omics.nn.reliability.log_odds import LogOdds
 from hzau_omics.nn.reliability.null_distribution import NullDistribution, log_bayes_factor
+from hzau_omics.nn.reliability.profiles import AmbientProfiles
 
 ALONE = ("fit", "shape")
 TOGETHER = ("support", "purity_given_others")

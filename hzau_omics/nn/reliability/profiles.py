@@ -1,10 +1,15 @@
 """Mean profiles by batch: what ambient contamination looks like."""
 
+from collections.abc import Sequence
+
 import torch
-from jaxtyping import Float
-from torch import Tensor
+from jaxtyping import Bool, Float, Int
+from torch import Tensor, nn
 
 from hzau_omics.minibatch import Minibatch, SparseEntries
+
+LEAST_SHARE = 1e-7
+"""Least total of a profile that shares are taken of."""
 
 
 class MeanProfile:
@@ -36,3 +41,35 @@ class MeanProfile:
         extra = self._total.shape[1] * n_cells / max(self._amount, 1.0)
         count = self._count.unsqueeze(1)
         return (self._total + extra * overall) / (count + extra)
+
+
+class AmbientProfiles(nn.Module):
+    """Mean profile of each modality by batch: what a suspension adds to all of its cells."""
+
+    def __init__(self, n_features: Sequence[int], n_batches: int) -> None:
+        super().__init__()
+        for m, n in enumerate(n_features):
+            self.register_buffer(f"modality_{m}", torch.zeros(n_batches, n))
+
+    def set(self, means: Sequence[Float[Tensor, "batch _"]]) -> None:
+        """Set the mean of every feature by batch, of each modality."""
+        for m, mean in enumerate(means):
+            self.get_buffer(f"modality_{m}").copy_(mean)
+
+    def shares_at(
+        self,
+        modality: int,
+        batch: Int[Tensor, " cell"],
+        entries: SparseEntries,
+        mask: Bool[Tensor, "cell feature"] | None,
+    ) -> Float[Tensor, " entry"]:
+        """Return the share of each entry's feature in the ambient profile of its cell's batch.
+
+        Shares are of the total over all features, or over those in `mask`.
+        """
+        profile = self.get_buffer(f"modality_{modality}")
+        total = profile.sum(-1)[batch]
+        if mask is not None:
+            total = torch.where(mask, profile[batch], 0.0).sum(-1)
+        row, feature = entries.row, entries.feature
+        return profile[batch[row], feature] / total.clamp_min(LEAST_SHARE)[row]

@@ -8,7 +8,8 @@ from torch import Tensor
 
 from hzau_omics.minibatch import SparseEntries
 from hzau_omics.nn.network import Decoded
-from hzau_omics.nn.reliability.contamination import AmbientProfiles, Contamination, contamination
+from hzau_omics.nn.reliability.contamination import Contamination, contamination
+from hzau_omics.nn.reliability.profiles import AmbientProfiles
 
 
 class Explained:

@@ -3,7 +3,7 @@ import torch
 from torch.testing import assert_close
 
 from hzau_omics.nn.posterior.expert import SubsetExperts
-from hzau_omics.nn.posterior.fusion import evidence_of_experts
+from hzau_omics.nn.posterior.fusion import add_information
 from hzau_omics.nn.posterior.gaussian import LOGVAR_RANGE, DiagonalGaussian, soft_bound
 from hzau_omics.nn.posterior.subsets import SubsetFamily
 
@@ -53,7 +53,7 @@ def test_experts_of_several_modalities_start_from_the_evidence_of_the_single_one
     experts = make_experts(corrects=True)
     found = experts(hidden_features())
     alone = DiagonalGaussian(*(part[:, :3] for part in found))
-    seen = evidence_of_experts(alone, experts.membership)
+    seen = add_information(alone, experts.membership)
     assert len(experts.members) == 7
     assert_close(found.mean[:, 3:], seen.mean[:, 3:])
     assert_close(found.logvar[:, 3:], soft_bound(seen.logvar[:, 3:], *LOGVAR_RANGE))

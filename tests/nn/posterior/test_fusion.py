@@ -7,7 +7,7 @@ from hypothesis import given, settings, strategies as st
 from torch.testing import assert_close
 
 from hzau_omics.nn.posterior.fusion import (
-    evidence_of_experts,
+    add_information,
     log_linear_pool,
     masked_log_softmax,
     product_of_experts,
@@ -108,7 +108,7 @@ def test_evidence_is_the_exact_posterior_where_modalities_are_independent_given_
     )
     precision = 1 + (1 / noise).sum()
     members = torch.tensor([[True, True, True], [True, False, True], [False, True, False]])
-    found = evidence_of_experts(single, members)
+    found = add_information(single, members)
     assert_close(found.mean[:, 0, 0], (x / noise).sum(-1) / precision)
     assert_close(found.variance[:, 0, 0], (1 / precision).expand(7))
     for s, subset in enumerate(members):
@@ -120,7 +120,7 @@ def test_evidence_is_the_exact_posterior_where_modalities_are_independent_given_
 def test_an_expert_wider_than_the_prior_has_no_evidence():
     mean = torch.tensor([[[2.0], [5.0]]])
     wide = DiagonalGaussian(mean, torch.tensor([[[-1.0], [3.0]]]))
-    found = evidence_of_experts(wide, torch.tensor([[True, True]]))
+    found = add_information(wide, torch.tensor([[True, True]]))
     assert_close(found.logvar, torch.tensor([[[-1.0]]]))
     assert_close(found.mean, torch.tensor([[[2.0]]]))
 

@@ -7,7 +7,8 @@ from hypothesis import given, settings, strategies as st
 from scipy.optimize import minimize_scalar
 
 from hzau_omics.minibatch import SparseEntries
-from hzau_omics.nn.reliability.contamination import AmbientProfiles, contamination
+from hzau_omics.nn.reliability.contamination import contamination
+from hzau_omics.nn.reliability.profiles import AmbientProfiles
 
 
 def profiles(n_cells, seed, n_features=12):
