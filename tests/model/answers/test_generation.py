@@ -155,7 +155,7 @@ def test_conditions_may_be_chosen():
     model = models.BiVCCA(three, **SIZES)
     model.is_trained = True  # random weights will do
     assert model.generate("a", three, conditions="b", seed=0).shape == (40, 9)
-    with pytest.raises(ConfigError, match=r"no posterior of b\+c.*or conditions= of generate"):
+    with pytest.raises(ConfigError, match=r"no posterior of b\+c.*conditions= of generate"):
         model.generate("a", three)
 
 
