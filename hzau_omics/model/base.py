@@ -49,12 +49,12 @@ class TrainableModel(SavableModel):
     Parameters
     ----------
     mdata
-        MuData that :meth:`setup_mudata` was called on, or a store on disk, which knows what was
+        MuData that :meth:`setup_mudata` was called on, or a store on disk, which keeps what was
         registered. None only when a model is loaded without data.
     registry
         Registry of a model that is loaded without data.
     network_options
-        Options of the network, plain values.
+        Options of the network, as plain values.
     """
 
     recipe: ClassVar[Recipe] = Recipe()
@@ -121,51 +121,54 @@ class TrainableModel(SavableModel):
         """Train the model, or train a trained one `max_epochs` more.
 
         The weights that are kept are running averages, from the epoch with the lowest validation
-        loss. Then the intervals of predicted modalities are calibrated on the validation cells. An
-        interrupt (Ctrl-C) stops after the current step and keeps what was trained.
+        loss. Then predictive intervals, reliability and probabilities of texts are calibrated on
+        the validation cells. An interrupt (Ctrl-C) stops after the current step and keeps what was
+        trained.
 
         Parameters
         ----------
         max_epochs
-            Epochs of this call; None chooses as many as make about 1,500 steps (25 to 400; fewer
-            for millions of cells).
+            Epochs of this call; None for about 1,500 steps (25 to 400 epochs; fewer for millions
+            of cells).
         accelerator, devices
             As in Lightning, for example ``"cpu"`` or ``"gpu"``; ``"auto"`` takes one device. With
             ``devices=2`` two processes run the script, each trains on its half of every minibatch,
             and all have the same model afterwards; only the first one writes files (`save`).
         num_nodes, strategy
             As in Lightning, for several machines; ``"auto"`` is DDP where there are several devices
-            (every step gives all parameters a gradient, so its plain form will do).
+            (its plain form suffices, since every step gives all parameters a gradient).
         batch_size
             Cells per step, of all devices together.
         train_size, validation_size
-            Shares of training and validation cells; the validation share is what is left over
-            unless given. Every pattern of modalities stays in the training split.
+            Shares of training and validation cells; by default, all other cells are for validation.
+            Every pattern of modalities stays in the training split.
         early_stopping
             Whether to stop when the validation loss no longer falls.
         early_stopping_patience
-            Epochs without improvement before that.
+            Epochs without improvement before training stops.
         enable_progress_bar
             Whether to show progress.
         seed
             Seed of initial weights, split, order and noise: the same seed on the same machine gives
             the same result. None draws one from torch's global generator.
         precision
-            ``"32-true"`` computes everything in float32. ``"bf16-mixed"`` makes the products with
-            wide weights in bfloat16 in training steps, and nothing else. ``"auto"`` does so where
-            the device has bfloat16 natively.
+            ``"32-true"`` computes everything in float32. ``"bf16-mixed"`` computes the products
+            with wide weights in training steps, and nothing else, in bfloat16. ``"auto"`` does so
+            where the device has bfloat16 natively.
         device_memory_gb
-            Memory in GiB that cells may take on a GPU; they are held there whole if they fit, and
-            sent minibatch by minibatch if not. None is half of what is free. No matter on a CPU.
+            Memory in GiB that cells may take on a GPU. All cells are held there if they fit, and
+            copied minibatch by minibatch if not. None for half of the free memory. Ignored on a
+            CPU.
         plan_kwargs
             Options of :class:`~hzau_omics.model.training.config.TrainingPlanConfig`, such as
-            ``{"lr": 1e-3, "modality_dropout": 0.2}``. ``alignment``, which draws the embeddings of
-            one cell from different modalities together, is on (5) where cells lack modalities.
+            ``{"lr": 1e-3, "modality_dropout": 0.2}``. ``alignment``, which draws together the
+            embeddings of a cell from its different modalities, is on (5) where cells lack
+            modalities.
         checkpoint_dir
-            Folder that gets a checkpoint, ``last.ckpt``, after every epoch.
+            Folder for a checkpoint, ``last.ckpt``, which is written after every epoch.
         resume_from
-            Such a checkpoint: goes on from there to `max_epochs`, with the result of a run that was
-            never interrupted if the seed is the same. Lightning reads it; open trusted files only.
+            Such a checkpoint, from which training goes on to `max_epochs`. With the same seed the
+            result is that of an uninterrupted run. Lightning reads it; open trusted files only.
         callbacks
             Further Lightning callbacks, one or a list.
 
@@ -180,9 +183,9 @@ class TrainableModel(SavableModel):
             The loss is no longer finite.
         """
         store = self._training_store()
-        asked = if_given(check_mapping, "plan_kwargs", plan_kwargs) or {}
+        plan_options = if_given(check_mapping, "plan_kwargs", plan_kwargs) or {}
         plan = TrainingPlanConfig.of(
-            {**self.recipe.training, **asked},
+            {**self.recipe.training, **plan_options},
             mosaic=self.recipe.aligned and not store.present.all(),
         )
         check_patterns(self.module, store, plan.objective)
@@ -213,7 +216,7 @@ class TrainableModel(SavableModel):
 
     def _fit(self, store: CellStore, split: Split, options: FitOptions, seed: int) -> None:
         """Fit the network, then calibrate it; a call that fails leaves it as it was."""
-        found = self.module
+        former_network = self.module
         if not self.is_trained_:
             self.module = self._build_network(seed)
             self.modality_weights_ = prepare_network(
@@ -221,11 +224,11 @@ class TrainableModel(SavableModel):
             )
         corruptor = make_corruptor(store, split.train, options.plan.corruption, seed)
         trained = Trained(self.module, store, split.validation, corruptor, seed)
-        former = {name: value.clone() for name, value in found.state_dict().items()}
+        former = {name: value.clone() for name, value in former_network.state_dict().items()}
         try:
             result = fit(trained, split, options, self.modality_weights_)
         except BaseException:
-            self.module = found
+            self.module = former_network
             self.module.load_state_dict(former)
             raise
         # A resumed run counts its epochs from the start of the run that it continues.

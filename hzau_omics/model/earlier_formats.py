@@ -1,9 +1,9 @@
-"""What models of earlier formats call their parts."""
+"""Names of files and weights in models of earlier formats."""
 
 from torch import Tensor
 
 FIRST_NAMES = {"weights": "weights.safetensors", "splits": "splits.safetensors"}
-"""Files of a model that replaced no other; format 7 had no others."""
+"""Files of a model that replaced no other; format 7 knew only these names."""
 
 RENAMED = (
     ("judge.profiles.", "reliability.ambient."),
@@ -16,7 +16,7 @@ RENAMED = (
     ("judge.", "reliability."),
     ("pool.heed", "pool.trust_power"),
 )
-"""Beginnings of names of weights up to format 8, and what they are now; the first that fits."""
+"""Beginnings of names of weights up to format 8, and the present ones; the first match counts."""
 
 RENAMED_ENDS = ((".known", ".reference"), (".log_widening", ".log_inflation"))
 

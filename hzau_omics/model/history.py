@@ -9,7 +9,7 @@ type History = dict[str, pd.DataFrame]
 
 
 def extended(former: History | None, new: History, offset: int) -> History:
-    """Append the epochs of another run to a history, in place of epochs that it repeats."""
+    """Append the epochs of another run to a history, in place of those from its first one on."""
     result = {}
     for name, frame in new.items():
         later = pd.DataFrame(frame).astype(float)

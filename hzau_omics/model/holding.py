@@ -1,4 +1,4 @@
-"""The cells that a model holds: attached, checked whenever they are read, and given for results."""
+"""The cells that a model holds: how they are attached, checked and read for results."""
 
 import warnings
 from collections.abc import Callable
@@ -28,8 +28,8 @@ RESULTS_BATCH_SIZE = 512
 class DataHolder(RegisteredModel):
     """A model's cells, in memory or on disk, or none.
 
-    Nothing is taken on trust: whatever reads the training data sees first whether they still are
-    what was set up.
+    Data may change after set-up: whatever reads the training data first checks that they are still
+    those that were set up.
 
     Attributes
     ----------
@@ -38,7 +38,7 @@ class DataHolder(RegisteredModel):
     module
         The network.
     trained_cells
-        The cells that it was trained on, wherever they stand now; None before training.
+        The cells that it was trained on, in whatever order they come now; None before training.
     """
 
     layout: DataLayout
@@ -74,8 +74,6 @@ class DataHolder(RegisteredModel):
         mdata: MuData | CellStore | None,
         indices: ArrayLike | None,
         batch_size: int | None,
-        *,
-        allow_empty_cells: bool = False,
     ) -> InferenceSession:
         """Return a pass over cells of the training data or of a held-out MuData."""
         self._check_if_trained()
@@ -87,7 +85,7 @@ class DataHolder(RegisteredModel):
         elif isinstance(mdata, CellStore):
             store = mdata.aligned(self.layout)
         else:
-            store = MosaicStore(mdata, self.layout, allow_empty_cells=allow_empty_cells)
+            store = MosaicStore(mdata, self.layout)
         size = if_given(check_integer, "batch_size", batch_size) or RESULTS_BATCH_SIZE
         return InferenceSession(self.module, store, find_cells(indices, store), size)
 
@@ -104,7 +102,7 @@ class DataHolder(RegisteredModel):
         )
 
     def _own_store(self, remedy: str) -> CellStore:
-        """Return the cells that the model holds, which are still what was set up."""
+        """Return the cells that the model holds; refuse them if they changed since set-up."""
         if self._store is None:
             msg = f"This {type(self).__name__} was loaded without data{remedy}"
             raise ConfigError(msg)
@@ -131,14 +129,14 @@ class DataHolder(RegisteredModel):
     def _check_unchanged(self, change: Callable[[], str | None]) -> None:
         """Refuse training data that are no longer what was registered."""
         try:
-            found = change()
+            difference = change()
         except DataContractError as error:
-            found = f"they now break a rule. {str(error).removesuffix('.')}"
-        if found is not None:
+            difference = f"they now break a rule. {str(error).removesuffix('.')}"
+        if difference is not None:
             msg = (
-                f"The training data have changed since they were set up: {found}. Undo the change; "
-                f"or call {type(self).__name__}.setup_mudata again and make a new model; or give "
-                "the cells to the method (mdata=...), for results of what they hold now."
+                f"The training data have changed since they were set up: {difference}. Undo the "
+                f"change; or call {type(self).__name__}.setup_mudata again and make a new model; "
+                "or pass the cells to the method (mdata=...), for results of their present values."
             )
             raise DataContractError(msg)
 
@@ -155,7 +153,7 @@ class DataHolder(RegisteredModel):
             warnings.warn(msg, HzauWarning, stacklevel=3)
 
     def _attach(self, data: MuData | DiskStore) -> None:
-        """Hold other cells than before, and find the training cells among them."""
+        """Replace the cells that the model holds, and find the training cells among them."""
         if isinstance(data, DiskStore):
             store: CellStore = data.aligned(self.layout)
             self._adata, self._adata_manager = None, None
@@ -178,7 +176,7 @@ class DataHolder(RegisteredModel):
         self.train_indices_, self.validation_indices_, self.test_indices_ = split or (None,) * 3
 
     def _read(self, mdata: MuData, layout: DataLayout) -> MosaicStore:
-        """Return the cells of a MuData that was set up, if it still holds what it held then."""
+        """Return the cells of a MuData that was set up; refuse them if they changed since."""
         record = record_of(self.adata_manager.fields)
         if record is not None:
             self._check_unchanged(partial(find_change, record, mdata, layout))

@@ -23,16 +23,17 @@ class HZAUVAE(GateWeights, Reliability, System):
     """Gated multimodal VAE over any number of modalities, paired or mosaic.
 
     Each subset S of modalities has an expert q_S(z | x_S). A gate that sees hidden features and the
-    presence mask weighs the experts that a cell can use, and the posterior is their weighted
+    presence mask weighs the available experts of a cell, and the posterior is their weighted
     geometric mean (docs/method.md, equation 8). The expert of several modalities starts from the
-    product of the single ones, and learns to correct it.
+    combined evidence of the single ones, and learns to correct it.
 
     Training reconstructs all measured modalities from the joint posterior, from each modality alone
-    and from an expert of several alone, so that any part can be imputed from any other.
-    ``plan_kwargs={"distillation": 0.5}`` keeps posteriors of a part wide enough to contain the
-    joint one. A tenth of the cells are shown with one corrupted modality, and still have to
-    reconstruct the clean values (``plan_kwargs={"corruption": 0.1}``): the gate learns which
-    measurement to trust, and experts to keep what a failed measurement still tells.
+    and from a single expert of several, so that any modality can be imputed from any other.
+    Distillation (``plan_kwargs={"distillation": 0.5}``, the default) keeps the posteriors of
+    subsets wide enough to contain the joint one. A tenth of the cells have one modality corrupted,
+    and still reconstruct the clean values (``plan_kwargs={"corruption": 0.1}``, the default): the
+    gate learns which measurement to trust, and experts learn to use what a failed measurement
+    still contains.
 
     Parameters
     ----------
@@ -40,14 +41,14 @@ class HZAUVAE(GateWeights, Reliability, System):
         MuData that :meth:`setup_mudata` was called on, or a store on disk
         (:func:`hzau_omics.data.open_store`), which was set up when it was written.
     experts
-        Modality subsets that have an expert; None takes all subsets for up to four modalities,
-        and else the single ones, the pairs and the full set.
+        Modality subsets that have an expert. None takes all subsets for up to four modalities, and
+        otherwise the single modalities, the pairs and the full set.
     pool
         ``"gate"`` weighs the experts per cell; for comparison, ``"uniform"`` gives all the same
         weight, and ``"global"`` learns weights that all cells share.
     n_latent, n_hidden, n_layers, dropout, encoder_dropout, input_dropout, encode_covariates, \
     modality_weights
-        As of :class:`~hzau_omics.model.system.System`.
+        As in :class:`~hzau_omics.model.system.System`.
 
     Raises
     ------
@@ -78,7 +79,7 @@ class HZAUVAE(GateWeights, Reliability, System):
     AGREEMENT_KEY = "hzau_agreement"
     DISAGREEING_KEY = "hzau_disagreeing"
     DISAGREEING = 0.01
-    """Share of good cells whose modalities agree as little or less, and which are listed."""
+    """p-value of the agreement below which a pair of modalities is listed."""
     ANNOTATIONS = frozenset(
         {GATE_KEY, RELIABILITY_KEY, SUSPICIOUS_KEY, AGREEMENT_KEY, DISAGREEING_KEY}
     )
@@ -101,12 +102,14 @@ class HZAUVAE(GateWeights, Reliability, System):
         encode_covariates: bool = DEFAULTS.encode_covariates,
         modality_weights: Literal["auto"] | Mapping[str, float] = "auto",
         registry: dict[str, Any] | None = None,
+        **unknown: Any,
     ) -> None:
         check_choice("pool", pool, GATES)
         subsets = None
         if experts is not None:
             subsets = tuple(
-                check_names("each of experts", one, what="modality") for one in as_list(experts)
+                check_names("each of experts", subset, what="modality")
+                for subset in as_list(experts)
             )
         super().__init__(
             mdata,
@@ -121,36 +124,38 @@ class HZAUVAE(GateWeights, Reliability, System):
             encode_covariates=encode_covariates,
             modality_weights=modality_weights,
             registry=registry,
+            # Refused by the base class, which suggests an option of a similar name.
+            **unknown,
         )
 
     @override
     def _annotations(self) -> list[Annotation]:
         network = self.module
-        found = [
+        annotations = [
             *super()._annotations(),
             Annotation(
                 self.GATE_KEY,
-                lambda one: by_modality(network, one.posterior.weights),
+                lambda reading: by_modality(network, reading.posterior.weights),
                 columns=network.modalities,
             ),
         ]
         if self.is_reliability_calibrated:
-            found.append(
+            annotations.append(
                 Annotation(
                     self.RELIABILITY_KEY,
-                    lambda one: reliability_of(one.scores),
+                    lambda reading: reliability_of(reading.scores),
                     columns=network.modalities,
                 )
             )
         if network.reliability.agreement.is_fitted.any():
-            found.append(
+            annotations.append(
                 Annotation(
                     self.AGREEMENT_KEY,
-                    lambda one: agreement_p_value_of(one.scores),
+                    lambda reading: agreement_p_value_of(reading.scores),
                     columns=tuple(pair_names(network.modalities)),
                 )
             )
-        return found
+        return annotations
 
     @override
     def _columns(self, annotations: Annotations) -> dict[str, list[str]]:
@@ -158,13 +163,13 @@ class HZAUVAE(GateWeights, Reliability, System):
             self.SUSPICIOUS_KEY: (self.RELIABILITY_KEY, self.SUSPICIOUS),
             self.DISAGREEING_KEY: (self.AGREEMENT_KEY, self.DISAGREEING),
         }
-        found = {}
+        columns = {}
         for column, (key, limit) in limits.items():
             table = annotations.get(key)
             if isinstance(table, pd.DataFrame):
                 low = table < limit
-                found[column] = ["+".join(low.columns[row]) for row in low.to_numpy()]
-        return found
+                columns[column] = ["+".join(low.columns[row]) for row in low.to_numpy()]
+        return columns
 
     @property
     def is_reliability_calibrated(self) -> bool:

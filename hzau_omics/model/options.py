@@ -18,7 +18,7 @@ class NetworkOptions:
     dropout, encoder_dropout
         Dropout rates of the hidden layers of decoders, and of encoders and experts.
     input_dropout
-        Share of input values that an encoder does not see in a training step; 0 for panels of
+        Share of input values that are hidden from an encoder in a training step; 0 for panels of
         fewer than 100 features.
     encode_covariates
         Whether encoders see batch and covariates too, as decoders always do.
@@ -39,15 +39,15 @@ class NetworkOptions:
 
     def __post_init__(self) -> None:
         """Check ranges."""
-        for one in fields(self):
-            value = getattr(self, one.name)
-            if one.type is int:
-                plain: object = check_integer(one.name, value)
-            elif one.type is float:
-                plain = check_number(one.name, value, PROPER_SHARE)
+        for option in fields(self):
+            value = getattr(self, option.name)
+            if option.type is int:
+                plain: object = check_integer(option.name, value)
+            elif option.type is float:
+                plain = check_number(option.name, value, PROPER_SHARE)
             else:
-                plain = check_flag(one.name, value)
-            object.__setattr__(self, one.name, plain)
+                plain = check_flag(option.name, value)
+            object.__setattr__(self, option.name, plain)
 
 
 DEFAULTS = NetworkOptions()

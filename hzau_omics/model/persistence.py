@@ -1,6 +1,6 @@
-"""Models on disk: a JSON manifest and safetensors, so that loading never runs foreign code.
+"""Models on disk: a JSON manifest and safetensors, so that loading never executes code.
 
-What is saved is a value, :class:`SavedModel`; this module knows files, and no model.
+What is saved is a value, :class:`SavedModel`; this module deals with files, not with models.
 """
 
 import json
@@ -37,7 +37,7 @@ FILES = {
     "splits": ("splits.safetensors", "splits.1.safetensors"),
 }
 """Names of the files beside the manifest. A model that replaces another takes the names that are
-free, so that the former one is whole until the manifest, which names the files, is replaced."""
+free, so that the former one is intact until the manifest, which names the files, is replaced."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,15 +82,15 @@ class SavedModel:
 
 
 def write(folder: Path, saved: SavedModel, *, overwrite: bool, data: MuData | None) -> None:
-    """Write manifest, weights and, if given, the data; of several processes the first does.
+    """Write manifest, weights and, if given, the data; of several processes only the first writes.
 
-    Everything that may be refused happens before anything is written. The data follow the model, so
-    that a full disk does not lose a training.
+    Whatever can be refused is checked before anything is written. The data follow the model, so
+    that a full disk does not lose what was trained.
 
     Raises
     ------
     ConfigError
-        The folder is not empty and `overwrite` is False, or an option is no plain value.
+        The folder is not empty and `overwrite` is False, or an option is not a plain value.
     OSError
         The disk is full or cannot be written.
     """
@@ -138,9 +138,9 @@ def _free_names(folder: Path) -> dict[str, str]:
 
 @contextmanager
 def _folder_to_write(folder: Path) -> Iterator[Path]:
-    """Give a folder to write to, which is the model's own only once all is written.
+    """Yield a folder to write to, which gets the model's name only once everything is written.
 
-    An existing folder is written to in place: what is new has other names than what is there.
+    An existing folder is written to in place: new files have other names than those there.
     """
     in_place = folder.is_dir() and any(folder.iterdir())
     target = folder if in_place else folder.with_name(f".{folder.name}.{uuid4().hex}.partial")
@@ -157,7 +157,10 @@ def _folder_to_write(folder: Path) -> Iterator[Path]:
         else:
             shutil.rmtree(target, ignore_errors=True)
         if isinstance(error, OSError | SafetensorError):
-            msg = f"Cannot save the model to {folder}: {error}. What was there before is whole."
+            msg = (
+                f"Cannot save the model to {folder}: {error}. Earlier files are unchanged. "
+                "Free space on the disk, or choose another folder."
+            )
             raise OSError(msg) from error
         raise
 
@@ -174,7 +177,7 @@ def _save_data(mdata: MuData, folder: Path) -> None:
     except Exception as error:
         msg = (
             f"The model is saved in {folder}, but its data cannot be written beside it: {error}. "
-            "Write them elsewhere, and give them to load."
+            "Write them elsewhere, and pass them to load."
         )
         raise OSError(msg) from error
 
@@ -187,7 +190,10 @@ def _plain(value: Any) -> Any:
     """Turn NumPy's scalars and arrays into plain values; they may come as options."""
     if hasattr(value, "tolist"):
         return value.tolist()
-    msg = f"Only plain values can be saved with a model. Received {value!r}."
+    msg = (
+        f"Only plain values (numbers, strings, lists, dicts) can be saved as options of a model. "
+        f"Received {value!r}. Convert it before you build the model."
+    )
     raise ConfigError(msg)
 
 
@@ -215,7 +221,7 @@ def read(folder: Path) -> SavedModel:
     Raises
     ------
     DataContractError
-        The folder is no saved model, or it is damaged, or of another format.
+        The folder is not a saved model, is damaged, or has an unknown format.
 
     Warns
     -----
@@ -224,9 +230,9 @@ def read(folder: Path) -> SavedModel:
     """
     manifest = read_manifest(folder)
     files = {key: folder / name for key, name in manifest["files"].items()}
-    with blaming(files["weights"]):
+    with naming_file(files["weights"]):
         weights = load_file(files["weights"])
-    with blaming(files["splits"]):
+    with naming_file(files["splits"]):
         cells = TrainedCells.from_tensors(load_file(files["splits"]))
     if manifest["is_trained"] and cells is None:
         warnings.warn(
@@ -280,7 +286,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     Raises
     ------
     DataContractError
-        The folder is no saved model, or it is damaged, or of another format.
+        The folder is not a saved model, is damaged, or has an unknown format.
     """
     path = folder / MANIFEST
     if not path.is_file():
@@ -313,13 +319,13 @@ def _no_model(folder: Path, files: dict[str, str]) -> DataContractError:
     found = sorted(p.name for p in folder.iterdir())[:5] if folder.is_dir() else "no folder"
     return DataContractError(
         f"A saved model is a folder with {MANIFEST}, {' and '.join(files.values())}. "
-        f"Found at {folder}: {found}. Give the folder that model.save wrote."
+        f"Received {folder}: {found}. Pass the folder that model.save wrote."
     )
 
 
 @contextmanager
-def blaming(path: Path) -> Iterator[None]:
-    """Name the file that is to blame for what safetensors or torch refuse."""
+def naming_file(path: Path) -> Iterator[None]:
+    """Name the file in errors of safetensors and torch."""
     try:
         yield
     except (SafetensorError, RuntimeError) as error:

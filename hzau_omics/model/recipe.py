@@ -15,20 +15,20 @@ class Recipe:
     Attributes
     ----------
     experts
-        Makes the family of experts from the names of the modalities.
+        Function that makes the family of experts from the names of the modalities.
     pool
         How they become one posterior; a key of :data:`hzau_omics.nn.posterior.pools.POOLS`.
     condition
-        Gives the modalities that are only conditioned on.
+        Function that returns the modalities that are only conditioned on, given all names.
     training
         Defaults of training options that differ from
         :class:`~hzau_omics.model.training.config.TrainingPlanConfig`.
     n_modalities
         Fewest and most modalities; None for any number.
     instead
-        Which system to take for another number of modalities.
+        Remedy for another number of modalities, as a sentence.
     aligned
-        Whether posteriors of subsets are drawn together where cells lack modalities.
+        Whether training aligns the posteriors of subsets if cells lack modalities.
     """
 
     experts: Callable[[Sequence[str]], SubsetFamily] = SubsetFamily.default
@@ -45,14 +45,15 @@ class Recipe:
         Raises
         ------
         ConfigError
-            There are too few or too many; the message names systems that take them.
+            There are too few or too many; the message names a system for them.
         """
         fewest, most = self.n_modalities
         if len(names) < fewest or (most is not None and len(names) > most):
-            wanted = f"at least {fewest}" if most is None else f"{fewest} to {most}"
-            wanted = f"exactly {most}" if fewest == most else wanted
+            number = f"at least {fewest}" if most is None else f"{fewest} to {most}"
+            number = f"exactly {most}" if fewest == most else number
+            noun = "modality" if most == 1 else "modalities"
             msg = (
-                f"{system} models {wanted} modalities. Registered: {', '.join(names)}. "
+                f"{system} models {number} {noun}. Received {len(names)}: {', '.join(names)}. "
                 f"{self.instead}"
             )
             raise ConfigError(msg)

@@ -46,7 +46,7 @@ class SavableModel(DataHolder):
         Parameters
         ----------
         dir_path
-            Folder to make.
+            Folder to create.
         overwrite
             Whether to replace the model in an existing folder; until the new one is complete the
             former one can be loaded, and other files in the folder stay.
@@ -68,7 +68,7 @@ class SavableModel(DataHolder):
         if save_data and self.adata is None:
             msg = (
                 "save_anndata=True saves the MuData of a model, and this one holds none. Leave it "
-                "out; cells of a store on disk stay in the store, which load takes too."
+                "out. Cells of a store on disk stay in the store, which can be passed to load."
             )
             raise ConfigError(msg)
         self._check_if_trained(
@@ -90,7 +90,7 @@ class SavableModel(DataHolder):
         *,
         accelerator: str = "auto",
     ) -> Self:
-        """Load a saved model, with or without data; no pickle is read, so nothing is run.
+        """Load a saved model, with or without data; no pickle is read, so no code is executed.
 
         Parameters
         ----------
@@ -112,16 +112,19 @@ class SavableModel(DataHolder):
         Warns
         -----
         HzauWarning
-            The cells are others than those that the model was trained on, or some are missing.
+            The cells are not those that the model was trained on, or some of these are missing.
         """
         folder = Path(dir_path)
         saved = persistence.read(folder)
         if saved.system != cls.__name__:
-            msg = f"{folder} holds a {saved.system}, not a {cls.__name__}. Load it as that class."
+            msg = (
+                f"{cls.__name__}.load reads models of this class. Received a {saved.system} in "
+                f"{folder}: call {saved.system}.load."
+            )
             raise DataContractError(msg)
         registry = registry_of(cls.__name__, saved.layout, saved.n_cells)
         model = cls(None, registry=registry, **saved.init_params)
-        with persistence.blaming(folder):
+        with persistence.naming_file(folder):
             model.module.load_state_dict(saved.weights)
         model._restore(saved)
         data = persistence.read_data(folder) if adata is None else adata
@@ -142,7 +145,7 @@ class SavableModel(DataHolder):
             The folder is no saved model.
         """
         if prefix is not None:
-            msg = f"A model is saved as a folder of its own, without a prefix. Received {prefix!r}."
+            msg = f"A model is saved as a folder. Received prefix={prefix!r}: leave it out."
             raise ConfigError(msg)
         manifest = persistence.read_manifest(Path(dir_path))
         layout = DataLayout.from_dict(manifest["layout"])
@@ -166,7 +169,7 @@ class SavableModel(DataHolder):
         )
 
     def _restore(self, saved: SavedModel) -> None:
-        """Take over what was saved, besides weights and data."""
+        """Restore what was saved, except weights and data."""
         self.trained_cells = saved.trained_cells
         self.is_trained_ = saved.is_trained
         self.n_epochs_trained_, self.best_epoch_ = saved.n_epochs_trained, saved.best_epoch

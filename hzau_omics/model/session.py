@@ -19,12 +19,12 @@ from hzau_omics.nn.objective.config import ObjectiveConfig
 from hzau_omics.nn.posterior.pools import ExactPool, Posterior
 
 CELLS_HELD = 65_536
-"""Cells of a store on disk whose results are in memory at a time."""
+"""Cells of a store on disk whose results are held in memory at a time."""
 
 
 @dataclass(frozen=True)
 class InferenceSession:
-    """A network, the cells to look at, and how many of them at a time.
+    """A network, the cells that it is applied to, and how many of them at a time.
 
     Attributes
     ----------
@@ -33,7 +33,7 @@ class InferenceSession:
     store
         Cells of the training or of a held-out MuData.
     cells
-        Positions of the wanted cells, in the wanted order.
+        Positions of the cells, in the order of the results.
     batch_size
         Cells per minibatch.
     """
@@ -50,7 +50,7 @@ class InferenceSession:
 
     @property
     def obs_names(self) -> pd.Index:
-        """Names of the wanted cells."""
+        """Names of the cells, in the order of the results."""
         names: pd.Index[str] = self.store.obs_names[self.cells]
         return names
 
@@ -60,7 +60,7 @@ class InferenceSession:
         return next(self.network.parameters()).device
 
     def __len__(self) -> int:
-        """Return the number of wanted cells."""
+        """Return the number of cells."""
         return len(self.cells)
 
     def minibatches(
@@ -76,7 +76,7 @@ class InferenceSession:
     def parts(
         self, positions: NDArray[np.int64] | None = None
     ) -> Iterator[tuple[NDArray[np.int64], "InferenceSession"]]:
-        """Yield parts that fit into memory, in order: their positions in the result, and a pass."""
+        """Yield parts that fit into memory, in order: positions in the result, and a session."""
         positions = np.arange(len(self)) if positions is None else positions
         start = 0
         for store, cells in self.store.parts(self.cells[positions]):
@@ -104,14 +104,19 @@ class InferenceSession:
         Raises
         ------
         ConfigError
-            The system has no posterior of the modalities of some cells, or a condition is missing.
+            The system has no posterior given the modalities of some cells, or a condition is
+            missing.
         """
         seen = self.seen(batch, given)
         posterior = self.network.infer(encoded, seen)
         unknown = ~posterior.available.any(-1)
         unusable = unknown & seen.any(-1)
         if unusable.any():
-            raise _no_posterior(self.network, seen[unusable])
+            remedy = (
+                "Pass one of these as given= (conditions= of generate), or, to a method without "
+                "it, cells with one of these only (mdata=...)"
+            )
+            raise _no_posterior(self.network, seen[unusable], "which some cells have", remedy)
         if self.network.config.condition:
             self._check_conditions(unknown)
         return posterior
@@ -120,20 +125,21 @@ class InferenceSession:
         if lacking.any():
             msg = (
                 f"This model predicts given {', '.join(self.network.config.condition)}, and has no "
-                f"prior without. {int(lacking.sum())} cells of a minibatch lack it, or given= "
-                "leaves it out. Leave these cells out, or take a system with a prior: MVAE or "
-                "HZAUVAE."
+                f"prior without it. Received {int(lacking.sum())} cells in a minibatch that lack "
+                "it, or given= without it. Leave these cells out, name it in given=, or take a "
+                "system that needs no condition: MVAE or HZAUVAE."
             )
             raise ConfigError(msg)
 
 
 def check_patterns(network: MultimodalVAE, store: CellStore, objective: ObjectiveConfig) -> None:
-    """Refuse cells whose modalities together have no posterior that training would need.
+    """Refuse cells and options for which training would need a posterior that does not exist.
 
     Raises
     ------
     ConfigError
-        There are such cells.
+        The system has no posterior given the modalities of some cells, or given a subset of them
+        that the options of the objective infer from.
     """
     if not isinstance(network.pool, ExactPool):
         return
@@ -149,16 +155,22 @@ def check_patterns(network: MultimodalVAE, store: CellStore, objective: Objectiv
         inferred += [patterns & (a | b) for a in rows for b in rows]
     present = torch.cat(inferred).to(network.membership.device)
     unknown = present.any(-1) & ~network.pool.available(present).any(-1)
+    of_cells = not objective.is_mean and bool(unknown[: len(patterns)].any())
+    if unknown.any() and of_cells:
+        remedy = "Leave these cells out"
+        raise _no_posterior(network, present[unknown], "which some cells have", remedy)
     if unknown.any():
-        raise _no_posterior(network, present[unknown])
+        remedy = "Leave terms, n_random_subsets and modality_dropout out of plan_kwargs"
+        raise _no_posterior(network, present[unknown], "which these options infer from", remedy)
 
 
-def _no_posterior(network: MultimodalVAE, present: Tensor) -> ConfigError:
+def _no_posterior(network: MultimodalVAE, present: Tensor, reason: str, remedy: str) -> ConfigError:
+    """Return the error for presence masks without a posterior, of which it names the first."""
     names = [name for name, has in zip(network.modalities, present[0].tolist(), strict=True) if has]
     return ConfigError(
         f"This model infers from {', '.join(network.family.names)} only, and has no posterior of "
-        f"{'+'.join(names)}, which some cells have. Infer from one of these only (given=, or "
-        "conditions= of generate), or take a system that combines experts: MVAE, MVAEQ or HZAUVAE."
+        f"{'+'.join(names)}, {reason}. {remedy}; or take a system that combines experts: MVAE, "
+        "MVAEQ or HZAUVAE."
     )
 
 
@@ -188,8 +200,8 @@ def find_cells(indices: ArrayLike | None, store: CellStore) -> NDArray[np.int64]
     Raises
     ------
     ConfigError
-        They are no positions and no mask, one occurs twice, or a mask with an index is in another
-        order than the cells.
+        They are neither positions nor a mask, one occurs twice, or a mask with an index is not in
+        the order of the cells.
     """
     if indices is None:
         return np.arange(store.n_cells)
@@ -205,14 +217,14 @@ def find_cells(indices: ArrayLike | None, store: CellStore) -> NDArray[np.int64]
 
 
 def spans(n_cells: int, size: int) -> Iterator[NDArray[np.int64]]:
-    """Split positions of cells into runs, the results of which are in memory at a time."""
+    """Split positions of cells into runs of `size`, whose results are held in memory in turn."""
     for start in range(0, n_cells, size):
         yield np.arange(start, min(start + size, n_cells))
 
 
 @contextmanager
 def evaluating(network: MultimodalVAE) -> Iterator[None]:
-    """Switch dropout and gradients off, and the former mode on again afterwards."""
+    """Turn dropout and gradients off, and restore the former mode afterwards."""
     was_training = network.training
     network.eval()
     try:
@@ -234,7 +246,7 @@ def draw_seed(seed: int | None) -> int:
     Raises
     ------
     ConfigError
-        It is no seed.
+        It is not a seed.
     """
     given = if_given(check_seed, "seed", seed)
     return int(torch.randint(2**31, ())) if given is None else given

@@ -1,4 +1,4 @@
-"""From what was registered and asked for to the configuration of a network."""
+"""From the registered layout and the user's options to the configuration of a network."""
 
 from collections.abc import Mapping
 from typing import Any, Literal
@@ -24,7 +24,7 @@ def network_config(
     family = (
         recipe.experts(layout.names) if experts is None else SubsetFamily.of(layout.names, experts)
     )
-    asked = {name: value for name, value in options.items() if value is not None}
+    chosen = {name: value for name, value in options.items() if value is not None}
     return NetworkConfig(
         modalities=tuple(
             ModalityConfig(
@@ -44,7 +44,7 @@ def network_config(
         n_categories=tuple(c.n_categories for c in layout.categorical_covariates),
         n_continuous=len(layout.continuous_covariates),
         experts=family.subsets,
-        **{"pool": recipe.pool, "condition": tuple(recipe.condition(layout.names)), **asked},
+        **{"pool": recipe.pool, "condition": tuple(recipe.condition(layout.names)), **chosen},
     )
 
 

@@ -52,7 +52,7 @@ class System(
     dropout, encoder_dropout
         Dropout rates of the hidden layers of decoders, and of encoders and experts.
     input_dropout
-        Share of input values that an encoder does not see in a training step; 0 for panels of
+        Share of input values that are hidden from an encoder in a training step; 0 for panels of
         fewer than 100 features.
     encode_covariates
         Whether encoders see batch and covariates too, as decoders always do.
@@ -65,11 +65,11 @@ class System(
     DataContractError
         The MuData was not set up.
     ConfigError
-        An option is out of range, or the system does not take so many modalities.
+        An option is out of range, or the system does not model this number of modalities.
     """
 
     STRUCTURE: ClassVar[tuple[str, ...]] = ()
-    """Options that change what the system is made of."""
+    """Options that change the structure of the system."""
 
     def __init__(
         self,
@@ -120,5 +120,5 @@ class System(
         ConfigError
             Always.
         """
-        msg = f"{type(self).__name__} has no gate, and weighs no modality. Take HZAUVAE."
+        msg = f"{type(self).__name__} has no gate, and so no gate weights. Take HZAUVAE."
         raise ConfigError(msg)

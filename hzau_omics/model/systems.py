@@ -1,7 +1,7 @@
 """The systems of the literature, under the class and on the data path of HZAU-VAE.
 
 Each is a recipe of experts, pool and objective; sizes, likelihoods and optimisation are the same,
-so that what differs between two of them is what their names say.
+so that two of them differ only in what their names say.
 """
 
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ PLAIN = {"kl_weight": 1.0}
 class VAE(System):
     """Variational autoencoder of one modality: q(z | x_1), p(x_1 | z).
 
-    Kingma and Welling 2014. Options as of :class:`~hzau_omics.model.system.System`.
+    Kingma and Welling 2014. Options as in :class:`~hzau_omics.model.system.System`.
 
     Examples
     --------
@@ -45,8 +45,8 @@ class MVAE(System):
 
     Wu and Goodman 2018; docs/method.md, equation 35. Trained on the joint ELBO, the ELBO of each
     modality alone and, with more than two modalities, of `n_random_subsets` random subsets (a
-    training option), each of which reconstructs what it infers from. With an expert per attribute
-    it is the paper's MVAE19.
+    training option); each term reconstructs the modalities that it is inferred from. With an expert
+    per attribute it is the paper's MVAE19.
 
     Examples
     --------
@@ -167,7 +167,7 @@ class MMVAE(System):
 
 
 class MoPoEVAE(System):
-    """Mixture of products of experts, over all subsets of what a cell has (Sutter et al. 2021).
+    """Mixture of products of experts over all subsets of a cell's modalities (Sutter et al. 2021).
 
     Results, draws included, come from one Gaussian with the mixture's mean and variance.
     """
@@ -185,8 +185,8 @@ class MoPoEVAE(System):
 class CoDEVAE(System):
     """Consensus of dependent experts: their errors correlate by a fixed amount (CoDE-VAE, 2025).
 
-    The posterior of what a cell has is the consensus of its single experts (Winkler 1981), trained
-    with the sub-sampled sum of MVAE; the published system also learns a weight per subset of
+    The posterior of a cell is the consensus of the experts of its measured modalities (Winkler
+    1981), trained with the terms of MVAE; the published system also learns a weight per subset of
     modalities for its objective.
     """
 

@@ -35,8 +35,8 @@ class TrainedCells:
         """Return the split of other data, cell by cell, or None where cells are new to the model.
 
         Cells that are the same (by name, and by value where values are known) stay on their side of
-        the split, in whatever order they come. With new cells among them there is no split that
-        would not mix cells that the model knows with some that it does not.
+        the split, in whatever order they come. With new cells among them, any split would mix cells
+        that the model was trained on with cells that are new to it.
 
         Warns
         -----
@@ -89,7 +89,7 @@ class TrainedCells:
 
 
 def _signed(values: NDArray[np.uint64]) -> Tensor:
-    # Not all versions of torch know unsigned integers.
+    # Not all versions of torch support unsigned integers.
     return torch.from_numpy(values.view(np.int64).copy())
 
 

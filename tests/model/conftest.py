@@ -20,7 +20,7 @@ WITH_TOTALS = {name: ho.data.ModalitySpec(likelihood="nb", library="observed") f
 DESIGN = {
     "n_features": {"rna": 16, "adt": 7},
     "n_batches": 3,
-    # Nothing of batch_1 has protein; some cells of the others lack RNA.
+    # No cell of batch_1 has protein; some cells of the other batches lack RNA.
     "missing": {"adt": ["batch_1"], "rna": 0.2},
 }
 

@@ -152,7 +152,7 @@ def test_processes_that_differ_are_refused(store):
     _module(store, batch_size=1, world=1).setup("fit")
     with pytest.raises(ConfigError, match=r"batch_size counts the cells of all processes.*are 2"):
         _module(store, batch_size=1).setup("fit")
-    with pytest.raises(ConfigError, match=r"Process 1 has \(7, 60, .*give train\(seed="):
+    with pytest.raises(ConfigError, match=r"Received \(7, 60, .*process 1.*Pass a seed"):
         _module(store, seed=7, first=(0, 60, [1, 2, 3])).setup("fit")
 
 

@@ -190,7 +190,7 @@ def test_a_save_that_fails_leaves_what_was_there(model, folder, tmp_path, monkey
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
     monkeypatch.setattr(*FAILURES[stage])
     for target in (folder, tmp_path / "new"):
-        with pytest.raises((OSError, ConfigError), match=r"What was there before is whole|plain"):
+        with pytest.raises((OSError, ConfigError), match=r"Earlier files are unchanged|plain"):
             model.save(target, overwrite=True)
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
     assert sorted(path.name for path in tmp_path.iterdir()) == ["model"]
@@ -198,7 +198,7 @@ def test_a_save_that_fails_leaves_what_was_there(model, folder, tmp_path, monkey
 
 def test_a_failure_of_the_data_leaves_the_model(model, tmp_path, monkeypatch):
     monkeypatch.setattr(mudata.MuData, "write", no_space)
-    with pytest.raises(OSError, match=r"The model is saved in .*No space left.*give them to load"):
+    with pytest.raises(OSError, match=r"The model is saved in .*No space left.*pass them to load"):
         model.save(tmp_path / "model", save_anndata=True)
     assert HZAUVAE.load(tmp_path / "model").is_trained
     assert not [path for path in (tmp_path / "model").iterdir() if "mdata" in path.name]
@@ -284,11 +284,11 @@ def test_nothing_is_replaced_unasked(model, folder, tmp_path):
 
 
 def test_foreign_and_missing_folders_are_refused(tmp_path, folder):
-    with pytest.raises(DataContractError, match=r"Found at .*: no folder"):
+    with pytest.raises(DataContractError, match=r"Received .*: no folder"):
         HZAUVAE.load(tmp_path / "nowhere")
     (tmp_path / "foreign").mkdir()
     (tmp_path / "foreign" / "model.pt").write_text("x")
-    with pytest.raises(DataContractError, match=r"manifest.json, .*Found .*\['model.pt'\]"):
+    with pytest.raises(DataContractError, match=r"manifest.json, .*Received .*\['model.pt'\]"):
         HZAUVAE.load(tmp_path / "foreign")
     with pytest.raises(DataContractError, match="A saved model is a folder"):
         HZAUVAE.load(folder / "manifest.json")
@@ -297,8 +297,8 @@ def test_foreign_and_missing_folders_are_refused(tmp_path, folder):
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"model": "MVAE"}, "holds a MVAE, not a HZAUVAE"),
-        ({"format": 99}, "has format 99; this version reads formats 7 and 8"),
+        ({"model": "MVAE"}, r"Received a MVAE in .*call MVAE.load"),
+        ({"format": 99}, "has format 99; this version reads formats 7, 8, 9"),
         ({"n_cells": None}, r"lacks \['n_cells'\]"),
         ({"layout": {}}, "data layout must have format 1"),
         ({"init_params": {"n_latent": 9, "n_hidden": 16}}, "does not fit the manifest"),

@@ -32,7 +32,7 @@ def gpu(monkeypatch):
     return pretend
 
 
-def test_a_processor_reads_cells_where_they_are(model):
+def test_a_cpu_reads_cells_where_they_are(model):
     store = model._store
     assert place(store, torch.device("cpu"), None) is store
 

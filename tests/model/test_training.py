@@ -183,7 +183,7 @@ BAD_ARGUMENTS = {
     "batch_size bool": ({"batch_size": True}, "batch_size must be a positive integer"),
     "train_size": ({"train_size": 1.5}, "train_size must be a number in"),
     "validation_size": ({"validation_size": 0.5}, "validation_size"),
-    "resume_from": ({"resume_from": "no.ckpt"}, "Not found: no.ckpt"),
+    "resume_from": ({"resume_from": "no.ckpt"}, "Received no.ckpt. Pass last.ckpt"),
     "lr": ({"plan_kwargs": {"lr": 0}}, "lr must be a positive number"),
     "lr_schedule": ({"plan_kwargs": {"lr_schedule": "step"}}, "lr_schedule must be one of"),
     "precision": ({"precision": "16"}, "precision must be one of .* Received '16'"),

@@ -1,4 +1,4 @@
-"""Agreement: whether the modalities of a cell belong together."""
+"""Agreement: whether the modalities of a cell come from one cell."""
 
 from collections.abc import Sequence
 from typing import Literal
@@ -30,21 +30,21 @@ class Agreement(Answers):
         indices: ArrayLike | None = None,
         batch_size: int | None = None,
     ) -> pd.DataFrame:
-        """Return how little the modalities of each cell agree, for each pair of them.
+        """Return how strongly the modalities of each cell disagree, for each pair of modalities.
 
         The score is minus the log of the integral of q(z | x_1) q(z | x_2) / p(z), in nats: the log
-        ratio of "two independent cells" to "one cell". It is high after a swap of samples, for a
-        mislabelled cell or a doublet, and where one measurement has failed. Which of the two is
-        wrong, one cell alone cannot tell (:meth:`get_reliability` looks at each).
+        ratio of "two independent cells" to "one cell". It is high for swapped samples, mislabelled
+        cells and doublets, and where one measurement has failed. One cell alone cannot tell which
+        of the two is wrong (:meth:`get_reliability` assesses each of them).
 
         Parameters
         ----------
         kind
             ``"score"``, or ``"pvalue"``: the share of validation cells, whose modalities belong
-            together, that score as high or higher. Of good held-out cells 5 % have a p-value below
-            0.05; of training cells fewer, as the model has learned to make theirs agree. Of many
-            cells, correct for their number, and note that n validation cells (of which 10,000 at
-            most are kept) give no p-value below 1 / (n + 1).
+            together, that score as high or higher. Of good held-out cells, 5 % have a p-value below
+            0.05; of training cells fewer, since training has made their modalities agree. Correct
+            for the number of cells that you test. With n validation cells (of which 10,000 at most
+            are kept), no p-value is below 1 / (n + 1).
         mdata, indices, batch_size
             As in :meth:`get_latent_representation`.
 
@@ -55,8 +55,8 @@ class Agreement(Answers):
         Raises
         ------
         ConfigError
-            `kind` is unknown, the model has one modality only or never infers from one alone, or
-            p-values are asked for and the model has no validation cells to compare with.
+            `kind` is unknown; the model has one modality only, or never infers from one alone; or
+            ``kind="pvalue"`` and the model has too few validation cells to compare with.
 
         Examples
         --------
@@ -73,13 +73,16 @@ class Agreement(Answers):
 
 
 def agreement(session: InferenceSession, *, kind: str) -> pd.DataFrame:
-    """Return how little each pair of modalities agrees, or how rare that is; NaN where absent."""
+    """Return how strongly each pair disagrees, or how rare that is; NaN where one is absent."""
     check_choice("kind", kind, AGREEMENT_KINDS)
     network = session.network
     names = network.modalities
     pairs = pairs_of(len(names))
     if not pairs:
-        msg = f"Agreement needs two modalities. This model has {names[0]} only."
+        msg = (
+            f"Agreement needs two modalities. Received a model of {names[0]} only. Set up another "
+            "with setup_mudata, and build a system of several modalities, such as HZAUVAE or MVAE."
+        )
         raise ConfigError(msg)
     values, p_values = np.full((2, len(session), len(pairs)), np.nan, np.float32)
     with evaluating(network):
@@ -91,8 +94,8 @@ def agreement(session: InferenceSession, *, kind: str) -> pd.DataFrame:
     both = [session.store.present[session.cells][:, pair].all(-1).any() for pair in pairs]
     if any(both) and np.isnan(values).all():
         msg = (
-            f"Agreement compares posteriors of one modality each. This model infers from "
-            f"{', '.join(network.family.names)} only. Take a system with an expert for each "
+            "Agreement compares posteriors of one modality each. Received a model that infers "
+            f"from {', '.join(network.family.names)} only. Take a system with an expert for each "
             "modality, such as HZAUVAE or MVAE."
         )
         raise ConfigError(msg)
@@ -100,8 +103,9 @@ def agreement(session: InferenceSession, *, kind: str) -> pd.DataFrame:
         return pd.DataFrame(-values, index=session.obs_names, columns=columns)
     if not network.reliability.agreement.is_fitted.any():
         msg = (
-            "p-values compare with validation cells that have both modalities, at least 25. This "
-            "model has none. Train with train_size < 1, or take kind='score'."
+            "p-values compare with validation cells that have both modalities, at least 25. "
+            "Received a model with fewer. Train a new one with a smaller train_size, or take "
+            "kind='score'."
         )
         raise ConfigError(msg)
     return pd.DataFrame(p_values, index=session.obs_names, columns=columns)

@@ -1,4 +1,4 @@
-"""Results back into AnnData and MuData: one pass over the cells for all of them."""
+"""Results written to AnnData and MuData: one pass over the cells for all of them."""
 
 from collections.abc import Callable, Mapping, Sequence, Set as AbstractSet
 from dataclasses import dataclass, replace
@@ -27,7 +27,7 @@ Annotations = Mapping[str, NDArray[np.float32] | pd.DataFrame]
 
 
 class Reading:
-    """A minibatch that is encoded once, whatever annotations then ask of it."""
+    """A minibatch that is encoded once for all annotations."""
 
     def __init__(self, session: InferenceSession, batch: Minibatch) -> None:
         self.session, self.batch = session, batch
@@ -48,7 +48,7 @@ class Annotation:
     key
         Its name.
     values
-        Makes it (cell, column) of a minibatch.
+        Function of a minibatch that returns the entry for its cells, (cell, column).
     columns
         Names of its columns; None for a plain array.
     """
@@ -59,21 +59,21 @@ class Annotation:
 
 
 def annotate(session: InferenceSession, annotations: Sequence[Annotation]) -> Annotations:
-    """Make all annotations in one pass over the cells."""
+    """Compute all annotations in one pass over the cells."""
     made: dict[str, NDArray[np.float32]] = {}
     with evaluating(session.network):
         for rows, batch in session.minibatches():
             reading = Reading(session, batch)
-            for one in annotations:
-                values = one.values(reading).cpu().numpy()
-                if one.key not in made:
-                    made[one.key] = np.empty((len(session), values.shape[1]), np.float32)
-                made[one.key][rows] = values
+            for entry in annotations:
+                values = entry.values(reading).cpu().numpy()
+                if entry.key not in made:
+                    made[entry.key] = np.empty((len(session), values.shape[1]), np.float32)
+                made[entry.key][rows] = values
     return {
-        one.key: made[one.key]
-        if one.columns is None
-        else pd.DataFrame(made[one.key], index=session.obs_names, columns=list(one.columns))
-        for one in annotations
+        entry.key: made[entry.key]
+        if entry.columns is None
+        else pd.DataFrame(made[entry.key], index=session.obs_names, columns=list(entry.columns))
+        for entry in annotations
     }
 
 
@@ -81,15 +81,15 @@ class Export(Answers):
     """Results in AnnData and MuData."""
 
     ANNOTATIONS: ClassVar[frozenset[str]] = frozenset()
-    """Names that :meth:`annotate` may write besides the latents: it removes what is out of date."""
+    """Names that :meth:`annotate` may write besides the latents; it removes outdated ones."""
 
     def to_anndata(self, mdata: Cells = None, *, batch_size: int | None = None) -> AnnData:
         """Return all cells with their embedding as one AnnData, for scanpy.
 
         Returns
         -------
-        AnnData without features: ``obs`` as in the MuData, plus ``modalities`` (what each cell has,
-        such as ``"rna+adt"``), and what :meth:`annotate` writes.
+        AnnData without features: ``obs`` as in the MuData, plus ``modalities`` (the measured
+        modalities of each cell, such as ``"rna+adt"``), and what :meth:`annotate` writes.
         """
         session = self._session(mdata, None, batch_size)
         source = self.adata if mdata is None else mdata
@@ -100,17 +100,21 @@ class Export(Answers):
         return _to_anndata(obs, session.store, annotations)
 
     def annotate(self, mdata: Cells = None, *, batch_size: int | None = None) -> None:
-        """Write what is known of each cell into ``obsm`` of a MuData and of each modality.
+        """Write results for each cell into ``obsm`` of a MuData and of each of its modalities.
 
-        This is the one method that changes a MuData, at the user's request: it sets
-        ``obsm["X_hzau"]``, the latents. HZAU-VAE adds gate weights, ``obsm["hzau_gate"]``, and, if
-        it has seen failed measurements in training, ``obsm["hzau_reliability"]`` and, in ``obs`` of
-        the MuData, ``"hzau_suspicious"``: the modalities of a cell that are more likely failed than
-        not, such as ``"rna"``, empty for most cells. It also adds p-values of
-        :meth:`get_agreement`, ``obsm["hzau_agreement"]``, and ``obs["hzau_disagreeing"]``: the
-        pairs that agree as little as fewer than 1 in 100 good cells' do, such as
-        ``"rna|protein"``. What an earlier model wrote under these names, and this one does not
-        give, is removed. A store on disk gets what goes into ``obsm``, some cells at a time.
+        This is the one method that changes a MuData, at the user's request. It writes the latents,
+        ``obsm["X_hzau"]`` (other systems have other names, such as ``"X_mvae"``). HZAU-VAE adds
+
+        - ``obsm["hzau_gate"]``: gate weights of the modalities;
+        - ``obsm["hzau_reliability"]``, if it was trained with corrupted measurements, and in
+          ``obs`` of the MuData ``"hzau_suspicious"``: the modalities of a cell that are more likely
+          failed than not, such as ``"rna"``; empty for most cells;
+        - ``obsm["hzau_agreement"]``: p-values of :meth:`get_agreement`, and in ``obs`` of the
+          MuData ``"hzau_disagreeing"``: the pairs with a p-value below 0.01, such as
+          ``"rna|protein"``.
+
+        Results of an earlier model under these names are removed if this one has none. A store on
+        disk gets the entries of ``obsm``, some cells at a time.
 
         Parameters
         ----------
@@ -134,15 +138,15 @@ class Export(Answers):
 
     def _annotations(self) -> list[Annotation]:
         """Return what goes into ``obsm``; systems add theirs."""
-        return [Annotation(self.LATENT_KEY, lambda one: one.posterior.q.mean)]
+        return [Annotation(self.LATENT_KEY, lambda reading: reading.posterior.q.mean)]
 
     def _columns(self, annotations: Annotations) -> dict[str, list[str]]:
-        """Return what follows from annotations and goes into ``obs``."""
+        """Return columns of ``obs`` that follow from annotations."""
         return {}
 
 
 def _patterns(store: CellStore) -> list[str]:
-    """Return what each cell has, such as ``"rna+adt"``."""
+    """Return the measured modalities of each cell, such as ``"rna+adt"``."""
     names = store.layout.names
     return [
         "+".join(name for name, has in zip(names, row, strict=True) if has) for row in store.present
@@ -156,8 +160,8 @@ def _obs_of(store: CellStore, mdata: MuData | None) -> pd.DataFrame:
     assert isinstance(store, MosaicStore)
     assert mdata is not None
     obs: pd.DataFrame = mdata.obs.copy()
-    known = store.layout
-    for column in (known.batch.key, known.labels.key if known.labels else None):
+    layout = store.layout
+    for column in (layout.batch.key, layout.labels.key if layout.labels else None):
         if column is not None and column not in obs:
             obs[column] = store.obs(column).to_numpy()
     return obs
@@ -180,7 +184,7 @@ def _annotate_mudata(
 ) -> None:
     """Write annotations into a MuData, and what goes into ``obsm`` into each of its modalities.
 
-    All is made before anything is written, so that an error leaves the MuData as it was.
+    Everything is computed before anything is written, so that an error leaves the MuData as it was.
 
     Parameters
     ----------
@@ -191,8 +195,8 @@ def _annotate_mudata(
     annotations, columns
         What goes into ``obsm`` and into ``obs``.
     keys
-        Names that such annotations have. What stands under them and is not written now comes from
-        another model, and is removed.
+        Names that such annotations may have. An entry under one of them that is not written now
+        comes from another model, and is removed.
 
     Raises
     ------
@@ -201,9 +205,9 @@ def _annotate_mudata(
     """
     if not cells.equals(pd.Index(mdata.obs_names)):
         msg = (
-            f"The annotations describe {len(cells):,} cells ({listed(cells)}), and the MuData has "
-            f"{mdata.n_obs:,} ({listed(mdata.obs_names)}), or the same in another order. Annotate "
-            "the MuData that the cells come from."
+            f"The annotations describe {len(cells):,} cells ({listed(cells)}), in this order. "
+            f"Received a MuData with {mdata.n_obs:,} ({listed(mdata.obs_names)}), or in another "
+            "order. Annotate the MuData that the cells come from."
         )
         raise DataContractError(msg)
     parts = {

@@ -1,4 +1,4 @@
-"""What the answers share: which modalities a system generates, and checks of their options."""
+"""What all answers share: which modalities a system generates, and checks of their options."""
 
 from collections.abc import Sequence
 
@@ -18,18 +18,18 @@ type Cells = MuData | CellStore | None
 class Answers(DataHolder):
     """Base of all answers.
 
-    All take the training cells, or held-out ones as a MuData or a store on disk: features are
-    matched by name, modalities may be missing. Rows come in the order of ``obs_names`` (of
-    `indices`, if given).
+    All take the training cells, or held-out ones as a MuData or a store on disk. Features are
+    matched by name, and modalities may be missing. Rows are in the order of ``obs_names``, or of
+    `indices` if these are given.
     """
 
     LATENT_KEY = "X_hzau"
 
     def _turns(self, modality: str, transform_batch: str | Sequence[str] | None) -> Sequence[str]:
-        """Return the batches that cells without one take turns as."""
-        asked = batch_names(self.layout, transform_batch)
-        if asked is not None:
-            return asked
+        """Return the batches as which cells without a batch are decoded in turn."""
+        chosen = batch_names(self.layout, transform_batch)
+        if chosen is not None:
+            return chosen
         measured = self.layout.modality(modality).measured
         return [self.layout.batch.categories[i] for i in np.flatnonzero(measured)]
 
@@ -43,7 +43,7 @@ class Answers(DataHolder):
             msg = (
                 f"{type(self).__name__} generates {', '.join(self._generated)} given "
                 f"{', '.join(self.module.config.condition)}, and does not predict {modality!r}. "
-                "MVAE and HZAUVAE predict every modality."
+                "Take MVAE or HZAUVAE, which predict every modality."
             )
             raise ConfigError(msg)
 

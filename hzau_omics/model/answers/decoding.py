@@ -19,7 +19,8 @@ from hzau_omics.nn.decoding.likelihoods import Parameters
 from hzau_omics.nn.network import MultimodalVAE
 
 MIN_SHARE = 1e-6
-"""A known total says nothing about a panel that shares less than this with its own."""
+"""Smallest share of a panel's total, on features of the cell's own panel, from which the observed
+total sets the scale of the whole panel."""
 
 
 @dataclass(frozen=True)
@@ -63,11 +64,11 @@ def decode_groups(
     """
     if transform_batch is not None:
         return [DecodeGroup(None, batch_codes(layout, transform_batch))]
-    known = layout.modality(modality)
-    donors = tuple(int(b) for b in np.flatnonzero(known.measured))
-    if known.panel is None:
-        return [DecodeGroup(None, (batch,) if known.measured[batch] else donors)]
-    measured = known.panel & known.measured[:, None]
+    registered = layout.modality(modality)
+    donors = tuple(int(b) for b in np.flatnonzero(registered.measured))
+    if registered.panel is None:
+        return [DecodeGroup(None, (batch,) if registered.measured[batch] else donors)]
+    measured = registered.panel & registered.measured[:, None]
     own = np.flatnonzero(measured[batch])
     groups = [DecodeGroup(own, (batch,))] if own.size else []
     missing = np.flatnonzero(~measured[batch])
@@ -153,16 +154,16 @@ class ModalityPredictor:
         decode_as
             Code of the batch.
         log_library
-            Fixed log total of all features; None takes the observed total of what the cell's batch
-            measured where `seen` is True, and a draw from the learned distribution (its
-            mean for a learned library) elsewhere.
+            Fixed log total of all features. None takes the observed total of the features that the
+            cell's batch measured where `seen` is True, and elsewhere a draw from the learned
+            distribution (its mean for a learned library).
         seen
             Boolean tensor (cell): whether the posterior behind `z` saw the modality.
         generator
             Random generator of the library.
         library_noise
-            Standard normal noise (cell, 1) to draw the library with, for parts of one cell that
-            shall have one depth.
+            Standard normal noise (cell, 1) to draw the library with, for parts of a cell that must
+            have the same sequencing depth.
         """
         decoder = self.network.decoder(self.index)
         codes = torch.full_like(batch.batch, decode_as)
@@ -192,13 +193,14 @@ class ModalityPredictor:
                 log_library = inflated.sample(generator, noise=library_noise)
             if seen is not None and decoder.library_is_observed:
                 share = self._share_of_own_panel(decode, batch, mask)
-                known = seen.unsqueeze(-1) & (share > MIN_SHARE)
+                # The observed total is that of the cell's own panel: scale it up to the whole one.
+                usable = seen.unsqueeze(-1) & (share > MIN_SHARE)
                 observed = log_total(batch.x[self.modality]) - share.clamp_min(MIN_SHARE).log()
-                log_library = torch.where(known, observed, log_library)
+                log_library = torch.where(usable, observed, log_library)
         return decode(log_library)
 
     def _seen_entries(self, seen: Tensor | None, batch: Minibatch) -> Tensor | None:
-        """Return which values a posterior saw: none that the cell's batch did not measure."""
+        """Return which values were seen: none of features that the cell's batch did not measure."""
         if seen is None:
             return None
         own = batch.feature_mask.get(self.modality)
@@ -207,7 +209,7 @@ class ModalityPredictor:
     def _share_of_own_panel(
         self, decode: Callable[[Tensor], Parameters], batch: Minibatch, mask: Tensor | None
     ) -> Tensor:
-        """Return what share of the decoded panel's total falls on the cells' own panel, (cell, 1).
+        """Return the share of the decoded panel's total on the cells' own panel, (cell, 1).
 
         A cell's observed total counts only what its own batch measured.
         """

@@ -35,11 +35,11 @@ class PredictiveConfig:
     modality
         Modality to predict.
     given
-        Modalities to infer from; None for everything that a cell has.
+        Modalities to infer from; None for all measured ones.
     n_samples
-        Draws per cell; rounded up to as many of each batch where several are averaged over.
+        Draws per cell; rounded up, where several batches are averaged, to the same number of each.
     transform_batch
-        Batches to decode as; None for a cell's own where it measured the feature.
+        Batches to decode as; None for the cell's own, if it measured the feature.
     seed
         Seed of the draws; None follows torch's global generator.
     """
@@ -72,7 +72,7 @@ class Chunk:
     mean
         Predictive mean (cell, feature), averaged over the latent draws in closed form.
     log1p_mean
-        Mean of log1p of draws (cell, feature), None where none was asked for.
+        Mean of log1p of draws (cell, feature); None if it is not needed.
     """
 
     rows: NDArray[np.int64]
@@ -91,7 +91,7 @@ def predictive_chunks(
     positions: NDArray[np.int64] | None = None,
     log1p_repeats: int = 0,
 ) -> Iterator[Chunk]:
-    """Yield predictive draws, batch by batch of the design, in bounded memory.
+    """Yield predictive draws, one experimental batch at a time, in bounded memory.
 
     `log1p_repeats` is how many observations per latent draw `log1p_mean` averages; 0 leaves it out.
     """
@@ -104,20 +104,20 @@ def predictive_chunks(
         if step.group.features is not None:
             chosen = np.intersect1d(features, step.group.features)
         if chosen.size:
-            found = _draw(
+            drawn = _draw(
                 predictor, step, chosen, config.n_samples, log1p_repeats, generator=generator
             )
-            yield Chunk(step.rows, chosen, step.batch, *found)
+            yield Chunk(step.rows, chosen, step.batch, *drawn)
 
 
 def _most_batches(session: InferenceSession, config: PredictiveConfig) -> int:
-    """Return over how many batches a feature is averaged at most."""
-    layout, asked = session.layout, config.transform_batch
+    """Return the largest number of batches that a feature is averaged over."""
+    layout, transform = session.layout, config.transform_batch
     return max(
         (
             len(group.batches)
             for code in np.unique(session.store.batch[session.cells])
-            for group in decode_groups(layout, config.modality, int(code), asked)
+            for group in decode_groups(layout, config.modality, int(code), transform)
         ),
         default=1,
     )
@@ -125,7 +125,7 @@ def _most_batches(session: InferenceSession, config: PredictiveConfig) -> int:
 
 @dataclass(frozen=True)
 class Step:
-    """Cells of one batch of the design, and one way to decode some of their features.
+    """Cells of one experimental batch, and one way to decode some of their features.
 
     Attributes
     ----------
@@ -136,7 +136,7 @@ class Step:
     q
         Their posterior.
     seen
-        Boolean tensor (cell): whether the posterior saw the modality.
+        Boolean tensor (cell): whether the posterior was inferred from the modality.
     group
         Features, and the batches that they are decoded as.
     """
@@ -179,7 +179,7 @@ def walk(
     size: int,
     positions: NDArray[np.int64] | None = None,
 ) -> Iterator[Step]:
-    """Visit cells part by part, batch by batch of the design, `size` cells at a time."""
+    """Go through cells part by part, one experimental batch at a time, `size` cells per step."""
     for where, part in session.parts(positions):
         codes = part.store.batch[part.cells]
         for code in np.unique(codes):
@@ -239,8 +239,8 @@ def expected_values(
             if library_size is not None:
                 library = step.q.mean.new_full((len(step.batch), 1), math.log(library_size))
             mean = torch.zeros(len(step.batch), layout.n_features, device=session.device)
-            every = step.draws(predictor, config.n_samples, generator, log_library=library)
-            for parameters in every:
+            draws = step.draws(predictor, config.n_samples, generator, log_library=library)
+            for parameters in draws:
                 mean += likelihood.mean(parameters)
             columns = np.arange(layout.n_features)
             if step.group.features is not None:
@@ -258,7 +258,7 @@ def select_features(
     Raises
     ------
     ConfigError
-        There is none, or one twice.
+        There are none, or one occurs twice.
     DataContractError
         A feature is unknown.
     """
@@ -270,8 +270,8 @@ def select_features(
     if (positions < 0).any():
         unknown = [name for name, i in zip(wanted, positions, strict=True) if i < 0]
         msg = (
-            f"features lists features of modality {modality!r}. "
-            f"Received {unknown[:5]} ({len(unknown)} of {len(wanted)} are unknown)."
+            f"features must be features of modality {modality!r}. Received {unknown[:5]} "
+            f"({len(unknown)} of {len(wanted)} are unknown). model.get_var_names() lists them."
         )
         raise DataContractError(msg)
     return np.asarray(positions, dtype=np.int64)

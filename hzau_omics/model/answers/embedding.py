@@ -62,18 +62,18 @@ class Embedding(Answers):
         Parameters
         ----------
         mdata
-            Cells; None for those the model was set up with.
+            Cells; None for those that the model holds.
         indices
-            Positions of the wanted cells, each once, or a boolean mask.
+            Positions of cells, each once, or a boolean mask; None for all cells.
         given
-            Modality or modalities to infer from, each once; None for all that a cell has. A cell
-            that has none of them gets the prior: mean 0 and variance 1.
+            Modality or modalities to infer from, each once; None for all that were measured. A cell
+            without any of them gets the prior: mean 0 and variance 1.
         give_mean
             Whether to return posterior means; False draws one sample per cell.
         return_dist
             Whether to return means and variances instead.
         batch_size
-            Cells per minibatch (512).
+            Cells per minibatch; None for 512.
         seed
             Seed of the samples.
 
@@ -84,7 +84,7 @@ class Embedding(Answers):
         Raises
         ------
         DataContractError
-            The MuData does not fit the registered one, or `given` is unknown.
+            The MuData does not match what was registered, or `given` is unknown.
         ConfigError
             An option is out of range.
         """

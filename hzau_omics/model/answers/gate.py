@@ -1,4 +1,4 @@
-"""Gate weights: which modality the embedding of each cell rests on."""
+"""Gate weights: how much the embedding of each cell relies on each modality."""
 
 from collections.abc import Sequence
 from typing import Literal
@@ -29,7 +29,7 @@ class GateWeights(Answers):
         indices: ArrayLike | None = None,
         batch_size: int | None = None,
     ) -> pd.DataFrame:
-        """Return how much each cell's posterior listens to each modality or expert.
+        """Return how much the posterior of each cell relies on each modality or expert.
 
         Parameters
         ----------
@@ -40,12 +40,13 @@ class GateWeights(Answers):
             ``"modality"``: w_S shared equally between the modalities of S.
         kind
             ``"gate"``: the gate's weights. ``"precision"``: weights times precisions w_S / s2_S,
-            averaged over latents and normalised, which also counts how sure an expert is.
+            averaged over latents and normalised, which also reflects how certain an expert is.
 
         Returns
         -------
-        Data frame with one row per cell, non-negative, rows sum to 1; 0 where absent. Rows of cells
-        that have none of the modalities `given` are 0.
+        Data frame with one row per cell. Values are not negative, rows sum to 1, and modalities or
+        experts that a cell lacks have 0. Rows of cells that have none of the modalities `given` are
+        0.
 
         Raises
         ------

@@ -52,7 +52,7 @@ class Generation(Answers):
         transform_batch: str | Sequence[str] | None = None,
         seed: int | None = None,
     ) -> AnnData | MuData:
-        """Draw new cells from the prior: a latent of each, and what the decoders make of it.
+        """Draw new cells: a latent of each from the prior, and its modalities from the decoders.
 
         Parameters
         ----------
@@ -63,16 +63,16 @@ class Generation(Answers):
         give_mean
             Whether to return the decoder's means (of pixels: the grey values) in place of draws.
         transform_batch
-            Batch or batches to decode as, in turns; by default those that measured the modality. A
-            feature that a batch did not measure is then decoded as one that did.
+            Batch or batches to decode as, in turn; by default those that measured the modality. A
+            feature that a batch did not measure is then decoded as a batch that did.
         seed
             Seed of the draws.
 
         Returns
         -------
         AnnData of shape (n_samples, features) in the data's units, the latents in ``obsm``, and the
-        batch in ``obs["decoded_as"]``; for all modalities, a MuData of these. Further covariates
-        have their first category, or their average.
+        batch in ``obs["decoded_as"]``; for all modalities, a MuData of these. Categorical
+        covariates have their first category, continuous ones their mean.
 
         Raises
         ------
@@ -87,8 +87,8 @@ class Generation(Answers):
         if self.module.config.condition:
             msg = (
                 f"{type(self).__name__} has no prior without its condition "
-                f"({', '.join(self.module.config.condition)}): generate from cells that have it, "
-                "or sample from MVAE or HZAUVAE."
+                f"({', '.join(self.module.config.condition)}). Call generate with cells that have "
+                "it, or sample from MVAE or HZAUVAE."
             )
             raise ConfigError(msg)
         found = sample_prior(
@@ -114,36 +114,36 @@ class Generation(Answers):
         batch_size: int | None = None,
         seed: int | None = None,
     ) -> AnnData:
-        """Draw a modality of new cells from what other modalities say.
+        """Draw one modality of new cells, given other modalities or a text.
 
         Parameters
         ----------
         modality
             Modality to draw.
         given
-            Cells to infer from, with the registered batch and covariates. Cells that have labels
-            only give cells with these labels.
+            Cells to infer from, with the registered batch and covariates. Cells with nothing but a
+            modality of labels give new cells with these labels.
         text
-            In place of `given`: a text, or several, that the new cells are drawn from. Without
-            `transform_batch` they take turns as cells of the batches that measured `modality`;
-            covariates are the first category, or the mean.
+            In place of `given`: a text, or several, to draw new cells from. Without
+            `transform_batch` these are decoded, in turn, as the batches that measured `modality`.
+            Categorical covariates have their first category, continuous ones their mean.
         conditions
-            Modalities of them to infer from; None for all but `modality`. With `text`, the text
-            modality; None for the only one.
+            Modalities of the cells to infer from; None for all but `modality`. With `text`, the
+            text modality; None for the only one.
         n_samples
-            New cells for each of them.
+            New cells for each cell or text.
         give_mean
             Whether to return the decoder's means (of pixels: the grey values) in place of draws.
         transform_batch
-            Batch or batches to decode as, in turns; by default as in :meth:`impute`.
+            Batch or batches to decode as, in turn; by default as in :meth:`impute`.
         batch_size, seed
             As in :meth:`impute`.
 
         Returns
         -------
-        AnnData of shape (cells x n_samples, features) in the data's units, draws of a cell one
-        after another; ``obs["cell"]`` says of which cell or text, and ``obsm`` has the latents.
-        Features of a draw belong together, unlike those of :meth:`impute`, which averages.
+        AnnData of shape (cells x n_samples, features) in the data's units, with the draws of a cell
+        one after another; ``obs["cell"]`` names the cell or text, and ``obsm`` has the latents. All
+        features of a draw belong to one cell, unlike the averages of :meth:`impute`.
 
         Raises
         ------
@@ -164,29 +164,30 @@ class Generation(Answers):
         (12, 30)
         """
         if (given is None) == (text is None):
-            msg = "generate takes either cells, given=, or words, text=. Give one of them."
+            n = "neither" if given is None else "both"
+            msg = f"generate takes either cells, given=, or words, text=. Received {n}: pass one."
             raise ConfigError(msg)
         names = check_given(self.layout, conditions, name="conditions")
         give_mean = check_flag("give_mean", give_mean)
         if text is not None:
             if names is not None and len(names) > 1:
-                msg = f"A text is read by one modality. Received conditions={conditions!r}."
+                msg = f"A text is read by one modality. Received conditions={names}: pass one."
                 raise ConfigError(msg)
-            found = find_text_modality(self.layout, None if names is None else names[0])
+            registered = find_text_modality(self.layout, None if names is None else names[0])
             self._check_generated(modality)
             batches = self._turns(modality, transform_batch)
-            # Encoders know the batch: texts are read as of one that has some.
-            having = self._turns(found.name, None)
-            read_as = next((batch for batch in batches if batch in having), having[0])
-            given = cells_of_texts(self.layout, found, text_list(text), read_as)
-            names, transform_batch = (found.name,), batches
+            # Encoders see the batch: texts are encoded as those of a batch that has texts.
+            with_text = self._turns(registered.name, None)
+            read_as = next((batch for batch in batches if batch in with_text), with_text[0])
+            given = cells_of_texts(self.layout, registered, text_list(text), read_as)
+            names, transform_batch = (registered.name,), batches
         elif names is None:
             names = tuple(name for name in self.layout.names if name != modality)
         config = self._predictive(modality, names or None, n_samples, transform_batch, seed)
         if not names:
             msg = (
                 f"{type(self).__name__} was set up with {modality!r} only: there is nothing to "
-                "generate it from. Call sample, or set a system of several modalities up, such as "
+                "generate it from. Call sample, or set up a system of several modalities, such as "
                 "MVAE."
             )
             raise ConfigError(msg)

@@ -23,7 +23,7 @@ Target = Literal["marginal", "joint", "conditional"]
 Proposal = Literal["given", "all"]
 
 MAX_ENTRIES = 2**24
-"""Entries (draw, cell, feature) that are decoded at a time."""
+"""Largest number of entries (draw, cell, feature) that are decoded at a time."""
 
 
 class ImportanceWeights(Answers):
@@ -50,11 +50,12 @@ class ImportanceWeights(Answers):
         - joint: log p(x_1, x_2, z) - log q(z | x_1);
         - conditional: log p(x_1, z | x_2) - log q(z | x_1), with q(z | x_2) for p(z | x_2).
 
-        The mean weight of the first two bounds log p(x_1) and log p(x_1, x_2)
-        (:func:`hzau_omics.metrics.importance_bound`); how much they vary over draws says how far
+        The mean weights of the first two give bounds on log p(x_1) and log p(x_1, x_2)
+        (:func:`hzau_omics.metrics.importance_bound`). Their variance over draws says how far
         q(z | x_1) is from the exact posterior (:func:`hzau_omics.metrics.weight_variance`). The
-        conditional target is a surrogate; a bound on log p(x_1 | x_2) without it is the difference
-        of the joint one and the marginal one of x_2. Counts are scored given their total.
+        conditional target is a surrogate; log p(x_1 | x_2) can be estimated without it, as the
+        difference of the joint bound and the marginal one of x_2. Counts are scored given their
+        total.
 
         Parameters
         ----------
@@ -63,9 +64,9 @@ class ImportanceWeights(Answers):
         target
             Which weights.
         proposal
-            ``"given"`` draws from q(z | x_1); ``"all"`` from q(z | x_1, x_2), which then stands in
-            the weights too (a CVAE always does so). How much the weights of the joint target differ
-            between the two says what x_2 adds to x_1.
+            ``"given"`` draws from q(z | x_1); ``"all"`` draws from q(z | x_1, x_2), which then
+            replaces q(z | x_1) in the weights (as always in a CVAE). The difference of the weights
+            of the joint target between the two says what x_2 adds to x_1.
         n_samples
             Draws per cell.
         mdata, indices, batch_size, seed
@@ -73,8 +74,8 @@ class ImportanceWeights(Answers):
 
         Returns
         -------
-        Array (draws, cells); NaN for cells that have nothing of x_1, or, unless the target is
-        marginal, nothing of x_2.
+        Array (draws, cells); NaN for cells without any modality of x_1 or, unless the target is
+        marginal, of x_2.
 
         Raises
         ------
@@ -90,24 +91,24 @@ class ImportanceWeights(Answers):
         if condition and (target != "conditional" or set(names) & set(condition)):
             msg = (
                 f"{type(self).__name__} models {', '.join(self._generated)} given "
-                f"{', '.join(condition)}, nothing else: ask for target='conditional' and "
-                f"given={self._generated[0]!r}. MVAE and HZAUVAE have all weights."
+                f"{', '.join(condition)}, nothing else. Pass target='conditional' and "
+                f"given={self._generated[0]!r}, or take MVAE or HZAUVAE, which have all weights."
             )
             raise ConfigError(msg)
         check_choice("target", target, get_args(Target))
         check_choice("proposal", proposal, get_args(Proposal))
         if target == "marginal" and proposal == "all":
             msg = (
-                "target='marginal' is about x_1 alone, and draws from q(z | x_1). Take "
-                "target='joint' or 'conditional', or leave proposal out."
+                "target='marginal' is about x_1 alone, and draws from q(z | x_1). Received "
+                "proposal='all'. Take target='joint' or 'conditional', or leave proposal out."
             )
             raise ConfigError(msg)
         n_samples, seed = check_integer("n_samples", n_samples), draw_seed(seed)
         if target != "marginal" and set(names) == set(self.layout.names):
             msg = (
-                f"target={target!r} needs modalities besides those given, {', '.join(names)}, "
-                "which are all that this model has. Give fewer, take target='marginal', or a "
-                "system of several modalities, such as MVAE."
+                f"target={target!r} needs modalities besides those given. Received given= with all "
+                f"that this model has, {', '.join(names)}. Pass fewer, take target='marginal', or "
+                "take a system of several modalities, such as MVAE."
             )
             raise ConfigError(msg)
         session = self._session(mdata, indices, batch_size)

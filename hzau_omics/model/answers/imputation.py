@@ -60,9 +60,9 @@ class Imputation(Answers):
         """Predict a modality for all cells, with intervals.
 
         Draws come from the posterior predictive distribution: latent, library size and observation
-        noise. By default each cell is inferred from everything it has, also from the modality
-        itself; `given` leaves things out. What a batch did not measure is decoded as the average
-        over the batches that did.
+        noise. By default each cell is inferred from all its measured modalities, including the
+        predicted one; `given` leaves some out. Features that a batch did not measure are decoded as
+        the average over the batches that did.
 
         Parameters
         ----------
@@ -71,10 +71,10 @@ class Imputation(Answers):
         mdata, indices, batch_size, seed
             As in :meth:`get_latent_representation`.
         given
-            Modality or modalities to infer from.
+            Modality or modalities to infer from; None for all that were measured.
         n_samples
-            Predictive draws per cell. Where several batches are averaged, each gets as many draws
-            as any other: the number is rounded up.
+            Predictive draws per cell. Where several batches are averaged, it is rounded up to the
+            same number of draws for each.
         quantiles
             Probabilities of the quantile layers, one or several; ``()`` for none.
         features
@@ -84,19 +84,20 @@ class Imputation(Answers):
 
         Returns
         -------
-        AnnData of shape (cells, features): ``X`` the predictive mean (counts, for counts), layers
-        ``q05``, ``q95`` (per `quantiles`), for counts also ``log1p_mean`` (mean of log1p of the
-        draws: the one to correlate with log1p data), and ``obs["observed"]``, whether the cell has
-        the modality. Where ``obs["batch_measured"]`` is False, no cell of the batch had it in
-        training: how deeply the batch would have been sequenced is then unknown, and intervals
-        cover less than they say. With panels the layer ``measured`` says what a batch measured.
+        AnnData of shape (cells, features). ``X`` is the predictive mean in the data's units (for
+        counts, expected counts). Layers are ``q05`` and ``q95`` (as `quantiles` says) and, for
+        counts, ``log1p_mean``: the mean of log1p of the draws, which is the one to correlate with
+        log1p data. ``obs["observed"]`` says whether the modality was measured in the cell. Where
+        ``obs["batch_measured"]`` is False, no cell of the batch had it in training: the sequencing
+        depth of the batch is then unknown, and intervals cover less than their nominal share. With
+        panels, the layer ``measured`` says which features a batch measured.
 
         Raises
         ------
         DataContractError
             The modality, a feature or a batch is unknown.
         ConfigError
-            An option is out of range, or a list holds something twice.
+            An option is out of range, or a list has duplicates.
         """
         config = self._predictive(modality, given, n_samples, transform_batch, seed)
         layers = check_quantiles(quantiles)
@@ -118,7 +119,7 @@ class Imputation(Answers):
         Parameters
         ----------
         path
-            Folder to make, by custom with the suffix ``.zarr``; ``anndata.read_zarr`` opens it.
+            Folder to create, usually with the suffix ``.zarr``; ``anndata.read_zarr`` opens it.
         modality, mdata
             As in :meth:`impute`.
         overwrite
@@ -138,7 +139,7 @@ class Imputation(Answers):
         if "indices" in options:
             msg = "write_imputed writes all cells. Leave indices out, or call impute."
             raise ConfigError(msg)
-        # One view of the cells for all spans: a held-out MuData is checked once.
+        # One store for all spans, so that a held-out MuData is checked only once.
         store = self._session(mdata, None, None).store
 
         def impute(i: int, cells: NDArray[np.int64]) -> AnnData:
@@ -162,16 +163,16 @@ def check_quantiles(quantiles: float | Sequence[float]) -> dict[str, float]:
     Raises
     ------
     ConfigError
-        One is not strictly between 0 and 1, or two have one name.
+        One is not strictly between 0 and 1, or two have the same name.
     """
-    remedy = "Quantiles are probabilities, such as 0.05; () is none."
-    found = [
-        check_number("each of quantiles", one, INNER_SHARE, remedy=remedy)
-        for one in as_list(quantiles)
+    remedy = "Quantiles are probabilities, such as 0.05; () for none."
+    probabilities = [
+        check_number("each of quantiles", quantile, INNER_SHARE, remedy=remedy)
+        for quantile in as_list(quantiles)
     ]
-    names = [quantile_layer(one) for one in found]
+    names = [quantile_layer(probability) for probability in probabilities]
     check_distinct("quantiles", names)
-    return dict(zip(names, found, strict=True))
+    return dict(zip(names, probabilities, strict=True))
 
 
 def impute(

@@ -1,4 +1,4 @@
-"""New cells: latents drawn from the prior or a posterior, and what decoders make of them."""
+"""New cells: latents drawn from the prior or a posterior, and decoded."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -48,20 +48,22 @@ class Draws:
 
 @dataclass(frozen=True)
 class NewCells:
-    """Latents of new cells, and what their decoders see besides.
+    """Latents of new cells, and the other inputs of their decoders.
 
     Attributes
     ----------
     z
         Latents (cell, latent).
     library_noise
-        Standard normal noise (cell, 1): one depth for all features of a cell.
+        Standard normal noise (cell, 1): one sequencing depth for all features of a cell.
     batch
         The cells that they come from, for covariates and conditions.
     turn
-        Number of each cell (cell): which batch it is decoded as, where several are averaged over.
+        Number of each cell (cell), which decides the batch that it is decoded as, if there are
+        several.
     seen
-        Boolean tensor (cell): whether the latents come from the modality itself; None if none do.
+        Boolean tensor (cell): whether the latents were inferred from the modality itself; None if
+        none were.
     """
 
     z: Tensor
@@ -113,7 +115,7 @@ class NewCells:
         return values
 
     def _by_batch(self, batches: Sequence[int]) -> Iterator[tuple[int, NDArray[np.int64]]]:
-        """Yield a batch, and cells whose turn it is, not too many at a time."""
+        """Yield a batch and the cells that are decoded as it, a limited number at a time."""
         for i, code in enumerate(batches):
             rows = np.flatnonzero(self.turn % len(batches) == i)
             for start in range(0, len(rows), DECODED_AT_ONCE):
@@ -131,7 +133,7 @@ def sample_prior(
 ) -> dict[str, AnnData]:
     """Draw latents from the prior and modalities of the same new cells from their decoders.
 
-    The cells take turns as cells of the batches.
+    The cells are decoded as the batches in turn.
     """
     device = next(network.parameters()).device
     generator = make_generator(draws.seed, device)
@@ -158,8 +160,8 @@ def sample_prior(
             predictor = ModalityPredictor(network, layout, name)
             values = np.empty((n_samples, layout.modality(name).n_features), np.float32)
             for code, turn, cells in zip(codes, turns, new, strict=True):
-                asked = None if transform_batch is None else [layout.batch.categories[code]]
-                for group in decode_groups(layout, name, code, asked):
+                fixed = None if transform_batch is None else [layout.batch.categories[code]]
+                for group in decode_groups(layout, name, code, fixed):
                     values[_cross(np.asarray(turn), group, values)] = cells.decode(
                         predictor, group, generator, give_mean=draws.give_mean
                     )
@@ -207,20 +209,21 @@ def _blank(layout: DataLayout, n_cells: int, device: torch.device) -> Minibatch:
 def sample_posterior(session: InferenceSession, config: PredictiveConfig, draws: Draws) -> AnnData:
     """Draw one modality of each cell as often as the configuration says, cell by cell.
 
-    Features of one draw come from one latent and one depth, also where they are decoded as several
-    batches.
+    Features of one draw come from one latent and one sequencing depth, even if they are decoded as
+    different batches.
     """
     layout, n_samples = session.layout, config.n_samples
     _check_conditions(session, config)
-    known = layout.modality(config.modality)
+    registered = layout.modality(config.modality)
     predictor = ModalityPredictor(session.network, layout, config.modality)
-    values = np.empty((len(session), n_samples, known.n_features), np.float32)
+    values = np.empty((len(session), n_samples, registered.n_features), np.float32)
     latents = np.empty((len(session), n_samples, session.network.config.n_latent), np.float32)
-    size = max(1, min(session.batch_size, MAX_DRAWS_HELD // (n_samples * known.n_features)))
+    size = max(1, min(session.batch_size, MAX_DRAWS_HELD // (n_samples * registered.n_features)))
     generator = make_generator(config.seed, session.device)
     q, noise = None, []
     with evaluating(session.network):
         for step in walk(session, config, predictor=predictor, size=size):
+            # Steps with the same posterior are groups of features of the same cells.
             if step.q is not q:
                 q = step.q
                 depth = q.mean[:, :1]
@@ -243,7 +246,7 @@ def sample_posterior(session: InferenceSession, config: PredictiveConfig, draws:
             {"cell": source, "draw": number},
             index=pd.Index([f"{cell}_{i}" for cell, i in zip(source, number, strict=True)]),
         ),
-        var=pd.DataFrame(index=pd.Index(known.var_names)),
+        var=pd.DataFrame(index=pd.Index(registered.var_names)),
         obsm={draws.latent_key: latents.reshape(len(source), -1)},
     )
 
@@ -255,7 +258,7 @@ def _check_conditions(session: InferenceSession, config: PredictiveConfig) -> No
     if empty.any():
         msg = (
             f"Cells to generate {config.modality!r} from must have another modality "
-            f"({', '.join(config.given or ())}). {int(empty.sum())} of {len(empty)} cells have "
-            f"none, such as {session.obs_names[empty][0]!r}. Leave them out, or call sample."
+            f"({', '.join(config.given or ())}). Received {int(empty.sum())} of {len(empty)} cells "
+            f"without any, such as {session.obs_names[empty][0]!r}. Leave them out, or call sample."
         )
         raise DataContractError(msg)

@@ -1,4 +1,4 @@
-"""Probability integral transforms: whether intervals can be trusted."""
+"""Probability integral transforms: whether predictive intervals are calibrated."""
 
 from collections.abc import Sequence
 
@@ -28,16 +28,17 @@ class PitValues(Answers):
     ) -> pd.DataFrame:
         """Return randomised probability integral transforms of the observed values.
 
-        For a calibrated model they are uniform, so that the coverage of the 90 % interval is the
-        share of values in [0.05, 0.95]. Ties between draws and discrete values are broken at random
+        For a calibrated model they are uniform. The coverage of the 90 % interval is the share of
+        values in [0.05, 0.95]. Ties between draws and discrete values are broken at random
         (Czado, Gneiting and Held 2009).
 
         Parameters
         ----------
         modality
-            Modality whose measurements are looked at.
+            Modality whose measurements are compared with predictions.
         given
-            Modalities to infer from; None for all other ones (its own, if there is no other).
+            Modality or modalities to infer from; None for all others, or for `modality` itself if
+            there is no other.
         mdata, indices, n_samples, batch_size, seed
             As in :meth:`impute`.
 

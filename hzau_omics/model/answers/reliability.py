@@ -23,19 +23,21 @@ class Reliability(Answers):
         indices: ArrayLike | None = None,
         batch_size: int | None = None,
     ) -> pd.DataFrame:
-        """Return how far each cell's measurements can be trusted.
+        """Return the probability that each measurement of a cell can be trusted.
 
-        The probability that a measurement is clean, as against one of which at least half is
-        ambient (counts of other cells) or at most a tenth of the counts is left, where a tenth of
-        the measurements have failed in one of these ways (a text or a label: that it is another
-        cell's, or that a tenth of its words is left). Two things tell: what a small network
-        has learned from failures made in training, and the share of the measurement that most
-        likely came from the mean profile of its batch, instead of from what the model expects of
-        the cell. Both are calibrated on validation cells. For other kinds of failure it is lowered
-        by signs that are rare among validation cells: the model explains a measurement badly
-        (likelihood, and correlation with its reconstruction), and no other modality of the cell
-        bears it out, although it can be trusted. Where two good measurements are not of one cell
-        (:meth:`get_agreement`), reliability may stay high: which one is wrong cannot be told.
+        This is the probability that a measurement is clean, as opposed to failed: at least half of
+        it is ambient contamination (counts of other cells), or at most a tenth of its counts is
+        left. (A text has failed if it is another cell's, or if at most a tenth of its words is
+        left; a label if it is wrong.) It is assumed that a tenth of all measurements has failed.
+
+        Two sources of evidence are calibrated on validation cells: a small network that was trained
+        to recognise failures, and the share of the measurement that most likely came from the mean
+        profile of its batch, and not from the cell. For other kinds of failure the probability is
+        lowered by what is rare among validation cells: the model explains the measurement badly
+        (low likelihood, or low correlation with its reconstruction), or no other modality of the
+        cell agrees with it although this one can be trusted. Two good measurements of different
+        cells may both stay reliable, since nobody can say which one is wrong: see
+        :meth:`get_agreement`.
 
         Parameters
         ----------
@@ -44,12 +46,12 @@ class Reliability(Answers):
 
         Returns
         -------
-        Data frame (cells, modalities) from 0 to 1, 1 = to be trusted, NaN where absent.
+        Data frame (cells, modalities) from 0 to 1, 1 = trustworthy, NaN where absent.
 
         Raises
         ------
         ConfigError
-            The model has no gate, or was trained without ``corruption``.
+            The model has no gate, or was trained without ``corruption`` or validation cells.
 
         Examples
         --------
@@ -69,17 +71,20 @@ def reliability(session: InferenceSession) -> pd.DataFrame:
     network = session.network
     if not network.reliability.has_heads:
         msg = (
-            "Reliability is judged beside the gate of HZAU-VAE, which this model does not have. "
-            "Take HZAUVAE with pool='gate'."
+            "Reliability is learned beside the gate of HZAU-VAE. Received a model without a gate: "
+            "take HZAUVAE with pool='gate'."
         )
         raise ConfigError(msg)
     if not network.reliability.is_calibrated:
-        lack = (
-            "validation cells to calibrate it with: train with train_size < 1"
+        missing = (
+            "validation cells to calibrate it with: train a new model with train_size < 1"
             if network.reliability.heads_are_trained
             else "failed measurements: train with plan_kwargs={'corruption': 0.1} (the default)"
         )
-        msg = f"Reliability cannot be judged. This model has seen no {lack}."
+        msg = (
+            "Reliability needs failed measurements in training, and validation cells. Received a "
+            f"model that has seen no {missing}."
+        )
         raise ConfigError(msg)
     values = np.full((len(session), len(network.modalities)), np.nan, np.float32)
     with evaluating(network):

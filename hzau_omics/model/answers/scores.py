@@ -31,8 +31,8 @@ class Scores(Answers):
         """Return the unweighted ELBO in nats per cell (higher is better).
 
         See docs/method.md, equation 11. Counts are scored given their total, as the decoder sees
-        it. A cell without any modality that the system generates (CVAE: the first one) gets NaN,
-        and does not count in the mean.
+        it. A cell without any modality that the system generates (for CVAE, the first one) gets
+        NaN, and does not count in the mean.
 
         Parameters
         ----------
@@ -62,7 +62,7 @@ class Scores(Answers):
     ) -> dict[str, float]:
         """Return -E_q log p(x_m | z) per modality in nats per cell that has it (lower is better).
 
-        A modality that no cell has gets NaN.
+        A modality that no cell has gets NaN. Parameters are as in :meth:`get_elbo`.
         """
         n_samples, seed = check_integer("n_samples", n_samples), draw_seed(seed)
         session = self._session(mdata, indices, batch_size)
@@ -84,9 +84,9 @@ class Scores(Answers):
     ) -> float | NDArray[np.float64]:
         """Return an importance-weighted bound on log p(x) in nats per cell (higher is better).
 
-        It is the mean weight of `n_samples` latent draws (Burda et al. 2016), at least the ELBO in
-        expectation, and approaches log p(x) as the draws grow in number. NaN as in
-        :meth:`get_elbo`.
+        It is the log of the mean importance weight of `n_samples` latent draws (Burda et al. 2016).
+        In expectation it is at least the ELBO, and it approaches log p(x) as the number of draws
+        grows. NaN, and parameters, as in :meth:`get_elbo`.
         """
         n_samples = check_integer("n_samples", n_samples)
         return_mean, seed = check_flag("return_mean", return_mean), draw_seed(seed)
@@ -110,8 +110,8 @@ def elbo_terms(
             q = posterior.q
             kl[rows] = kl_from(q, network.prior(encoded)).cpu().numpy()
             for _ in range(n_samples):
-                found = network.log_likelihoods(q.sample(generator), batch)
-                log_prob[rows] += found.cpu().numpy() / n_samples
+                drawn = network.log_likelihoods(q.sample(generator), batch)
+                log_prob[rows] += drawn.cpu().numpy() / n_samples
     return kl, log_prob
 
 
@@ -132,7 +132,7 @@ def marginal_log_likelihood(
                 z = q.sample(generator)
                 log_prob = network.log_likelihoods(z, batch)
                 log_joint = log_prob.nansum(-1) + prior.log_prob(z)
-                # Nothing that the system generates: nothing to score.
+                # Without any modality that the system generates, there is nothing to score.
                 log_joint = torch.where(log_prob.isnan().all(-1), torch.nan, log_joint)
                 bound = torch.logaddexp(bound, (log_joint - q.log_prob(z)).double().cpu())
             result[rows] = bound.numpy() - np.log(n_samples)

@@ -1,7 +1,7 @@
 """Fields for scvi-tools' ``AnnDataManager``: what was registered, and where it is found.
 
-They only describe. Validation and reading belong to the data layer, and nothing is written into the
-user's MuData beside the two identifiers that scvi-tools itself keeps in ``uns``.
+Fields only describe. Validation and reading belong to the data layer, and nothing is written into
+the user's MuData except the two identifiers that scvi-tools itself keeps in ``uns``.
 """
 
 import json

@@ -1,6 +1,6 @@
-"""What scvi-tools' base class hands down: made to work for these models, or refused with a remedy.
+"""Methods inherited from scvi-tools: made to work for these models, or refused with a remedy.
 
-The base class presumes AnnData, a pickled file of its own and set-up by ``setup_anndata``.
+The base class assumes AnnData, a pickled file of its own and set-up by ``setup_anndata``.
 """
 
 from collections.abc import Mapping
@@ -146,9 +146,9 @@ class InheritedMethods(BaseModelClass):
 
     @override
     def deregister_manager(self, adata: MuData | None = None) -> None:
-        """Let scvi-tools forget set-ups of this class, so that their data can leave memory.
+        """Make scvi-tools forget set-ups of this class, so that their data can be freed.
 
-        The model's own set-up stays, so that it can be used on.
+        The model's own set-up stays, so that the model can still be used.
 
         Parameters
         ----------
@@ -187,8 +187,8 @@ class InheritedMethods(BaseModelClass):
             super().to_device(device)
         except (RuntimeError, AssertionError) as error:
             n_gpus = torch.cuda.device_count()
-            there = ["cpu", *(f"cuda:{i}" for i in range(n_gpus))]
-            msg = f"There is no device {device!r}: {error}. This machine has {listed(there)}."
+            devices = ["cpu", *(f"cuda:{i}" for i in range(n_gpus))]
+            msg = f"There is no device {device!r}: {error}. This machine has {listed(devices)}."
             raise ConfigError(msg) from error
 
     # ------------------------------------------------------------------ refused

@@ -1,4 +1,4 @@
-"""Registration: what `setup_mudata` writes down, and MuData that were set up in another guise."""
+"""Registration of MuData by `setup_mudata`, and of copies of a MuData that was set up."""
 
 from collections.abc import Mapping, Sequence
 
@@ -43,12 +43,12 @@ class RegisteredModel(InheritedMethods):
             Modality name -> likelihood, or a :class:`~hzau_omics.data.ModalitySpec`. Modalities
             that are not listed are ignored.
         layers
-            Modality name -> layer with its values; ``X`` where not given or None.
+            Modality name -> layer with its values; ``X`` for modalities that are left out or None.
         batch_key
-            Column of ``obs`` with the batch of each cell, of any dtype: 1 and 1.0 are one batch.
-            Batches have the order of a pandas categorical, else the natural one.
+            Column of ``obs`` with the batch of each cell, of any dtype: 1 and 1.0 are the same
+            batch. Batches keep the order of a pandas categorical, and are otherwise sorted.
         panel_key
-            Prefix of boolean ``var`` columns such as ``measured_<batch>``, which say what features
+            Prefix of boolean ``var`` columns such as ``measured_<batch>``, which say which features
             a batch measured; the others are masked, not taken as zero.
         categorical_covariate_keys, continuous_covariate_keys
             Further columns of ``obs`` that encoders and decoders see, one or a list.
@@ -63,7 +63,7 @@ class RegisteredModel(InheritedMethods):
         ConfigError
             An option is unknown or contradicts another.
         TypeError
-            `mdata` is no MuData.
+            `mdata` is not a MuData.
 
         Examples
         --------

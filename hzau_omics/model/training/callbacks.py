@@ -12,7 +12,8 @@ from hzau_omics.model.training.plan import TrainingPlan
 
 MONITOR = "validation_loss"
 
-ASK_EVERY = 10
+AGREE_EVERY = 10
+"""Steps after which several processes tell one another whether to stop."""
 
 
 class BestWeights(Callback):
@@ -26,6 +27,7 @@ class BestWeights(Callback):
     @override
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         loss = trainer.callback_metrics.get(MONITOR)
+        # Written so that a loss of NaN is never the best.
         if loss is None or not float(loss) < self.best_loss:
             return
         self.best_loss, self.best_epoch = float(loss), trainer.current_epoch
@@ -46,7 +48,7 @@ class BestWeights(Callback):
         self.weights = state_dict["weights"]
 
     def restore(self, plan: TrainingPlan) -> None:
-        """Give the network the best weights, or the last averaged ones without a validation."""
+        """Give the network the best weights, or the last averaged ones without validation cells."""
         weights = self.weights or _averaged_weights(plan)
         plan.network.load_state_dict(weights)
 
@@ -60,7 +62,7 @@ def _averaged_weights(plan: LightningModule) -> dict[str, Tensor]:
 class GracefulStop(Callback):
     """On the first interrupt finish the current step and stop; on the second, raise.
 
-    Several processes stop after the same step: they ask one another every `ASK_EVERY` steps.
+    Several processes stop after the same step: they agree on it every `AGREE_EVERY` steps.
     """
 
     def __init__(self) -> None:
@@ -82,14 +84,14 @@ class GracefulStop(Callback):
         batch_idx: int,
     ) -> None:
         if trainer.world_size > 1:
-            if batch_idx % ASK_EVERY:
+            if batch_idx % AGREE_EVERY:
                 return
             self.requested = trainer.strategy.reduce_boolean_decision(self.requested, all=False)
         if self.requested:
             trainer.should_stop = True
 
     def restore(self) -> None:
-        """Give interrupts back to whoever handled them before; Lightning itself may ignore them."""
+        """Restore the former handler of interrupts; Lightning ignores them once it has seen one."""
         if self._former is not None:
             signal.signal(signal.SIGINT, self._former)
             self._former = None

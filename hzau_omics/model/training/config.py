@@ -1,4 +1,4 @@
-"""Options of the optimisation, in one value that refuses what it does not know."""
+"""Options of the optimisation, in one value that refuses unknown ones."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
@@ -30,7 +30,7 @@ RANGES: dict[str, Interval] = {
     "ema_decay": PROPER_SHARE,
     "corruption": PROPER_SHARE,
 }
-"""What the options that are numbers may be."""
+"""Allowed values of numerical options."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,8 +57,8 @@ class TrainingPlanConfig:
     ema_decay
         Decay of the running average of the weights, which is what is validated and kept.
     corruption
-        Share of the cells of a step that are shown with one modality as a failed measurement would
-        give it; what is reconstructed stays clean (0.1 for HZAU-VAE).
+        Share of the cells that are encoded with one corrupted modality, in training; their targets
+        stay clean (0.1 for HZAU-VAE).
     objective
         Choice of modality subsets.
     """
@@ -83,17 +83,19 @@ class TrainingPlanConfig:
         object.__setattr__(self, "warmup_steps", steps)
         if self.corruption and self.objective.is_mean:
             msg = (
-                "corruption needs the posterior of all that a cell has, which terms="
-                f"{self.objective.terms!r} does not infer. Set corruption to 0."
+                "corruption needs the joint posterior of a cell, which terms="
+                f"{self.objective.terms!r} does not infer. Received corruption={self.corruption}. "
+                "Set it to 0."
             )
             raise ConfigError(msg)
 
     @classmethod
     def of(cls, options: Mapping[str, Any] | None, *, mosaic: bool = False) -> "TrainingPlanConfig":
-        """Build the options from a flat mapping; the objective's options may stand beside others.
+        """Build the options from a flat mapping, which may include those of the objective.
 
         Where cells lack modalities (`mosaic`), posteriors of subsets are aligned unless `alignment`
-        is given: it costs paired data a little accuracy, and puts a mosaic into one map.
+        is given: this mixes cells with different modalities. Paired data would lose a little
+        accuracy by it.
 
         Raises
         ------
@@ -123,7 +125,7 @@ class TrainingPlanConfig:
 def default_max_epochs(n_cells: int, batch_size: int) -> int:
     """Return how many epochs to train by default.
 
-    As many as make about 1,500 optimiser steps, from 25 to 400; of millions of cells fewer, at
+    About 1,500 optimiser steps, in 25 to 400 epochs; fewer epochs for millions of cells, but at
     least 8, so that there are at most about 50,000 steps.
 
     Examples

@@ -52,7 +52,7 @@ class MinibatchLoader:
     store
         Where the cells are.
     cells
-        Positions, in the wanted order.
+        Positions, in the order to be read.
     batch_size
         Cells per minibatch of all processes together.
     share
@@ -86,6 +86,7 @@ class MinibatchLoader:
         """Return this process's cells, how many per step, and whether the last one stands in."""
         if self.share.world == 1:
             return self.cells, self.batch_size, False
+        # Cells of a minibatch are dealt out in turn.
         place = np.arange(len(self.cells)) % self.batch_size
         own = self.cells[place % self.share.world == self.share.rank]
         n_last = len(self.cells) % self.batch_size
@@ -121,13 +122,13 @@ class MosaicDataModule(LightningDataModule):
 
     @override
     def setup(self, stage: str) -> None:
-        """Bring the cells near the device, and see that several processes mean the same ones.
+        """Place the cells for the device, and check that all processes train on the same ones.
 
         Raises
         ------
         ConfigError
             The device's budget is negative, a minibatch has fewer cells than there are processes,
-            or these have other cells or another seed.
+            or processes differ in their cells or seeds.
         """
         trainer = self.trainer
         if trainer is None:
@@ -148,9 +149,9 @@ class MosaicDataModule(LightningDataModule):
         first = trainer.strategy.broadcast(own, src=0)
         if own != first:
             msg = (
-                f"Every process must train on the same cells with the same seed. Process "
-                f"{trainer.global_rank} has {own} (seed, cells, sums of the split), the first one "
-                f"{first}: give train(seed=...), and read the same data in each."
+                f"Every process must train on the same cells with the same seed. Received {own} "
+                f"(seed, cells, sums of the split) in process {trainer.global_rank}, and {first} "
+                "in the first one. Pass a seed to train, and read the same data in each process."
             )
             raise ConfigError(msg)
 

@@ -61,7 +61,7 @@ def fit(
     )
 
     def before() -> None:
-        # Validation predicts unseen modalities too: not with the calibration of other weights.
+        # Validation predicts unseen values too: the calibration of former weights must not count.
         for calibration in CALIBRATIONS:
             calibration.reset(network)
         if corrupts:

@@ -1,4 +1,4 @@
-"""Before training: what corrupts measurements, and heads that learn to recognise this."""
+"""Before training: the corruptor of measurements, and heads that learn to recognise failures."""
 
 import numpy as np
 import torch
@@ -20,7 +20,7 @@ MAX_STEPS, CELLS_PER_STEP, LEARNING_RATE = 600, 128, 3e-3
 def make_corruptor(
     store: CellStore, cells: NDArray[np.int64], share: float, seed: int
 ) -> Corruptor:
-    """Return what corrupts measurements, with ambient profiles of the cells."""
+    """Return the corruptor of measurements, with ambient profiles of these cells."""
     rng = np.random.default_rng(seed)
     profiles = {}
     for m, name in enumerate(store.layout.names):
@@ -54,10 +54,10 @@ def train_heads(
 ) -> None:
     """Train the reliability heads to recognise failed measurements.
 
-    Each of at most 600 steps shows 128 training cells as they are, and with each modality failed.
+    Each of at most 600 steps takes 128 training cells as they are, and with each modality failed.
     Heads read measurements, not latents: the rest of the network is not needed, and the gate can
-    rely on them from its first step. The network is in training mode. If a call was too short for
-    all steps, the next one goes on; heads that had all of them are left alone.
+    rely on them from its first step. The network must be in training mode. If one call of `train`
+    is too short for all steps, the next one continues; finished heads stay as they are.
     """
     model = network.reliability
     done = int(model.head_steps)

@@ -1,4 +1,4 @@
-"""Where the cells of a training run are held: on the device, or on their way to it."""
+"""Where the cells of a training run are held: on the device, or staged for it."""
 
 import logging
 from collections.abc import Iterator
@@ -17,16 +17,17 @@ logger = logging.getLogger(__name__)
 
 GIB = 1024**3
 SHARE_OF_FREE = 0.5
-"""Share of a GPU's free memory that cells may take if nothing else is said."""
+"""Share of a GPU's free memory that cells may take by default."""
 
 AHEAD = 16
+"""Minibatches that are prepared ahead."""
 
 
 def place(store: CellStore, device: torch.device, budget_gb: float | None) -> Feed:
     """Return the cells as a device should read them.
 
-    On a processor they stay where they are. A GPU holds the cells of a MuData itself where they fit
-    into the budget; otherwise minibatches are made ahead, and copied while it computes.
+    On a CPU they stay where they are. A GPU holds all cells of a MuData if they fit the budget;
+    otherwise minibatches are prepared ahead, and copied while it computes.
 
     Parameters
     ----------
@@ -45,8 +46,8 @@ def place(store: CellStore, device: torch.device, budget_gb: float | None) -> Fe
         return ResidentCells(store, device)
     if isinstance(store, MosaicStore):
         logger.info(
-            "The cells take %.1f GiB, of which the GPU has %.1f for them: they are sent to it "
-            "minibatch by minibatch. device_memory_gb= allows more.",
+            "The cells take %.1f GiB, more than the %.1f GiB that they may take on the GPU: they "
+            "are copied minibatch by minibatch. device_memory_gb= allows more.",
             store.nbytes / GIB,
             budget / GIB,
         )
@@ -54,7 +55,7 @@ def place(store: CellStore, device: torch.device, budget_gb: float | None) -> Fe
 
 
 class StagedCells:
-    """Cells whose minibatches are made ahead, in memory that a GPU copies from while it computes.
+    """Cells whose minibatches are prepared in memory that a GPU copies from while it computes.
 
     Parameters
     ----------
@@ -66,10 +67,10 @@ class StagedCells:
         self._store = store
 
     def shuffled(self, cells: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.int64]:
-        """Return the cells in a random order in which they can be read well."""
+        """Return the cells in a random order that is fast to read."""
         return self._store.shuffled(cells, rng)
 
     def minibatches(self, cells: NDArray[np.int64], batch_size: int) -> Iterator[Minibatch]:
-        """Walk over cells in minibatches, in the order given."""
+        """Yield the cells in minibatches, in the order given."""
         batches = self._store.minibatches(cells, batch_size)
         return prefetched((batch.pinned() for batch in batches), AHEAD)

@@ -1,4 +1,4 @@
-"""The Lightning module: one optimiser step, schedules, averaged weights, and lean logging."""
+"""The Lightning module: optimiser step, schedules, averaged weights, logging once per epoch."""
 
 import math
 from collections.abc import Iterator
@@ -44,9 +44,9 @@ class TrainingPlan(LightningModule):
     seed
         Seed of the noise; each epoch starts from seed and epoch.
     corruptor
-        Draws failed measurements in training steps; None for none.
+        Corrupts measurements in training steps; None for no corruption.
     precision
-        Whether wide products of a training step are made in bfloat16: if the device does so
+        Whether wide products of a training step are computed in bfloat16: if the device does so
         natively (``"auto"``), never (``"32-true"``) or always (``"bf16-mixed"``).
     """
 
@@ -103,7 +103,7 @@ class TrainingPlan(LightningModule):
         return terms.loss * self._share_of_terms(terms.n_terms * batch.weight)
 
     def _corruptor_now(self) -> Corruptor | None:
-        """Return what draws failures in this step; in most steps there are none."""
+        """Return the corruptor in steps that corrupt measurements; None in the others."""
         if self.corruptor is None or self.global_step % self.corruptor.every:
             return None
         return self.corruptor
@@ -115,8 +115,8 @@ class TrainingPlan(LightningModule):
         """
         if self.trainer.world_size == 1:
             return 1.0
-        every = self._summed(torch.full((), float(n_terms), device=self.device))
-        factor: Tensor = n_terms * self.trainer.world_size / every.clamp_min(1.0)
+        all_terms = self._summed(torch.full((), float(n_terms), device=self.device))
+        factor: Tensor = n_terms * self.trainer.world_size / all_terms.clamp_min(1.0)
         return factor
 
     def _summed(self, value: Tensor) -> Tensor:
@@ -137,7 +137,7 @@ class TrainingPlan(LightningModule):
             self._average_weights()
 
     def _average_weights(self) -> None:
-        """Take the current weights into the average, for all steps since it was done last."""
+        """Update the average with the current weights, for all steps since the last update."""
         if not self._steps_behind:
             return
         # A short memory at first, so that the average forgets the initial weights.
@@ -149,6 +149,8 @@ class TrainingPlan(LightningModule):
 
     @override
     def on_validation_epoch_start(self) -> None:
+        # The same noise in every validation, so that losses can be compared between epochs; the
+        # noise of training then continues where it was.
         self._rng = torch.random.get_rng_state()
         torch.manual_seed(self.seed + self._rank_seed)
         self._average_weights()
@@ -156,8 +158,10 @@ class TrainingPlan(LightningModule):
 
     @override
     def validation_step(self, batch: Minibatch, batch_idx: int) -> None:
-        every = replace(self.config.objective, wide_decodings="all")
-        terms = self._terms(batch, self.config.kl_weight, every)
+        # Nothing drawn that training draws only to save time, and the final weight of the KL term:
+        # losses have to be comparable between epochs.
+        objective = replace(self.config.objective, wide_decodings="all")
+        terms = self._terms(batch, self.config.kl_weight, objective)
         self._accumulate("validation", terms, batch.weight)
 
     @override
@@ -182,7 +186,7 @@ class TrainingPlan(LightningModule):
 
     @contextmanager
     def averaged(self) -> Iterator[MultimodalVAE]:
-        """Lend the network with averaged weights."""
+        """Yield the network with averaged weights; its own come back afterwards."""
         self._average_weights()
         self.swap_average()
         try:
@@ -228,7 +232,7 @@ class TrainingPlan(LightningModule):
         )
 
     def _accumulate(self, stage: str, terms: ObjectiveTerms, weight: float) -> None:
-        # Filled on the device: a copy from the processor would wait for the step to end.
+        # Filled on the device: a copy from the CPU would wait for the step to end.
         counts = [torch.full_like(terms.kl, n) for n in (terms.n_terms, terms.n_cells)]
         row = torch.cat(
             [
@@ -248,7 +252,7 @@ class TrainingPlan(LightningModule):
         total = self._summed(total)
         loss, kl, n_terms, n_cells = total[:4]
         log_prob, present = total[4:].chunk(2)
-        # Of an epoch of one step, all cells may have been shown with a failed measurement.
+        # In an epoch of one step, all cells may have had a corrupted measurement.
         n_cells = n_cells.clamp_min(1)
         reconstruction = -log_prob.sum() / n_cells
         name = "train_loss" if stage == "train" else "validation_loss"

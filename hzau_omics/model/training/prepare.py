@@ -1,4 +1,4 @@
-"""What a network learns from a sample of the training cells before its first step."""
+"""Constants of a network and weights of modalities, from a sample of the training cells."""
 
 from typing import Literal
 
@@ -28,8 +28,8 @@ def prepare_network(
     rng = np.random.default_rng(seed)
     null: dict[str, float] = {}
     for m, modality in enumerate(store.layout.modalities):
-        having = cells[store.present[cells, m]]
-        chosen = np.sort(rng.permutation(having)[:SAMPLE_SIZE])
+        cells_with = cells[store.present[cells, m]]
+        chosen = np.sort(rng.permutation(cells_with)[:SAMPLE_SIZE])
         if not chosen.size:
             null[modality.name] = 1.0
             continue

@@ -1,4 +1,4 @@
-"""One training run: trainer, callbacks, what is kept, and what goes into the history."""
+"""One training run: trainer, callbacks, the weights that are kept, and the history."""
 
 import logging
 import warnings
@@ -44,11 +44,11 @@ HARMLESS = (
     "callbacks used to create the checkpoint need to be provided",
     r"`isinstance\(treespec, LeafSpec\)` is deprecated",
 )
-"""Lightning's warnings about what is meant to be so here."""
+"""Warnings of Lightning about what is intended here."""
 
 
 def _no_advertisement(record: logging.LogRecord) -> bool:
-    """Keep what Lightning says of devices, and drop its tips on other products."""
+    """Keep what Lightning says about devices, and drop its tips on other products."""
     return "Tip:" not in record.getMessage()
 
 
@@ -75,7 +75,7 @@ class RunConfig:
     checkpoint_dir
         Folder for a checkpoint per epoch; None for none.
     resume_from
-        Checkpoint to go on from.
+        Checkpoint to continue from; None to start anew.
     callbacks
         Further Lightning callbacks.
     """
@@ -111,12 +111,15 @@ class RunConfig:
         if not all(isinstance(one, Callback) for one in plain["callbacks"]):
             raise refusal(self.callbacks, "callbacks", "a Lightning callback or a list of such")
         if self.resume_from is not None and not Path(self.resume_from).is_file():
-            msg = f"resume_from must be a checkpoint file. Not found: {self.resume_from}."
+            msg = (
+                f"resume_from must be an existing file. Received {self.resume_from}. Pass "
+                "last.ckpt of the folder that was given as checkpoint_dir."
+            )
             raise ConfigError(msg)
 
 
 def _plain_devices(devices: object) -> int | list[int] | str:
-    """Return devices as Lightning takes them: a number, -1 for all, their indices, or a text."""
+    """Return devices as Lightning takes them: a number, -1 for all, their indices, or a string."""
     if isinstance(devices, str):
         return devices
     if isinstance(unwrap(devices), Real):
@@ -131,7 +134,7 @@ def _plain_devices(devices: object) -> int | list[int] | str:
 
 @dataclass(frozen=True)
 class RunResult:
-    """What a run leaves behind.
+    """Result of a run.
 
     Attributes
     ----------
@@ -140,7 +143,7 @@ class RunResult:
     best_epoch
         Epoch whose weights were kept; -1 without a validation split (then the last ones).
     failure
-        Why cells could not be read any more; None if they could.
+        Why cells could no longer be read; None if they could.
     device
         Device that trained.
     """
@@ -160,7 +163,7 @@ def run_training(
 ) -> RunResult:
     """Train, and leave the best averaged weights in the plan's network.
 
-    What comes `before` the first step is done once devices and strategy are known to be there.
+    `before` is called ahead of the first step, once devices and strategy are known to exist.
     """
     best, stop = BestWeights(), GracefulStop()
     callbacks: list[Callback] = [best, stop, NaNGuard(), *as_list(config.callbacks)]
@@ -176,8 +179,8 @@ def run_training(
         try:
             interrupted = _fit(trainer, plan, data, config) or stop.requested
         except BaseException as error:
-            # Cells that can no longer be read are no fault of the weights. Of several processes the
-            # others wait for this one, though: its end must end them too.
+            # Cells that can no longer be read do not invalidate the weights. Of several processes,
+            # though, the others wait for this one: its error must end them too.
             if not isinstance(error, DataContractError) or trainer.world_size > 1:
                 raise
             failure = error
@@ -221,7 +224,7 @@ def _make_trainer(config: RunConfig, callbacks: list[Callback], *, gradient_clip
     )
     note_training(trainer.world_size)
     if config.checkpoint_dir is not None:
-        # Added last: given to scvi-tools' trainer, it would come with saves of another kind.
+        # Added last: scvi-tools' trainer would add saves of its own if it were told of checkpoints.
         trainer.callbacks.append(_checkpoints(config.checkpoint_dir))
     return trainer
 
@@ -256,7 +259,7 @@ def _is_one(devices: int | list[int] | str) -> bool:
 
 @contextmanager
 def _rank_of(trainer: Trainer) -> Iterator[None]:
-    """Let Lightning's loggers know if this process is alone: the environment may say otherwise."""
+    """Tell Lightning's loggers that this process is alone, whatever the environment says."""
     former = rank_zero_only.rank
     if trainer.world_size == 1:
         rank_zero_only.rank = 0
@@ -267,7 +270,7 @@ def _rank_of(trainer: Trainer) -> Iterator[None]:
 
 
 def _trainer(**options: Any) -> Trainer:
-    """Build the trainer; what Lightning refuses, such as a device that is not there, is named."""
+    """Build the trainer; name what Lightning refuses, such as a missing device."""
     try:
         return Trainer(**options)
     except (MisconfigurationException, ValueError) as error:

@@ -1,4 +1,4 @@
-"""What a calibration works on: a network that has just been trained, and its validation cells."""
+"""Input of a calibration: a network that has just been trained, and its validation cells."""
 
 from dataclasses import dataclass
 
@@ -12,7 +12,7 @@ from hzau_omics.nn.reliability.corruption import Corruptor
 
 @dataclass(frozen=True)
 class Trained:
-    """A trained network, its cells, and what corrupts them.
+    """A trained network, its cells, and a corruptor of measurements.
 
     Attributes
     ----------

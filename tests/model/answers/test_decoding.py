@@ -26,7 +26,7 @@ def _plain(groups):
     return [(None if g.features is None else g.features.tolist(), list(g.batches)) for g in groups]
 
 
-def test_a_batch_is_decoded_as_itself_or_as_those_that_measured():
+def test_a_batch_is_decoded_as_itself_or_as_the_batches_that_measured():
     assert _plain(decode_groups(_layout(), "adt", 0, None)) == [(None, [0])]
     assert _plain(decode_groups(_layout(), "adt", 1, None)) == [(None, [0, 2])]
 
@@ -34,7 +34,7 @@ def test_a_batch_is_decoded_as_itself_or_as_those_that_measured():
 def test_each_feature_is_decoded_as_the_batches_that_measured_it():
     panel = [[1, 1, 0, 0], [1, 0, 0, 0], [1, 1, 1, 0]]
     found = _plain(decode_groups(_layout(panel, "all"), "adt", 1, None))
-    # Nobody measured p3: all batches that have the modality stand in.
+    # No batch measured p3: it is averaged over all batches that have the modality.
     assert sorted(found) == [([0], [1]), ([1], [0, 2]), ([2], [2]), ([3], [0, 1, 2])]
     assert _plain(decode_groups(_layout(panel, "all"), "adt", 2, None)) == [
         ([0, 1, 2], [2]),

@@ -291,6 +291,23 @@ def test_a_panel_with_free_rates_gives_expected_counts(fit):
     assert not np.allclose(expected.sum(axis=1), 1)
     with pytest.raises(ConfigError, match=r"'adt' \(nb\) has no library size.*library='observed'"):
         model.get_normalized_expression("adt", library_size=1e4)
+    spec = {"rna": "nb", "adt": ho.data.ModalitySpec(likelihood="nb", library="observed")}
+    ho.model.HZAUVAE.setup_mudata(mdata, spec)
+    scaled = ho.model.HZAUVAE(mdata, n_latent=4, n_hidden=8)
+    scaled.is_trained = True  # random weights will do
+    values = scaled.get_normalized_expression("adt", library_size=1e4, n_samples=2, seed=0)
+    np.testing.assert_allclose(values.sum(axis=1), 1e4, rtol=1e-4)
+
+
+@pytest.mark.parametrize("likelihood", ["bernoulli", "normal", "categorical"])
+def test_only_counts_are_told_to_use_a_library_size(likelihood):
+    mdata = ho.data.simulate(20, n_features={"x": 4}, likelihoods={"x": likelihood}, seed=0)
+    ho.model.HZAUVAE.setup_mudata(mdata, {"x": likelihood})
+    model = ho.model.HZAUVAE(mdata, n_latent=2, n_hidden=8)
+    model.is_trained = True  # random weights will do
+    with pytest.raises(ConfigError, match=r"Received library_size=10000.0: leave it out\.$"):
+        model.get_normalized_expression("x", library_size=1e4)
+    assert model.get_normalized_expression("x", n_samples=2, seed=0).shape == (20, 4)
 
 
 def test_samples_come_from_all_batches_that_measured(model):

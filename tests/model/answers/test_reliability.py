@@ -8,7 +8,7 @@ from sklearn.metrics import roc_auc_score
 import hzau_omics as ho
 from hzau_omics.errors import ConfigError
 from hzau_omics.model import HZAUVAE
-from hzau_omics.model.training.after import reliability as judging
+from hzau_omics.model.training import heads
 
 DESIGN = {"n_features": {"rna": 60, "adt": 20}, "missing": {"adt": 0.2}}
 
@@ -58,7 +58,7 @@ def test_failed_measurements_of_held_out_cells_are_found(trained, modality):
     assert roc_auc_score(labels, np.concatenate([good, bad])) > 0.9
     weights = [trained.get_gate_weights(m)[modality].mean() for m in (clean, spoilt)]
     assert weights[1] < 0.7 * weights[0]
-    # The other modality is little the worse for it, although the two disagree.
+    # The other modality loses little reliability, although the two disagree.
     other = {"rna": "adt", "adt": "rna"}[modality]
     fell = trained.get_reliability(clean)[other] - trained.get_reliability(spoilt)[other]
     assert fell.mean() < 0.1
@@ -74,7 +74,7 @@ def test_swapped_measurements_are_found(trained):
     assert roc_auc_score(labels, np.concatenate([good, bad])) > 0.8
     rare = trained.get_agreement(swapped, kind="pvalue")["rna|adt"] < 0.05
     assert rare.mean() > 0.3
-    # A twentieth, as far as some sixty validation cells can tell.
+    # 5 %, within the accuracy that some sixty validation cells allow.
     assert (trained.get_agreement(clean, kind="pvalue")["rna|adt"] < 0.05).mean() < 0.17
 
 
@@ -85,11 +85,11 @@ def test_agreement_is_of_pairs_and_absent_where_one_is(trained):
     np.testing.assert_array_equal(found["rna|adt"].notna(), trained._store.present.all(1))
     p = trained.get_agreement(kind="pvalue")["rna|adt"].dropna()
     assert ((p > 0) & (p <= 1)).all()
-    # High scores are rare ones.
+    # High scores have low p-values.
     assert found["rna|adt"].dropna().corr(p, method="spearman") < -0.99
 
 
-def test_what_has_no_agreement_says_so(mdata, fit):
+def test_models_without_agreement_say_so(mdata, fit):
     model = fit(mdata)
     with pytest.raises(ConfigError, match=r"kind must be one of .* Received 'p'"):
         model.get_agreement(kind="p")
@@ -101,8 +101,12 @@ def test_what_has_no_agreement_says_so(mdata, fit):
     ho.model.VAE.setup_mudata(one, {"rna": "nb"})
     lone = ho.model.VAE(one, n_latent=3, n_hidden=8)
     lone.is_trained = True  # random weights will do
-    with pytest.raises(ConfigError, match="Agreement needs two modalities"):
+    with pytest.raises(ConfigError, match=r"two modalities.*setup_mudata.*HZAUVAE or MVAE"):
         lone.get_agreement()
+    ho.model.MVAE.setup_mudata(one, {"rna": "nb", "adt": "nb"})
+    several = ho.model.MVAE(one, n_latent=3, n_hidden=8)
+    several.is_trained = True  # random weights will do
+    assert list(several.get_agreement().columns) == ["rna|adt"]
     ho.model.CVAE.setup_mudata(one, {"rna": "nb", "adt": "nb"})
     conditional = ho.model.CVAE(one, n_latent=3, n_hidden=8)
     conditional.is_trained = True  # random weights will do
@@ -110,7 +114,7 @@ def test_what_has_no_agreement_says_so(mdata, fit):
         conditional.get_agreement()
 
 
-def test_the_judgement_is_saved(trained, tmp_path):
+def test_reliability_is_saved(trained, tmp_path):
     trained.save(tmp_path / "model")
     loaded = HZAUVAE.load(tmp_path / "model")
     np.testing.assert_array_equal(loaded.get_reliability(trained.adata), trained.get_reliability())
@@ -138,7 +142,7 @@ def test_annotations_hold_reliability_and_suspicious_cells(trained):
     assert exported.obsm["hzau_agreement"].shape == p.shape
 
 
-def test_without_failures_in_training_nothing_is_judged(mdata, fit):
+def test_without_corruption_or_validation_there_is_no_reliability(mdata, fit):
     model = fit(mdata, plan_kwargs={"corruption": 0.0})
     with pytest.raises(ConfigError, match="has seen no failed measurements"):
         model.get_reliability()
@@ -157,15 +161,15 @@ def test_without_failures_in_training_nothing_is_judged(mdata, fit):
 
 @pytest.mark.parametrize("n_cells", [5, 100, 101, 1000])
 def test_profiles_are_of_runs_of_cells_none_of_them_twice(n_cells, monkeypatch):
-    monkeypatch.setattr(judging, "PROFILE_CELLS", 100)
+    monkeypatch.setattr(heads, "PROFILE_CELLS", 100)
     cells = np.arange(n_cells) * 3
-    found = judging._some_runs(cells, np.random.default_rng(0))
-    assert len(found) == len(set(found)) >= min(n_cells, 100 - judging.RUN)
+    found = heads._some_runs(cells, np.random.default_rng(0))
+    assert len(found) == len(set(found)) >= min(n_cells, 100 - heads.RUN)
     assert len(found) <= 100
     assert set(found) <= set(cells)
     assert (np.diff(found) > 0).all()
     if n_cells > 100:
-        assert (np.diff(found) == 3).mean() >= 1 - 1 / judging.RUN
+        assert (np.diff(found) == 3).mean() >= 1 - 1 / heads.RUN
 
 
 def test_heads_go_on_learning_where_a_call_was_too_short(mdata, fit, quick):

@@ -73,7 +73,7 @@ def main(devices, mode, out, store=None):
         seed=int(mode) if mode.isdigit() else 0,
         enable_progress_bar=False,
         early_stopping=False,
-        # Failures are noise too.
+        # Corruption is noise too.
         plan_kwargs={"corruption": 0.0} if deterministic else None,
         callbacks=[gradients, seen],
     )

@@ -1,4 +1,4 @@
-"""Questions in words: what a text says of cells, and which cells a text means."""
+"""Questions in words: which cells match a text, and which words describe a cell."""
 
 from hzau_omics.model.answers.text.cells import cells_of_texts as cells_of_texts
 from hzau_omics.model.answers.text.modality import find_text_modality as find_text_modality

@@ -39,7 +39,7 @@ def cells_of_texts(
         twice = next(one for one in texts if list(texts).count(one) > 1)
         msg = (
             f"Each text must occur once. Received {twice[:80]!r} several times. To draw more cells "
-            "of it, raise n_samples."
+            "from it, raise n_samples."
         )
         raise ConfigError(msg)
     registered = layout.modality(text.name)

@@ -58,6 +58,7 @@ class TextQuestions(Answers):
             As in :meth:`get_latent_representation`.
         given
             Modalities to infer from; for example all but the text, to ignore the cells' own texts.
+            None for all that were measured.
         modality
             The text modality; None for the only one.
         encoder

@@ -95,7 +95,7 @@ def find_text_modality(
     modality
         Name of the modality; None for the only one with a stored encoder.
     encoder
-        A callable or a `TextEncoder`, where the stored encoder cannot be rebuilt or is to be
+        A callable or a `TextEncoder`, if the stored encoder cannot be rebuilt or should be
         replaced.
 
     Raises
@@ -141,7 +141,7 @@ def _encoder(registered: ModalityLayout, encoder: object) -> TextEncoder:
     if encoder is None:
         msg = (
             f"Modality {registered.name!r} was not made of text, or its encoder was not stored. "
-            "Pass one: encoder=..., or make the modality with pp.add_text_modality."
+            "Pass an encoder (encoder=...), or make the modality with pp.add_text_modality."
         )
         raise ConfigError(msg)
     return as_encoder(encoder, registered.n_features)

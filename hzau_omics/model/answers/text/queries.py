@@ -17,14 +17,14 @@ def score_cells(
     session: InferenceSession, config: PredictiveConfig, text: TextModality, queries: Texts
 ) -> pd.DataFrame:
     """Return how well each cell matches each query; a single query has the column ``score``."""
-    asked = text_list(queries)
-    check_distinct("query", asked)
-    vectors = text.encode(asked)
+    texts = text_list(queries)
+    check_distinct("query", texts)
+    vectors = text.encode(texts)
     scores = text.encoder.score(expected_text(session, config, text), vectors)
-    columns = ["score"] if isinstance(unwrap(queries), str) else asked
+    columns = ["score"] if isinstance(unwrap(queries), str) else texts
     result = pd.DataFrame(scores, index=session.obs_names, columns=columns)
-    result.attrs["read_as"] = {one: text.encoder.read_as(one) for one in asked}
-    result.attrs["unknown"] = {one: text.encoder.unknown(one) for one in asked}
+    result.attrs["read_as"] = {query: text.encoder.read_as(query) for query in texts}
+    result.attrs["unknown"] = {query: text.encoder.unknown(query) for query in texts}
     return result
 
 
@@ -34,14 +34,14 @@ def text_list(texts: Texts) -> list[str]:
     Raises
     ------
     TypeError
-        One is not a string.
+        A text is not a string.
     """
-    found = as_list(texts)
-    for text in found:
+    plain = as_list(texts)
+    for text in plain:
         if not isinstance(text, str):
             msg = (
                 f"A text must be a string. Received {shown(text)} of type {type(text).__name__}. "
                 "Pass a string or a list of strings."
             )
             raise TypeError(msg)
-    return found
+    return plain

@@ -1,7 +1,7 @@
 """Calibrations that follow training, each on validation cells.
 
-A calibration is a module with two functions, listed in :data:`CALIBRATIONS`; training walks the
-list, and knows none of them by name.
+A calibration is a module with two functions, listed in :data:`CALIBRATIONS`. Training goes through
+the list, and knows none of them by name.
 """
 
 from typing import Any, Protocol
@@ -12,7 +12,7 @@ from hzau_omics.nn.network import MultimodalVAE
 
 
 class Calibration(Protocol):
-    """What a calibration can do; both return attributes of the model that they set."""
+    """Functions of a calibration; both return the attributes of the model that they set."""
 
     def reset(self, network: MultimodalVAE) -> dict[str, Any]:
         """Undo the calibration: it belongs to the previous weights."""

@@ -33,24 +33,24 @@ def reset(network: MultimodalVAE) -> dict[str, Any]:
 
 
 def calibrate(trained: Trained) -> dict[str, Any]:
-    """Inflate or deflate the variance of unseen modalities until intervals cover what they say.
+    """Inflate or deflate the variance of unseen values until intervals have their stated coverage.
 
-    The dispersion of what is predicted from other modalities is learned under dropout, which makes
-    it too large, and on training cells, which makes it too small. One factor per modality on its
-    variance is chosen such that central intervals of 50, 80, 90 and 95 % cover, on average over
-    features, what they say on validation cells (randomised PIT).
+    The dispersion of unseen values is learned under dropout, which makes it too large, and on
+    training cells, which makes it too small. One factor per modality on the variance is chosen such
+    that, on average over features, central intervals of 50, 80, 90 and 95 % have this coverage on
+    validation cells (randomised PIT; docs/method.md, equation 16).
 
     Returns
     -------
-    ``calibration_``: modality name -> log of the variance factor. A modality that fewer than 20
-    validation cells have beside another one keeps 0.
+    ``calibration_``: modality name -> log of the variance factor; 0 for a modality that fewer than
+    20 validation cells have together with another one.
     """
     reset(trained.network)
-    found = {
+    factors = {
         name: _calibrate_modality(trained, modality=m)
         for m, name in enumerate(trained.store.layout.names)
     }
-    return {"calibration_": found}
+    return {"calibration_": factors}
 
 
 def _calibrate_modality(trained: Trained, *, modality: int) -> float:
@@ -88,8 +88,8 @@ def _others(network: MultimodalVAE, modality: int) -> tuple[str, ...]:
     present = torch.ones(1, len(network.modalities), dtype=torch.bool)
     present[0, modality] = False
     names = [name for m, name in enumerate(network.modalities) if m != modality]
-    known = network.pool.available(present.to(network.membership.device)).any()
-    return tuple(names if known else names[:1])
+    has_posterior = network.pool.available(present.to(network.membership.device)).any()
+    return tuple(names if has_posterior else names[:1])
 
 
 def descend(error: Callable[[float], float]) -> float:
@@ -100,17 +100,18 @@ def descend(error: Callable[[float], float]) -> float:
     >>> descend(lambda x: abs(x - 0.6))
     0.625
     """
-    found = {0.0: error(0.0)}
+    # Every evaluation draws predictions, so none is made twice.
+    errors = {0.0: error(0.0)}
     best = 0.0
     for step in STEPS:
         for _ in range(MAX_MOVES):
             for x in (best - step, best + step):
-                if x not in found:
-                    found[x] = error(x)
-            nearest = min(found, key=lambda x: found[x])
-            if found[nearest] == found[best]:
+                if x not in errors:
+                    errors[x] = error(x)
+            lowest = min(errors, key=lambda x: errors[x])
+            if errors[lowest] == errors[best]:
                 break
-            best = nearest
+            best = lowest
     return best
 
 

@@ -38,13 +38,13 @@ def reset(network: MultimodalVAE) -> dict[str, Any]:
 
 
 def calibrate(trained: Trained) -> dict[str, Any]:
-    """Fit null distributions, and log odds that are those of probabilities.
+    """Fit null distributions, and calibrate the log odds of reliability.
 
-    Logistic regression of failed against good, over validation cells and the same cells with failed
-    measurements, weighted as if a tenth had failed: first, for each kind of corruption, on the
-    indicators of that kind, then on the log odds that this and all other evidence give (Platt
-    scaling). At most 1,000 cells are corrupted, and at most 10,000 make up the null distributions.
-    A modality that fewer than 25 cells have keeps its log odds.
+    Two logistic regressions separate validation cells from the same cells with failed measurements,
+    weighted as if a tenth had failed. The first, for each kind of corruption, is on the indicators
+    of known kinds; the second (Platt scaling) is on the log odds that these and all other evidence
+    give. At most 1,000 cells are corrupted, and at most 10,000 make up the null distributions. A
+    modality that fewer than 25 cells have keeps its log odds.
     """
     network, store, corruptor = trained.network, trained.store, trained.corruptor
     model = network.reliability
@@ -74,12 +74,12 @@ def calibrate(trained: Trained) -> dict[str, Any]:
         same = torch.from_numpy(np.isin(reference, chosen)).to(evidence.batch.device)
         evidence = Evidence(*(part[same] for part in evidence))
         good = model.indicators(evidence)
-        for m, found in failures.items():
-            bad = model.indicators(found.evidence)
-            _fit_odds(model.known_kinds, m, good[:, m], bad[:, m], found.kind)
+        for m, failed in failures.items():
+            bad = model.indicators(failed.evidence)
+            _fit_odds(model.known_kinds, m, good[:, m], bad[:, m], failed.kind)
         # The fit of one modality also counts in the log odds of the others.
         good = model.log_odds(evidence).unsqueeze(-1)
-        scores = {m: model.log_odds(found.evidence) for m, found in failures.items()}
+        scores = {m: model.log_odds(failed.evidence) for m, failed in failures.items()}
         for m, score in scores.items():
             bad = score[:, m].unsqueeze(-1)
             _fit_odds(model.calibrated, m, good[:, m], bad, torch.zeros(len(bad), dtype=torch.long))
@@ -93,8 +93,8 @@ def _minibatches(store: CellStore, cells: NDArray[np.int64]) -> Iterator[Minibat
 
 def _gathered(network: MultimodalVAE, batches: Iterable[Minibatch]) -> Evidence:
     device = network.reliability.is_calibrated.device
-    found = [MeasurementScores(network, batch.to(device)).evidence for batch in batches]
-    return Evidence(*(torch.cat(part) for part in zip(*found, strict=True)))
+    parts = [MeasurementScores(network, batch.to(device)).evidence for batch in batches]
+    return Evidence(*(torch.cat(part) for part in zip(*parts, strict=True)))
 
 
 class _Failed(NamedTuple):
@@ -108,8 +108,8 @@ def _failed(
     network: MultimodalVAE, batches: Iterable[Minibatch], corruptor: Corruptor, modality: int
 ) -> _Failed:
     corrupted = [corruptor.fail(batch, modality) for batch in batches]
-    evidence = _gathered(network, (found.batch for found in corrupted))
-    return _Failed(evidence, torch.cat([found.kind for found in corrupted]))
+    evidence = _gathered(network, (cells.batch for cells in corrupted))
+    return _Failed(evidence, torch.cat([cells.kind for cells in corrupted]))
 
 
 def _fit_odds(odds: LogOdds, modality: int, good: Tensor, bad: Tensor, kind: Tensor) -> None:
@@ -148,6 +148,7 @@ def _logistic(good: _Indicators, bad: _Indicators, prior: float) -> tuple[_Indic
             coefficient[used] = fitted.coef_[0] / spread[used]
             intercept = float(fitted.intercept_[0])
             break
-        # An indicator that rises with failures is left out; without any, the prior remains.
+        # Higher indicators mean better measurements: one with the other sign is left out. If none
+        # remains, the prior does.
         used = used[fitted.coef_[0] > 0]
     return coefficient, intercept

@@ -25,7 +25,7 @@ def reset(network: MultimodalVAE) -> dict[str, Any]:
 
 
 def calibrate(trained: Trained) -> dict[str, Any]:
-    """Choose the temperature of the probabilities of texts.
+    """Choose the temperature of the probabilities of texts (docs/method.md, equation 34).
 
     Among validation cells with text and another modality, the temperature maximises the probability
     of each cell's own text among the texts of all these cells, given its other modalities.
@@ -36,7 +36,7 @@ def calibrate(trained: Trained) -> dict[str, Any]:
     or two distinct texts. Modalities whose encoder cannot be rebuilt are left out.
     """
     network, store, cells = trained.network, trained.store, trained.validation
-    found = {}
+    temperatures = {}
     for m, registered in enumerate(store.layout.modalities):
         if registered.text is None or m not in network.config.generated:
             continue
@@ -47,8 +47,8 @@ def calibrate(trained: Trained) -> dict[str, Any]:
         usable = cells[store.present[cells, m] & (store.present[cells].sum(axis=1) > 1)]
         usable = np.sort(np.random.default_rng(trained.seed).permutation(usable)[:MAX_CELLS])
         session = InferenceSession(network, store, usable, batch_size=MAX_CELLS)
-        found[text.name] = _temperature(session, text, trained.seed)
-    return {"text_temperature_": found}
+        temperatures[text.name] = _temperature(session, text, trained.seed)
+    return {"text_temperature_": temperatures}
 
 
 def _temperature(session: InferenceSession, text: TextModality, seed: int) -> float:

@@ -135,7 +135,7 @@ def test_held_out_cells_need_no_text_and_keep_their_order(model):
     assert found.index.equals(others.obs_names)
     shares = model.get_text_probabilities(["monocyte", "B cell"], others, indices=[4, 2])
     assert list(shares.index) == list(others.obs_names[[4, 2]])
-    # What is asked for does not change with the cells around.
+    # Results for a cell do not depend on the other cells.
     mask = np.arange(30) < 10
     first = model.query_text("monocyte", others, indices=mask, n_samples=400)
     np.testing.assert_allclose(
