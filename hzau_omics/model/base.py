@@ -29,8 +29,8 @@ from hzau_omics.model.structure import check_weights, network_config
 from hzau_omics.model.trained_cells import TrainedCells
 from hzau_omics.model.training.after import CALIBRATIONS
 from hzau_omics.model.training.config import TrainingPlanConfig, default_max_epochs
+from hzau_omics.model.training.corruption import make_corruptor
 from hzau_omics.model.training.fit import FitOptions, fit
-from hzau_omics.model.training.heads import make_corruptor
 from hzau_omics.model.training.plan import Precision
 from hzau_omics.model.training.prepare import prepare_network
 from hzau_omics.model.training.run import RunConfig

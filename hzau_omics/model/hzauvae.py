@@ -16,7 +16,7 @@ from hzau_omics.model.options import DEFAULTS
 from hzau_omics.model.recipe import Recipe
 from hzau_omics.model.system import System
 
-GATES = ("gate", "uniform", "global")
+OWN_POOLS = ("gate", "uniform", "global")
 
 
 class HZAUVAE(GateWeights, Reliability, System):
@@ -104,7 +104,7 @@ class HZAUVAE(GateWeights, Reliability, System):
         registry: dict[str, Any] | None = None,
         **unknown: Any,
     ) -> None:
-        check_choice("pool", pool, GATES)
+        check_choice("pool", pool, OWN_POOLS)
         subsets = None
         if experts is not None:
             subsets = tuple(

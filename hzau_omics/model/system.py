@@ -122,3 +122,17 @@ class System(
         """
         msg = f"{type(self).__name__} has no gate, and so no gate weights. Take HZAUVAE."
         raise ConfigError(msg)
+
+    def get_reliability(self, *_args: Any, **_kwargs: Any) -> pd.DataFrame:
+        """Refuse: only HZAU-VAE learns how reliable measurements are.
+
+        Raises
+        ------
+        ConfigError
+            Always.
+        """
+        msg = (
+            f"{type(self).__name__} does not learn how reliable measurements are. Take HZAUVAE; "
+            "get_agreement says whether modalities come from one cell."
+        )
+        raise ConfigError(msg)

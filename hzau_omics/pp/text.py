@@ -29,7 +29,7 @@ from hzau_omics.text import (
 from hzau_omics.text.bag import Weighting
 from hzau_omics.text.encoder import KIND
 from hzau_omics.text.records import as_encoder
-from hzau_omics.text.session import Embed
+from hzau_omics.text.session_registry import Embed
 
 type Vocabulary = AnnData | Mapping[str, Any] | str | Sequence[str]
 

@@ -10,7 +10,7 @@ import numpy as np
 from hzau_omics.checks import shown
 from hzau_omics.errors import ConfigError, DataContractError
 from hzau_omics.text.encoder import KIND, Vectors, cosine
-from hzau_omics.text.session import SESSION, Embed
+from hzau_omics.text.session_registry import SESSION, Embed
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from hzau_omics.errors import ConfigError, DataContractError
 from hzau_omics.text.encoder import KIND, Vectors, cosine
 from hzau_omics.text.ontology import CELL_ONTOLOGY, Ontology, Term, TermVectors, cell_ontology
 from hzau_omics.text.sentences import SentenceEncoder
-from hzau_omics.text.session import SESSION
+from hzau_omics.text.session_registry import SESSION
 
 SHARPNESS = 4
 """Power to which similarities are raised to become weights of terms."""

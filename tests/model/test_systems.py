@@ -126,6 +126,8 @@ def test_unknown_options_are_refused_with_a_suggestion(mdata):
 def test_systems_without_a_gate_say_so(fitted):
     with pytest.raises(ConfigError, match=r"MVAE has no gate.*Take HZAUVAE"):
         fitted("MVAE").get_gate_weights()
+    with pytest.raises(ConfigError, match=r"MVAE does not learn how reliable.*Take HZAUVAE"):
+        fitted("MVAE").get_reliability()
 
 
 def test_bivcca_has_no_joint_posterior_and_names_what_works(fitted):

@@ -16,7 +16,7 @@ from hzau_omics.text import (
     encoder_from_record,
 )
 from hzau_omics.text.records import as_encoder
-from hzau_omics.text.session import SessionRegistry
+from hzau_omics.text.session_registry import SessionRegistry
 
 
 class Reader:

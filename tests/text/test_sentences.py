@@ -8,7 +8,7 @@ import pytest
 
 from hzau_omics.errors import ConfigError, DataContractError
 from hzau_omics.text import SentenceEncoder, encoder_from_record
-from hzau_omics.text.session import SESSION
+from hzau_omics.text.session_registry import SESSION
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz "
 

@@ -8,7 +8,7 @@ from hypothesis import given, settings, strategies as st
 
 from hzau_omics.errors import ConfigError, DataContractError
 from hzau_omics.text import Ontology, SentenceEncoder, Term, TermEncoder, encoder_from_record
-from hzau_omics.text.session import SESSION
+from hzau_omics.text.session_registry import SESSION
 
 SMALL = Ontology(
     [

@@ -1,4 +1,4 @@
-"""Before training: the corruptor of measurements, and heads that learn to recognise failures."""
+"""Reliability heads: trained before the network to recognise failed measurements."""
 
 import numpy as np
 import torch
@@ -10,37 +10,8 @@ from hzau_omics.minibatch import Minibatch
 from hzau_omics.nn.network import MultimodalVAE
 from hzau_omics.nn.reliability.corruption import Corruptor
 from hzau_omics.nn.reliability.head import reliability_loss
-from hzau_omics.nn.reliability.profiles import MeanProfile
 
-PROFILE_CELLS, RUN = 10_000, 16
-BATCH_SIZE = 256
 MAX_STEPS, CELLS_PER_STEP, LEARNING_RATE = 600, 128, 3e-3
-
-
-def make_corruptor(
-    store: CellStore, cells: NDArray[np.int64], share: float, seed: int
-) -> Corruptor:
-    """Return the corruptor of measurements, with ambient profiles of these cells."""
-    rng = np.random.default_rng(seed)
-    profiles = {}
-    for m, name in enumerate(store.layout.names):
-        cells_with = cells[store.present[cells, m]]
-        profile = MeanProfile(store.layout.n_batches, store.layout.modalities[m].n_features)
-        for batch in store.minibatches(_some_runs(cells_with, rng), BATCH_SIZE):
-            profile.add(batch, name)
-        profiles[name] = profile.mean()
-    likelihoods = {m.name: m.spec.likelihood for m in store.layout.modalities}
-    texts = [m.name for m in store.layout.modalities if m.text is not None]
-    return Corruptor(share, likelihoods, profiles, texts=texts)
-
-
-def _some_runs(cells: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.int64]:
-    """Return runs of adjacent cells, at most 10,000 in total: these are quick to read from disk."""
-    if len(cells) <= PROFILE_CELLS:
-        return cells
-    starts = np.sort(rng.permutation(len(cells) // RUN)[: PROFILE_CELLS // RUN]) * RUN
-    places = (starts[:, None] + np.arange(RUN)).ravel()
-    return np.take(cells, places)
 
 
 def train_heads(

@@ -8,7 +8,7 @@ from sklearn.metrics import roc_auc_score
 import hzau_omics as ho
 from hzau_omics.errors import ConfigError
 from hzau_omics.model import HZAUVAE
-from hzau_omics.model.training import heads
+from hzau_omics.model.training import corruption
 
 DESIGN = {"n_features": {"rna": 60, "adt": 20}, "missing": {"adt": 0.2}}
 
@@ -161,15 +161,15 @@ def test_without_corruption_or_validation_there_is_no_reliability(mdata, fit):
 
 @pytest.mark.parametrize("n_cells", [5, 100, 101, 1000])
 def test_profiles_are_of_runs_of_cells_none_of_them_twice(n_cells, monkeypatch):
-    monkeypatch.setattr(heads, "PROFILE_CELLS", 100)
+    monkeypatch.setattr(corruption, "PROFILE_CELLS", 100)
     cells = np.arange(n_cells) * 3
-    found = heads._some_runs(cells, np.random.default_rng(0))
-    assert len(found) == len(set(found)) >= min(n_cells, 100 - heads.RUN)
+    found = corruption._some_runs(cells, np.random.default_rng(0))
+    assert len(found) == len(set(found)) >= min(n_cells, 100 - corruption.RUN)
     assert len(found) <= 100
     assert set(found) <= set(cells)
     assert (np.diff(found) > 0).all()
     if n_cells > 100:
-        assert (np.diff(found) == 3).mean() >= 1 - 1 / heads.RUN
+        assert (np.diff(found) == 3).mean() >= 1 - 1 / corruption.RUN
 
 
 def test_heads_go_on_learning_where_a_call_was_too_short(mdata, fit, quick):

@@ -12,7 +12,7 @@ import hzau_omics as ho
 from hzau_omics import model as models
 from hzau_omics.errors import ConfigError, DataContractError, HzauWarning
 from hzau_omics.text import Ontology, Term
-from hzau_omics.text.session import SESSION
+from hzau_omics.text.session_registry import SESSION
 
 KINDS = {"B": "B lymphocyte", "NK": "natural killer", "Mono": "monocyte", "CD4 T": "helper T cell"}
 ONTOLOGY = Ontology(
