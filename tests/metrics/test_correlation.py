@@ -72,6 +72,10 @@ def test_constant_observation_is_undefined_and_constant_prediction_counts_zero()
     assert mean_feature_pearson(predicted, observed) == pytest.approx(0.5)
 
 
+def test_two_measured_cells_are_enough_for_a_correlation() -> None:
+    assert pearson_per_feature([[1.0], [2.0]], [[3.0], [5.0]]) == pytest.approx(1.0)
+
+
 def test_mean_is_nan_when_no_feature_is_defined() -> None:
     assert np.isnan(mean_feature_pearson(np.zeros((4, 2)), np.ones((4, 2))))
     one_cell = pearson_per_feature([[1.0, 2.0]], [[2.0, 3.0]])

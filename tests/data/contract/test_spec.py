@@ -38,6 +38,11 @@ def test_a_panel_of_few_features_has_no_library_unless_asked():
     assert ModalitySpec(likelihood="multinomial").library_mode(**few) == "observed"
 
 
+def test_a_modality_of_100_features_is_no_small_panel():
+    modes = [ModalitySpec(likelihood="nb").library_mode(n_features=n) for n in (99, 100)]
+    assert modes == ["none", "observed"]
+
+
 def test_sizes_of_networks_are_kept():
     spec = ModalitySpec(likelihood="nb", n_hidden=1, n_layers=0)
     assert (spec.n_hidden, spec.n_layers) == (1, 0)

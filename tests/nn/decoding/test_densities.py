@@ -122,6 +122,11 @@ def test_categorical_sums_to_the_log_probability_of_the_category():
     assert_close(entries.sum(-1), log_probability.diag())
 
 
+def test_a_cell_without_counts_has_a_multinomial_density_of_one():
+    x, log_probability = torch.zeros(2, 3), torch.full((2, 3), 1 / 3).log()
+    assert torch.equal(densities.log_multinomial(x, log_probability).sum(-1), torch.zeros(2))
+
+
 def test_multinomial_matches_scipy():
     log_probability = noise(5, 6).log_softmax(-1)
     x = torch.tensor(np.random.default_rng(0).poisson(8.0, (5, 6)), dtype=torch.float64)

@@ -43,6 +43,17 @@ def test_without_terms_that_predict_unseen_values_both_dispersions_are_equal():
     assert dispersion.unseen.grad.any()
 
 
+@pytest.mark.parametrize("power", [2, -1])
+def test_inflation_is_a_factor_on_the_variance_of_unseen_values(power):
+    dispersion = Dispersion(Sizes(1, 0, 3), (-6.0, 6.0), power=power)
+    seen = torch.tensor([[True], [False]])
+    plain = dispersion(context(2, seen))
+    inflated = dispersion(context(2, seen)._replace(log_inflation=0.7))
+    # A variance grows with exp(power * dispersion).
+    torch.testing.assert_close(power * (inflated - plain)[1], torch.full((3,), 0.7))
+    torch.testing.assert_close(inflated[0], plain[0])
+
+
 @pytest.mark.parametrize("likelihood", ["nb", "zinb", "nb_mixture", "normal"])
 def test_the_unseen_dispersion_learns_from_terms_that_predict_unseen_values(
     make_network, make_batch, likelihood
