@@ -14,6 +14,7 @@ from hzau_omics.model.history import History
 from hzau_omics.model.holding import DataHolder
 from hzau_omics.model.persistence import SavedModel
 from hzau_omics.model.scvi_contract.fields import registry_of
+from hzau_omics.model.scvi_contract.inherited import print_setup
 
 
 class SavableModel(DataHolder):
@@ -150,6 +151,12 @@ class SavableModel(DataHolder):
         manifest = persistence.read_manifest(Path(dir_path))
         layout = DataLayout.from_dict(manifest["layout"])
         return registry_of(manifest["model"], layout, manifest["n_cells"])
+
+    @staticmethod
+    @override
+    def view_setup_args(dir_path: str | Path, prefix: str | None = None) -> None:
+        """Print how the data of a saved model were set up."""
+        print_setup(SavableModel.load_registry(dir_path, prefix))
 
     def _to_saved(self) -> SavedModel:
         return SavedModel(

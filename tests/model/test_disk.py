@@ -244,7 +244,7 @@ def test_what_was_trained_is_kept_when_the_disk_fails(path, monkeypatch):
         calls.append(len(rows))
         for i, batch in enumerate(read(rows, batch_size)):
             if calls.count(270) == 3 and i == 4:
-                with store._reader._blaming_the_store():
+                with store._reader._naming_the_store():
                     msg = "input/output error"
                     raise OSError(msg)
             yield batch

@@ -4,7 +4,6 @@ The base class assumes AnnData, a pickled file of its own and set-up by ``setup_
 """
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, NoReturn, override
 
 import rich
@@ -76,7 +75,7 @@ class InheritedMethods(BaseModelClass):
     @override
     def view_setup_method_args(self) -> None:
         """Print how the data were set up."""
-        _print_setup(self.registry_)
+        print_setup(self.registry_)
 
     @override
     def view_registry(self, hide_state_registries: bool = False) -> None:
@@ -100,12 +99,6 @@ class InheritedMethods(BaseModelClass):
         if adata is not None:
             self.get_anndata_manager(adata, required=True)
         self.view_registry(hide_state_registries)
-
-    @staticmethod
-    @override
-    def view_setup_args(dir_path: str | Path, prefix: str | None = None) -> None:
-        """Print how the data of a saved model were set up."""
-        _print_setup(InheritedMethods.load_registry(dir_path, prefix))
 
     # ------------------------------------------------------------------ data and managers
 
@@ -268,7 +261,8 @@ def _entry(entries: Mapping[str, Any], name: str, what: str) -> Any:
     return entries[name]
 
 
-def _print_setup(registry: Mapping[str, Any]) -> None:
+def print_setup(registry: Mapping[str, Any]) -> None:
+    """Print the set-up call of a registry."""
     name, method = registry["model_name"], registry["setup_method_name"]
     rich.print(f"Setup via `{name}.{method}` with arguments:")
     rich.pretty.pprint(registry["setup_args"])
