@@ -21,7 +21,7 @@ PYTEST_ARGS ?=
 # Processes of pytest; 0 runs the tests in one process. A file's tests share fitted models, so they
 # stay together.
 PYTEST_WORKERS ?= 2
-# Least share of statements and branches of the two inner layers that the tests reach, in percent.
+# Least share of statements of the two inner layers that the tests reach, in percent.
 COVERAGE_MIN := 90
 
 # A download may pause for longer than uv's 30 seconds on slow lines: torch is large.

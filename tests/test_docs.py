@@ -76,6 +76,15 @@ def test_links_lead_somewhere(page):
             assert anchor in anchors(there.read_text(encoding="utf-8")), target
 
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_python_blocks_compile(page):
+    text = page.read_text(encoding="utf-8")
+    for block in re.finditer(r"^```python\n(.*?)^```$", text, flags=re.MULTILINE | re.DOTALL):
+        line = text[: block.start(1)].count("\n")
+        # Empty lines before it, so that an error names the line of the page.
+        compile("\n" * line + block[1], str(page), "exec")
+
+
 def test_docstrings_cite_equations_that_exist():
     method = (ROOT / "docs" / "method.md").read_text(encoding="utf-8")
     known = set(map(int, re.findall(r"\\tag\{(\d+)\}", method)))

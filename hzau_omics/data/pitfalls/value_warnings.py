@@ -71,7 +71,8 @@ def _warn_about_empty_batches(summary: ModalitySummary, batch_key: str) -> None:
         warn_user(
             f"All features of {summary.name!r} are 0 in all {number_of(n_cells, 'cell')} of batch "
             f"{batch!r}. Leave out their rows if they were not measured: mdata = "
-            f"ho.pp.drop_empty_rows({_call(summary, f'cells={where}')})."
+            f"ho.pp.drop_empty_rows({_call(summary, f'cells={where}')}). If mdata.obs has no such "
+            f"column, take obs_names and obs of a modality that has it: mdata[{summary.name!r}]."
         )
 
 
