@@ -8,7 +8,7 @@ SPINS = "2000"
 """Rounds of the waiting loop, some microseconds. By default GNU OpenMP, which PyTorch and numba
 use, spins for milliseconds, and a training step has hundreds of such waits. On a busy machine the
 thread that is waited for may get no core, because the waiting one occupies it; short trainings then
-take twenty times as long or more. With fewer rounds waiting threads go to sleep."""
+take many times as long. With fewer rounds waiting threads go to sleep."""
 
 
 def wait_briefly(environment: MutableMapping[str, str]) -> None:

@@ -41,6 +41,19 @@ def test_annotate_touches_nothing_else_and_survives_a_file(mdata, fit, fingerpri
     assert back.obs["hzau_suspicious"].tolist() == mdata.obs["hzau_suspicious"].tolist()
 
 
+def test_annotate_removes_what_an_earlier_model_left(mdata, fit):
+    model = fit(mdata)
+    for target in (mdata, *mdata.mod.values()):
+        target.obsm["hzau_agreement"] = np.zeros((target.n_obs, 1))
+    mdata.obs["hzau_disagreeing"] = "rna|adt"
+    model.annotate()
+    # Too few validation cells for p-values: this model gives none.
+    for target in (mdata, *mdata.mod.values()):
+        assert "hzau_agreement" not in target.obsm
+        assert "hzau_gate" in target.obsm
+    assert "hzau_disagreeing" not in mdata.obs
+
+
 def test_annotate_data_whose_modality_is_empty(model, query):
     rna_only = mudata.MuData({"rna": query["rna"], "adt": query["adt"][:0].copy()})
     rna_only.obs["batch"] = query.obs["batch"].reindex(rna_only.obs_names)

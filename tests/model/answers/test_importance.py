@@ -93,6 +93,13 @@ def test_with_the_exact_posterior_marginal_weights_are_the_evidence(model, data,
     np.testing.assert_allclose(importance_bound(weights), evidence_of(data, ["x1"]), atol=1e-4)
 
 
+def test_with_the_exact_posterior_any_number_of_draws_gives_the_evidence(model, data, believe):
+    believe(lambda names: posterior_of(data, names))
+    for n_samples in (1, 7):
+        bound = model.get_marginal_ll(n_samples=n_samples, return_mean=False, seed=0)
+        np.testing.assert_allclose(bound, evidence_of(data, LOADINGS), atol=1e-3)
+
+
 def test_joint_weights_vary_unless_the_posterior_knows_both(model, data, believe):
     believe(lambda names: posterior_of(data, names))
     joint = model.get_log_importance_weights(given="x1", target="joint", n_samples=4000, seed=0)

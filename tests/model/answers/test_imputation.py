@@ -67,6 +67,15 @@ def test_with_panels_a_layer_says_what_was_measured(panel_model):
     assert imputed.layers["measured"].tolist() == [[not p, True] for p in poor]
 
 
+def test_features_come_in_the_order_asked_for(model):
+    names = list(model.layout.modality("adt").var_names)[2::-1]
+    # One draw: the means of more would come from other latents.
+    whole = model.impute("adt", n_samples=1, seed=0)
+    part = model.impute("adt", features=names, n_samples=1, seed=0)
+    assert list(part.var_names) == names
+    np.testing.assert_allclose(part.X, whole[:, names].X, rtol=1e-5)
+
+
 def test_quantiles_are_ordered_and_named_by_their_percent(model):
     quantiles = (0.025, 0.05, 0.5, 0.95, 0.975)
     imputed = model.impute("adt", n_samples=40, quantiles=quantiles, seed=0)

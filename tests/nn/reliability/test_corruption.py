@@ -115,6 +115,13 @@ def test_one_modality_of_some_cells_is_corrupted_and_nothing_else(make_corruptor
     assert 0.2 < found.failed.float().mean() < 0.9
 
 
+def test_cells_of_one_modality_are_never_corrupted(make_corruptor):
+    _, batch, corruptor = make_corruptor("nb", "nb", share=0.999)
+    several = batch.present_on_host.sum(-1) > 1
+    assert 0 < several.sum() < len(several)
+    assert several[corruptor(batch).cells].all()
+
+
 def test_sparse_and_dense_cells_fail_alike(make_corruptor):
     _, batch, corruptor = make_corruptor("nb", "bernoulli")
     torch.manual_seed(3)
