@@ -52,7 +52,9 @@ def test_the_readme_quotes_the_present_model():
 def test_the_readme_quotes_what_the_scoreboard_measured():
     board = pd.read_csv(ROOT / "benchmarks" / "results" / "scoreboard.csv", dtype={"commit": str})
     board = board[board["model_version"] == MODEL_VERSION]
-    latest = board.drop_duplicates(["claim", "seed"], keep="last").groupby("claim")["value"].mean()
+    # Of the last commit that measured the claim; earlier ones may have had more seeds.
+    last = board.groupby("claim")["commit"].transform("last")
+    latest = board[board["commit"] == last].groupby("claim")["value"].mean()
     assert 0 < len(rows()) <= 6
     for name, value in rows().items():
         claims = [claim for start, claim in CLAIMS.items() if name.startswith(start)]
