@@ -7,21 +7,7 @@ from hzau_omics.checks import PROPER_SHARE, check_flag, check_integer, check_num
 
 @dataclass(frozen=True, kw_only=True)
 class NetworkOptions:
-    """Sizes and rates of a network.
-
-    Attributes
-    ----------
-    n_latent
-        Number of latents.
-    n_hidden, n_layers
-        Width and depth of encoders and decoders.
-    dropout, encoder_dropout
-        Dropout rates of the hidden layers of decoders, and of encoders and experts.
-    input_dropout
-        Share of input values that are hidden from an encoder in a training step; 0 for panels of
-        fewer than 100 features.
-    encode_covariates
-        Whether encoders see batch and covariates too, as decoders always do.
+    """Sizes and rates of a network: parameters of :class:`~hzau_omics.model.system.System`.
 
     Raises
     ------
