@@ -94,12 +94,11 @@ class InferenceSession:
     def infer(self, batch: Minibatch, given: Sequence[str] | None) -> tuple[Encoded, Posterior]:
         """Return experts and pooled posterior of a minibatch."""
         encoded = self.network.encode(batch)
-        return encoded, self.posterior(encoded, batch, given)
+        seen = self.seen(batch, given)
+        return encoded, self.checked(self.network.infer(encoded, seen), seen)
 
-    def posterior(
-        self, encoded: Encoded, batch: Minibatch, given: Sequence[str] | None
-    ) -> Posterior:
-        """Return the pooled posterior of an encoded minibatch.
+    def checked(self, posterior: Posterior, seen: Tensor) -> Posterior:
+        """Return a posterior given the modalities in `seen` (cell, modality), if it is one.
 
         Raises
         ------
@@ -107,8 +106,6 @@ class InferenceSession:
             The system has no posterior given the modalities of some cells, or a condition is
             missing.
         """
-        seen = self.seen(batch, given)
-        posterior = self.network.infer(encoded, seen)
         unknown = ~posterior.available.any(-1)
         unusable = unknown & seen.any(-1)
         if unusable.any():

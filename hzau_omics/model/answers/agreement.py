@@ -74,7 +74,6 @@ class Agreement(Answers):
 
 def agreement(session: InferenceSession, *, kind: str) -> pd.DataFrame:
     """Return how strongly each pair disagrees, or how rare that is; NaN where one is absent."""
-    check_choice("kind", kind, AGREEMENT_KINDS)
     network = session.network
     names = network.modalities
     pairs = pairs_of(len(names))

@@ -36,7 +36,7 @@ class Reading:
     @cached_property
     def posterior(self) -> Posterior:
         """Posterior of all measured modalities."""
-        return self.session.posterior(self.scores.encoded, self.batch, None)
+        return self.session.checked(self.scores.joint, self.batch.present)
 
 
 @dataclass(frozen=True)
@@ -50,28 +50,30 @@ class Annotation:
     values
         Function of a minibatch that returns the entry for its cells, (cell, column).
     columns
-        Names of its columns; None for a plain array.
+        Names of its columns, or their number for a plain array.
     """
 
     key: str
     values: Callable[[Reading], Tensor]
-    columns: tuple[str, ...] | None = None
+    columns: tuple[str, ...] | int
+
+    @property
+    def width(self) -> int:
+        """Number of columns."""
+        return self.columns if isinstance(self.columns, int) else len(self.columns)
 
 
 def annotate(session: InferenceSession, annotations: Sequence[Annotation]) -> Annotations:
     """Compute all annotations in one pass over the cells."""
-    made: dict[str, NDArray[np.float32]] = {}
+    made = {one.key: np.empty((len(session), one.width), np.float32) for one in annotations}
     with evaluating(session.network):
         for rows, batch in session.minibatches():
             reading = Reading(session, batch)
             for entry in annotations:
-                values = entry.values(reading).cpu().numpy()
-                if entry.key not in made:
-                    made[entry.key] = np.empty((len(session), values.shape[1]), np.float32)
-                made[entry.key][rows] = values
+                made[entry.key][rows] = entry.values(reading).cpu().numpy()
     return {
         entry.key: made[entry.key]
-        if entry.columns is None
+        if isinstance(entry.columns, int)
         else pd.DataFrame(made[entry.key], index=session.obs_names, columns=list(entry.columns))
         for entry in annotations
     }
@@ -138,7 +140,8 @@ class Export(Answers):
 
     def _annotations(self) -> list[Annotation]:
         """Return what goes into ``obsm``; systems add theirs."""
-        return [Annotation(self.LATENT_KEY, lambda reading: reading.posterior.q.mean)]
+        n_latent = self.module.config.n_latent
+        return [Annotation(self.LATENT_KEY, lambda reading: reading.posterior.q.mean, n_latent)]
 
     def _columns(self, annotations: Annotations) -> dict[str, list[str]]:
         """Return columns of ``obs`` that follow from annotations."""

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from hzau_omics.minibatch import Minibatch, SparseEntries
 
-LEAST_SHARE = 1e-7
+LEAST_TOTAL = 1e-7
 """Least total of a profile that shares are taken of."""
 
 
@@ -72,4 +72,4 @@ class AmbientProfiles(nn.Module):
         if mask is not None:
             total = torch.where(mask, profile[batch], 0.0).sum(-1)
         row, feature = entries.row, entries.feature
-        return profile[batch[row], feature] / total.clamp_min(LEAST_SHARE)[row]
+        return profile[batch[row], feature] / total.clamp_min(LEAST_TOTAL)[row]

@@ -10,6 +10,7 @@ from torch import Tensor
 from hzau_omics.minibatch import Minibatch
 from hzau_omics.nn.network import Encoded, MultimodalVAE
 from hzau_omics.nn.posterior.gaussian import DiagonalGaussian
+from hzau_omics.nn.posterior.pools import Posterior
 from hzau_omics.nn.reliability.agreement import log_agreement
 from hzau_omics.nn.reliability.evidence import Evidence, pairs_of
 from hzau_omics.nn.scoring.explained import Explained
@@ -58,6 +59,11 @@ class MeasurementScores:
         return self.network.encode(self.batch)
 
     @cached_property
+    def joint(self) -> Posterior:
+        """Posterior of all measured modalities."""
+        return self.network.infer(self.encoded, self.batch.present)
+
+    @cached_property
     def alone(self) -> tuple[DiagonalGaussian, Tensor]:
         """Posteriors of each modality alone (modality, cell, latent), and which cells have them."""
         return single_posteriors(self.network, self.batch, self.encoded)
@@ -72,8 +78,7 @@ class MeasurementScores:
         """All scores that reliability rests on."""
         network, batch = self.network, self.batch
         q, available = self.alone
-        joint = network.infer(self.encoded, batch.present).q.mean
-        z = _Posteriors(joint, q.mean, available)
+        z = _Posteriors(self.joint.q.mean, q.mean, available)
         scores = [_scores(network, batch, z, m) for m in range(len(network.modalities))]
         level, fit, shape, support, purity, log_ratio, given_others = torch.stack(scores, dim=-1)
         learned = torch.full_like(level, torch.nan)

@@ -62,6 +62,13 @@ def test_annotate_data_whose_modality_is_empty(model, query):
     assert (rna_only.obsm["hzau_gate"]["rna"] == 1).all()
 
 
+def test_no_cells_give_no_rows(model, query):
+    adata = model.to_anndata(query[:0].copy())
+    assert adata.n_obs == 0
+    assert adata.obsm["X_hzau"].shape == (0, model.get_latent_representation().shape[1])
+    assert adata.obsm["hzau_gate"].columns.tolist() == ["rna", "adt"]
+
+
 def test_all_cells_go_into_one_anndata(model):
     adata = model.to_anndata()
     mdata = model.adata
