@@ -60,6 +60,22 @@ class SparseEntries(NamedTuple):
         feature = self.feature[source].long()
         return SparseEntries(start, row, feature, self.value[source], self.n_features)
 
+    def repeat(self, times: int) -> "SparseEntries":
+        """Return the same rows, several times over."""
+        if times == 1:
+            return self
+        n_rows, n_entries = len(self.start) - 1, len(self.value)
+        first = torch.arange(times).unsqueeze(1)
+        start = (self.start[:-1] + n_entries * first).flatten()
+        row = self.row + n_rows * first.to(self.row.device, non_blocking=True)
+        return SparseEntries(
+            torch.cat([start, start.new_full((1,), times * n_entries)]),
+            row.flatten(),
+            self.feature.repeat(times),
+            self.value.repeat(times),
+            self.n_features,
+        )
+
     def total(self) -> Tensor:
         """Return the sum of each row, of shape (row, 1)."""
         total = self.value.new_zeros(len(self.start) - 1)
@@ -130,39 +146,55 @@ class Observed:
     name
         The modality.
     cells
-        Long tensor (row) in CPU memory: positions in the minibatch.
+        Long tensor (row): positions in the minibatch; None for all of its cells.
+    repeats
+        Number of times that these rows follow each other.
     """
 
     batch: "Minibatch"
     name: str
-    cells: Tensor
+    cells: Tensor | None
+    repeats: int = 1
 
     @cached_property
     def mask(self) -> Tensor | None:
         """Boolean tensor (row, feature) of measured features; None if all were measured."""
         mask = self.batch.feature_mask.get(self.name)
-        return None if mask is None else mask[self._index]
+        return None if mask is None else self.rows_of(mask)
 
-    @cached_property
-    def _index(self) -> Tensor:
-        return self.cells.to(self.batch.present.device, non_blocking=True)
+    def rows_of(self, values: Tensor) -> Tensor:
+        """Return what belongs to these rows, of a tensor with one row per cell."""
+        if self.cells is not None:
+            values = values.index_select(0, self.cells.to(values.device, non_blocking=True))
+        return values if self.repeats == 1 else values.repeat(self.repeats, 1)
 
     @cached_property
     def dense(self) -> Tensor:
         """Values (row, feature), 0 at features that were not measured."""
-        values = self.batch.x[self.name][self._index]
+        values = self.rows_of(self.batch.x[self.name])
         # Masked before anything is computed: the gradient of a NaN stays NaN after its loss is
         # zeroed.
         return values if self.mask is None else torch.where(self.mask, values, 0.0)
 
     @cached_property
     def entries(self) -> SparseEntries | None:
-        """Entries other than 0; None if the values are held densely or features are masked."""
+        """Entries other than 0; None if features are masked, or values held densely on a GPU."""
         sparse = self.batch.sparse.get(self.name)
-        if sparse is None or self.mask is not None:
+        if self.mask is not None:
             return None
-        in_order = len(self.cells) == len(self.batch) and bool((self.cells.diff() == 1).all())
-        return sparse if in_order else sparse.take(self.cells)
+        if sparse is None:
+            return SparseEntries.of(self.dense) if self.dense.device.type == "cpu" else None
+        if self.cells is not None and not self._in_order:
+            sparse = sparse.take(self.cells)
+        return sparse.repeat(self.repeats)
+
+    @property
+    def _in_order(self) -> bool:
+        """Whether the rows are all cells of the minibatch, in its order."""
+        cells = self.cells
+        if cells is None:
+            return True
+        return len(cells) == len(self.batch) and bool((cells.diff() == 1).all())
 
     @cached_property
     def total(self) -> Tensor:
@@ -220,20 +252,39 @@ class Minibatch:
     present_copy: Tensor | None = None
 
     @property
+    def is_complete(self) -> bool:
+        """Whether every cell has all modalities."""
+        return bool(self.present_on_host.all())
+
+    def cells_with(self, modality: int) -> Tensor | None:
+        """Return the positions of the cells that have a modality; None to compute with all cells.
+
+        On a GPU it is None: the same operations in every step are faster there than fewer cells.
+        """
+        if self.is_complete or self.present.device.type != "cpu":
+            return None
+        has = self.present[:, modality]
+        return None if bool(has.all()) else has.nonzero().squeeze(-1)
+
+    @property
     def present_on_host(self) -> Tensor:
         """`present` in CPU memory, so that indices follow from it without waiting for a device."""
         return self.present.cpu() if self.present_copy is None else self.present_copy
 
-    def observed(self, name: str, cells: Tensor) -> Observed:
-        """Return a modality's values for some cells; `cells` is a long tensor in CPU memory."""
-        return Observed(self, name, cells)
+    def observed(self, name: str, cells: Tensor | None, repeats: int = 1) -> Observed:
+        """Return a modality's values for some cells, all of them if `cells` is None.
+
+        `cells` is a long tensor, in CPU memory if the values are held sparsely. With `repeats`,
+        these rows follow each other as many times.
+        """
+        return Observed(self, name, cells, repeats)
 
     def __len__(self) -> int:
         """Return the number of cells."""
         return int(self.present.shape[0])
 
     def take(self, cells: Tensor) -> "Minibatch":
-        """Return some cells; `cells` is a long tensor in CPU memory."""
+        """Return some cells; `cells` is a long tensor, in CPU memory if values are sparse."""
         index = cells.to(self.present.device, non_blocking=True)
         sparse = {name: entries.take(cells) for name, entries in self.sparse.items()}
         dense = {name: self.x[name][index] for name in self.x if name not in sparse}
@@ -247,8 +298,15 @@ class Minibatch:
             feature_mask={name: mask[index] for name, mask in self.feature_mask.items()},
             rows=None if self.rows is None else self.rows[index],
             sparse=sparse,
-            present_copy=None if self.present_copy is None else self.present_copy[cells],
+            present_copy=self._present_copy_of(cells),
         )
+
+    def _present_copy_of(self, cells: Tensor) -> Tensor | None:
+        copy = self.present_copy
+        if copy is None or cells.device == copy.device:
+            return None if copy is None else copy[cells]
+        # Which cells these are is known to the GPU alone.
+        return torch.ones(len(cells), copy.shape[1], dtype=torch.bool) if copy.all() else None
 
     def with_values(self, values: Mapping[str, Tensor]) -> "Minibatch":
         """Return the same cells with other dense values of some modalities.

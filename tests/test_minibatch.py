@@ -40,7 +40,7 @@ def test_observed_values_agree_in_every_form(sparse, masked, cells):
     expected = X[cells] if mask is None else torch.where(mask[: len(cells)], X[cells], 0.0)
     assert torch.equal(observed.dense, expected)
     assert_close(observed.total, expected.sum(1, keepdim=True))
-    if sparse and not masked:
+    if not masked:
         assert torch.equal(observed.entries.dense(), expected)
     else:
         assert observed.entries is None

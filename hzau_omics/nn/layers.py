@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from hzau_omics.minibatch import SparseEntries
 from hzau_omics.nn.kernels import sparse_product
 from hzau_omics.nn.kernels.dropout import Dropout
+from hzau_omics.nn.kernels.finish import Finish
 
 
 class FeatureMap(nn.Module):
@@ -46,7 +47,7 @@ class HiddenLayer(nn.Module):
         super().__init__()
         self.features = FeatureMap(n_in, n_out)
         self.covariates = nn.Linear(n_covariates, n_out, bias=False) if n_covariates else None
-        self.finish = nn.Sequential(nn.LayerNorm(n_out), nn.SiLU(), Dropout(dropout))
+        self.finish = Finish(n_out, dropout)
 
     def forward(
         self,

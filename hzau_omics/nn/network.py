@@ -134,6 +134,11 @@ class MultimodalVAE(nn.Module):
         self.register_buffer("membership", self.family.membership(), persistent=False)
 
     @property
+    def single_experts(self) -> tuple[int, ...]:
+        """Position of each modality's own expert."""
+        return tuple(self.family.subsets.index((name,)) for name in self.modalities)
+
+    @property
     def modalities(self) -> tuple[str, ...]:
         """Modality names in registered order."""
         return self.family.modalities
@@ -226,18 +231,20 @@ class MultimodalVAE(nn.Module):
         self,
         z: Float[Tensor, "row latent"],
         batch: Minibatch,
-        cells: Int[Tensor, " row"],
+        cells: Int[Tensor, " chosen"] | None,
         modality: int,
         *,
         seen: Bool[Tensor, " row"] | None = None,
+        covariates: Float[Tensor, "cell _"] | None = None,
     ) -> Reconstruction:
         """Log likelihood of one modality of the cells `cells` (indices into `batch`) given `z`.
 
-        The indices are on the CPU, and every cell must have the modality. Unmeasured features do
+        The indices are on the CPU, and every cell must have the modality. `z` has one row for each
+        of them, in order, or several times over; None stands for all cells. Unmeasured features do
         not count. `seen` says whether the posterior of `z` was inferred from the modality; None if
-        it always was.
+        it always was. `covariates` are the decoders' further inputs, if they are known already.
         """
-        decoded = self.decode(z, batch, cells, modality, seen=seen)
+        decoded = self.decode(z, batch, cells, modality, seen=seen, covariates=covariates)
         log_prob = decoded.decoder.likelihood.cell_log_prob(
             decoded.hidden, decoded.context, decoded.observed
         )
@@ -247,16 +254,19 @@ class MultimodalVAE(nn.Module):
         self,
         z: Float[Tensor, "row latent"],
         batch: Minibatch,
-        cells: Int[Tensor, " row"],
+        cells: Int[Tensor, " chosen"] | None,
         modality: int,
         *,
         seen: Bool[Tensor, " row"] | None = None,
+        covariates: Float[Tensor, "cell _"] | None = None,
     ) -> Decoded:
         """Decode one modality of the cells `cells`; parameters as in :meth:`reconstruct`."""
         decoder = self.decoder(modality)
-        observed = batch.observed(self.modalities[modality], cells)
-        index = cells.to(z.device, non_blocking=True)
-        covariates = self.decoder_covariates(batch)[index]
+        repeats = len(z) // max(len(batch) if cells is None else len(cells), 1)
+        observed = batch.observed(self.modalities[modality], cells, max(repeats, 1))
+        covariates = self.decoder_covariates(batch) if covariates is None else covariates
+        # Without covariates there is nothing to put beside `z`.
+        covariates = observed.rows_of(covariates) if covariates.shape[1] else z[:, :0]
         hidden = decoder.hidden(z, covariates)
         library = decoder.library(hidden)
         log_library, library_log_prob = None, z.new_zeros(z.shape[0])
@@ -266,7 +276,7 @@ class MultimodalVAE(nn.Module):
             library_log_prob = library.log_prob(total)
         context = decoder.context(
             log_library,
-            batch=batch.batch[index],
+            batch=observed.rows_of(batch.batch.unsqueeze(1)).squeeze(1),
             covariates=covariates,
             feature_mask=observed.mask,
             seen=None if seen is None else seen.unsqueeze(-1),
@@ -290,7 +300,6 @@ class MultimodalVAE(nn.Module):
             cells = batch.present_on_host[:, m].nonzero().squeeze(-1)
             row = cells.to(z.device, non_blocking=True)
             chosen = z[..., row, :]
-            repeated = cells.repeat(chosen[..., 0].numel() // max(len(cells), 1))
-            log_prob = self.reconstruct(chosen.flatten(0, -2), batch, repeated, m).log_prob
+            log_prob = self.reconstruct(chosen.flatten(0, -2), batch, cells, m).log_prob
             result[..., row, m] = log_prob.view(chosen.shape[:-1])
         return result

@@ -108,14 +108,14 @@ class TrainingPlan(LightningModule):
             return None
         return self.corruptor
 
-    def _share_of_terms(self, n_terms: float) -> float | Tensor:
+    def _share_of_terms(self, n_terms: Tensor) -> float | Tensor:
         """Return the factor that makes the mean of all processes' losses the mean of all terms.
 
         A process averages over its own terms, of which cells that lack modalities have fewer.
         """
         if self.trainer.world_size == 1:
             return 1.0
-        all_terms = self._summed(torch.full((), float(n_terms), device=self.device))
+        all_terms = self._summed(n_terms.clone())
         factor: Tensor = n_terms * self.trainer.world_size / all_terms.clamp_min(1.0)
         return factor
 
@@ -232,15 +232,9 @@ class TrainingPlan(LightningModule):
         )
 
     def _accumulate(self, stage: str, terms: ObjectiveTerms, weight: float) -> None:
-        # Filled on the device: a copy from the CPU would wait for the step to end.
-        counts = [torch.full_like(terms.kl, n) for n in (terms.n_terms, terms.n_cells)]
-        row = torch.cat(
-            [
-                torch.stack([terms.loss.detach() * terms.n_terms, terms.kl, *counts]),
-                terms.log_prob,
-                terms.n_present.to(terms.kl.dtype),
-            ]
-        )
+        total = terms.loss.detach() * terms.n_terms
+        counts = torch.stack([total, terms.kl, terms.n_terms, terms.n_cells])
+        row = torch.cat([counts, terms.log_prob, terms.n_present])
         if weight != 1:
             row *= weight
         self._sums[stage] = self._sums[stage] + row if stage in self._sums else row

@@ -25,6 +25,9 @@ def log_nb(x: Entries, log_mean: Entries, log_theta: Broadcast) -> Entries:
     # log(mean / (theta + mean)) and -log(theta / (theta + mean)), both without cancellation.
     log_ratio = log_mean - log_theta
     rest = x * logsigmoid(log_ratio) - log_theta.exp() * softplus(log_ratio)
+    if x.device.type != "cpu":
+        theta = log_theta.exp()
+        return rest + torch.lgamma(x + theta) - torch.lgamma(theta) - torch.lgamma(x + 1)
     # Most counts are 0, where the log-gamma terms cancel: compute them only where they do not.
     positive = (x > 0).nonzero(as_tuple=True)
     count, theta = x[positive], log_theta.expand_as(log_mean)[positive].exp()

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import numba
 import torch
@@ -14,13 +15,20 @@ MAX_THREADS: int = numba.config.NUMBA_NUM_THREADS  # type: ignore[attr-defined]
 
 def compute(loop: Loop, *tensors: Tensor) -> None:
     """Run a loop over tensors; some of them are its outputs."""
-    arrays = [t.detach().contiguous().numpy() for t in tensors]
+    arrays = [_array(tensor) for tensor in tensors]
     if torch.get_num_threads() == 1:
         # Idle workers of a parallel loop would take CPU time from other processes.
         loop.serial(*arrays)
         return
     with _threads_of_torch():
         loop.parallel(*arrays)
+
+
+def _array(tensor: Tensor) -> Any:
+    """Return a tensor's values as a contiguous array; each call saved counts in a small loop."""
+    if tensor.requires_grad:
+        tensor = tensor.detach()
+    return (tensor if tensor.is_contiguous() else tensor.contiguous()).numpy()
 
 
 @contextmanager

@@ -51,6 +51,11 @@ class ObjectiveConfig:
         In training, ``"one"`` decodes a modality of at least 500 features from one random term of
         the cell, weighted by the number of its terms, which keeps the expected gradient; ``"all"``
         decodes it from every term.
+    other_terms
+        Besides the joint term, a step infers ``"all"`` terms of a cell, or ``"one"`` at random,
+        weighted by their number, which keeps the expected gradient. ``"auto"`` infers one from four
+        modalities on, where the time of a step would otherwise grow with the square of their
+        number.
     """
 
     terms: TermChoice = "joint+singles"
@@ -62,6 +67,7 @@ class ObjectiveConfig:
     distillation: float = 0.0
     expert_terms: bool = False
     wide_decodings: Literal["one", "all"] = "one"
+    other_terms: Literal["auto", "all", "one"] = "auto"
 
     def __post_init__(self) -> None:
         """Check ranges."""
@@ -69,6 +75,7 @@ class ObjectiveConfig:
             "terms": get_args(TermChoice),
             "marginal_targets": ("all", "own"),
             "wide_decodings": ("one", "all"),
+            "other_terms": ("auto", "all", "one"),
         }
         plain: dict[str, object] = {
             name: check_choice(name, getattr(self, name), allowed)

@@ -8,14 +8,14 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 import torch
-from jaxtyping import Bool, Float, Int
-from torch import Tensor, nn
+from jaxtyping import Float
+from torch import Tensor
 
 from hzau_omics.minibatch import Minibatch
 from hzau_omics.nn.network import Encoded, MultimodalVAE
 from hzau_omics.nn.objective.config import ObjectiveConfig
-from hzau_omics.nn.objective.corrupted import with_corruption
-from hzau_omics.nn.objective.terms import Terms, draw_terms, one_per_cell
+from hzau_omics.nn.objective.corrupted import corrupt_joint
+from hzau_omics.nn.objective.terms import Terms, draw_by_weight, draw_terms
 from hzau_omics.nn.posterior.gaussian import DiagonalGaussian, kl_divergence, kl_from
 from hzau_omics.nn.reliability.corruption import Corruptor
 
@@ -45,9 +45,9 @@ class ObjectiveTerms(NamedTuple):
     loss: Float[Tensor, ""]
     kl: Float[Tensor, ""]
     log_prob: Float[Tensor, " modality"]
-    n_cells: int
-    n_terms: int
-    n_present: Int[Tensor, " modality"]
+    n_cells: Float[Tensor, ""]
+    n_terms: Float[Tensor, ""]
+    n_present: Float[Tensor, " modality"]
 
 
 class Step(NamedTuple):
@@ -59,10 +59,6 @@ class Step(NamedTuple):
     encoded: Encoded
     terms: Terms
 
-    def on_device(self, tensor: Tensor) -> Tensor:
-        """Copy a tensor from the CPU to the minibatch's device, without waiting for it."""
-        return tensor.to(self.batch.present.device, non_blocking=True)
-
 
 class Inferred(NamedTuple):
     """Posteriors of all terms.
@@ -70,37 +66,32 @@ class Inferred(NamedTuple):
     Attributes
     ----------
     q
-        Posterior of each term (term, latent).
+        Posterior of each term (place, cell, latent).
     kl
         KL divergence of each term's posterior from the prior, in nats.
     intact
-        1 for cells that were encoded as they are, 0 for those with a corrupted measurement (cell);
-        on the CPU.
+        1 for cells that were encoded as they are, 0 for those with a corrupted measurement (cell).
     """
 
     q: DiagonalGaussian
-    kl: Float[Tensor, " term"]
+    kl: Float[Tensor, "place cell"]
     intact: Float[Tensor, " cell"]
 
 
 class DecodedTerms(NamedTuple):
-    """One modality, decoded from some of the terms.
+    """One modality decoded from terms of cells, as sums over all that it was decoded from.
 
     Attributes
     ----------
-    term
-        Number of each term that it was decoded from.
-    times
-        Number of terms that each of these stands for, times the weight of the cell's terms.
-    log_prob
-        Log likelihood of each of these in nats, library size included.
+    weighted
+        Sum of log likelihoods in nats, library size included, each times the weight of the terms
+        that it stands for.
     reported
-        Unweighted sum over cells of the log likelihood, for reports.
+        Sum over cells of the log likelihood for reports, without the library size: counts are
+        scored given their total.
     """
 
-    term: Int[Tensor, " decoded"]
-    times: Float[Tensor, " decoded"]
-    log_prob: Float[Tensor, " decoded"]
+    weighted: Float[Tensor, ""]
     reported: Float[Tensor, ""]
 
 
@@ -109,7 +100,7 @@ def sub_sampled_objective(
     batch: Minibatch,
     *,
     weights: Float[Tensor, " modality"],
-    kl_weight: float,
+    kl_weight: float | Float[Tensor, ""],
     config: ObjectiveConfig,
     corruptor: Corruptor | None = None,
 ) -> ObjectiveTerms:
@@ -132,148 +123,161 @@ def sub_sampled_objective(
         values and reconstruct the clean ones.
     """
     step = draw(network, batch, config)
-    terms, to = step.terms, step.on_device
+    terms = step.terms
     inferred = infer(step, corruptor)
-    total = to(terms.share[terms.cell]) * kl_weight * inferred.kl
+    total = kl_weight * (terms.weight * inferred.kl).sum()
     # One latent per term: all modalities of the term are decoded from it.
     z = inferred.q.sample()
-    log_prob = [inferred.kl.new_zeros(()) for _ in network.modalities]
+    covariates = network.decoder_covariates(batch)
+    log_prob = [total.new_zeros(()) for _ in network.modalities]
     for m in network.config.generated:
-        decoded = decode(step, z, m, inferred.intact)
-        total = total.index_add(0, decoded.term, -weights[m] * decoded.times * decoded.log_prob)
+        decoded = decode(step, z, m, inferred.intact, covariates)
+        total = total - weights[m] * decoded.weighted
         log_prob[m] = decoded.reported
-    is_intact = to(inferred.intact)
-    for penalty in penalise(step, inferred.q, is_intact):
+    for penalty in penalise(step, inferred):
         total = total + penalty
-    n_terms = len(batch) if config.is_mean else len(terms.cell)
     # Reports are of the data as they are: cells with a corrupted measurement do not count.
-    reported = to((terms.reported * inferred.intact).flatten()[terms.chosen])
+    reported = terms.reported * terms.weight * inferred.intact
     return ObjectiveTerms(
-        loss=total.sum() / max(n_terms, 1),
+        loss=total / terms.n_terms.clamp_min(1),
         kl=(reported * inferred.kl.detach()).sum(),
         log_prob=torch.stack(log_prob),
-        n_cells=int(inferred.intact.sum()),
-        n_terms=n_terms,
-        n_present=(batch.present & (is_intact > 0).unsqueeze(-1)).sum(0),
+        n_cells=inferred.intact.sum(),
+        n_terms=terms.n_terms,
+        n_present=inferred.intact @ batch.present.to(inferred.intact.dtype),
     )
 
 
 def draw(network: MultimodalVAE, batch: Minibatch, config: ObjectiveConfig) -> Step:
     """Encode a minibatch, and draw its terms."""
     encoded = network.encode(batch)
-    terms = draw_terms(batch.present_on_host, config, network.family.membership())
+    terms = draw_terms(batch.present, config, network.family, complete=batch.is_complete)
     return Step(network, batch, config, encoded, terms)
 
 
 def infer(step: Step, corruptor: Corruptor | None) -> Inferred:
     """Infer the posterior of each term; joint terms of some cells from corrupted measurements."""
-    network, terms, to = step.network, step.terms, step.on_device
-    # All subsets of all cells are pooled at once; `chosen` then keeps those that are terms.
-    chosen, cell = to(terms.chosen), to(terms.cell)
-    pooled, intact = with_corruption(
-        network,
-        step.batch,
-        network.infer_term(step.encoded, to(terms.pooled)).q,
-        corruptor=corruptor if terms.has_joint else None,
-        subset=terms.subsets[0],
-    )
+    network, batch, _, encoded, terms = step
+    q = _pooled(step)
+    intact = q.mean.new_ones(len(batch))
+    if corruptor is not None and terms.has_joint:
+        q, intact = corrupt_joint(network, batch, q, corruptor, terms.subsets[0])
     if terms.expert is not None:
-        pooled = _with_expert(pooled, step.encoded, to(terms.expert))
-    q = DiagonalGaussian(*(part.flatten(0, 1).index_select(0, chosen) for part in pooled))
-    prior = network.prior(step.encoded)
-    if prior is not None:
-        prior = DiagonalGaussian(*(part.index_select(0, cell) for part in prior))
-    return Inferred(q, kl_from(q, prior), intact)
+        q = _with_expert(q, encoded, terms)
+    return Inferred(q, kl_from(q, network.prior(encoded)), intact)
 
 
 def decode(
-    step: Step, z: Float[Tensor, "term latent"], modality: int, intact: Float[Tensor, " cell"]
+    step: Step,
+    z: Float[Tensor, "place cell latent"],
+    modality: int,
+    intact: Float[Tensor, " cell"],
+    covariates: Float[Tensor, "cell covariate"],
 ) -> DecodedTerms:
     """Decode one modality from the latents of the terms, in all cells where it is measured."""
     network, batch, config, _, terms = step
+    weight = terms.weight
     seen = terms.subsets[..., modality]
-    measured = batch.present_on_host[:, modality]
-    decoded = terms.new & (seen if config.marginal_targets == "own" else measured)
+    if config.marginal_targets == "own":
+        weight = weight * seen
+    elif not batch.is_complete:
+        weight = weight * batch.present[:, modality]
+    reported = terms.reported.expand_as(weight)
     # A wide modality is decoded from one of a cell's terms, which counts for all of them: the
     # expected gradient is the same, at a fraction of the cost.
-    counts_for = torch.ones(len(batch), dtype=torch.long)
     wide = network.config.modalities[modality].n_features >= MIN_WIDE_DECODING
-    if config.wide_decodings == "one" and wide:
-        counts_for = decoded.sum(0)
-        decoded = one_per_cell(decoded)
-    # In the order of the cells, so that each cell's values are read once if it has one term.
-    cell, subset = decoded.t().nonzero(as_tuple=True)
-    term = step.on_device(terms.number[subset, cell])
-    reconstruction = network.reconstruct(
-        z.index_select(0, term), batch, cell, modality, seen=step.on_device(seen[subset, cell])
+    if config.wide_decodings == "one" and wide and len(weight) > 1:
+        place = draw_by_weight(weight).unsqueeze(0)
+        z = z.gather(0, place.unsqueeze(-1).expand(-1, -1, z.shape[-1]))
+        seen, reported = seen.gather(0, place), reported.gather(0, place)
+        weight = weight.sum(0, keepdim=True)
+    cells = batch.cells_with(modality)
+    if cells is not None:
+        z, seen, weight = z[:, cells], seen[:, cells], weight[:, cells]
+        reported, intact = reported[:, cells], intact[cells]
+    found = network.reconstruct(
+        z.flatten(0, 1), batch, cells, modality, seen=seen.flatten(), covariates=covariates
     )
-    times = step.on_device(counts_for[cell] * terms.share[cell])
-    reported = step.on_device(counts_for[cell] * terms.reported[subset, cell] * intact[cell])
+    log_prob = found.log_prob.view_as(weight)
     return DecodedTerms(
-        term=term,
-        times=times,
-        log_prob=reconstruction.log_prob + reconstruction.library_log_prob,
-        # Without the library size: counts are scored given their total.
-        reported=(reported * reconstruction.log_prob.detach()).sum(),
+        weighted=(weight * (log_prob + found.library_log_prob.view_as(weight))).sum(),
+        reported=(weight * reported * intact * log_prob.detach()).sum(),
     )
 
 
-def penalise(
-    step: Step, q: DiagonalGaussian, is_intact: Float[Tensor, " cell"]
-) -> Iterator[Float[Tensor, " term"]]:
-    """Yield penalties that the loss adds to the terms, in nats.
+def penalise(step: Step, inferred: Inferred) -> Iterator[Float[Tensor, ""]]:
+    """Yield penalties that the loss adds to the terms, in nats, summed over them.
 
-    All compare posteriors with the joint one of the same cell. Cells with a corrupted measurement
-    are left out: their joint posterior was not inferred from the data. Where there are joint terms,
-    every cell has exactly one, and these come first in the order of the cells: term number `cell`
-    is the joint one.
+    All compare posteriors with the joint one of the same cell, which is the first. Cells with a
+    corrupted measurement are left out: their joint posterior was not inferred from the data.
     """
-    config, batch = step.config, step.batch
-    cell, subset = step.on_device(step.terms.cell), step.on_device(step.terms.subset)
+    config, q, intact = step.config, inferred.q, inferred.intact
+    weight = step.terms.weight[1:] * intact
     if config.singles_to_joint:
-        joint = DiagonalGaussian(*(part[: len(batch)] for part in q))
-        divergence = _to_singles(step.network, step.encoded, joint, batch.present)
-        divergence = is_intact * (config.singles_to_joint * divergence)
-        # One value per cell: it belongs to the joint term.
-        yield nn.functional.pad(divergence, (0, len(cell) - len(batch)))
+        joint = DiagonalGaussian(*(part[0] for part in q))
+        divergence = _to_singles(step.network, step.encoded, joint, step.batch.present)
+        yield config.singles_to_joint * (intact * divergence).sum()
+    if len(q.mean) == 1:
+        return
     if config.alignment:
         # Gradients reach both sides: joint and subset posteriors move towards each other.
-        distance = (q.mean[cell] - q.mean).square().sum(-1)
-        yield config.alignment * is_intact[cell] * distance
+        distance = (q.mean[:1] - q.mean[1:]).square().sum(-1)
+        yield config.alignment * (weight * distance).sum()
     if config.distillation:
-        yield config.distillation * is_intact[cell] * _distillation(q, subset, cell)
+        # The joint posterior gets no gradient: only the others move, and have to be wide enough
+        # to contain it.
+        joint = DiagonalGaussian(*(part[:1].detach() for part in q))
+        others = DiagonalGaussian(*(part[1:] for part in q))
+        yield config.distillation * (weight * kl_divergence(joint, others)).sum()
 
 
-def _with_expert(
-    pooled: DiagonalGaussian, encoded: Encoded, expert: Int[Tensor, " cell"]
-) -> DiagonalGaussian:
-    """Append one expert of each cell to the pooled posteriors (subset, cell, latent)."""
-    cell = torch.arange(len(expert), device=expert.device)
-    parts = zip(pooled, encoded.experts, strict=True)
-    return DiagonalGaussian(*(torch.cat([p, e[cell, expert].unsqueeze(0)]) for p, e in parts))
+def _pooled(step: Step) -> DiagonalGaussian:
+    """Return the posteriors of all terms but that of a single expert (place, cell, latent)."""
+    network, _, _, encoded, terms = step
+    n_places = len(terms.singles) - (terms.expert is not None and terms.by_expert is None)
+    pooled: dict[int, DiagonalGaussian] = {}
+    for place in range(n_places):
+        modality = terms.singles[place]
+        if modality is not None and network.pool.keeps_single_experts:
+            expert = network.single_experts[modality]
+            pooled[place] = DiagonalGaussian(*(part[:, expert] for part in encoded.experts))
+    rest = [place for place in range(n_places) if place not in pooled]
+    if rest:
+        # All of these at once.
+        subsets = terms.subsets[rest] if len(rest) < len(terms.subsets) else terms.subsets
+        found = network.infer_term(encoded, subsets).q
+        for i, place in enumerate(rest):
+            pooled[place] = DiagonalGaussian(*(part[i] for part in found))
+    parts = zip(*(pooled[place] for place in range(n_places)), strict=True)
+    return DiagonalGaussian(*(torch.stack(part) for part in parts))
+
+
+def _with_expert(q: DiagonalGaussian, encoded: Encoded, terms: Terms) -> DiagonalGaussian:
+    """Add the term of a single expert of each cell, or put it where the cell's draw chose it."""
+    expert = terms.expert
+    assert expert is not None
+    index = expert.view(-1, 1, 1).expand(-1, 1, q.mean.shape[-1])
+    own = DiagonalGaussian(*(part.gather(1, index).squeeze(1) for part in encoded.experts))
+    if terms.by_expert is None:
+        parts = zip(q, own, strict=True)
+        return DiagonalGaussian(*(torch.cat([p, e.unsqueeze(0)]) for p, e in parts))
+    chosen = terms.by_expert.unsqueeze(-1)
+    parts = zip(q, own, strict=True)
+    return DiagonalGaussian(*(torch.stack([p[0], torch.where(chosen, e, p[1])]) for p, e in parts))
 
 
 def _to_singles(
     network: MultimodalVAE,
     encoded: Encoded,
     joint: DiagonalGaussian,
-    present: Bool[Tensor, "cell modality"],
+    present: Tensor,
 ) -> Float[Tensor, " cell"]:
     """Sum of KL(q || q_m) over the modalities of a cell that has several."""
     several = present.sum(-1) > 1
     total = joint.mean.new_zeros(len(present))
-    for m, name in enumerate(network.modalities):
-        expert = network.family.subsets.index((name,))
+    for m, expert in enumerate(network.single_experts):
         single = DiagonalGaussian(*(part[:, expert] for part in encoded.experts))
         total = total + torch.where(present[:, m] & several, kl_divergence(joint, single), 0.0)
     return total
 
 
-def _distillation(q: DiagonalGaussian, subset: Tensor, cell: Tensor) -> Float[Tensor, " term"]:
-    """KL from the joint posterior of the same cell to each term's; 0 for the joint term itself.
-
-    The joint posterior gets no gradient: only the others move, and have to be wide enough to
-    contain it.
-    """
-    joint = DiagonalGaussian(q.mean.detach()[cell], q.logvar.detach()[cell])
-    return torch.where(subset == 0, 0.0, kl_divergence(joint, q))

@@ -1,9 +1,10 @@
 """Terms of the objective: which subsets of modalities each cell of a minibatch is inferred from.
 
-The terms depend on the presence mask alone, so they are drawn on the CPU: no step has to wait for
-an answer from the GPU.
+Every cell has the same number of places for terms; a place that holds none has weight 0. All
+tensors then have the same shape in every step, and nothing has to wait for a GPU's answer.
 """
 
+from functools import lru_cache
 from typing import NamedTuple
 
 import torch
@@ -12,6 +13,9 @@ from torch import Tensor
 
 from hzau_omics.nn.objective.config import ObjectiveConfig
 from hzau_omics.nn.posterior.subsets import SubsetFamily, available_experts
+
+MANY_MODALITIES = 4
+"""Number of modalities from which a step infers one random term of a cell besides the joint one."""
 
 
 def drop_modalities(
@@ -70,88 +74,121 @@ def _is_new_term(
     return subsets.any(-1) & ~repeated
 
 
-def one_per_cell(wanted: Bool[Tensor, "subset cell"]) -> Bool[Tensor, "subset cell"]:
-    """Keep, for every cell, one of its wanted terms at random."""
-    keys = torch.rand(wanted.shape, device=wanted.device).masked_fill(~wanted, -1.0)
-    return torch.zeros_like(wanted).scatter_(0, keys.argmax(0, keepdim=True), value=True) & wanted
+def draw_by_weight(weight: Float[Tensor, "place cell"]) -> Int[Tensor, " cell"]:
+    """Draw one place per cell, with probabilities proportional to its weights; 0 if all are 0."""
+    upto = weight.cumsum(0)
+    return (torch.rand_like(upto[-1]) * upto[-1] > upto).sum(0)
 
 
 class Terms(NamedTuple):
     """The terms of a minibatch: a term infers one cell from one subset of its modalities.
 
-    Terms are numbered subset by subset, and within a subset in the order of the cells. All tensors
-    are on the CPU.
-
     Attributes
     ----------
     subsets
-        Modalities of each subset in each cell (subset, cell, modality).
-    new
-        Whether a subset of a cell is a term (subset, cell): neither empty nor drawn before.
-    chosen, subset, cell
-        Position of each term in the flattened `new`, its subset, its cell.
-    number
-        Number of the term (subset, cell), where there is one.
-    share
-        Weight of a cell's terms (cell): 1 where they are summed, 1/n where they are averaged.
+        Modalities of each term (place, cell, modality); the joint term, of all modalities of a
+        cell, comes first if there is one.
+    weight
+        Number of terms that each one stands for in the loss (place, cell): 0 where there is none, 1
+        where a cell's terms are summed, 1/n where its n terms are averaged.
     reported
-        Weight of each term in reports (subset, cell): 1 for the joint term and 0 for the others;
-        without a joint term, that of the average.
-    has_joint
-        Whether the first subset is the joint one, of all modalities of a cell.
+        1 for terms that reports are of, 0 for the others (place, 1): the joint term, or all.
+    n_terms
+        What the loss is divided by: the number of terms, or of cells if terms are averaged.
+    singles
+        For each place, the modality that its term infers from in all cells; None for others.
     expert
-        The expert that infers each cell's last term by itself (cell); None if all are pooled.
+        The expert that infers a cell's last term by itself (cell); None if all are pooled.
+    by_expert
+        Cells whose last term is inferred by this expert (cell); None if it always is.
+    has_joint
+        Whether the first term is the joint one.
     """
 
-    subsets: Bool[Tensor, "subset cell modality"]
-    new: Bool[Tensor, "subset cell"]
-    chosen: Int[Tensor, " term"]
-    subset: Int[Tensor, " term"]
-    cell: Int[Tensor, " term"]
-    number: Int[Tensor, "subset cell"]
-    share: Float[Tensor, " cell"]
-    reported: Float[Tensor, "subset cell"]
-    has_joint: bool
+    subsets: Bool[Tensor, "place cell modality"]
+    weight: Float[Tensor, "place cell"]
+    reported: Float[Tensor, "place 1"]
+    n_terms: Float[Tensor, ""]
+    singles: tuple[int | None, ...]
     expert: Int[Tensor, " cell"] | None
-
-    @property
-    def pooled(self) -> Bool[Tensor, "subset cell modality"]:
-        """Subsets whose posterior the pool infers."""
-        return self.subsets if self.expert is None else self.subsets[:-1]
+    by_expert: Bool[Tensor, " cell"] | None
+    has_joint: bool
 
 
 def draw_terms(
     present: Bool[Tensor, "cell modality"],
     config: ObjectiveConfig,
-    membership: Bool[Tensor, "expert modality"],
+    family: SubsetFamily,
+    *,
+    complete: bool = False,
 ) -> Terms:
-    """Draw the terms of a minibatch from the modalities that its cells have."""
+    """Draw the terms of a minibatch from the modalities that its cells have.
+
+    With `complete`, every cell has all modalities: terms that need no draw are made once.
+    """
+    drawn = config.modality_dropout or config.n_random_subsets and present.shape[1] > 2
+    if complete and not drawn and not _draws_other(config, present.shape[1]):
+        return _complete_terms(len(present), config, family, present.device)
+    return _draw_terms(present, config, family)
+
+
+@lru_cache(maxsize=16)
+def _complete_terms(
+    n_cells: int, config: ObjectiveConfig, family: SubsetFamily, device: torch.device
+) -> Terms:
+    present = torch.ones(n_cells, len(family.modalities), dtype=torch.bool, device=device)
+    return _draw_terms(present, config, family)
+
+
+def _draws_other(config: ObjectiveConfig, n_modalities: int) -> bool:
+    """Whether a step infers one random term of each cell besides the joint one."""
+    if config.other_terms == "auto":
+        return config.terms == "joint+singles" and n_modalities >= MANY_MODALITIES
+    return config.other_terms == "one" and config.terms == "joint+singles" and n_modalities > 1
+
+
+def _draw_terms(present: Tensor, config: ObjectiveConfig, family: SubsetFamily) -> Terms:
+    n_modalities = present.shape[1]
     subsets = torch.stack(draw_subsets(present, config))
-    new = _is_new_term(subsets)
-    expert = None
+    weight = _is_new_term(subsets).float()
+    singles: tuple[int | None, ...] = (None,) * len(subsets)
+    if config.terms == "joint+singles" and n_modalities > 1:
+        singles = (None, *range(n_modalities), *[None] * (len(subsets) - 1 - n_modalities))
+    elif config.terms == "singles":
+        singles = tuple(range(n_modalities))
+    expert, by_expert = None, None
     if config.expert_terms:
-        # The last subset of each cell is that of a random expert of several of its modalities.
-        usable = available_experts(membership, present) & (membership.sum(-1) > 1)
-        expert = torch.rand(usable.shape).masked_fill(~usable, -1.0).argmax(-1)
-        subsets = torch.cat([subsets, membership[expert].unsqueeze(0) & present])
+        expert, usable, seen = _draw_experts(present, family)
+        subsets = torch.cat([subsets, seen.unsqueeze(0)])
         # A term even if its subset was drawn before: it is inferred without the pool.
-        new = torch.cat([new, usable.any(-1).unsqueeze(0)])
-    chosen = new.flatten().nonzero().squeeze(-1)
-    share = torch.ones(len(present))
-    reported = torch.zeros(new.shape)
-    reported[0] = 1
+        weight = torch.cat([weight, usable.float().unsqueeze(0)])
+        singles = (*singles, None)
+    n_terms = weight.sum()
     if config.is_mean:
-        share = new.sum(0).clamp_min(1).reciprocal()
-        reported = share.expand_as(reported)
+        weight = weight / weight.sum(0).clamp_min(1)
+        n_terms = weight.new_full((), len(present))
+    elif _draws_other(config, n_modalities):
+        chosen = draw_by_weight(weight[1:])
+        if expert is not None:
+            by_expert = chosen == len(subsets) - 2
+        index = chosen.view(1, -1, 1).expand(1, -1, n_modalities)
+        subsets = torch.cat([subsets[:1], subsets[1:].gather(0, index)])
+        weight = torch.stack([weight[0], weight[1:].sum(0)])
+        singles = (None, None)
+    reported = torch.ones(len(weight), 1, device=present.device)
+    if not config.is_mean:
+        reported[1:] = 0
     return Terms(
-        subsets=subsets,
-        new=new,
-        chosen=chosen,
-        subset=chosen // len(present),
-        cell=chosen % len(present),
-        number=new.flatten().cumsum(0).sub_(1).view_as(new),
-        share=share,
-        reported=reported,
-        has_joint=not config.is_mean,
-        expert=expert,
+        subsets, weight, reported, n_terms, singles, expert, by_expert, not config.is_mean
     )
+
+
+def _draw_experts(
+    present: Tensor, family: SubsetFamily
+) -> tuple[Int[Tensor, " cell"], Bool[Tensor, " cell"], Bool[Tensor, "cell modality"]]:
+    """Draw a random expert of several modalities for each cell that has one."""
+    membership = family.membership().to(present.device, non_blocking=True)
+    usable = available_experts(membership, present) & (membership.sum(-1) > 1)
+    keys = torch.rand(usable.shape, device=present.device).masked_fill(~usable, -1.0)
+    expert = keys.argmax(-1)
+    return expert, usable.any(-1), membership[expert] & present

@@ -1,5 +1,7 @@
 """Fusion: from the experts of a cell to one posterior, in closed form."""
 
+from typing import Any, override
+
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
@@ -52,13 +54,41 @@ def log_linear_pool(
     usable = available.unsqueeze(-1)
     mean = torch.where(usable, experts.mean.float(), 0.0)
     logvar = torch.where(usable, experts.logvar.float(), 0.0)
-    log_tau = log_weights.unsqueeze(-1) - logvar
-    pooled_logvar = -torch.logsumexp(log_tau, dim=-2)
-    pooled_mean = (torch.softmax(log_tau, dim=-2) * mean).sum(-2)
+    pooled_mean, pooled_logvar = _WeightedMean.apply(mean, logvar, log_weights)
     has_any = available.any(-1, keepdim=True)
     return DiagonalGaussian(
         torch.where(has_any, pooled_mean, 0.0), torch.where(has_any, pooled_logvar, 0.0)
     )
+
+
+class _WeightedMean(torch.autograd.Function):
+    """Geometric mean of Gaussians (.., expert, latent), with its gradient in closed form.
+
+    With t_e = log w_e - logvar_e and shares s_e = softmax(t)_e, the log-variance is
+    -logsumexp(t), whose gradient is -s_e, and the mean is sum s_e mu_e, whose gradient is
+    s_e (mu_e - mu).
+    """
+
+    @staticmethod
+    @override
+    def forward(
+        ctx: Any, mean: Tensor, logvar: Tensor, log_weights: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        log_tau = log_weights.unsqueeze(-1) - logvar
+        total = torch.logsumexp(log_tau, dim=-2, keepdim=True)
+        share = (log_tau - total).exp_()
+        pooled = (share * mean).sum(-2)
+        ctx.save_for_backward(mean, share, pooled)
+        return pooled, -total.squeeze(-2)
+
+    @staticmethod
+    @override
+    def backward(ctx: Any, *grads: Any) -> Any:
+        mean, share, pooled = ctx.saved_tensors
+        of_mean, of_logvar = (grad.unsqueeze(-2) for grad in grads)
+        grad_mean = share * of_mean
+        grad_tau = grad_mean * (mean - pooled.unsqueeze(-2)) - share * of_logvar
+        return grad_mean, -grad_tau, grad_tau.sum(-1)
 
 
 def product_of_experts(

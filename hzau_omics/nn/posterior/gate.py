@@ -4,6 +4,8 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
+from hzau_omics.nn.kernels.finish import Finish
+
 
 class Gate(nn.Module):
     """Network from hidden features and presence mask to one logit per expert.
@@ -16,7 +18,7 @@ class Gate(nn.Module):
         # One linear map per modality: computed once per cell, and reused for all subsets.
         self.maps = nn.ModuleList(nn.Linear(n, n_gate, bias=False) for n in n_hidden)
         self.presence = nn.Linear(len(n_hidden), n_gate)
-        self.finish = nn.Sequential(nn.LayerNorm(n_gate), nn.SiLU())
+        self.finish = Finish(n_gate)
         self.logits = nn.Linear(n_gate, n_experts)
         nn.init.zeros_(self.logits.weight)
         nn.init.zeros_(self.logits.bias)

@@ -1,11 +1,12 @@
 """Diagonal Gaussians in mean and log-variance, the only posterior family of this package."""
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple, override
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
+from torch.autograd.function import FunctionCtx
 from torch.nn.functional import softplus
 
 LOG_2PI = math.log(2 * math.pi)
@@ -74,7 +75,27 @@ def kl_from(q: DiagonalGaussian, prior: DiagonalGaussian | None) -> Float[Tensor
 
 def soft_bound(x: Float[Tensor, "*shape"], low: float, high: float) -> Float[Tensor, "*shape"]:
     """Bound `x` smoothly to (low, high): the identity well inside, with a gradient above 0."""
-    below_high = high - softplus(high - x)
-    width = high - low
-    # Scaled, so that the upper limit is `high` exactly.
-    return low + softplus(below_high - low) * (width / math.log1p(math.exp(width)))
+    out: Tensor = _SoftBound.apply(x, low, high)
+    return out
+
+
+class _SoftBound(torch.autograd.Function):
+    """The bound with its gradient in closed form: one operation backward instead of six."""
+
+    @staticmethod
+    @override
+    def forward(ctx: Any, x: Tensor, low: float, high: float) -> Tensor:
+        below = high - x
+        above = high - low - softplus(below)
+        width = high - low
+        # Scaled, so that the upper limit is `high` exactly.
+        scale = width / math.log1p(math.exp(width))
+        if ctx.needs_input_grad[0]:
+            ctx.save_for_backward(torch.sigmoid(below) * torch.sigmoid(above) * scale)
+        return softplus(above) * scale + low
+
+    @staticmethod
+    @override
+    def backward(ctx: FunctionCtx, *grads: Any) -> Any:
+        (slope,) = ctx.saved_tensors  # type: ignore[attr-defined]
+        return grads[0] * slope, None, None

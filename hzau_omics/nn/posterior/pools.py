@@ -66,6 +66,8 @@ class Pool(nn.Module):
     """Whether the weight of an expert falls with the reliability of its measurements."""
     builds_on_singles = False
     """Whether the expert of several modalities starts from the evidence of the single ones."""
+    keeps_single_experts = False
+    """Whether the posterior given one modality is that modality's expert as it is."""
 
     def __init__(self, family: SubsetFamily, n_hidden: list[int]) -> None:
         super().__init__()
@@ -134,6 +136,7 @@ class LogLinearPool(Pool):
     """
 
     builds_on_singles = True
+    keeps_single_experts = True
 
 
 class UniformPool(LogLinearPool):
@@ -212,6 +215,8 @@ class ConsensusPool(Pool):
 
 class ExactPool(Pool):
     """The expert of exactly the present modalities, and no other (VAE, JMVAE, BiVCCA)."""
+
+    keeps_single_experts = True
 
     @override
     def available(self, present: Tensor) -> Tensor:

@@ -4,8 +4,9 @@ A gate that never saw a failed measurement could not recognise one. In training 
 modality replaced by what a failed measurement would give; the targets of reconstruction stay clean.
 """
 
+import math
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import torch
@@ -35,7 +36,7 @@ DONORS, FEWEST_DONORS = 32, 2
 class Corrupted:
     """Some cells of a minibatch, with one corrupted modality each.
 
-    All but `batch` is on the CPU.
+    Everything is on the minibatch's device.
 
     Attributes
     ----------
@@ -50,6 +51,9 @@ class Corrupted:
         :data:`~hzau_omics.nn.decoding.likelihoods.damage.KINDS`.
     failed
         Whether so little is kept that the measurement counts as failed.
+    active
+        Cells that count; None for all. On a GPU the number of cells is the same in every step, and
+        where fewer were drawn, the others do not count.
     """
 
     batch: Minibatch
@@ -57,6 +61,7 @@ class Corrupted:
     modality: Int[Tensor, " row"]
     kind: Int[Tensor, " row"]
     failed: Bool[Tensor, " row"]
+    active: Bool[Tensor, " row"] | None = None
 
 
 class Corruptor:
@@ -105,58 +110,95 @@ class Corruptor:
 
     def __call__(self, batch: Minibatch) -> Corrupted | None:
         """Corrupt some cells of a minibatch; None if none were drawn."""
-        present = batch.present_on_host
         # Single-modality cells are never corrupted: nothing could compensate.
-        drawn = (torch.rand(len(present)) < self.share) & (present.sum(-1) > 1)
-        cells = drawn.nonzero().squeeze(-1)
+        several = batch.present.sum(-1) > 1
+        cells, active = self._draw_cells(several)
         if not len(cells):
             return None
-        modality = torch.multinomial(present[cells].float(), 1).squeeze(-1)
-        return self._corrupt(batch, cells, modality, failed_only=False)
+        weight = batch.present.index_select(0, cells).float()
+        modality = _draw_column(weight)
+        found = self._corrupt(batch, cells, modality, failed_only=False)
+        return replace(found, active=active)
+
+    def _draw_cells(self, several: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Draw the share of the cells that have several modalities."""
+        keys = torch.rand(len(several), device=several.device)
+        if several.device.type == "cpu":
+            return ((keys < self.share) & several).nonzero().squeeze(-1), None
+        # As many cells in every step, so that its operations are always the same.
+        n_places = min(len(several), math.ceil(self.share * len(several)))
+        cells = keys.masked_fill(~several, 2.0).topk(n_places, largest=False).indices
+        n_drawn = (self.share * several.sum() + torch.rand_like(keys[0])).floor()
+        return cells, torch.arange(n_places, device=keys.device) < n_drawn
 
     def fail(self, batch: Minibatch, modality: int, cells: Tensor | None = None) -> Corrupted:
         """Make one modality fail in some cells that have it; None for all cells."""
-        cells = torch.arange(len(batch)) if cells is None else cells
+        own = batch if cells is None else batch.take(cells)
+        cells = torch.arange(len(own), device=batch.present.device) if cells is None else cells
         which = torch.full_like(cells, modality)
-        return self._corrupt(batch, cells, which, failed_only=True)
+        return self._corrupt(batch, cells, which, failed_only=True, own=own)
 
     def _corrupt(
-        self, batch: Minibatch, cells: Tensor, modality: Tensor, *, failed_only: bool
+        self,
+        batch: Minibatch,
+        cells: Tensor,
+        modality: Tensor,
+        *,
+        failed_only: bool,
+        own: Minibatch | None = None,
     ) -> Corrupted:
-        # Drawn on the CPU: which rows change is then known without waiting for a GPU.
+        """Corrupt a modality of each of some cells; `own` is their minibatch, if there is one."""
+        own = batch.take(cells) if own is None else own
         kind = self._draw_kinds(modality)
-        uniform = torch.rand(len(cells))
-        kept = torch.zeros_like(uniform)
+        uniform = torch.rand(len(cells), device=cells.device)
+        kept, limit = torch.zeros_like(uniform), torch.zeros_like(uniform)
         for k, corruption in enumerate(KINDS):
             drawn = corruption.draw_kept(uniform, failed_only=failed_only)
             kept = torch.where(kind == k, drawn, kept)
+            limit = torch.where(kind == k, corruption.failed_at, limit)
         values: dict[str, Rows] = {}
         for m, name in enumerate(self.names):
-            if not (modality == m).any():
+            changed = _positions(modality == m)
+            if changed is not None and not len(changed):
                 continue
-            x = values[name] = _dense_rows(batch, name, cells)
+            x = own.x[name].clone()
             for damage in self.damages[m]:
-                rows = ((modality == m) & (kind == KINDS.index(damage.kind))).nonzero().squeeze(-1)
-                if not len(rows):
-                    continue
+                where = (modality == m) & (kind == KINDS.index(damage.kind))
                 if damage.whole:
-                    kept[rows] = 0.0
-                where, share = rows.to(x.device), kept[rows].to(x.device).unsqueeze(-1)
-                own = x[where]
-                replacement = partial(self._replacement, batch, m, cells[rows], own)
-                x.index_copy_(0, where, damage.apply(own, share, replacement))
-        limit = torch.tensor([corruption.failed_at for corruption in KINDS])[kind]
-        corrupted = batch.take(cells).with_values(values)
-        return Corrupted(corrupted, cells, modality, kind, kept <= limit)
+                    kept = kept.masked_fill(where, 0.0)
+                x = self._damaged(batch, m, damage, x, kept, cells, where)
+            values[name] = x
+        return Corrupted(own.with_values(values), cells, modality, kind, kept <= limit)
+
+    def _damaged(  # noqa: PLR0913, PLR0917
+        self,
+        batch: Minibatch,
+        m: int,
+        damage: Damage,
+        x: Rows,
+        kept: Tensor,
+        cells: Tensor,
+        where: Tensor,
+    ) -> Rows:
+        """Return the values `x` of some cells, damaged in the rows `where`."""
+        rows = _positions(where)
+        if rows is None:
+            replacement = partial(self._replacement, batch, m, cells, x)
+            return torch.where(where[:, None], damage.apply(x, kept[:, None], replacement), x)
+        if not len(rows):
+            return x
+        own = x[rows]
+        replacement = partial(self._replacement, batch, m, cells[rows], own)
+        return x.index_copy_(0, rows, damage.apply(own, kept[rows].unsqueeze(-1), replacement))
 
     def _draw_kinds(self, modality: Tensor) -> Int[Tensor, " row"]:
         """Draw a kind of corruption for each cell, uniformly among those of its modality."""
-        uniform = torch.rand(len(modality))
+        uniform = torch.rand(len(modality), device=modality.device)
         kind = torch.zeros_like(modality)
         for m, damages in enumerate(self.damages):
-            possible = torch.tensor([KINDS.index(damage.kind) for damage in damages])
-            which = ((1 - uniform) * len(possible)).ceil().long() - 1
-            kind = torch.where(modality == m, possible[which], kind)
+            for i, damage in enumerate(damages):
+                drawn = (modality == m) & (uniform * len(damages) >= i)
+                kind = torch.where(drawn, KINDS.index(damage.kind), kind)
         return kind
 
     def _replacement(
@@ -166,44 +208,62 @@ class Corruptor:
         if source == "cells":
             return self._of_others(batch, m, own)
         as_shares = source == "shares"
-        profile = self._profiles(batch, m, cells.to(own.device), as_shares=as_shares)
+        profile = self._profiles(batch, m, cells, as_shares=as_shares)
         return _as_shares(profile) if as_shares else profile
 
     def _profiles(self, batch: Minibatch, m: int, index: Tensor, *, as_shares: bool) -> Rows:
         """Return an ambient profile for each cell, of the features that its batch measured."""
-        profile = self.profiles[m].to(index.device)[batch.batch[index]]
+        if self.profiles[m].device != index.device:
+            self.profiles[m] = self.profiles[m].to(index.device)
+        profile = self.profiles[m][batch.batch[index]]
         mixed = self._some_mixed(batch, m, profile, as_shares=as_shares)
         return mixed * _measured(batch, self.names[m], index)
 
     def _of_others(self, batch: Minibatch, m: int, x: Rows) -> Rows:
         """Return values of other cells of the minibatch, if possible of cells that differ."""
-        donors = _dense_rows(batch, self.names[m], self._donors(batch, m))
+        donors, has = self._donors(batch, m)
         # From differences, not products: equal rows must be at a distance of exactly 0.
         apart = torch.cdist(x, donors, compute_mode="donot_use_mm_for_euclid_dist")
-        differs = (apart > 0).float()
-        return donors[torch.multinomial(differs + 1e-6, 1).squeeze(-1)]
+        return donors[_draw_column(((apart > 0).float() + 1e-6) * has)]
 
-    @staticmethod
-    def _donors(batch: Minibatch, m: int) -> Tensor:
-        """Return some cells that have a modality."""
-        cells = batch.present_on_host[:, m].nonzero().squeeze(-1)
-        return cells[torch.randperm(len(cells))[:DONORS]]
+    def _donors(self, batch: Minibatch, m: int) -> tuple[Rows, Float[Tensor, " donor"]]:
+        """Return the values of some cells, and 1 for those that have the modality."""
+        keys = torch.rand(len(batch), device=batch.present.device)
+        keys = torch.where(batch.present[:, m], keys, 2.0)
+        drawn = keys.topk(min(DONORS, len(batch)), largest=False)
+        return _dense_rows(batch, self.names[m], drawn.indices), (drawn.values < 2).float()
 
     def _some_mixed(self, batch: Minibatch, m: int, profile: Rows, *, as_shares: bool) -> Rows:
         """Replace half of the profiles by random mixtures of a few cells each."""
-        donors = self._donors(batch, m)
-        if len(donors) < FEWEST_DONORS:
-            return profile
-        x = _dense_rows(batch, self.names[m], donors)
+        x, has = self._donors(batch, m)
         if as_shares:
             x = _as_shares(x)
-        chosen = (torch.rand(len(profile)) < 0.5).nonzero().squeeze(-1)
-        n_rows = len(chosen)
-        n_donors = torch.randint(FEWEST_DONORS, len(donors) + 1, (n_rows, 1))
-        rank = torch.rand(n_rows, len(donors)).argsort(-1)
-        weight = torch.where(rank < n_donors, torch.rand(n_rows, len(donors)), 0.0)
+        n_rows = len(profile)
+        draw = partial(torch.rand, device=profile.device)
+        n_possible = has.sum()
+        n_donors = FEWEST_DONORS + (draw(n_rows, 1) * (n_possible - FEWEST_DONORS + 1)).floor()
+        rank = torch.where(has > 0, draw(n_rows, len(x)), 2.0).argsort(-1).argsort(-1)
+        weight = torch.where(rank < n_donors, draw(n_rows, len(x)), 0.0) * has
         weight = weight / weight.sum(-1, keepdim=True).clamp_min(1e-6)
-        return profile.index_copy(0, chosen.to(profile.device), weight.to(profile.device) @ x)
+        mixes = (draw(n_rows, 1) < 0.5) & (n_possible >= FEWEST_DONORS)
+        return torch.where(mixes, weight @ x, profile)
+
+
+def _positions(chosen: Bool[Tensor, " row"]) -> Int[Tensor, " chosen"] | None:
+    """Return the positions of chosen rows; None on a GPU, which computes with all rows instead.
+
+    Their number would have to be waited for.
+    """
+    return chosen.nonzero().squeeze(-1) if chosen.device.type == "cpu" else None
+
+
+def _draw_column(weight: Float[Tensor, "row column"]) -> Int[Tensor, " row"]:
+    """Draw a column for each row, with probabilities proportional to its weights."""
+    upto = weight.cumsum(-1)
+    total = upto[:, -1:]
+    drawn = (torch.rand_like(total) * total >= upto).sum(-1)
+    # A draw of almost 1 may be rounded up to the total.
+    return drawn.clamp_max(weight.shape[-1] - 1)
 
 
 def _dense_rows(batch: Minibatch, name: str, cells: Tensor) -> Rows:
@@ -211,7 +271,7 @@ def _dense_rows(batch: Minibatch, name: str, cells: Tensor) -> Rows:
     sparse = batch.sparse.get(name)
     if sparse is not None:
         return sparse.take(cells).dense()
-    return batch.x[name][cells.to(batch.present.device)]
+    return batch.x[name].index_select(0, cells)
 
 
 def _measured(batch: Minibatch, name: str, index: Tensor) -> Tensor | float:

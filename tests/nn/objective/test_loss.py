@@ -45,13 +45,15 @@ def one_cell(batch: Minibatch, cell: int) -> Minibatch:
     )
 
 
-def terms_of(batch: Minibatch) -> list[tuple[int, set[int]]]:
-    """Cells and the different subsets that they infer from: all that they have, then singles."""
+def terms_of(batch: Minibatch) -> list[tuple[int, int, set[int]]]:
+    """Places, cells and the different subsets that these infer from: all modalities, then one."""
     has = [set(row.nonzero().flatten().tolist()) for row in batch.present]
-    joint = list(enumerate(has))
     n = batch.present.shape[1]
-    return joint + [
-        (cell, {m}) for m in range(n) for cell, mods in joint if m in mods and mods != {m}
+    return [(0, cell, mods) for cell, mods in enumerate(has)] + [
+        (1 + m, cell, {m})
+        for m in range(n)
+        for cell, mods in enumerate(has)
+        if m in mods and mods != {m}
     ]
 
 
@@ -67,26 +69,28 @@ def posterior_from(network, cell: Minibatch, subset: set[int]) -> DiagonalGaussi
 def by_hand(network, batch, *, weights, kl_weight, own: bool, pull: dict, seed: int = 5):
     """Sum term by term and cell by cell, each cell alone in its minibatch."""
     terms = terms_of(batch)
-    n_pooled = len(terms)
+    n_places = n_pooled = 1 + len(network.modalities)
     torch.manual_seed(seed)
     if pull.get("expert_terms"):
         # With two modalities, only one expert has several: the draw has one outcome.
         torch.rand(len(batch), 3)
-        terms += [(cell, has) for cell, has in terms[: len(batch)] if len(has) == 2]
-    noise = torch.randn(len(terms), network.config.n_latent)
+        terms += [(n_pooled, cell, has) for _, cell, has in terms[: len(batch)] if len(has) == 2]
+        n_places += 1
+    noise = torch.randn(n_places, len(batch), network.config.n_latent)
     total = torch.zeros(())
-    for i, ((index, subset), epsilon) in enumerate(zip(terms, noise, strict=True)):
+    for place, index, subset in terms:
         cell = one_cell(batch, index)
         has = set(cell.present[0].nonzero().flatten().tolist())
         q = posterior_from(network, cell, subset)
-        if i >= n_pooled:
+        if place >= n_pooled:
             q = DiagonalGaussian(*(part[:, 2] for part in network.encode(cell).experts))
+        epsilon = noise[place, index]
         z = q.mean + q.variance.sqrt() * epsilon
         total = total + kl_weight * kl_to_prior(q)[0]
         for m in subset if own else has:
             found = network.reconstruct(z, cell, torch.tensor([0]), m)
             total = total - weights[m] * (found.log_prob + found.library_log_prob)[0]
-        if subset != has or i >= n_pooled:
+        if subset != has or place >= n_pooled:
             full = posterior_from(network, cell, has)
             total = total + pull.get("distillation", 0) * kl_divergence(full, q)[0]
             total = total + pull.get("alignment", 0) * ((full.mean - q.mean) ** 2).sum()
@@ -126,7 +130,7 @@ def test_reports_are_unweighted_and_of_the_joint_term(make_network, make_batch):
     q = network.infer(network.encode(batch), batch.present).q
     assert_close(found.kl, kl_to_prior(q).sum())
     torch.manual_seed(5)
-    noise = torch.randn(len(terms_of(batch)), 3)[: len(batch)]
+    noise = torch.randn(3, len(batch), 3)[0]
     expected = network.log_likelihoods(q.mean + q.variance.sqrt() * noise, batch).nansum(0)
     assert_close(found.log_prob, expected, rtol=1e-4, atol=1e-4)
     assert found.n_cells == len(batch)
@@ -143,7 +147,8 @@ def test_a_cell_with_one_modality_is_one_term(make_network, make_batch):
     torch.manual_seed(5)
     draw_subsets(batch.present, ObjectiveConfig(n_random_subsets=3))
     q = network.infer(network.encode(batch), batch.present).q
-    rebuilt = network.reconstruct(q.sample(), batch, torch.arange(len(batch)), 0)
+    z = q.mean + q.variance.sqrt() * torch.randn(7, len(batch), 3)[0]
+    rebuilt = network.reconstruct(z, batch, torch.arange(len(batch)), 0)
     elbo = rebuilt.log_prob + rebuilt.library_log_prob - kl_to_prior(q)
     assert_close(found.loss, -elbo.mean())
 
@@ -213,14 +218,15 @@ def test_one_wide_decoding_decodes_each_cell_once(make_network, make_batch, monk
     plain = network.reconstruct
 
     def spy(z, batch, cells, modality, **kwargs):
-        decoded[modality] = cells
+        decoded[modality] = len(z) // len(cells), cells
         return plain(z, batch, cells, modality, **kwargs)
 
     monkeypatch.setattr(network, "reconstruct", spy)
     run(network, batch)
     for m in (0, 2):
-        assert torch.equal(decoded[m], batch.present[:, m].nonzero().flatten())
-    assert len(decoded[1]) > batch.present[:, 1].sum()
+        assert decoded[m][0] == 1
+        assert torch.equal(decoded[m][1], batch.present[:, m].nonzero().flatten())
+    assert decoded[1][0] == 4
 
 
 def presence(draw_bits: list[int], n_modalities: int) -> torch.Tensor:
@@ -256,25 +262,52 @@ def test_subsets_are_of_what_a_cell_has_and_the_joint_one_is_never_empty(present
 @given(presences(), st.integers(0, 10**6))
 def test_expert_terms_draw_an_available_expert(present, seed):
     torch.manual_seed(seed)
-    names = [str(i) for i in range(present.shape[1])]
-    membership = SubsetFamily.default(names).membership()
-    config = ObjectiveConfig(expert_terms=True)
-    drawn = draw_terms(present, config, membership)
-    assert torch.equal(drawn.new[-1], present.sum(-1) > 1)
-    seen = membership[drawn.expert][drawn.new[-1]]
+    family = SubsetFamily.default([str(i) for i in range(present.shape[1])])
+    membership = family.membership()
+    drawn = draw_terms(present, ObjectiveConfig(expert_terms=True, other_terms="all"), family)
+    is_term = drawn.weight[-1] > 0
+    assert torch.equal(is_term, present.sum(-1) > 1)
+    seen = membership[drawn.expert][is_term]
     assert (seen.sum(-1) > 1).all()
-    assert not (seen & ~present[drawn.new[-1]]).any()
-    assert torch.equal(drawn.subsets[-1][drawn.new[-1]], seen)
+    assert not (seen & ~present[is_term]).any()
+    assert torch.equal(drawn.subsets[-1][is_term], seen)
     assert not drawn.reported[-1].any()
 
 
 def test_experts_of_several_modalities_are_drawn_equally_often():
     torch.manual_seed(0)
-    membership = SubsetFamily.default(["a", "b", "c"]).membership()
+    family = SubsetFamily.default(["a", "b", "c"])
     present = torch.ones(8000, 3, dtype=torch.bool)
-    drawn = draw_terms(present, ObjectiveConfig(expert_terms=True), membership)
+    drawn = draw_terms(present, ObjectiveConfig(expert_terms=True), family)
     share = torch.bincount(drawn.expert, minlength=7) / 8000
     assert_close(share, torch.tensor([0, 0, 0, 0.25, 0.25, 0.25, 0.25]), atol=0.02, rtol=0)
+
+
+@pytest.mark.parametrize("expert_terms", [False, True])
+def test_one_other_term_per_cell_is_right_on_average(
+    make_network, make_batch, monkeypatch, expert_terms
+):
+    monkeypatch.setattr(DiagonalGaussian, "sample", lambda q: q.mean)
+    network = make_network("nb", "bernoulli")
+    batch = make_batch(network)
+    torch.nn.init.normal_(network.experts.heads[2].weight, std=0.3)
+    config = replace(PLAIN, expert_terms=expert_terms, distillation=0.3)
+    every = run(network, batch, replace(config, other_terms="all"))
+    one = replace(config, other_terms="one")
+    drawn = torch.stack([run(network, batch, one, seed=seed).loss for seed in range(300)])
+    assert drawn.std() > 0
+    assert abs(drawn.mean() - every.loss) < 4 * drawn.std() / len(drawn) ** 0.5
+
+
+@pytest.mark.parametrize(("n_modalities", "places"), [(2, 4), (3, 6), (4, 2), (9, 2)])
+def test_from_four_modalities_on_a_step_infers_two_terms_per_cell(n_modalities, places):
+    family = SubsetFamily.default([str(i) for i in range(n_modalities)])
+    present = torch.ones(5, n_modalities, dtype=torch.bool)
+    drawn = draw_terms(present, ObjectiveConfig(expert_terms=True), family)
+    assert len(drawn.weight) == places
+    every = draw_terms(present, ObjectiveConfig(expert_terms=True, other_terms="all"), family)
+    assert_close(every.n_terms, every.weight.sum())
+    assert_close(drawn.n_terms, drawn.weight.sum())
 
 
 @few

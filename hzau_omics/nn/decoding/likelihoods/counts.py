@@ -26,7 +26,7 @@ from hzau_omics.nn.decoding.likelihoods.damage import (
     thinned_counts,
 )
 from hzau_omics.nn.decoding.likelihoods.dispersion import Dispersion
-from hzau_omics.nn.kernels import nb_log_prob
+from hzau_omics.nn.kernels import nb_dense_log_prob, nb_log_prob
 from hzau_omics.nn.kernels.precision import WideLinear
 from hzau_omics.nn.posterior.gaussian import soft_bound
 
@@ -123,9 +123,13 @@ class NegativeBinomial(Counts):
     def cell_log_prob(
         self, hidden: Hidden, context: DecoderContext, observed: Observed
     ) -> Float[Tensor, " cell"]:
-        entries, table = observed.entries, self.log_theta.table(context)
-        if not self.uses_library or entries is None or table is None:
+        table = self.log_theta.table(context)
+        entries = observed.entries if self.uses_library else None
+        if table is None:
             return super().cell_log_prob(hidden, context, observed)
+        if not self.uses_library or entries is None:
+            log_rate = self.log_rate(hidden, context)
+            return nb_dense_log_prob(observed.dense, log_rate, *table, context.feature_mask)
         logits = self.located(hidden, context)
         return nb_log_prob(logits, context.log_library, *table, entries)
 

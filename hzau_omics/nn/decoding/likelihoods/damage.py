@@ -44,10 +44,10 @@ class Kind:
         self, uniform: Float[Tensor, " row"], *, failed_only: bool
     ) -> Float[Tensor, " row"]:
         """Turn uniform draws into kept shares; with `failed_only`, all count as failed."""
-        most = torch.tensor(self.failed_at if failed_only else self.most_kept)
+        most = self.failed_at if failed_only else self.most_kept
         if not self.logarithmic:
             return most * uniform
-        return (math.log(LEAST_KEPT) * uniform + most.log() * (1 - uniform)).exp()
+        return (math.log(LEAST_KEPT) * uniform + math.log(most) * (1 - uniform)).exp()
 
 
 AMBIENT = Kind("ambient", failed_at=0.5, most_kept=0.7)
@@ -124,7 +124,9 @@ def another_category(x: Rows, kept: Kept, profile: Rows) -> Rows:
     A category cannot be kept in part: `kept` is ignored.
     """
     # The floor keeps the draw valid if there is no other category.
-    drawn = torch.multinomial((profile * (1 - x)).clamp_min(1e-9), 1)
+    weight = (profile * (1 - x)).clamp_min(1e-9)
+    # The largest of exponential draws over weights: multinomial would make a GPU wait.
+    drawn = (torch.empty_like(weight).exponential_() / weight).argmin(-1, keepdim=True)
     return torch.zeros_like(x).scatter_(-1, drawn, 1.0)
 
 
