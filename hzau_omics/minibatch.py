@@ -238,6 +238,8 @@ class Minibatch:
     weight
         Weight of the minibatch in the loss: 1, or 0 for the placeholder of a process that has no
         cells left while others still have some.
+    complete
+        Whether every cell has all modalities, where this is known without looking; else None.
     """
 
     x: Mapping[str, Tensor]
@@ -250,11 +252,14 @@ class Minibatch:
     sparse: dict[str, SparseEntries] = field(default_factory=dict)
     weight: float = 1.0
     present_copy: Tensor | None = None
+    complete: bool | None = None
 
     @property
     def is_complete(self) -> bool:
         """Whether every cell has all modalities."""
-        return bool(self.present_on_host.all())
+        if self.complete is None:
+            return bool(self.present_on_host.all())
+        return self.complete
 
     def cells_with(self, modality: int) -> Tensor | None:
         """Return the positions of the cells that have a modality; None to compute with all cells.
@@ -299,14 +304,19 @@ class Minibatch:
             rows=None if self.rows is None else self.rows[index],
             sparse=sparse,
             present_copy=self._present_copy_of(cells),
+            # Of cells that do not all have everything, some may.
+            complete=self._complete_of_some(),
         )
+
+    def _complete_of_some(self) -> bool | None:
+        if self.complete is None or self.present.device.type == "cpu":
+            return True if self.complete else None
+        return self.complete
 
     def _present_copy_of(self, cells: Tensor) -> Tensor | None:
         copy = self.present_copy
-        if copy is None or cells.device == copy.device:
-            return None if copy is None else copy[cells]
-        # Which cells these are is known to the GPU alone.
-        return torch.ones(len(cells), copy.shape[1], dtype=torch.bool) if copy.all() else None
+        # Which cells these are may be known to the GPU alone.
+        return copy[cells] if copy is not None and cells.device == copy.device else None
 
     def with_values(self, values: Mapping[str, Tensor]) -> "Minibatch":
         """Return the same cells with other dense values of some modalities.
@@ -326,7 +336,10 @@ class Minibatch:
         )
 
     def to(self, target: device | str) -> "Minibatch":
-        """Return the same minibatch on another device."""
+        """Return the same minibatch on another device; on a GPU all values are held densely.
+
+        Operations on entries have sizes that a GPU would have to be waited for.
+        """
         if self.present.device == torch.device(target):
             return self
 
@@ -335,6 +348,9 @@ class Minibatch:
 
         sparse = {name: entries.to(target) for name, entries in self.sparse.items()}
         dense = {name: move(self.x[name]) for name in self.x if name not in sparse}
+        if torch.device(target).type != "cpu":
+            dense |= {name: entries.dense() for name, entries in sparse.items()}
+            sparse = {}
         return Minibatch(
             x=DenseValues(self.x, dense, sparse),
             present=move(self.present),
@@ -346,6 +362,7 @@ class Minibatch:
             sparse=sparse,
             weight=self.weight,
             present_copy=self.present_on_host,
+            complete=self.is_complete,
         )
 
     def pinned(self) -> "Minibatch":

@@ -12,6 +12,7 @@ from hzau_omics.minibatch import SparseEntries
 from hzau_omics.nn.kernels import sparse_product
 from hzau_omics.nn.kernels.dropout import Dropout
 from hzau_omics.nn.kernels.finish import Finish
+from hzau_omics.nn.kernels.precision import wide_input_product
 
 
 class FeatureMap(nn.Module):
@@ -33,7 +34,7 @@ class FeatureMap(nn.Module):
     ) -> Float[Tensor, "cell hidden"]:
         """Map cells to hidden units."""
         if isinstance(x, Tensor):
-            return torch.addmm(self.bias, x, self.weight)
+            return wide_input_product(x, self.weight, self.bias)
         return sparse_product(x, self.weight) + self.bias
 
 

@@ -155,13 +155,13 @@ class MultimodalVAE(nn.Module):
         self, batch: Tensor, categorical: Tensor, continuous: Tensor
     ) -> Float[Tensor, "cell covariate"]:
         """Return the covariates of cells decoded as the given batches."""
+        if not self.config.n_covariates:
+            return continuous
         parts = []
         if self.config.n_batches > 1:
-            parts.append(nn.functional.one_hot(batch, self.config.n_batches))
-        parts += [
-            nn.functional.one_hot(categorical[:, i], n)
-            for i, n in enumerate(self.config.n_categories)
-        ]
+            parts.append(_one_hot(batch, self.config.n_batches))
+        for i, n in enumerate(self.config.n_categories):
+            parts.append(_one_hot(categorical[:, i], n))
         return torch.cat([p.to(continuous.dtype) for p in parts] + [continuous], dim=-1)
 
     def decoder_covariates(
@@ -303,3 +303,8 @@ class MultimodalVAE(nn.Module):
             log_prob = self.reconstruct(chosen.flatten(0, -2), batch, cells, m).log_prob
             result[..., row, m] = log_prob.view(chosen.shape[:-1])
         return result
+
+
+def _one_hot(codes: Int[Tensor, " cell"], n: int) -> Bool[Tensor, "cell category"]:
+    """Return one column per category; torch's own looks at the codes, which a GPU waits for."""
+    return codes.unsqueeze(1) == torch.arange(n, device=codes.device)

@@ -1,7 +1,7 @@
 """Minibatches for the Lightning trainer: the same order for the same seed and epoch."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, override
 
 import numpy as np
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from hzau_omics.data import CellStore
 from hzau_omics.data.stores.base import Feed
 from hzau_omics.data.stores.splits import Split
+from hzau_omics.data.stores.gpu import CellsAt
 from hzau_omics.errors import ConfigError
 from hzau_omics.minibatch import Minibatch
 from hzau_omics.model.training.placement import place
@@ -75,12 +76,14 @@ class MinibatchLoader:
         """Return the number of minibatches."""
         return (len(self.cells) + self.batch_size - 1) // self.batch_size
 
-    def __iter__(self) -> Iterator[Minibatch]:
+    def __iter__(self) -> Iterator[Minibatch | CellsAt]:
         """Yield minibatches in order."""
         cells, size, stands_in = self._own()
         last = len(self) - 1
         for i, batch in enumerate(self.store.minibatches(cells, size)):
-            yield replace(batch, weight=0.0) if stands_in and i == last else batch
+            if stands_in and i == last:
+                batch.weight = 0.0
+            yield batch
 
     def _own(self) -> tuple[NDArray[np.int64], int, bool]:
         """Return this process's cells, how many per step, and whether the last one stands in."""
@@ -172,6 +175,6 @@ class MosaicDataModule(LightningDataModule):
 
     @override
     def transfer_batch_to_device(
-        self, batch: Minibatch, device: torch.device, dataloader_idx: int
-    ) -> Minibatch:
-        return batch.to(device)
+        self, batch: Minibatch | CellsAt, device: torch.device, dataloader_idx: int
+    ) -> Minibatch | CellsAt:
+        return batch if isinstance(batch, CellsAt) else batch.to(device)

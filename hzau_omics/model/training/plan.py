@@ -10,8 +10,10 @@ import torch
 from lightning.pytorch import LightningModule
 from torch import Tensor
 
+from hzau_omics.data.stores.gpu import CellsAt
 from hzau_omics.minibatch import Minibatch
 from hzau_omics.model.training.config import TrainingPlanConfig
+from hzau_omics.model.training.graphs import RecordedSteps
 from hzau_omics.nn.kernels.precision import has_bfloat16, wide_products
 from hzau_omics.nn.network import MultimodalVAE
 from hzau_omics.nn.objective.config import ObjectiveConfig
@@ -74,6 +76,8 @@ class TrainingPlan(LightningModule):
             for p in network.parameters()
         )
         self.precision = precision
+        # A step is taken by hand, so that all of it can be recorded.
+        self.automatic_optimization = False
         self._steps_behind = 0
         self._sums: dict[str, Tensor] = {}
 
@@ -82,6 +86,14 @@ class TrainingPlan(LightningModule):
         steps = self.config.kl_warmup * self.n_steps
         ramp = 1.0 if steps < 1 else min(1.0, (self.global_step + 1) / steps)
         return self.config.kl_weight * ramp
+
+    @override
+    def on_fit_start(self) -> None:
+        n_sums = 4 + 2 * len(self.network.modalities)
+        for stage in ("train", "validation"):
+            self._sums[stage] = torch.zeros(n_sums, device=self.device)
+        self._kl_weight = torch.zeros((), device=self.device)
+        self._recorded = RecordedSteps(self.device, self._drop_gradients)
 
     @property
     def _bfloat16(self) -> bool:
@@ -94,13 +106,49 @@ class TrainingPlan(LightningModule):
         torch.manual_seed((self.seed * 10_007) % 2**63 + self.current_epoch + self._rank_seed)
 
     @override
-    def training_step(self, batch: Minibatch, batch_idx: int) -> Tensor:
+    def training_step(self, batch: Minibatch | CellsAt, batch_idx: int) -> None:
+        optimizer: Any = self.optimizers()
+        corruptor = self._corruptor_now()
+        self._kl_weight.fill_(self.kl_weight())
+        if isinstance(batch, Minibatch) or self.trainer.world_size > 1:
+            cells = batch if isinstance(batch, Minibatch) else batch.gather()
+            loss = self._loss(cells, corruptor)
+            self._drop_gradients()
+            self.manual_backward(loss)
+            self._clip_gradients()
+            optimizer.step()
+        else:
+            self._recorded_step(batch, corruptor, optimizer)
+        self.lr_schedulers().step()  # type: ignore[union-attr, call-arg]
+
+    def _recorded_step(self, batch: CellsAt, corruptor: Corruptor | None, optimizer: Any) -> None:
+        """Take a step that is recorded on a GPU: nothing in it may depend on an answer."""
+
+        def step(positions: Tensor) -> None:
+            self._drop_gradients()
+            self._loss(batch.cells.gather(positions), corruptor).backward()  # type: ignore[no-untyped-call]
+            self._clip_gradients()
+            optimizer.optimizer.step()
+
+        # What Lightning counts steps with.
+        optimizer._on_before_step()
+        self._recorded("train" if corruptor is None else "corrupted", batch.positions, step)
+        optimizer._on_after_step()
+
+    def _loss(self, batch: Minibatch, corruptor: Corruptor | None) -> Tensor:
         with wide_products(bfloat16=self._bfloat16):
-            terms = self._terms(
-                batch, self.kl_weight(), self.config.objective, self._corruptor_now()
-            )
+            terms = self._terms(batch, self._kl_weight, self.config.objective, corruptor)
         self._accumulate("train", terms, batch.weight)
         return terms.loss * self._share_of_terms(terms.n_terms * batch.weight)
+
+    def _drop_gradients(self) -> None:
+        for parameter in self.network.parameters():
+            parameter.grad = None
+
+    def _clip_gradients(self) -> None:
+        torch.nn.utils.clip_grad_norm_(
+            self.network.parameters(), self.config.gradient_clip, foreach=True
+        )
 
     def _corruptor_now(self) -> Corruptor | None:
         """Return the corruptor in steps that corrupt measurements; None in the others."""
@@ -143,8 +191,8 @@ class TrainingPlan(LightningModule):
         # A short memory at first, so that the average forgets the initial weights.
         decay = min(self.config.ema_decay, (1 + self.global_step) / (10 + self.global_step))
         with torch.no_grad():
-            for kept, current in zip(self.average, self.network.parameters(), strict=True):
-                kept.lerp_(current, 1 - decay**self._steps_behind)
+            kept, current = list(self.average), list(self.network.parameters())
+            torch._foreach_lerp_(kept, current, 1 - decay**self._steps_behind)
         self._steps_behind = 0
 
     @override
@@ -157,11 +205,19 @@ class TrainingPlan(LightningModule):
         self.swap_average()
 
     @override
-    def validation_step(self, batch: Minibatch, batch_idx: int) -> None:
+    def validation_step(self, batch: Minibatch | CellsAt, batch_idx: int) -> None:
+        if isinstance(batch, Minibatch) or self.trainer.world_size > 1:
+            self._validate(batch if isinstance(batch, Minibatch) else batch.gather())
+            return
+        cells = batch.cells
+        self._recorded("validation", batch.positions, lambda at: self._validate(cells.gather(at)))
+
+    def _validate(self, batch: Minibatch) -> None:
         # Nothing drawn that training draws only to save time, and the final weight of the KL term:
         # losses have to be comparable between epochs.
         objective = replace(self.config.objective, wide_decodings="all")
-        terms = self._terms(batch, self.config.kl_weight, objective)
+        with torch.no_grad():
+            terms = self._terms(batch, self.config.kl_weight, objective)
         self._accumulate("validation", terms, batch.weight)
 
     @override
@@ -179,10 +235,10 @@ class TrainingPlan(LightningModule):
     def swap_average(self) -> None:
         """Exchange the network's weights and their running average."""
         with torch.no_grad():
-            for kept, current in zip(self.average, self.network.parameters(), strict=True):
-                buffer = current.detach().clone()
-                current.copy_(kept)
-                kept.copy_(buffer)
+            kept, current = list(self.average), list(self.network.parameters())
+            buffer = [value.clone() for value in current]
+            torch._foreach_copy_(current, kept)
+            torch._foreach_copy_(kept, buffer)
 
     @contextmanager
     def averaged(self) -> Iterator[MultimodalVAE]:
@@ -196,11 +252,14 @@ class TrainingPlan(LightningModule):
 
     @override
     def configure_optimizers(self) -> Any:
+        on_gpu = self.device.type == "cuda"
         optimizer = torch.optim.AdamW(
             self.network.parameters(),
-            lr=self.config.lr,
+            # In the GPU's memory, a recorded step reads what it is at that time.
+            lr=torch.tensor(self.config.lr, device=self.device) if on_gpu else self.config.lr,
             weight_decay=self.config.weight_decay,
             fused=self.device.type in {"cpu", "cuda"},
+            capturable=on_gpu,
         )
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, self._learning_rate)
         return {
@@ -218,7 +277,7 @@ class TrainingPlan(LightningModule):
     def _terms(
         self,
         batch: Minibatch,
-        kl_weight: float,
+        kl_weight: float | Tensor,
         objective: ObjectiveConfig,
         corruptor: Corruptor | None = None,
     ) -> ObjectiveTerms:
@@ -235,15 +294,11 @@ class TrainingPlan(LightningModule):
         total = terms.loss.detach() * terms.n_terms
         counts = torch.stack([total, terms.kl, terms.n_terms, terms.n_cells])
         row = torch.cat([counts, terms.log_prob, terms.n_present])
-        if weight != 1:
-            row *= weight
-        self._sums[stage] = self._sums[stage] + row if stage in self._sums else row
+        self._sums[stage].add_(row, alpha=weight)
 
     def _log_sums(self, stage: str) -> None:
-        total = self._sums.pop(stage, None)
-        if total is None:
-            return
-        total = self._summed(total)
+        total = self._summed(self._sums[stage].clone())
+        self._sums[stage].zero_()
         loss, kl, n_terms, n_cells = total[:4]
         log_prob, present = total[4:].chunk(2)
         # In an epoch of one step, all cells may have had a corrupted measurement.

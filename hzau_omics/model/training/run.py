@@ -169,7 +169,7 @@ def run_training(
     callbacks: list[Callback] = [best, stop, NaNGuard(), *as_list(config.callbacks)]
     if config.early_stopping and len(data.split.validation):
         callbacks.append(EarlyStopping(monitor=MONITOR, patience=config.early_stopping_patience))
-    trainer = _make_trainer(config, callbacks, gradient_clip=plan.config.gradient_clip)
+    trainer = _make_trainer(config, callbacks)
     before()
     failure: DataContractError | None = None
     interrupted = False
@@ -204,7 +204,7 @@ def _history(trainer: Trainer) -> dict[str, pd.DataFrame]:
     return history
 
 
-def _make_trainer(config: RunConfig, callbacks: list[Callback], *, gradient_clip: float) -> Trainer:
+def _make_trainer(config: RunConfig, callbacks: list[Callback]) -> Trainer:
     devices = 1 if config.devices == "auto" else config.devices
     alone = config.num_nodes == 1 and _is_one(devices)
     trainer = _trainer(
@@ -215,7 +215,6 @@ def _make_trainer(config: RunConfig, callbacks: list[Callback], *, gradient_clip
         strategy=config.strategy,
         check_val_every_n_epoch=1,
         reload_dataloaders_every_n_epochs=1,
-        gradient_clip_val=gradient_clip,
         enable_progress_bar=config.enable_progress_bar,
         enable_checkpointing=False,
         benchmark=False,

@@ -26,6 +26,8 @@ class Dropout(nn.Module):
         """Return `x` itself in evaluation, and with zeros in training."""
         if not self.training or not self.n_dropped:
             return x
+        if x.device.type != "cpu":
+            return nn.functional.dropout(x, self.n_dropped / LEVELS)
         words = torch.empty((x.numel() + 7) // 8, dtype=torch.int64, device=x.device)
         bits = words.random_(-(2**63), None).view(torch.uint8)[: x.numel()].view(x.shape)
         keep = (bits >= self.n_dropped).to(x.dtype)

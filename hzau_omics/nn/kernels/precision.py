@@ -54,6 +54,21 @@ class WideLinear(nn.Linear):
         return out
 
 
+def wide_input_product(
+    x: Float[Tensor, "row feature"],
+    weight: Float[Tensor, "feature hidden"],
+    bias: Float[Tensor, " hidden"],
+) -> Float[Tensor, "row hidden"]:
+    """Return ``x @ weight + bias``, in bfloat16 on a GPU inside :func:`wide_products`.
+
+    On a CPU, values that are held sparsely are multiplied sparsely.
+    """
+    if x.device.type == "cpu" or not _in_bfloat16.get() or len(weight) < WIDE:
+        return torch.addmm(bias, x, weight)
+    out: Tensor = _Bfloat16Linear.apply(x, weight.t(), bias)
+    return out
+
+
 class _Bfloat16Linear(torch.autograd.Function):
     @staticmethod
     @override

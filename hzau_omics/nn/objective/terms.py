@@ -43,7 +43,7 @@ def draw_subsets(
     """Return the presence masks to infer from; the joint one, if there is one, comes first."""
     n_modalities = present.shape[1]
     if config.terms == "subsets":
-        return [present & row for row in _every_subset(n_modalities).to(present.device)]
+        return [present & row for row in _every_subset(n_modalities, present.device)]
     if config.terms == "singles":
         alone = torch.eye(n_modalities, dtype=torch.bool, device=present.device)
         return [present & row for row in alone]
@@ -59,9 +59,15 @@ def draw_subsets(
     return subsets
 
 
-def _every_subset(n_modalities: int) -> Bool[Tensor, "subset modality"]:
+@lru_cache(maxsize=16)
+def _every_subset(n_modalities: int, device: torch.device) -> Bool[Tensor, "subset modality"]:
     names = [str(i) for i in range(n_modalities)]
-    return SubsetFamily.every(names).membership()
+    return SubsetFamily.every(names).membership().to(device)
+
+
+@lru_cache(maxsize=16)
+def _membership(family: SubsetFamily, device: torch.device) -> Bool[Tensor, "expert modality"]:
+    return family.membership().to(device)
 
 
 def _is_new_term(
@@ -187,7 +193,7 @@ def _draw_experts(
     present: Tensor, family: SubsetFamily
 ) -> tuple[Int[Tensor, " cell"], Bool[Tensor, " cell"], Bool[Tensor, "cell modality"]]:
     """Draw a random expert of several modalities for each cell that has one."""
-    membership = family.membership().to(present.device, non_blocking=True)
+    membership = _membership(family, present.device)
     usable = available_experts(membership, present) & (membership.sum(-1) > 1)
     keys = torch.rand(usable.shape, device=present.device).masked_fill(~usable, -1.0)
     expert = keys.argmax(-1)
