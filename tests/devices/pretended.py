@@ -1,0 +1,303 @@
+"""A pretended GPU for machines without one: tensors that say they are on ``cuda:0``.
+
+Each holds an ordinary tensor, with which everything is computed on the CPU, so that results are
+real. What a GPU refuses is refused: operations on tensors of both devices, arrays from tensors that
+are on the device. What a GPU makes the CPU wait for is recorded, and refused on request.
+"""
+
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NoReturn, override
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves, tree_map_only
+
+from hzau_omics.nn.kernels.precision import has_bfloat16
+
+HOST, DEVICE = torch.device("cpu"), torch.device("cuda:0")
+GIB = 1024**3
+PACKAGE = Path(__file__).parents[2] / "hzau_omics"
+aten = torch.ops.aten
+
+SIZE_DEPENDS_ON_VALUES = {
+    "_unique2", "bincount", "masked_select", "nonzero", "unique_consecutive", "unique_dim",
+}  # fmt: skip
+ANSWERS = {"_local_scalar_dense", "equal", "is_nonzero", "_linalg_check_errors", "multinomial"}
+"""Operations that return a Python value, or that look at values before they compute."""
+TAKES_NUMBERS = {"_fused_adamw_", "copy_", "index_put", "index_put_", "where"}
+"""Operations that take a tensor of no axes from the CPU, besides those on single elements."""
+
+
+class PretendedTensor(Tensor):
+    """A tensor that says it is on the device, and holds its values on the CPU."""
+
+    held: Tensor
+
+    @staticmethod
+    def __new__(cls, held: Tensor) -> "PretendedTensor":
+        # For C++ it is on "meta": code there that asks about streams of a GPU needs a real one.
+        # Outside inference mode: torch wants views of weights to be ordinary tensors inside it too.
+        with torch.inference_mode(mode=False):
+            made = Tensor._make_wrapper_subclass(
+                cls,
+                held.size(),
+                strides=held.stride(),
+                storage_offset=held.storage_offset(),
+                dtype=held.dtype,
+                device=torch.device("meta"),
+                requires_grad=False,
+            )
+        made.held = held
+        return made
+
+    device = property(lambda _: DEVICE)  # type: ignore[assignment]
+    is_cuda = property(lambda _: True)  # type: ignore[assignment]
+    is_meta = property(lambda _: False)  # type: ignore[assignment]
+    __torch_function__ = torch._C._disabled_torch_function_impl
+
+    @classmethod
+    def __torch_dispatch__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        msg = f"{func} on {DEVICE}, which is no longer pretended"
+        raise RuntimeError(msg)
+
+    @override
+    def numpy(self, *, force: bool = False) -> NoReturn:
+        msg = f"can't convert {DEVICE} device type tensor to numpy. Use Tensor.cpu() first"
+        raise TypeError(msg)
+
+    @override
+    def __getitem__(self, index: Any) -> Tensor:
+        return super().__getitem__(_lists_as_tensors(index))
+
+    @override
+    def __setitem__(self, index: Any, value: Any) -> None:
+        super().__setitem__(_lists_as_tensors(index), value)
+
+    @override
+    def tolist(self) -> Any:
+        return self.cpu().tolist()
+
+    @override
+    def __format__(self, spec: str) -> str:
+        return format(self.cpu(), spec)
+
+    @override
+    def __repr__(self, **_: Any) -> str:  # type: ignore[override]
+        return f"PretendedTensor({self.held!r})"
+
+
+def _lists_as_tensors(index: Any) -> Any:
+    """Return an index whose lists are on the CPU: on "meta", torch would drop what they say."""
+    parts = index if isinstance(index, tuple) else (index,)
+    return tuple(torch.tensor(x) if isinstance(x, list | np.ndarray) else x for x in parts)
+
+
+class PretendedGenerator(torch.Generator):
+    """A generator of random numbers that says it is on the device."""
+
+    def __new__(cls, device: torch.device | str = HOST) -> Any:
+        """Make one for the device that is named."""
+        return super().__new__(cls if _on_device(device) else torch.Generator)
+
+    def __init__(self, device: torch.device | str = HOST) -> None:
+        pass
+
+    device = property(lambda _: DEVICE)  # type: ignore[assignment]
+
+
+class PretendedDevice(TorchDispatchMode):
+    """Every operation of torch passes through here, until the device is no longer pretended.
+
+    Attributes
+    ----------
+    waits
+        What the CPU waited for: operation, and line of the package that called it.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.waits: list[str] = []
+        self._refuses = False
+
+    @contextmanager
+    def no_waiting(self) -> Iterator[None]:
+        """Refuse what waits for the device."""
+        self._refuses = True
+        try:
+            yield
+        finally:
+            self._refuses = False
+
+    @override
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        tensors = [x for x in tree_leaves((args, kwargs)) if isinstance(x, Tensor)]
+        near = [x for x in tensors if isinstance(x, PretendedTensor)]
+        asked = kwargs.get("device")
+        if not near and not _on_device(asked):
+            return func(*args, **kwargs)
+        # In inference mode, operations made of others come whole: take them apart.
+        with self:
+            parts = func.decompose(*args, **kwargs)
+        if parts is not NotImplemented:
+            return parts
+        self._note_waits(func, args, kwargs)
+        _check_same_device(func, args, tensors, near)
+        target = bool(near) if asked is None else _on_device(asked)
+        _check_generator(func, kwargs, target)
+        return _compute(func, args, kwargs, target=target)
+
+    def _note_waits(self, func: Any, args: Any, kwargs: Any) -> None:
+        name = func.overloadpacket.__name__
+        if name in SIZE_DEPENDS_ON_VALUES | ANSWERS:
+            self.wait(name)
+        elif name == "repeat_interleave" and kwargs.get("output_size") is None:
+            self.wait(f"{name} without output_size")
+        elif name in {"index", "index_put", "index_put_"}:
+            self._note_indexing(name, *args)
+        elif name == "_to_copy":
+            asked = kwargs.get("device")
+            there = isinstance(args[0], PretendedTensor) if asked is None else _on_device(asked)
+            self._note_copy(args[0], there, non_blocking=kwargs.get("non_blocking", False))
+        elif name == "copy_":
+            there = isinstance(args[0], PretendedTensor)
+            self._note_copy(args[1], there, non_blocking=len(args) > 2 and args[2])
+
+    def _note_copy(self, source: Tensor, there: bool, *, non_blocking: bool) -> None:
+        if isinstance(source, PretendedTensor) and not there:
+            self.wait("copy to the CPU")
+        elif there and not isinstance(source, PretendedTensor) and not non_blocking:
+            self.wait("copy to the device without non_blocking")
+
+    def _note_indexing(self, name: str, x: Tensor, indices: Any, value: Any = None, *_: Any) -> None:
+        for index in indices:
+            if index is None or not isinstance(x, PretendedTensor):
+                continue
+            if index.dtype in {torch.bool, torch.uint8} and (value is None or value.numel() > 1):
+                self.wait(f"{name} with a mask")
+            elif not isinstance(index, PretendedTensor):
+                self.wait(f"{name} with indices on the CPU")
+
+    def wait(self, what: str) -> None:
+        """Record that the CPU waits for the device, or refuse it."""
+        calls = [c for c in traceback.extract_stack() if Path(c.filename).is_relative_to(PACKAGE)]
+        place = ""
+        if calls:
+            place = f" in {Path(calls[-1].filename).relative_to(PACKAGE)}:{calls[-1].lineno}"
+        self.waits.append(f"{what}{place}")
+        if self._refuses:
+            msg = f"This waits for {DEVICE}: {self.waits[-1]}"
+            raise RuntimeError(msg)
+
+
+def _on_device(device: Any) -> bool:
+    # Code in C++ asks for more tensors where it believes the others to be: see PretendedTensor.
+    return device is not None and torch.device(device).type in {"cuda", "meta"}
+
+
+def _check_same_device(func: Any, args: Any, tensors: list[Tensor], near: list[Any]) -> None:
+    """Refuse tensors of both devices, except where CUDA takes them."""
+    name = func.overloadpacket.__name__
+    far = [x for x in tensors if not isinstance(x, PretendedTensor)]
+    if not near or not far or name in {"_to_copy", "copy_"}:
+        return
+    if name in {"index", "index_put", "index_put_"} and isinstance(args[0], PretendedTensor):
+        far = [x for x in far if not any(x is index for index in args[1])]
+    written = [
+        x
+        for x, argument in zip(args, func._schema.arguments, strict=False)
+        if argument.alias_info is not None and argument.alias_info.is_write
+    ]
+    takes_numbers = torch.Tag.pointwise in func.tags or name in TAKES_NUMBERS
+    if takes_numbers and not any(x is y for x in far for y in written):
+        far = [x for x in far if x.dim()]
+    if far:
+        msg = f"Expected all tensors to be on the same device: {func} got {DEVICE} and {HOST}"
+        raise RuntimeError(msg)
+
+
+def _check_generator(func: Any, kwargs: Any, target: bool) -> None:
+    generator = kwargs.get("generator")
+    if generator is not None and _on_device(generator.device) != target:
+        msg = f"{func} expected a generator on the device of its result, not on {generator.device}"
+        raise RuntimeError(msg)
+
+
+def _compute(func: Any, args: Any, kwargs: Any, *, target: bool) -> Any:
+    """Compute with what the tensors hold, and let the result say that it is on the device."""
+    known: dict[int, PretendedTensor] = {}
+
+    def held(x: PretendedTensor) -> Tensor:
+        known[id(x.held)] = x
+        return x.held
+
+    args, kwargs = tree_map_only(PretendedTensor, held, (args, kwargs))
+    if kwargs.get("device") is not None:
+        kwargs = {**kwargs, "device": HOST}
+    if kwargs.get("pin_memory"):
+        kwargs = {**kwargs, "pin_memory": False}
+    out = func(*args, **kwargs)
+    if not target:
+        return out
+
+    def outside(x: Tensor) -> PretendedTensor:
+        # What was changed in place is the tensor that was given.
+        return known[id(x)] if id(x) in known else PretendedTensor(x)
+
+    return tree_map_only(Tensor, outside, out)
+
+
+_tensor_on_host = torch.tensor
+
+
+def _tensor(data: Any, *, device: Any = None, **options: Any) -> Tensor:
+    """Stand in for :func:`torch.tensor`, which copies past the pretended device."""
+    made = _tensor_on_host(data, **options)
+    return made if device is None else made.to(device)
+
+
+def _patches() -> dict[Any, dict[str, Any]]:
+    """Return what the package, torch and Lightning ask about a GPU, and what they are told."""
+    nothing: Callable[..., None] = lambda *_, **__: None
+    return {
+        torch: {"Generator": PretendedGenerator, "tensor": _tensor},
+        Tensor: {"pin_memory": lambda x, *_: x.clone()},
+        torch.cuda: {
+            "_lazy_init": nothing,
+            "current_device": lambda: 0,
+            "device_count": lambda: 1,
+            "empty_cache": nothing,
+            "get_device_capability": lambda *_: (8, 0),
+            "get_device_name": lambda *_: "pretended",
+            "get_rng_state": lambda *_: torch.get_rng_state(),
+            "is_available": lambda: True,
+            "is_bf16_supported": lambda *_, **__: True,
+            "manual_seed_all": nothing,
+            "mem_get_info": lambda *_: (8 * GIB, 8 * GIB),
+            "set_device": nothing,
+            "set_rng_state": nothing,
+        },
+    }
+
+
+@contextmanager
+def pretended_device() -> Iterator[PretendedDevice]:
+    """Pretend that this machine has a GPU."""
+    # torch asks for the index of "cuda" even so; this answers without a driver, and cannot be undone.
+    torch._C._ensureCUDADeviceGuardSet()
+    with pytest.MonkeyPatch.context() as patch:
+        for owner, answers in _patches().items():
+            for name, answer in answers.items():
+                patch.setattr(owner, name, answer)
+        has_bfloat16.cache_clear()
+        try:
+            with PretendedDevice() as device:
+                yield device
+        finally:
+            has_bfloat16.cache_clear()
