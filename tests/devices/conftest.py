@@ -2,18 +2,23 @@
 
 import logging
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import pytest
+from lightning.pytorch import Callback
 from mudata import MuData
 
 import hzau_omics as ho
 from hzau_omics.model import HZAUVAE
+from hzau_omics.model.training.after import intervals
 from tests.devices.pretended import PretendedDevice, pretended_device
 
 logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
 
 QUICK = {"batch_size": 64, "train_size": 0.7, "enable_progress_bar": False, "seed": 0}
+ON_DEVICE = {**QUICK, "accelerator": "gpu"}
 PAIR = {"rna": "nb", "adt": "nb"}
 KINDS = ("B lymphocyte", "natural killer", "monocyte", "helper T cell")
 # Wide enough for sparse products and for products in bfloat16, narrow enough to be quick.
@@ -26,8 +31,8 @@ def paired() -> MuData:
 
 
 def mosaic() -> MuData:
-    """Return three batches with panels, one of them without protein."""
-    missing = {"adt": ["batch_1"], "rna": 0.2}
+    """Return three batches with panels; some cells lack RNA, some protein."""
+    missing = {"adt": 0.3, "rna": 0.2}
     return ho.data.simulate(300, n_features=FEATURES, n_batches=3, missing=missing, panels=True)
 
 
@@ -47,12 +52,25 @@ DESIGNS: dict[str, tuple[Callable[[], MuData], dict[str, str], dict[str, Any]]] 
 }
 
 
+def take_few_draws(patch: pytest.MonkeyPatch) -> None:
+    """Let calibrations of intervals draw little."""
+    for name, value in {"N_SAMPLES": 2, "N_SAMPLES_WIDE": 2, "MAX_MOVES": 1}.items():
+        patch.setattr(intervals, name, value)
+    patch.setattr(intervals, "STEPS", (1.0,))
+
+
 def untrained(design: str) -> HZAUVAE:
     """Return an untrained model of some cells."""
     make, modalities, setup = DESIGNS[design]
     mdata = make()
     HZAUVAE.setup_mudata(mdata, modalities, **setup)
     return HZAUVAE(mdata, n_latent=4, n_hidden=16)
+
+
+@pytest.fixture(autouse=True)
+def _few_draws(monkeypatch) -> None:
+    """Calibrate intervals from a few draws: the pretended device is slow."""
+    take_few_draws(monkeypatch)
 
 
 @pytest.fixture
@@ -62,15 +80,40 @@ def device() -> Iterator[PretendedDevice]:
         yield found
 
 
+class Steps(Callback):
+    """Note what the CPU waits for in steps; the batch is on the device before a step begins."""
+
+    def __init__(self, device: PretendedDevice) -> None:
+        self.device = device
+        self.waits: list[str] = []
+        self._before = 0
+
+    def on_train_batch_start(self, *_: Any) -> None:
+        self._before = len(self.device.waits)
+
+    def on_train_batch_end(self, *_: Any) -> None:
+        self.waits += self.device.waits[self._before :]
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A model that was trained on a pretended device, and what its steps waited for."""
+
+    model: HZAUVAE
+    waits: list[str]
+
+
 @pytest.fixture(scope="session")
-def trained() -> Callable[[str], HZAUVAE]:
-    """Give a model that was trained on the CPU; no test may train it or change its data."""
-    models: dict[str, HZAUVAE] = {}
+def fitted() -> Callable[[str], Fitted]:
+    """Give a model of a design, trained on a pretended device; no test may train it again."""
 
-    def train(design: str) -> HZAUVAE:
-        if design not in models:
-            models[design] = untrained(design)
-            models[design].train(2, accelerator="cpu", **QUICK)
-        return models[design]
+    @cache
+    def fit(design: str) -> Fitted:
+        model = untrained(design)
+        with pytest.MonkeyPatch.context() as patch, pretended_device() as device:
+            take_few_draws(patch)
+            steps = Steps(device)
+            model.train(2, **ON_DEVICE, callbacks=steps)
+        return Fitted(model, steps.waits)
 
-    return train
+    return fit

@@ -8,6 +8,7 @@ are on the device. What a GPU makes the CPU wait for is recorded, and refused on
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn, override
@@ -19,12 +20,12 @@ import torch._dynamo  # what torch imports when it first needs it must not see w
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves, tree_map_only
 
 import hzau_omics
 from hzau_omics.nn.kernels.precision import has_bfloat16
 
 HOST, DEVICE = torch.device("cpu"), torch.device("cuda:0")
+META = torch.device("meta")
 GIB = 1024**3
 PACKAGE = f"{Path(hzau_omics.__file__).parent}/"
 aten = torch.ops.aten
@@ -34,6 +35,7 @@ SIZE_DEPENDS_ON_VALUES = {
 }  # fmt: skip
 ANSWERS = {"_local_scalar_dense", "equal", "is_nonzero", "_linalg_check_errors", "multinomial"}
 """Operations that return a Python value, or that look at values before they compute."""
+INDEXING = {"index", "index_put", "index_put_"}
 TAKES_NUMBERS = {"_fused_adamw_", "copy_", "index_put", "index_put_", "where"}
 """Operations that take a tensor of no axes from the CPU, besides those on single elements."""
 
@@ -45,18 +47,20 @@ class PretendedTensor(Tensor):
 
     @staticmethod
     def __new__(cls, held: Tensor) -> "PretendedTensor":
+        if torch.is_inference_mode_enabled():
+            # torch wants views of weights to be ordinary tensors there too.
+            with torch.inference_mode(mode=False):
+                return cls(held)
         # For C++ it is on "meta": code there that asks about streams of a GPU needs a real one.
-        # Outside inference mode: torch wants views of weights to be ordinary tensors inside it too.
-        with torch.inference_mode(mode=False):
-            made = Tensor._make_wrapper_subclass(
-                cls,
-                held.size(),
-                strides=held.stride(),
-                storage_offset=held.storage_offset(),
-                dtype=held.dtype,
-                device=torch.device("meta"),
-                requires_grad=False,
-            )
+        made = Tensor._make_wrapper_subclass(
+            cls,
+            held.size(),
+            strides=held.stride(),
+            storage_offset=held.storage_offset(),
+            dtype=held.dtype,
+            device=META,
+            requires_grad=False,
+        )
         made.held = held
         return made
 
@@ -141,21 +145,24 @@ class PretendedDevice(TorchDispatchMode):
     @override
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
-        given = tree_leaves((args, kwargs))
-        tensors = [x for x in given if isinstance(x, Tensor)]
-        near = [x for x in tensors if isinstance(x, PretendedTensor)]
+        given = list(_leaves((*args, *kwargs.values())))
+        near = any(isinstance(x, PretendedTensor) for x in given)
         if not near and not any(isinstance(x, torch.device) and _on_device(x) for x in given):
             return func(*args, **kwargs)
-        # In inference mode, operations made of others come whole: take them apart.
-        with self:
-            parts = func.decompose(*args, **kwargs)
-        if parts is not NotImplemented:
-            return parts
+        if _has_parts(func):
+            # In inference mode, operations made of others come whole: take them apart.
+            with self:
+                return func.decompose(*args, **kwargs)
         self._note_waits(func, args, kwargs)
-        _check_same_device(func, args, tensors, near)
+        if near:
+            _check_same_device(func, args, given)
         asked = kwargs.get("device")
-        target = bool(near) if asked is None else _on_device(asked)
-        return _compute(func, args, kwargs, target=target)
+        return _compute(func, args, kwargs, target=near if asked is None else _on_device(asked))
+
+    @classmethod
+    @override
+    def _should_skip_dynamo(cls) -> bool:
+        return False  # a wrapper that only compiled code needs, and that takes time
 
     def _note_waits(self, func: Any, args: Any, kwargs: Any) -> None:
         name = func.overloadpacket.__name__
@@ -163,7 +170,7 @@ class PretendedDevice(TorchDispatchMode):
             self.wait(name)
         elif name == "repeat_interleave" and kwargs.get("output_size") is None:
             self.wait(f"{name} without output_size")
-        elif name in {"index", "index_put", "index_put_"}:
+        elif name in INDEXING:
             self._note_indexing(name, *args)
         elif name == "_to_copy":
             asked = kwargs.get("device")
@@ -207,13 +214,12 @@ class _Generators(TorchFunctionMode):
 
     @override
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        out = func(*args, **(kwargs or {}))
-        for given in (*args, *(kwargs or {}).values()):
-            if isinstance(given, torch.Generator) and isinstance(out, Tensor):
-                far = not isinstance(given, PretendedGenerator)
-                if far == isinstance(out, PretendedTensor):
-                    msg = f"{func} was given a generator of another device than {out.device}"
-                    raise RuntimeError(msg)
+        kwargs = kwargs or {}
+        out = func(*args, **kwargs)
+        generator = kwargs.get("generator")
+        if generator is not None and isinstance(out, Tensor) and generator.device != out.device:
+            msg = f"{func} on {out.device} was given a generator of {generator.device}"
+            raise RuntimeError(msg)
         return out
 
 
@@ -222,21 +228,44 @@ def _on_device(device: Any) -> bool:
     return device is not None and torch.device(device).type in {"cuda", "meta"}
 
 
-def _check_same_device(func: Any, args: Any, tensors: list[Tensor], near: list[Any]) -> None:
+def _leaves(values: Any) -> Iterator[Any]:
+    """Yield the arguments of an operation, and what lists among them hold."""
+    for value in values:
+        if isinstance(value, list | tuple):
+            yield from _leaves(value)
+        else:
+            yield value
+
+
+def _each(change: Callable[[Any], Any], value: Any) -> Any:
+    """Change an argument or a result, or what a list of them holds."""
+    if isinstance(value, list | tuple):
+        return type(value)([_each(change, one) for one in value])
+    return change(value)
+
+
+@cache
+def _has_parts(func: Any) -> bool:
+    key = torch._C.DispatchKey.CompositeImplicitAutograd
+    return bool(torch._C._dispatch_has_kernel_for_dispatch_key(func.name(), key))
+
+
+@cache
+def _first_is_written(func: Any) -> bool:
+    first = func._schema.arguments[0].alias_info
+    return first is not None and first.is_write
+
+
+def _check_same_device(func: Any, args: Any, given: list[Any]) -> None:
     """Refuse tensors of both devices, except where CUDA takes them."""
+    far = [x for x in given if isinstance(x, Tensor) and not isinstance(x, PretendedTensor)]
     name = func.overloadpacket.__name__
-    far = [x for x in tensors if not isinstance(x, PretendedTensor)]
-    if not near or not far or name in {"_to_copy", "copy_"}:
+    if not far or name in {"_to_copy", "copy_"}:
         return
-    if name in {"index", "index_put", "index_put_"} and isinstance(args[0], PretendedTensor):
+    if name in INDEXING and isinstance(args[0], PretendedTensor):
         far = [x for x in far if not any(x is index for index in args[1])]
-    written = [
-        x
-        for x, argument in zip(args, func._schema.arguments, strict=False)
-        if argument.alias_info is not None and argument.alias_info.is_write
-    ]
     takes_numbers = torch.Tag.pointwise in func.tags or name in TAKES_NUMBERS
-    if takes_numbers and not any(x is y for x in far for y in written):
+    if takes_numbers and not (_first_is_written(func) and any(x is args[0] for x in far)):
         far = [x for x in far if x.dim()]
     if far:
         msg = f"Expected all tensors to be on the same device: {func} got {DEVICE} and {HOST}"
@@ -247,24 +276,23 @@ def _compute(func: Any, args: Any, kwargs: Any, *, target: bool) -> Any:
     """Compute with what the tensors hold, and let the result say that it is on the device."""
     known: dict[int, PretendedTensor] = {}
 
-    def held(x: PretendedTensor) -> Tensor:
+    def held(x: Any) -> Any:
+        if not isinstance(x, PretendedTensor):
+            return x
         known[id(x.held)] = x
         return x.held
 
-    args, kwargs = tree_map_only(PretendedTensor, held, (args, kwargs))
-    if kwargs.get("device") is not None:
-        kwargs = {**kwargs, "device": HOST}
-    if kwargs.get("pin_memory"):
-        kwargs = {**kwargs, "pin_memory": False}
-    out = func(*args, **kwargs)
-    if not target:
-        return out
-
-    def outside(x: Tensor) -> PretendedTensor:
+    def pretended(x: Any) -> Any:
         # What was changed in place is the tensor that was given.
+        if not isinstance(x, Tensor):
+            return x
         return known[id(x)] if id(x) in known else PretendedTensor(x)
 
-    return tree_map_only(Tensor, outside, out)
+    held_kwargs = {name: _each(held, value) for name, value in kwargs.items()}
+    if kwargs.get("device") is not None:
+        held_kwargs |= {"device": HOST, "pin_memory": False}
+    out = func(*_each(held, args), **held_kwargs)
+    return _each(pretended, out) if target else out
 
 
 _tensor_on_host = torch.tensor
