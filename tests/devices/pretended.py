@@ -106,12 +106,15 @@ def _lists_as_tensors(index: Any) -> Any:
     return tuple(torch.tensor(x) if isinstance(x, list | np.ndarray) else x for x in parts)
 
 
+_Generator, _tensor_on_host = torch.Generator, torch.tensor  # before they are replaced
+
+
 class PretendedGenerator(torch.Generator):
     """A generator of random numbers that says it is on the device."""
 
     def __new__(cls, device: torch.device | str = HOST) -> Any:
         """Make one for the device that is named."""
-        return super().__new__(cls if _on_device(device) else torch.Generator)
+        return super().__new__(cls if _on_device(device) else _Generator)
 
     def __init__(self, device: torch.device | str = HOST) -> None:
         pass
@@ -293,9 +296,6 @@ def _compute(func: Any, args: Any, kwargs: Any, *, target: bool) -> Any:
         held_kwargs |= {"device": HOST, "pin_memory": False}
     out = func(*_each(held, args), **held_kwargs)
     return _each(pretended, out) if target else out
-
-
-_tensor_on_host = torch.tensor
 
 
 def _tensor(data: Any, *, device: Any = None, **options: Any) -> Tensor:
