@@ -13,7 +13,8 @@ from mudata import MuData
 import hzau_omics as ho
 from hzau_omics.model import HZAUVAE
 from hzau_omics.model.training.after import intervals
-from tests.devices.pretended import PretendedDevice, pretended_device
+from tests.devices.machine import pretended_device
+from tests.devices.pretended import PretendedDevice
 
 logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
 
@@ -93,6 +94,8 @@ class Steps(Callback):
 
     def on_train_batch_end(self, *_: Any) -> None:
         self.waits += self.device.waits[self._before :]
+
+    on_validation_batch_start, on_validation_batch_end = on_train_batch_start, on_train_batch_end
 
 
 @dataclass(frozen=True)

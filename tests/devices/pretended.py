@@ -14,19 +14,15 @@ from types import FrameType
 from typing import Any, NoReturn, override
 
 import numpy as np
-import pytest
 import torch
 import torch._dynamo  # what torch imports when it first needs it must not see what is replaced here
 from torch import Tensor
-from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
 import hzau_omics
-from hzau_omics.nn.kernels.precision import has_bfloat16
 
 HOST, DEVICE = torch.device("cpu"), torch.device("cuda:0")
 META = torch.device("meta")
-GIB = 1024**3
 PACKAGE = f"{Path(hzau_omics.__file__).parent}/"
 aten = torch.ops.aten
 
@@ -106,22 +102,6 @@ def _lists_as_tensors(index: Any) -> Any:
     return tuple(torch.tensor(x) if isinstance(x, list | np.ndarray) else x for x in parts)
 
 
-_Generator, _tensor_on_host = torch.Generator, torch.tensor  # before they are replaced
-
-
-class PretendedGenerator(torch.Generator):
-    """A generator of random numbers that says it is on the device."""
-
-    def __new__(cls, device: torch.device | str = HOST) -> Any:
-        """Make one for the device that is named."""
-        return super().__new__(cls if _on_device(device) else _Generator)
-
-    def __init__(self, device: torch.device | str = HOST) -> None:
-        pass
-
-    device = property(lambda _: DEVICE)  # type: ignore[assignment]
-
-
 class PretendedDevice(TorchDispatchMode):
     """Every operation of torch passes through here, until the device is no longer pretended.
 
@@ -150,7 +130,7 @@ class PretendedDevice(TorchDispatchMode):
         kwargs = kwargs or {}
         given = list(_leaves((*args, *kwargs.values())))
         near = any(isinstance(x, PretendedTensor) for x in given)
-        if not near and not any(isinstance(x, torch.device) and _on_device(x) for x in given):
+        if not near and not any(isinstance(x, torch.device) and on_device(x) for x in given):
             return func(*args, **kwargs)
         if _has_parts(func):
             # In inference mode, operations made of others come whole: take them apart.
@@ -160,7 +140,7 @@ class PretendedDevice(TorchDispatchMode):
         if near:
             _check_same_device(func, args, given)
         asked = kwargs.get("device")
-        return _compute(func, args, kwargs, target=near if asked is None else _on_device(asked))
+        return _compute(func, args, kwargs, target=near if asked is None else on_device(asked))
 
     @classmethod
     @override
@@ -177,7 +157,7 @@ class PretendedDevice(TorchDispatchMode):
             self._note_indexing(name, *args)
         elif name == "_to_copy":
             asked = kwargs.get("device")
-            there = isinstance(args[0], PretendedTensor) if asked is None else _on_device(asked)
+            there = isinstance(args[0], PretendedTensor) if asked is None else on_device(asked)
             self._note_copy(args[0], there, non_blocking=kwargs.get("non_blocking", False))
         elif name == "copy_":
             there = isinstance(args[0], PretendedTensor)
@@ -189,7 +169,9 @@ class PretendedDevice(TorchDispatchMode):
         elif there and not isinstance(source, PretendedTensor) and not non_blocking:
             self.wait("copy to the device without non_blocking")
 
-    def _note_indexing(self, name: str, x: Tensor, indices: Any, value: Any = None, *_: Any) -> None:
+    def _note_indexing(
+        self, name: str, x: Tensor, indices: Any, value: Any = None, *_: Any
+    ) -> None:
         for index in indices:
             if index is None or not isinstance(x, PretendedTensor):
                 continue
@@ -212,21 +194,7 @@ class PretendedDevice(TorchDispatchMode):
             raise RuntimeError(msg)
 
 
-class _Generators(TorchFunctionMode):
-    """Refuse generators of the other device; further down, torch no longer tells them apart."""
-
-    @override
-    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        kwargs = kwargs or {}
-        out = func(*args, **kwargs)
-        generator = kwargs.get("generator")
-        if generator is not None and isinstance(out, Tensor) and generator.device != out.device:
-            msg = f"{func} on {out.device} was given a generator of {generator.device}"
-            raise RuntimeError(msg)
-        return out
-
-
-def _on_device(device: Any) -> bool:
+def on_device(device: Any) -> bool:
     # Code in C++ asks for more tensors where it believes the others to be: see PretendedTensor.
     return device is not None and torch.device(device).type in {"cuda", "meta"}
 
@@ -296,50 +264,3 @@ def _compute(func: Any, args: Any, kwargs: Any, *, target: bool) -> Any:
         held_kwargs |= {"device": HOST, "pin_memory": False}
     out = func(*_each(held, args), **held_kwargs)
     return _each(pretended, out) if target else out
-
-
-def _tensor(data: Any, *, device: Any = None, **options: Any) -> Tensor:
-    """Stand in for :func:`torch.tensor`, which copies past the pretended device."""
-    made = _tensor_on_host(data, **options)
-    return made if device is None else made.to(device)
-
-
-def _patches() -> dict[Any, dict[str, Any]]:
-    """Return what the package, torch and Lightning ask about a GPU, and what they are told."""
-    nothing: Callable[..., None] = lambda *_, **__: None
-    return {
-        torch: {"Generator": PretendedGenerator, "tensor": _tensor},
-        Tensor: {"pin_memory": lambda x, *_: x.clone()},
-        torch.cuda: {
-            "_lazy_init": nothing,
-            "current_device": lambda: 0,
-            "device_count": lambda: 1,
-            "empty_cache": nothing,
-            "get_device_capability": lambda *_: (8, 0),
-            "get_device_name": lambda *_: "pretended",
-            "get_rng_state": lambda *_: torch.get_rng_state(),
-            "is_available": lambda: True,
-            "is_bf16_supported": lambda *_, **__: True,
-            "manual_seed_all": nothing,
-            "mem_get_info": lambda *_: (8 * GIB, 8 * GIB),
-            "set_device": nothing,
-            "set_rng_state": nothing,
-        },
-    }
-
-
-@contextmanager
-def pretended_device() -> Iterator[PretendedDevice]:
-    """Pretend that this machine has a GPU."""
-    # torch asks for the index of "cuda" even so; this answers without a driver, and cannot be undone.
-    torch._C._ensureCUDADeviceGuardSet()
-    with pytest.MonkeyPatch.context() as patch:
-        for owner, answers in _patches().items():
-            for name, answer in answers.items():
-                patch.setattr(owner, name, answer)
-        has_bfloat16.cache_clear()
-        try:
-            with _Generators(), PretendedDevice() as device:
-                yield device
-        finally:
-            has_bfloat16.cache_clear()

@@ -11,7 +11,7 @@ from mudata import MuData
 
 from hzau_omics.model import HZAUVAE, answers
 from tests.devices.conftest import KINDS
-from tests.devices.pretended import pretended_device
+from tests.devices.machine import pretended_device
 
 FROM_RNA = {"given": "rna"}
 FROM_ADT = {"conditions": "adt"}
@@ -23,7 +23,12 @@ CALLS = {
     "get_agreement": [{}, {"kind": "pvalue"}],
     "get_elbo": [{"return_mean": False, **SEEDED}],
     "get_gate_weights": [{}, {"level": "expert"}, {"kind": "precision"}, FROM_RNA],
-    "get_latent_representation": [{}, FROM_RNA, {"return_dist": True}, {"give_mean": False, "seed": 1}],
+    "get_latent_representation": [
+        {},
+        FROM_RNA,
+        {"return_dist": True},
+        {"give_mean": False, "seed": 1},
+    ],
     "get_log_importance_weights": [
         {"target": target, "proposal": proposal, **FROM_RNA, **SEEDED}
         for target, proposal in [("marginal", "given"), ("joint", "all"), ("conditional", "given")]
@@ -39,12 +44,21 @@ CALLS = {
     "sample": [{"n_samples": 5, "seed": 1}, {"n_samples": 5, "modality": "adt", "seed": 1}],
     "to_anndata": [{}],
 }
-CASES = [pytest.param(name, call, id=f"{name}-{i}") for name in CALLS for i, call in enumerate(CALLS[name])]
+CASES = [
+    pytest.param(name, call, id=f"{name}-{i}")
+    for name, calls in CALLS.items()
+    for i, call in enumerate(calls)
+]
+BATCHES = ["batch_0", "batch_2"]
 OF_BATCHES = {
     "generate": {"modality": "rna", "transform_batch": "batch_1", **FROM_ADT, **SEEDED},
     "get_elbo": SEEDED,
     "get_latent_representation": {},
-    "get_normalized_expression": {"modality": "adt", "transform_batch": ["batch_0", "batch_2"], **SEEDED},
+    "get_normalized_expression": {
+        "modality": "adt",
+        "transform_batch": ["batch_0", "batch_2"],
+        **SEEDED,
+    },
     "get_pit": {"modality": "adt", **FROM_RNA, **SEEDED},
     "get_reliability": {},
     "impute": {"modality": "adt", "transform_batch": "batch_2", **SEEDED},

@@ -5,7 +5,8 @@ import pytest
 import torch
 from torch import nn
 
-from tests.devices.pretended import DEVICE, PretendedTensor, pretended_device
+from tests.devices.machine import pretended_device
+from tests.devices.pretended import DEVICE, PretendedTensor
 
 MIXED = {
     "pointwise": lambda near, far: near + far,

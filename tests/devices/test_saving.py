@@ -3,7 +3,8 @@
 import torch
 
 from hzau_omics.model import HZAUVAE
-from tests.devices.pretended import PretendedTensor, pretended_device
+from tests.devices.machine import pretended_device
+from tests.devices.pretended import PretendedTensor
 
 
 def test_a_model_is_saved_from_the_device_and_loaded_onto_it(fitted, tmp_path):
@@ -16,7 +17,7 @@ def test_a_model_is_saved_from_the_device_and_loaded_onto_it(fitted, tmp_path):
         for name, value in model.module.state_dict().items():
             assert isinstance(again.module.state_dict()[name], PretendedTensor), name
             assert again.module.state_dict()[name].equal(value), name
-        here = HZAUVAE.load(tmp_path / "model", False, accelerator="cpu")  # noqa: FBT003
+        here = HZAUVAE.load(tmp_path / "model", False, accelerator="cpu")
         expected = again.get_latent_representation()
     assert here.device.type == "cpu"
     found = here.get_latent_representation(model.adata)
