@@ -18,7 +18,7 @@ from tests.devices.pretended import PretendedDevice
 
 logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
 
-QUICK = {"batch_size": 64, "train_size": 0.7, "enable_progress_bar": False, "seed": 0}
+QUICK = {"batch_size": 96, "train_size": 0.7, "enable_progress_bar": False, "seed": 0}
 ON_DEVICE = {**QUICK, "accelerator": "gpu"}
 PAIR = {"rna": "nb", "adt": "nb"}
 KINDS = ("B lymphocyte", "natural killer", "monocyte", "helper T cell")
@@ -28,13 +28,13 @@ FEATURES = {"rna": 260, "adt": 9}
 
 def paired() -> MuData:
     """Return RNA and protein of every cell."""
-    return ho.data.simulate(200, n_features=FEATURES)
+    return ho.data.simulate(130, n_features=FEATURES)
 
 
 def mosaic() -> MuData:
     """Return three batches with panels; some cells lack RNA, some protein."""
     missing = {"adt": 0.3, "rna": 0.2}
-    return ho.data.simulate(300, n_features=FEATURES, n_batches=3, missing=missing, panels=True)
+    return ho.data.simulate(240, n_features=FEATURES, n_batches=3, missing=missing, panels=True)
 
 
 def texts() -> MuData:
@@ -55,9 +55,8 @@ DESIGNS: dict[str, tuple[Callable[[], MuData], dict[str, str], dict[str, Any]]] 
 
 def take_few_draws(patch: pytest.MonkeyPatch) -> None:
     """Let calibrations of intervals draw little."""
-    for name, value in {"N_SAMPLES": 2, "N_SAMPLES_WIDE": 2, "MAX_MOVES": 1}.items():
+    for name, value in {"N_SAMPLES": 2, "N_SAMPLES_WIDE": 2, "STEPS": ()}.items():
         patch.setattr(intervals, name, value)
-    patch.setattr(intervals, "STEPS", (1.0,))
 
 
 def untrained(design: str) -> HZAUVAE:
@@ -66,12 +65,6 @@ def untrained(design: str) -> HZAUVAE:
     mdata = make()
     HZAUVAE.setup_mudata(mdata, modalities, **setup)
     return HZAUVAE(mdata, n_latent=4, n_hidden=16)
-
-
-@pytest.fixture(autouse=True)
-def _few_draws(monkeypatch) -> None:
-    """Calibrate intervals from a few draws: the pretended device is slow."""
-    take_few_draws(monkeypatch)
 
 
 @pytest.fixture
@@ -100,9 +93,10 @@ class Steps(Callback):
 
 @dataclass(frozen=True)
 class Fitted:
-    """A model that was trained on a pretended device, and what its steps waited for."""
+    """A model that was trained on a pretended device, where it then was, and its steps' waits."""
 
     model: HZAUVAE
+    device: str
     waits: list[str]
 
 
@@ -116,7 +110,7 @@ def fitted() -> Callable[[str], Fitted]:
         with pytest.MonkeyPatch.context() as patch, pretended_device() as device:
             take_few_draws(patch)
             steps = Steps(device)
-            model.train(2, **ON_DEVICE, callbacks=steps)
-        return Fitted(model, steps.waits)
+            model.train(1, **ON_DEVICE, callbacks=steps)
+        return Fitted(model, model.device.type, steps.waits)
 
     return fit

@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
-from types import FrameType
 from typing import Any, NoReturn, override
 
 import numpy as np
@@ -20,18 +19,12 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
 import hzau_omics
+from tests.devices.waits import INDEXING, waits_of
 
 HOST, DEVICE = torch.device("cpu"), torch.device("cuda:0")
 META = torch.device("meta")
 PACKAGE = f"{Path(hzau_omics.__file__).parent}/"
-aten = torch.ops.aten
 
-SIZE_DEPENDS_ON_VALUES = {
-    "_unique2", "bincount", "masked_select", "nonzero", "unique_consecutive", "unique_dim",
-}  # fmt: skip
-ANSWERS = {"_local_scalar_dense", "equal", "is_nonzero", "_linalg_check_errors", "multinomial"}
-"""Operations that return a Python value, or that look at values before they compute."""
-INDEXING = {"index", "index_put", "index_put_"}
 TAKES_NUMBERS = {"_fused_adamw_", "copy_", "index_put", "index_put_", "where"}
 """Operations that take a tensor of no axes from the CPU, besides those on single elements."""
 
@@ -136,7 +129,8 @@ class PretendedDevice(TorchDispatchMode):
             # In inference mode, operations made of others come whole: take them apart.
             with self:
                 return func.decompose(*args, **kwargs)
-        self._note_waits(func, args, kwargs)
+        for what in waits_of(func.overloadpacket.__name__, args, kwargs, _is_near):
+            self.wait(what)
         if near:
             _check_same_device(func, args, given)
         asked = kwargs.get("device")
@@ -147,51 +141,25 @@ class PretendedDevice(TorchDispatchMode):
     def _should_skip_dynamo(cls) -> bool:
         return False  # a wrapper that only compiled code needs, and that takes time
 
-    def _note_waits(self, func: Any, args: Any, kwargs: Any) -> None:
-        name = func.overloadpacket.__name__
-        if name in SIZE_DEPENDS_ON_VALUES | ANSWERS:
-            self.wait(name)
-        elif name == "repeat_interleave" and kwargs.get("output_size") is None:
-            self.wait(f"{name} without output_size")
-        elif name in INDEXING:
-            self._note_indexing(name, *args)
-        elif name == "_to_copy":
-            asked = kwargs.get("device")
-            there = isinstance(args[0], PretendedTensor) if asked is None else on_device(asked)
-            self._note_copy(args[0], there, non_blocking=kwargs.get("non_blocking", False))
-        elif name == "copy_":
-            there = isinstance(args[0], PretendedTensor)
-            self._note_copy(args[1], there, non_blocking=len(args) > 2 and args[2])
-
-    def _note_copy(self, source: Tensor, there: bool, *, non_blocking: bool) -> None:
-        if isinstance(source, PretendedTensor) and not there:
-            self.wait("copy to the CPU")
-        elif there and not isinstance(source, PretendedTensor) and not non_blocking:
-            self.wait("copy to the device without non_blocking")
-
-    def _note_indexing(
-        self, name: str, x: Tensor, indices: Any, value: Any = None, *_: Any
-    ) -> None:
-        for index in indices:
-            if index is None or not isinstance(x, PretendedTensor):
-                continue
-            if index.dtype in {torch.bool, torch.uint8} and (value is None or value.numel() > 1):
-                self.wait(f"{name} with a mask")
-            elif not isinstance(index, PretendedTensor):
-                self.wait(f"{name} with indices on the CPU")
-
     def wait(self, what: str) -> None:
         """Record that the CPU waits for the device, or refuse it."""
-        frame: FrameType | None = sys._getframe()
-        while frame is not None and not frame.f_code.co_filename.startswith(PACKAGE):
+        frame: Any = sys._getframe()
+        while frame and not frame.f_code.co_filename.startswith(PACKAGE):
             frame = frame.f_back
         place = ""
-        if frame is not None:
+        if frame:
             place = f" in {frame.f_code.co_filename.removeprefix(PACKAGE)}:{frame.f_lineno}"
         self.waits.append(f"{what}{place}")
         if self._refuses:
             msg = f"This waits for {DEVICE}: {self.waits[-1]}"
             raise RuntimeError(msg)
+
+
+def _is_near(place: Any) -> bool:
+    """Whether a tensor, or what is asked for as the device of a result, is on the device."""
+    return isinstance(place, PretendedTensor) or (
+        not isinstance(place, Tensor) and on_device(place)
+    )
 
 
 def on_device(device: Any) -> bool:
