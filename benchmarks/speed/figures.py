@@ -27,6 +27,8 @@ def picture(table: pd.DataFrame, runs: Sequence[Mapping[str, Any]], path: Path) 
     for ax, size in zip(axes[1:], sizes, strict=True):
         _curves(ax, [run for run in runs if run["batch_size"] == size])
         ax.set_title(f"batch size {size}")
+    handles, labels = axes[0].get_legend_handles_labels()
+    figure.legend(handles, labels, frameon=False, loc="outside upper left", ncols=len(labels))
     for ax in axes:
         ax.spines[["top", "right"]].set_visible(False)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -46,10 +48,14 @@ def _bars(ax: Any, table: pd.DataFrame) -> None:
     methods = [m for m in METHODS if m in middle]
     whiskers = [[middle[m] - lowest[m], highest[m] - middle[m]] for m in methods]
     middle[methods].plot.bar(
-        ax=ax, rot=0, color=[COLOURS[m] for m in methods], width=0.75, yerr=whiskers
+        ax=ax,
+        rot=0,
+        color=[COLOURS[m] for m in methods],
+        width=0.75,
+        yerr=whiskers,
+        legend=False,
     )
     ax.set(xlabel="batch size", ylabel="cells / s in train()")
-    ax.legend(frameon=False, title=None)
 
 
 def _curves(ax: Any, runs: Sequence[Mapping[str, Any]]) -> None:
@@ -59,4 +65,4 @@ def _curves(ax: Any, runs: Sequence[Mapping[str, Any]]) -> None:
         curve = pd.DataFrame(run["curve"])
         ax.plot(curve["seconds"], curve[part], color=COLOURS[run["method"]], linewidth=1)
         ax.set_ylabel(f"held-out NLL of {part}, nats / cell")
-    ax.set_xlabel("seconds of train()")
+    ax.set(xlabel="seconds of train()", yscale="log")

@@ -142,7 +142,7 @@ class Peer(Method):
         return partial(self._score, cells)
 
     def adapt(self, mdata: MuData) -> None:
-        """Change what the method refuses."""
+        """Change cells so that the method does not refuse them."""
 
     def _score(self, cells: MuData) -> dict[str, float]:
         was_training = self.model.module.training
@@ -191,6 +191,11 @@ class MultiVI(Peer):
         scvi.model.MULTIVI.setup_mudata(mdata, modalities=layers)
         rna, atac = (mdata[m].n_vars for m in self.modalities)
         return scvi.model.MULTIVI(mdata, n_genes=rna, n_regions=atac)
+
+    @override
+    def adapt(self, mdata: MuData) -> None:
+        # Its setup adds this column to the training cells; other cells are refused without it.
+        mdata.obs["_indices"] = np.arange(mdata.n_obs)
 
 
 METHODS: Mapping[str, Callable[[MuData, int], Method]] = {

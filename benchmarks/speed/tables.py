@@ -53,6 +53,8 @@ def summary(runs: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
     table = pd.DataFrame([_figures(run, runs) for run in runs])
     groups = table.groupby(["batch_size", "method"], sort=False)
     middle = groups.median()
+    counts = [name for name in middle if pd.api.types.is_integer_dtype(table[name])]
+    middle[counts] = groups[counts].first()
     for name in SPREAD:
         place = list(middle.columns).index(name) + 1
         middle.insert(place, f"{name}_lowest", groups[name].min())

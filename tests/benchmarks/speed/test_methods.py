@@ -86,3 +86,16 @@ def test_our_likelihood_is_the_public_one(paired):
     method.train(1, **OPTIONS)
     expected = method.model.get_reconstruction_error(held_out, seed=0)
     assert score() == pytest.approx(expected)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_multivi_is_scored_by_modality(paired):
+    peaks = paired["prot"].copy()
+    peaks.X = (peaks.X > 100).astype(np.float32)
+    cells, held_out = hold_out(MuData({"rna": paired["rna"], "atac": peaks}))
+    method = METHODS["multivi"](cells, 0)
+    score = method.scorer(held_out)
+    method.train(1, **OPTIONS)
+    found = score()
+    assert list(found) == ["rna", "atac"]
+    assert min(found.values()) > 0

@@ -13,6 +13,7 @@ def figures(method, rate, *, size=128, seed=0, points=((1, 30.0), (2, 19.0), (3,
         "method": method,
         "batch_size": size,
         "seed": seed,
+        "n_cells": 50,
         "cells_per_s": rate,
         "peak_memory_gb": 1.0,
         "held_out_nll": {"rna": 90.0, "prot": points[-1][1]},
@@ -35,6 +36,7 @@ def test_the_summary_takes_medians_and_compares_at_the_same_batch_size():
     assert ours["repeats"].to_dict() == {128: 3, 512: 1}
     assert ours["times_peer"].to_dict() == {128: 3.0, 512: 3.0}
     assert ours["nll_prot"].tolist() == [10, 10]
+    assert table["n_cells"].dtype == int
     assert (table.loc[table["method"] == "totalvi", ["times_peer", "times_sooner"]] == 1).all(None)
 
 
