@@ -1,16 +1,15 @@
 """How the cost of training grows with cells, features, modalities and experts.
 
 ``python -m benchmarks.scaling`` trains on simulated data, one size changed at a time, and writes a
-table and a picture. Times are those of ``train()`` with default arguments except few epochs, each
-in a process of its own, after another model was trained on few cells for what is compiled. Compare
-values along one axis: a flat line of cells per second means a cost in proportion.
+table and a picture. Times are those of ``train()`` with default arguments except few epochs. Each
+axis has a process of its own, in which another model is trained before, for what is compiled.
+Compare values along one axis: a flat line of cells per second means a cost in proportion.
 """
 
 import argparse
 import logging
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 
 import pandas as pd
@@ -18,7 +17,7 @@ import pandas as pd
 from benchmarks.common.command import add_output_options, run_command
 from benchmarks.common.report import environment, markdown, run_name, write_run
 from benchmarks.scaling.figures import picture
-from benchmarks.scaling.run import ScalingRun, run_once, sizes
+from benchmarks.scaling.run import ScalingRun, axes, run_axis
 
 _logger = logging.getLogger("benchmarks")
 
@@ -36,12 +35,19 @@ def parser() -> argparse.ArgumentParser:
 def benchmark(args: argparse.Namespace, command: Sequence[str]) -> list[Path]:
     """Do what the command line says, print the table, and give the files written."""
     rows = []
-    for size in sizes(quick=args.quick):
+    for axis in axes(quick=args.quick):
         run = ScalingRun(
-            **asdict(size), epochs=args.epochs, batch_size=args.batch_size, threads=args.threads
+            axis=axis,
+            quick=args.quick,
+            epochs=args.epochs,
+            batch_size=args.batch_size,
+            threads=args.threads,
         )
-        rows.append(run_once(run))
-        _logger.info("%s %d: %.0f cells/s", size.axis, size.value, rows[-1]["cells_per_s"])
+        rows += run_axis(run)
+        rates = ", ".join(
+            f"{r['value']}: {r['cells_per_s']:.0f}" for r in rows if r["axis"] == axis
+        )
+        _logger.info("cells/s by %s: %s", axis, rates)
     table = pd.DataFrame(rows)
     print(markdown(table, digits=1))
     record = {"benchmark": "scaling", **environment(command=command, threads=args.threads)}

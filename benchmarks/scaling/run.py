@@ -1,16 +1,16 @@
 """Simulated problems, one size changed at a time: ``python -m benchmarks.scaling.run '{...}'``.
 
-Each is trained in a process of its own.
+Each axis has a process of its own.
 """
 
 import itertools
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from benchmarks.common.process import answer, in_process
-from benchmarks.common.report import peak_memory_gb, set_threads
+from benchmarks.common.report import set_threads
 from benchmarks.common.simulated import thin
 
 WARM_UP_CELLS = 256
@@ -45,19 +45,25 @@ class Size:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ScalingRun(Size):
-    """One simulated problem, and how it is trained.
+class ScalingRun:
+    """Which problems are trained, and how.
 
     Attributes
     ----------
+    axis
+        What is varied.
+    quick
+        Whether sizes are few and small.
     epochs, batch_size
-        Of the timed call of ``train``.
+        Of the timed calls of ``train``.
     threads
         Threads of torch and BLAS; None leaves them alone.
     """
 
+    axis: str
     epochs: int
     batch_size: int
+    quick: bool = False
     threads: int | None = None
 
 
@@ -67,7 +73,7 @@ def sizes(*, quick: bool = False) -> Iterator[Size]:
     features = (300,) if quick else (500, 2_000, 8_000, 24_000)
     modalities = (2,) if quick else (2, 3, 5, 10, 20)
     # Few steps tell what a step costs; with many modalities it costs seconds.
-    n_obs, n_few = (200, 200) if quick else (2_000, 500)
+    n_obs, n_few = (200, 200) if quick else (2_000, 300)
     for n in cells:
         yield Size(axis="cells", value=n, n_obs=n)
     for n in features:
@@ -85,6 +91,11 @@ def sizes(*, quick: bool = False) -> Iterator[Size]:
         )
 
 
+def axes(*, quick: bool = False) -> tuple[str, ...]:
+    """Give what is varied, in order."""
+    return tuple(dict.fromkeys(size.axis for size in sizes(quick=quick)))
+
+
 def names(n: int) -> tuple[str, ...]:
     """Names of n modalities."""
     return tuple(f"m{i}" for i in range(n))
@@ -100,7 +111,7 @@ def expert_families(n: int) -> Iterator[tuple[tuple[str, ...], ...]]:
         yield (*family, of)
 
 
-def run_once(run: ScalingRun) -> dict[str, Any]:
+def run_axis(run: ScalingRun) -> list[dict[str, Any]]:
     """Run in a process of its own.
 
     Raises
@@ -108,47 +119,31 @@ def run_once(run: ScalingRun) -> dict[str, Any]:
     RuntimeError
         If the process fails.
     """
-    return in_process("benchmarks.scaling.run", run, f"{run.axis} {run.value}")
+    rows: list[dict[str, Any]] = in_process("benchmarks.scaling.run", run, f"by {run.axis}")["rows"]
+    return rows
 
 
 def measure(run: ScalingRun) -> dict[str, Any]:
-    """Train on few cells and throw the model away, then time another; give the figures.
+    """Train the problems of an axis, the smallest first; give a row for each.
 
-    What is compiled is there after the first model: it does not depend on the number of cells.
+    Before, a model is trained on few cells and thrown away: what is compiled is there from then on,
+    and does not depend on sizes.
     """
     set_threads(run.threads)
-    options: dict[str, Any] = {
-        "batch_size": run.batch_size, "enable_progress_bar": False, "seed": 0,
-        "early_stopping": False,
-    }  # fmt: skip
-    _model(run, min(run.n_obs, WARM_UP_CELLS))[0].train(1, **options)
-    model, setup = _model(run, run.n_obs)
-    start = time.perf_counter()
-    model.train(run.epochs, **options)
-    seconds = time.perf_counter() - start
-    return {
-        "axis": run.axis,
-        "value": run.value,
-        "cells": run.n_obs,
-        "features": run.n_features,
-        "modalities": run.n_modalities,
-        "experts": len(model.module.family),
-        "setup_s": setup,
-        "train_s": seconds,
-        "cells_per_s": run.n_obs * run.epochs / seconds,
-        "peak_memory_gb": peak_memory_gb(),
-    }
+    mine = [size for size in sizes(quick=run.quick) if size.axis == run.axis]
+    time_one(replace(mine[0], n_obs=min(mine[0].n_obs, WARM_UP_CELLS)), 1, run.batch_size)
+    return {"rows": [time_one(size, run.epochs, run.batch_size) for size in mine]}
 
 
-def _model(size: Size, n_obs: int) -> tuple[Any, float]:
-    """Return a model of simulated cells that is not trained, and the seconds to set it up."""
+def time_one(size: Size, epochs: int, batch_size: int) -> dict[str, Any]:
+    """Train a new model on one problem; give seconds and cells per second."""
     # Late: a list of sizes should not cost the import of scvi-tools.
     from hzau_omics.data import simulate
     from hzau_omics.model import HZAUVAE
 
     modalities = names(size.n_modalities)
     mdata = simulate(
-        n_obs,
+        size.n_obs,
         n_features={m: size.n_features if i == 0 else 50 for i, m in enumerate(modalities)},
         missing=0.2,
     )
@@ -157,7 +152,22 @@ def _model(size: Size, n_obs: int) -> tuple[Any, float]:
     start = time.perf_counter()
     HZAUVAE.setup_mudata(mdata, dict.fromkeys(modalities, "nb"))
     model = HZAUVAE(mdata, experts=size.experts)
-    return model, time.perf_counter() - start
+    ready = time.perf_counter()
+    model.train(
+        epochs, batch_size=batch_size, enable_progress_bar=False, seed=0, early_stopping=False
+    )
+    seconds = time.perf_counter() - ready
+    return {
+        "axis": size.axis,
+        "value": size.value,
+        "cells": size.n_obs,
+        "features": size.n_features,
+        "modalities": size.n_modalities,
+        "experts": len(model.module.family),
+        "setup_s": ready - start,
+        "train_s": seconds,
+        "cells_per_s": size.n_obs * epochs / seconds,
+    }
 
 
 if __name__ == "__main__":
