@@ -53,7 +53,7 @@ def summary(runs: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
     table = pd.DataFrame([_figures(run, runs) for run in runs])
     groups = table.groupby(["batch_size", "method"], sort=False)
     middle = groups.median()
-    counts = [name for name in middle if pd.api.types.is_integer_dtype(table[name])]
+    counts = [str(name) for name in middle if pd.api.types.is_integer_dtype(table[name])]
     middle[counts] = groups[counts].first()
     for name in SPREAD:
         place = list(middle.columns).index(name) + 1

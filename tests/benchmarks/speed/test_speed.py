@@ -38,6 +38,16 @@ def test_a_run_is_measured(path):
     assert 0.1 < found["peak_memory_gb"] < 100
 
 
+@pytest.mark.filterwarnings("ignore")
+def test_a_run_may_be_timed_without_a_curve(path):
+    run = SpeedRun(
+        method="totalvi", path=path, batch_size=32, epochs=1, evaluate_every=0, accelerator="cpu"
+    )
+    found = measure(run)
+    assert [point["seconds"] for point in found["curve"]] == [found["seconds"]]
+    assert found["held_out_nll"]["prot"] > 0
+
+
 def test_a_run_that_fails_says_why(monkeypatch):
     failed = SimpleNamespace(returncode=1, stdout="", stderr="no such file")
     monkeypatch.setattr("benchmarks.common.process.subprocess.run", lambda *_, **__: failed)
