@@ -1,8 +1,22 @@
+import json
+from dataclasses import asdict
+
 import pandas as pd
 import pytest
 
 from benchmarks.scaling import __main__ as scaling
-from benchmarks.scaling.run import expert_families, names
+from benchmarks.scaling.run import ScalingRun, Size, expert_families, measure, names, sizes
+
+
+def test_modalities_go_from_2_to_20_and_one_size_is_changed_at_a_time():
+    found = list(sizes())
+    values = {axis: [s.value for s in found if s.axis == axis] for axis in ("cells", "modalities")}
+    assert values == {"cells": [2_000, 8_000, 32_000], "modalities": [2, 3, 5, 10, 20]}
+    changed = {"cells": "n_obs", "features": "n_features", "modalities": "n_modalities"}
+    for axis, field in changed.items():
+        mine = [asdict(s) for s in found if s.axis == axis]
+        assert [size.pop(field) for size in mine] == [size.pop("value") for size in mine]
+        assert all(size == mine[0] for size in mine)
 
 
 def test_families_grow_and_hold_every_single_modality():
@@ -11,6 +25,17 @@ def test_families_grow_and_hold_every_single_modality():
     for family in families:
         assert len(set(family)) == len(family)
         assert {(m,) for m in names(5)} <= set(family)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_an_axis_is_measured_as_its_process_gets_it(monkeypatch):
+    experts = (("m0",), ("m1",), ("m0", "m1"))
+    size = Size(axis="experts", value=3, n_obs=60, n_features=20, experts=experts)
+    monkeypatch.setattr("benchmarks.scaling.run.sizes", lambda **_: [size])
+    run = ScalingRun(axis="experts", epochs=2, batch_size=32)
+    (found,) = measure(ScalingRun(**json.loads(json.dumps(asdict(run)))))["rows"]
+    assert (found["cells"], found["modalities"], found["experts"]) == (60, 2, 3)
+    assert found["cells_per_s"] == pytest.approx(120 / found["train_s"])
 
 
 @pytest.mark.slow
