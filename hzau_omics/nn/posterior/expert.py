@@ -55,9 +55,16 @@ class SubsetExperts(nn.Module):
                     nn.init.zeros_(head.weight)
                     nn.init.zeros_(head.bias)
         self.heads = nn.ModuleList(heads)
-        self.single = [self.members.index([i]) for i in range(len(n_hidden))] if corrects else []
-        self.membership: Tensor
-        self.register_buffer("membership", family.membership(), persistent=False)
+        self.is_single = [len(member) == 1 for member in self.members]
+        order = sorted(range(len(self.members)), key=lambda s: not self.is_single[s])
+        # Positions of the experts among the single ones, followed by the others.
+        self.order: Tensor | None
+        place = None if order == sorted(order) else torch.tensor(order).argsort()
+        self.register_buffer("order", place, persistent=False)
+        of_modality = [m[0] for m in self.members if len(m) == 1]
+        several = family.membership()[[not single for single in self.is_single]][:, of_modality]
+        self.several: Tensor
+        self.register_buffer("several", several, persistent=False)
 
     def forward(self, hidden: list[Float[Tensor, "cell _"]]) -> DiagonalGaussian:
         """Return means and log-variances of shape (cell, expert, latent).
@@ -65,14 +72,28 @@ class SubsetExperts(nn.Module):
         Experts that are unavailable in a cell have finite values without a meaning.
         """
         outputs = [self._output(s, hidden) for s in range(len(self.members))]
+        if not self.corrects or all(self.is_single):
+            return self._gaussians(outputs)
+        single = self._gaussians([o for o, alone in zip(outputs, self.is_single, strict=True) if alone])
+        # Evidence comes from the single experts as they are pooled, with bounded variances.
+        combined = add_information(single, self.several)
+        several = self._gaussians(
+            [o for o, alone in zip(outputs, self.is_single, strict=True) if not alone], onto=combined
+        )
+        joined = DiagonalGaussian(
+            *(torch.cat(parts, dim=1) for parts in zip(single, several, strict=True))
+        )
+        if self.order is None:
+            return joined
+        return DiagonalGaussian(*(part.index_select(1, self.order) for part in joined))
+
+    def _gaussians(
+        self, outputs: list[Tensor], *, onto: DiagonalGaussian | None = None
+    ) -> DiagonalGaussian:
+        """Turn outputs (cell, 2 latent) into Gaussians; with `onto`, they are added to these."""
         mean, logvar = torch.stack(outputs, dim=1).float().chunk(2, dim=-1)
-        if self.corrects:
-            # Evidence comes from the single experts as they are pooled, with bounded variances.
-            singles = DiagonalGaussian(mean[:, self.single], self._bounded(logvar[:, self.single]))
-            combined = add_information(singles, self.membership)
-            several = self.membership.sum(-1, keepdim=True) > 1
-            mean = mean + torch.where(several, combined.mean, 0.0)
-            logvar = logvar + torch.where(several, combined.logvar, 0.0)
+        if onto is not None:
+            mean, logvar = mean + onto.mean, logvar + onto.logvar
         return DiagonalGaussian(mean, self._bounded(logvar))
 
     def _output(self, expert: int, hidden: list[Tensor]) -> Tensor:
