@@ -66,7 +66,10 @@ def new_record(args: argparse.Namespace, command: Sequence[str]) -> Record:
         path=args.out / f"{name}.json",
         sizes=sizes,
         deadline=time.time() + seconds,
-        sections=[dataclasses.replace(section) for section in chosen],
+        sections=[
+            dataclasses.replace(section, needs_s=1 if args.rehearsal else section.needs_s)
+            for section in chosen
+        ],
         about=about,
     )
 

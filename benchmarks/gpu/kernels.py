@@ -34,7 +34,7 @@ class Watched(Callback):  # type: ignore[misc]
     def __init__(self, first: int, profiler: Any = None) -> None:
         self.first, self.profiler = first, profiler
         self.seconds, self.steps = 0.0, 0
-        self._start, self._step = 0.0, 0
+        self._start = 0.0
 
     @override
     def on_train_epoch_start(self, trainer: Any, pl_module: Any) -> None:
@@ -44,7 +44,10 @@ class Watched(Callback):  # type: ignore[misc]
         if trainer.current_epoch == self.first and self.profiler is not None:
             self.profiler.start()
         self._start = time.perf_counter()
-        self._step = int(trainer.global_step)
+
+    @override
+    def on_train_batch_end(self, trainer: Any, *_: Any) -> None:
+        self.steps += trainer.current_epoch >= self.first
 
     @override
     def on_train_epoch_end(self, trainer: Any, pl_module: Any) -> None:
@@ -52,7 +55,6 @@ class Watched(Callback):  # type: ignore[misc]
             return
         wait_for_device()
         self.seconds += time.perf_counter() - self._start
-        self.steps += int(trainer.global_step) - self._step
         if trainer.current_epoch == trainer.max_epochs - 1 and self.profiler is not None:
             self.profiler.stop()
 

@@ -65,12 +65,12 @@ SIZES = {
         judged=True,
     ),
     "rehearsal": Sizes(
-        accelerator="cpu", n_cells=500, compared_epochs=2,
-        batch_sizes=(128, 512), peer_batch_sizes=(256,), timed_s=0.0,
+        accelerator="cpu", n_cells=400, compared_epochs=1,
+        batch_sizes=(128,), peer_batch_sizes=(128,), timed_s=0.0,
         profiled_batch=128, profiled_epochs=2, default_epochs=2,
         n_distinct=200, n_copies=3, n_features=(300, 20), large_epochs=2,
         large_batch=256, n_imputed=100,
-        table1_epochs=2, table1_train=500, table1_test=20, table1_draws=20,
+        table1_epochs=1, table1_train=300, table1_test=20, table1_draws=20,
         judged=False,
     ),
 }  # fmt: skip

@@ -21,12 +21,13 @@ def supervise(record: Record) -> Record:
     """Run all sections within the budget; give the record as the processes left it."""
     record.write()
     while record.waiting() and record.left_s() > 0:
+        n_waiting = len(record.waiting())
         code = _work(record.path, record.deadline)
         record = Record.read(record.path)
         section = record.running()
-        if section is None and code and record.left_s() > 0:
-            # It failed at the first that waits: not even its imports were possible.
-            section = next(iter(record.waiting()), None)
+        if section is None and len(record.waiting()) == n_waiting and record.left_s() > 0:
+            # Not even the imports were possible: the next process would not get further.
+            section = record.waiting()[0]
         if section is not None:
             record.end(section, "failed", f"its process ended with exit status {code}")
             _logger.error("%s: %s", section.name, section.error)
