@@ -16,10 +16,6 @@ from benchmarks.table1.paper import printed
 from benchmarks.table1.run import TARGETS, Table1Run, measure as measure_run
 
 DATASET = "binarymnist"
-SYSTEMS = (
-    "HZAUVAE", "MVAE", "JMVAE", "MMVAE", "MoPoEVAE", "CoDEVAE", "MVAEQ", "VAE", "CVAE", "BiVCCA",
-)  # fmt: skip
-"""The most important first."""
 EVALUATION_S = 10.0
 
 _logger = logging.getLogger("benchmarks.gpu")
@@ -29,7 +25,7 @@ def measure(setting: Setting) -> Iterator[Figure]:
     """Train one system after the other; give variances of log weights beside the paper's."""
     expected = _expected(setting)
     yield Figure(name="expected of a system", value=expected, unit="s")
-    for system in SYSTEMS:
+    for system in setting.sizes.table1_systems:
         if setting.sizes.judged and setting.left_s() < expected:
             _logger.info("table1: %.0f s are left, %s needs more", setting.left_s(), system)
             return
@@ -48,7 +44,9 @@ def _run(system: str, setting: Setting) -> Table1Run:
 
 def _expected(setting: Setting) -> float:
     """Return the seconds that a system should take, from trainings of one and of three epochs."""
-    run = dataclasses.replace(_run(SYSTEMS[0], setting), n_test=20, n_samples=20)
+    run = dataclasses.replace(
+        _run(setting.sizes.table1_systems[0], setting), n_test=20, n_samples=20
+    )
     one, three = (
         measure_run(dataclasses.replace(run, epochs=epochs))[0]["train_s"] for epochs in (1, 3)
     )
