@@ -4,6 +4,8 @@
 #   make test        the fast tier of the tests, with coverage gates
 #   make test-all    all tests
 #   make lint        ruff, mypy, codespell
+#   make gpu-check   check and time the package on a GPU; gpu-check-rehearsal tries that on a CPU
+#   make gpu-pack    pack what a GPU machine without a package registry lacks
 #   make setup       only the virtual environment .venv (PYTHON=... picks the interpreter)
 #   make clean       remove what was generated; .venv stays (remove it by hand)
 
@@ -21,6 +23,9 @@ PYTEST_ARGS ?=
 # Processes of pytest; 0 runs the tests in one process. A file's tests share fitted models, so they
 # stay together.
 PYTEST_WORKERS ?= 2
+# Options of the check on a GPU, e.g. make gpu-check GPU_ARGS="--seconds 300".
+GPU_ARGS ?=
+GPU_OUT ?= benchmarks/out/gpu
 # Least share of statements of the two inner layers that the tests reach, in percent.
 COVERAGE_MIN := 90
 
@@ -30,7 +35,7 @@ export UV_HTTP_TIMEOUT ?= 300
 TEST_ENV := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 MPLBACKEND=Agg
 PYTEST = $(TEST_ENV) $(BIN)/python -m pytest -q -rs -n $(PYTEST_WORKERS) --dist loadfile --no-loadscope-reorder
 
-.PHONY: help setup demo test test-all lint clean
+.PHONY: help setup demo test test-all lint gpu-check gpu-check-rehearsal gpu-pack clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -78,6 +83,20 @@ lint: setup
 	$(BIN)/mypy
 	$(BIN)/codespell
 
+# What was packed is used where it is: that machine cannot set up an environment.
+gpu-check: $(if $(wildcard .gpu_wheels),,setup)
+	@if [ -d .gpu_wheels ]; then \
+		OUT=$(GPU_OUT) benchmarks/gpu/run.sh $(GPU_ARGS); \
+	else \
+		$(BIN)/python -m benchmarks.gpu --out $(GPU_OUT) $(GPU_ARGS); \
+	fi
+
+gpu-check-rehearsal: setup
+	$(BIN)/python -m benchmarks.gpu --rehearsal --out $(GPU_OUT) $(GPU_ARGS)
+
+gpu-pack: setup
+	PYTHON=$(BIN)/python benchmarks/gpu/pack.sh
+
 clean:
-	rm -rf $(DEMO_OUT) dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage .coverage.* coverage.xml lightning_logs scvi_log
+	rm -rf $(DEMO_OUT) dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage .coverage.* coverage.xml lightning_logs scvi_log .gpu_wheels .gpu_data
 	find . -path ./$(VENV) -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -8,6 +8,9 @@ agree to rounding.
 import numpy as np
 import pytest
 import torch
+
+pytest.importorskip("multivae", reason="needs the dependency group 'test'")
+
 from multivae.data.datasets.base import MultimodalBaseDataset
 from multivae.models import JMVAE, MVAE, JMVAEConfig, MVAEConfig
 from multivae.models.nn.base_architectures import BaseJointEncoder

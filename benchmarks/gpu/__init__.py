@@ -1,0 +1,1 @@
+"""The package on a GPU, checked and timed by one command."""
