@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
+from hzau_omics.model.training import graphs
 from hzau_omics.nn.kernels.precision import has_bfloat16
 from tests.devices.pretended import DEVICE, HOST, PretendedDevice, on_device
 
@@ -54,6 +55,8 @@ def _patches() -> dict[Any, dict[str, Any]]:
     nothing: Callable[..., None] = lambda *_, **__: None
     return {
         torch: {"Generator": PretendedGenerator, "tensor": _tensor},
+        # There is nothing to record on.
+        graphs: {"can_record": lambda _: False},
         Tensor: {"pin_memory": lambda x, *_: x.clone()},
         torch.cuda: {
             "_lazy_init": nothing,

@@ -59,11 +59,6 @@ def test_heads_of_reliability_train_on_the_device(device, design):
     assert not all(a.equal(b) for a, b in zip(after, before, strict=True))
 
 
-@pytest.mark.xfail(
-    raises=AssertionError,
-    reason="experts index with lists, the negative binomial of dense counts counts its entries, "
-    "and corruption copies what it drew without non_blocking",
-)
 @pytest.mark.parametrize("design", DESIGNS)
 def test_a_step_waits_for_nothing(fitted, design):
     assert not set(fitted(design).waits)

@@ -153,9 +153,9 @@ def test_row_order_does_not_change_an_embedding(make_network, make_batch, n_cell
     batch = make_batch(network, n_cells=n_cells)
     order = torch.randperm(n_cells, generator=torch.Generator().manual_seed(2))
     ours, theirs = posterior(network, rows_of(batch, order)), posterior(network, batch)
-    assert_close(ours.q.mean, theirs.q.mean[order], atol=1e-6, rtol=1e-5)
-    assert_close(ours.q.logvar, theirs.q.logvar[order], atol=1e-6, rtol=1e-5)
-    assert_close(ours.weights, theirs.weights[order], atol=1e-6, rtol=1e-5)
+    assert_close(ours.q.mean, theirs.q.mean[order], atol=5e-6, rtol=1e-5)
+    assert_close(ours.q.logvar, theirs.q.logvar[order], atol=5e-6, rtol=1e-5)
+    assert_close(ours.weights, theirs.weights[order], atol=5e-6, rtol=1e-5)
 
 
 @pytest.mark.parametrize("training", [True, False])
@@ -171,8 +171,8 @@ def test_a_cell_does_not_depend_on_the_others(make_network, make_batch, training
             row = torch.tensor([cell])
             alone = rows_of(batch, row)
             found = posterior(network, alone)
-            assert_close(found.q.mean, together.q.mean[row], atol=1e-6, rtol=1e-5)
-            assert_close(found.q.logvar, together.q.logvar[row], atol=1e-6, rtol=1e-5)
+            assert_close(found.q.mean, together.q.mean[row], atol=5e-6, rtol=1e-5)
+            assert_close(found.q.logvar, together.q.logvar[row], atol=5e-6, rtol=1e-5)
             assert_close(
                 network.log_likelihoods(z[row], alone), log_likelihood[row], equal_nan=True
             )

@@ -97,7 +97,7 @@ class ResidentCells:
 
     def minibatches(self, cells: NDArray[np.int64], batch_size: int) -> Iterator["CellsAt"]:
         """Iterate over cells in minibatches that are still to be gathered, in the order given."""
-        order = torch.from_numpy(np.ascontiguousarray(cells)).to(self._device)
+        order = torch.from_numpy(np.array(cells)).to(self._device, non_blocking=True)
         for part in order.split(batch_size):
             yield CellsAt(self, part)
 

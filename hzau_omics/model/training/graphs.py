@@ -16,6 +16,11 @@ EAGER = 3
 """Calls that run as usual before one is recorded: libraries and optimiser set themselves up."""
 
 
+def can_record(device: torch.device) -> bool:
+    """Whether steps on a device can be recorded."""
+    return device.type == "cuda"
+
+
 class RecordedSteps:
     """Run a function of cell positions, recorded per kind of step and number of cells.
 
@@ -34,7 +39,7 @@ class RecordedSteps:
     def __init__(
         self, device: torch.device, before_recording: Callable[[], None] = lambda: None
     ) -> None:
-        self._records = device.type == "cuda"
+        self._records = can_record(device)
         self._before = before_recording
         self._calls: dict[Hashable, int] = {}
         self._graphs: dict[Hashable, tuple[torch.cuda.CUDAGraph, Tensor]] = {}

@@ -146,9 +146,7 @@ class TrainingPlan(LightningModule):
             parameter.grad = None
 
     def _clip_gradients(self) -> None:
-        torch.nn.utils.clip_grad_norm_(
-            self.network.parameters(), self.config.gradient_clip, foreach=True
-        )
+        torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.config.gradient_clip)
 
     def _corruptor_now(self) -> Corruptor | None:
         """Return the corruptor in steps that corrupt measurements; None in the others."""

@@ -244,7 +244,7 @@ def _pooled(step: Step) -> DiagonalGaussian:
     rest = [place for place in range(n_places) if place not in pooled]
     if rest:
         # All of these at once.
-        subsets = terms.subsets[rest] if len(rest) < len(terms.subsets) else terms.subsets
+        subsets = torch.stack([terms.subsets[place] for place in rest])
         found = network.infer_term(encoded, subsets).q
         for i, place in enumerate(rest):
             pooled[place] = DiagonalGaussian(*(part[i] for part in found))

@@ -62,12 +62,12 @@ def draw_subsets(
 @lru_cache(maxsize=16)
 def _every_subset(n_modalities: int, device: torch.device) -> Bool[Tensor, "subset modality"]:
     names = [str(i) for i in range(n_modalities)]
-    return SubsetFamily.every(names).membership().to(device)
+    return SubsetFamily.every(names).membership().to(device, non_blocking=True)
 
 
 @lru_cache(maxsize=16)
 def _membership(family: SubsetFamily, device: torch.device) -> Bool[Tensor, "expert modality"]:
-    return family.membership().to(device)
+    return family.membership().to(device, non_blocking=True)
 
 
 def _is_new_term(

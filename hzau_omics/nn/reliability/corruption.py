@@ -214,7 +214,7 @@ class Corruptor:
     def _profiles(self, batch: Minibatch, m: int, index: Tensor, *, as_shares: bool) -> Rows:
         """Return an ambient profile for each cell, of the features that its batch measured."""
         if self.profiles[m].device != index.device:
-            self.profiles[m] = self.profiles[m].to(index.device)
+            self.profiles[m] = self.profiles[m].to(index.device, non_blocking=True)
         profile = self.profiles[m][batch.batch[index]]
         mixed = self._some_mixed(batch, m, profile, as_shares=as_shares)
         return mixed * _measured(batch, self.names[m], index)
