@@ -60,11 +60,6 @@ class SparseEntries(NamedTuple):
         feature = self.feature[source].long()
         return SparseEntries(start, row, feature, self.value[source], self.n_features)
 
-    def emptied(self) -> "SparseEntries":
-        """Return as many rows without entries."""
-        start = torch.zeros_like(self.start)
-        return SparseEntries(start, self.row[:0], self.feature[:0], self.value[:0], self.n_features)
-
     def total(self) -> Tensor:
         """Return the sum of each row, of shape (row, 1)."""
         total = self.value.new_zeros(len(self.start) - 1)

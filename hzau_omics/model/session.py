@@ -13,7 +13,7 @@ from torch import Tensor
 from hzau_omics.checks import check_names, check_positions, check_seed, if_given, shown
 from hzau_omics.data import CellStore, DataLayout
 from hzau_omics.errors import ConfigError
-from hzau_omics.minibatch import Minibatch
+from hzau_omics.minibatch import Minibatch, SparseEntries
 from hzau_omics.nn.network import Encoded, MultimodalVAE
 from hzau_omics.nn.objective.config import ObjectiveConfig
 from hzau_omics.nn.posterior.pools import ExactPool, Posterior
@@ -96,7 +96,7 @@ class InferenceSession:
         if given is None:
             return batch
         kept = {
-            name: entries if name in given else entries.emptied()
+            name: entries if name in given else _without_entries(entries)
             for name, entries in batch.sparse.items()
         }
         return replace(batch, sparse=kept)
@@ -137,6 +137,12 @@ class InferenceSession:
                 "system that needs no condition: MVAE or HZAUVAE."
             )
             raise ConfigError(msg)
+
+
+def _without_entries(entries: SparseEntries) -> SparseEntries:
+    """Return as many rows that are all 0."""
+    row, feature, value = entries.row[:0], entries.feature[:0], entries.value[:0]
+    return SparseEntries(torch.zeros_like(entries.start), row, feature, value, entries.n_features)
 
 
 def check_patterns(network: MultimodalVAE, store: CellStore, objective: ObjectiveConfig) -> None:

@@ -51,7 +51,7 @@ def log1p_mean_nb(
     0.5734...
     """
     if len(log_theta) > 1:
-        pairs = zip(log_mean.split(1), log_theta.split(1), strict=True)
+        pairs = zip(log_mean.unsqueeze(1), log_theta.unsqueeze(1), strict=True)
         return torch.cat([log1p_mean_nb(mean, theta) for mean, theta in pairs])
     if log_mean.device.type != "cpu":
         return _interpolated(_at_theta(log_theta[0]), log_mean)

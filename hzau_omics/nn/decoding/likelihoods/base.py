@@ -122,7 +122,13 @@ class Likelihood(nn.Module):
 
         A subclass may compute it without the density of every entry.
         """
-        log_prob = self.log_prob(self(hidden, context), observed.dense)
+        return self.log_prob_of(self(hidden, context), context, observed)
+
+    def log_prob_of(
+        self, parameters: Parameters, context: DecoderContext, observed: Observed
+    ) -> Float[Tensor, " cell"]:
+        """Log density as :meth:`cell_log_prob` returns it, of parameters that are known already."""
+        log_prob = self.log_prob(parameters, observed.dense)
         if context.feature_mask is not None:
             log_prob = torch.where(context.feature_mask, log_prob, 0.0)
         return log_prob.sum(-1)

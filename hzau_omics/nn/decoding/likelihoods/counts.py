@@ -136,6 +136,16 @@ class NegativeBinomial(Counts):
         return nb_log_prob(logits, context.log_library, *table, entries)
 
     @override
+    def log_prob_of(
+        self, parameters: Parameters, context: DecoderContext, observed: Observed
+    ) -> Float[Tensor, " cell"]:
+        entries, table = observed.entries, self.log_theta.table(context)
+        if not self.uses_library or entries is None or table is None:
+            return super().log_prob_of(parameters, context, observed)
+        # Log rates are logits, too: they differ from them by a constant of each cell.
+        return nb_log_prob(parameters["log_rate"], context.log_library, *table, entries)
+
+    @override
     def mean(self, parameters: Parameters) -> Cells:
         return parameters["log_rate"].exp()
 
@@ -167,6 +177,7 @@ class ZeroInflatedNegativeBinomial(NegativeBinomial):
 
     # The compiled kernel is for the plain negative binomial only.
     cell_log_prob = Likelihood.cell_log_prob
+    log_prob_of = Likelihood.log_prob_of
 
     def __init__(self, sizes: Sizes) -> None:
         super().__init__(sizes)

@@ -31,6 +31,7 @@ class NegativeBinomialMixture(NegativeBinomial):
 
     # The compiled kernel is for the plain negative binomial only.
     cell_log_prob = Likelihood.cell_log_prob
+    log_prob_of = Likelihood.log_prob_of
     uses_library_by_default = False
 
     def __init__(self, sizes: Sizes) -> None:
