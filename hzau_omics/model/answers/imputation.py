@@ -84,11 +84,11 @@ class Imputation(Answers):
         -------
         AnnData of shape (cells, features). ``X`` is the predictive mean in the data's units (for
         counts, expected counts). Layers are ``q05`` and ``q95`` (as `quantiles` says) and, for
-        counts, ``log1p_mean``: the mean of log1p of the draws, which is the one to correlate with
-        log1p data. ``obs["observed"]`` says whether the modality was measured in the cell. Where
-        ``obs["batch_measured"]`` is False, no cell of the batch had it in training: the sequencing
-        depth of the batch is then unknown, and intervals cover less than their nominal share. With
-        panels, the layer ``measured`` says which features a batch measured.
+        counts, ``log1p_mean``: the expected log1p of the counts, which is the one to correlate
+        with log1p data. ``obs["observed"]`` says whether the modality was measured in the cell.
+        Where ``obs["batch_measured"]`` is False, no cell of the batch had it in training: the
+        sequencing depth of the batch is then unknown, and intervals cover less than their nominal
+        share. With panels, the layer ``measured`` says which features a batch measured.
 
         Raises
         ------
