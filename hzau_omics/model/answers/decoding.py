@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 import torch
@@ -14,7 +13,7 @@ from hzau_omics.data import DataLayout
 from hzau_omics.data.contract.columns.category import text_of
 from hzau_omics.errors import DataContractError
 from hzau_omics.minibatch import Minibatch
-from hzau_omics.nn.decoding.library import log_total
+from hzau_omics.nn.decoding.library import log_of_total
 from hzau_omics.nn.decoding.likelihoods import Parameters
 from hzau_omics.nn.network import MultimodalVAE
 
@@ -174,16 +173,15 @@ class ModalityPredictor:
         mask = None
         if panel is not None and log_library is None:
             mask = torch.from_numpy(panel[decode_as]).to(z.device).expand(len(batch), -1)
-        context = partial(
-            decoder.context,
-            batch=codes,
-            covariates=covariates,
-            feature_mask=mask,
-            seen=self._seen_entries(seen, batch),
-        )
+        seen_entries = self._seen_entries(seen, batch)
 
         def decode(log_library: Tensor | None) -> Parameters:
-            parameters: Parameters = decoder.likelihood(hidden, context(log_library))
+            context = decoder.context(
+                log_library, batch=codes, covariates=covariates, feature_mask=mask
+            )
+            # All cells are decoded as one batch: one row of dispersions stands for all of them.
+            context = context._replace(batch=codes[:1], seen=seen_entries)
+            parameters: Parameters = decoder.likelihood(hidden, context)
             return parameters
 
         if library is not None and log_library is None:
@@ -195,15 +193,26 @@ class ModalityPredictor:
                 share = self._share_of_own_panel(decode, batch, mask)
                 # The observed total is that of the cell's own panel: scale it up to the whole one.
                 usable = seen.unsqueeze(-1) & (share > MIN_SHARE)
-                observed = log_total(batch.x[self.modality]) - share.clamp_min(MIN_SHARE).log()
+                observed = log_of_total(self._total(batch)) - share.clamp_min(MIN_SHARE).log()
                 log_library = torch.where(usable, observed, log_library)
         return decode(log_library)
 
+    def _total(self, batch: Minibatch) -> Tensor:
+        """Return the sum of each cell's values, (cell, 1)."""
+        entries = batch.sparse.get(self.modality)
+        return batch.x[self.modality].sum(-1, keepdim=True) if entries is None else entries.total()
+
     def _seen_entries(self, seen: Tensor | None, batch: Minibatch) -> Tensor | None:
-        """Return which values were seen: none of features that the cell's batch did not measure."""
+        """Return which values were seen: none of features that the cell's batch did not measure.
+
+        Of shape (cell, 1 or feature), or of one row if it holds for all cells.
+        """
         if seen is None:
             return None
         own = batch.feature_mask.get(self.modality)
+        alike = (seen == seen[:1]).all() & (batch.batch == batch.batch[:1]).all()
+        if bool(alike):
+            seen, own = seen[:1], None if own is None else own[:1]
         return seen.unsqueeze(-1) if own is None else seen.unsqueeze(-1) & own
 
     def _share_of_own_panel(

@@ -67,20 +67,14 @@ class Chunk:
         Positions of the features in the modality.
     batch
         The cells.
-    draws
-        Draws (sample, cell, feature) in the data's units.
-    mean
-        Predictive mean (cell, feature), averaged over the latent draws in closed form.
-    log1p_mean
-        Mean of log1p of draws (cell, feature); None if it is not needed.
+    found
+        What was computed of them.
     """
 
     rows: NDArray[np.int64]
     features: NDArray[np.int64]
     batch: Minibatch
-    draws: Tensor
-    mean: Tensor
-    log1p_mean: Tensor | None
+    found: "Predicted"
 
 
 def predictive_chunks(
@@ -89,25 +83,25 @@ def predictive_chunks(
     *,
     features: NDArray[np.int64],
     positions: NDArray[np.int64] | None = None,
-    log1p_repeats: int = 0,
+    draws: bool = True,
+    means: bool = True,
 ) -> Iterator[Chunk]:
-    """Yield predictive draws, one experimental batch at a time, in bounded memory.
+    """Yield predictions, one experimental batch at a time, in bounded memory.
 
-    `log1p_repeats` is how many observations per latent draw `log1p_mean` averages; 0 leaves it out.
+    `draws` and `means` say what is computed: draws of observations, their means, or both.
     """
     predictor = ModalityPredictor(session.network, session.layout, config.modality)
     generator = make_generator(config.seed, session.device)
-    held = max(config.n_samples, _most_batches(session, config)) * len(features)
-    size = max(1, min(session.batch_size, MAX_DRAWS_HELD // held))
+    n_draws = max(config.n_samples, _most_batches(session, config)) if draws else 1
+    size = max(1, min(session.batch_size, MAX_DRAWS_HELD // (n_draws * len(features))))
     for step in walk(session, config, predictor=predictor, size=size, positions=positions):
         chosen = features
         if step.group.features is not None:
             chosen = np.intersect1d(features, step.group.features)
         if chosen.size:
-            drawn = _draw(
-                predictor, step, chosen, config.n_samples, log1p_repeats, generator=generator
-            )
-            yield Chunk(step.rows, chosen, step.batch, *drawn)
+            predicted = Predicted(predictor, step, chosen, draws=draws, means=means)
+            predicted.add_draws(config.n_samples, generator)
+            yield Chunk(step.rows, chosen, step.batch, predicted)
 
 
 def _most_batches(session: InferenceSession, config: PredictiveConfig) -> int:
@@ -179,12 +173,17 @@ def walk(
     size: int,
     positions: NDArray[np.int64] | None = None,
 ) -> Iterator[Step]:
-    """Go through cells part by part, one experimental batch at a time, `size` cells per step."""
+    """Go through cells part by part, one experimental batch at a time, `size` cells per step.
+
+    The cells of a step either all have the modality, or all lack it.
+    """
     for where, part in session.parts(positions):
-        codes = part.store.batch[part.cells]
+        # Cells that have seen the modality and others are decoded with different dispersions.
+        codes = part.store.batch[part.cells].astype(np.int64) * 2
+        codes += part.store.present[part.cells, predictor.index]
         for code in np.unique(codes):
             groups = decode_groups(
-                session.layout, config.modality, int(code), config.transform_batch
+                session.layout, config.modality, int(code) // 2, config.transform_batch
             )
             for rows, batch in part.minibatches(np.flatnonzero(codes == code), size):
                 q = part.infer(batch, config.given)[1].q
@@ -193,32 +192,75 @@ def walk(
                     yield Step(where[rows], batch, q, seen, group)
 
 
-def _draw(
-    predictor: ModalityPredictor,
-    step: Step,
-    features: NDArray[np.int64],
-    n_samples: int,
-    log1p_repeats: int,
-    *,
-    generator: torch.Generator,
-) -> tuple[Tensor, Tensor, Tensor | None]:
-    likelihood = predictor.network.decoder(predictor.index).likelihood
-    q, batch = step.q, step.batch
-    columns = torch.from_numpy(features).to(q.mean.device)
-    turns = step.group.turns(n_samples)
-    draws = torch.empty(len(turns), len(batch), len(features), device=q.mean.device)
-    mean = torch.zeros(len(batch), len(features), device=q.mean.device)
-    log1p_mean = torch.zeros_like(mean) if log1p_repeats else None
-    for i, parameters in enumerate(step.draws(predictor, n_samples, generator)):
-        draws[i] = likelihood.sample_features(parameters, columns, generator)
-        mean += likelihood.mean_features(parameters, columns)
-        if log1p_mean is not None:
-            log1p_mean += draws[i].log1p()
-            for _ in range(log1p_repeats - 1):
-                log1p_mean += likelihood.sample_features(parameters, columns, generator).log1p()
-    if log1p_mean is not None:
-        log1p_mean /= len(turns) * log1p_repeats
-    return draws, mean / len(turns), log1p_mean
+class Predicted:
+    """Predictions of some features of the cells of a step.
+
+    Attributes
+    ----------
+    draws
+        Draws (sample, cell, feature) in the data's units; None if they are not wanted.
+    mean
+        Predictive mean (cell, feature), averaged over the latent draws in closed form; 0 if it is
+        not wanted.
+    log1p_mean
+        Mean of log1p of observations (cell, feature), of counts only: given each latent draw in
+        closed form, where there is one, and otherwise of one observation.
+    """
+
+    def __init__(
+        self,
+        predictor: ModalityPredictor,
+        step: Step,
+        features: NDArray[np.int64],
+        *,
+        draws: bool,
+        means: bool,
+    ) -> None:
+        self._predictor, self._step = predictor, step
+        self._likelihood = predictor.network.decoder(predictor.index).likelihood
+        self._wants_draws, self._wants_means = draws, means
+        self._columns: Tensor | None = None
+        device = step.q.mean.device
+        if not np.array_equal(features, np.arange(self._likelihood.n_features)):
+            self._columns = torch.from_numpy(features).to(device)
+        self._shape = (len(step.batch), len(features))
+        self.draws: Tensor | None = None
+        self.mean = torch.zeros(self._shape, device=device)
+        self.log1p_mean = torch.zeros_like(self.mean)
+
+    def add_draws(self, n_samples: int, generator: torch.Generator) -> None:
+        """Draw at least `n_samples` latents, and what is wanted given each."""
+        n_draws = len(self._step.group.turns(n_samples))
+        if self._wants_draws:
+            self.draws = self.mean.new_empty(n_draws, *self._shape)
+        for i, parameters in enumerate(self._step.draws(self._predictor, n_samples, generator)):
+            chosen = parameters
+            if self._columns is not None and self._likelihood.independent_features:
+                chosen = self._likelihood.of_features(parameters, self._columns)
+            drawn = None
+            if self.draws is not None:
+                drawn = self._of_features(self._likelihood.sample(chosen, generator))
+                self.draws[i] = drawn
+            if self._wants_means:
+                self.mean += self._of_features(self._likelihood.mean(chosen))
+                if self._likelihood.is_count:
+                    self.log1p_mean += self._log1p_mean(chosen, drawn, generator)
+        self.mean /= n_draws
+        self.log1p_mean /= n_draws
+
+    def _log1p_mean(
+        self, parameters: Parameters, drawn: Tensor | None, generator: torch.Generator
+    ) -> Tensor:
+        exact = self._likelihood.log1p_mean(parameters)
+        if exact is not None:
+            return self._of_features(exact)
+        if drawn is None:
+            drawn = self._of_features(self._likelihood.sample(parameters, generator))
+        return drawn.log1p()
+
+    def _of_features(self, values: Tensor) -> Tensor:
+        whole = self._columns is None or self._likelihood.independent_features
+        return values if whole else values[:, self._columns]
 
 
 def expected_values(

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import torch
 from anndata import AnnData
 from numpy.typing import ArrayLike, NDArray
 
@@ -30,14 +31,11 @@ from hzau_omics.model.session import (
     evaluating,
     spans,
 )
+from hzau_omics.nn.decoding.draws.quantiles import quantiles_of
 from hzau_omics.processes import writes_files
 
 BYTES_HELD = 2**28
 """Size of the imputed values that are in memory at a time when they are written to disk."""
-
-CHEAP_FEATURES, MAX_REPEATS = 1000, 8
-"""With few features, `log1p_mean` averages several observations per latent draw: they cost little,
-and their noise would otherwise lower its correlation with data."""
 
 
 class Imputation(Answers):
@@ -86,11 +84,11 @@ class Imputation(Answers):
         -------
         AnnData of shape (cells, features). ``X`` is the predictive mean in the data's units (for
         counts, expected counts). Layers are ``q05`` and ``q95`` (as `quantiles` says) and, for
-        counts, ``log1p_mean``: the mean of log1p of the draws, which is the one to correlate with
-        log1p data. ``obs["observed"]`` says whether the modality was measured in the cell. Where
-        ``obs["batch_measured"]`` is False, no cell of the batch had it in training: the sequencing
-        depth of the batch is then unknown, and intervals cover less than their nominal share. With
-        panels, the layer ``measured`` says which features a batch measured.
+        counts, ``log1p_mean``: the expected log1p of the counts, which is the one to correlate
+        with log1p data. ``obs["observed"]`` says whether the modality was measured in the cell.
+        Where ``obs["batch_measured"]`` is False, no cell of the batch had it in training: the
+        sequencing depth of the batch is then unknown, and intervals cover less than their nominal
+        share. With panels, the layer ``measured`` says which features a batch measured.
 
         Raises
         ------
@@ -190,18 +188,16 @@ def impute(
     values = {name: np.zeros(shape, np.float32) for name in ["X", *layers]}
     column = np.full(len(session.layout.modality(config.modality).var_names), -1)
     column[features] = np.arange(len(features))
-    repeats = min(max(CHEAP_FEATURES // max(len(features), 1), 1), MAX_REPEATS)
+    probabilities = torch.tensor(list(quantiles.values()), dtype=torch.float64)
     with evaluating(session.network):
-        for chunk in predictive_chunks(
-            session, config, features=features, log1p_repeats=repeats if is_count else 0
-        ):
+        for chunk in predictive_chunks(session, config, features=features, draws=bool(quantiles)):
             where = np.ix_(chunk.rows, column[chunk.features])
-            values["X"][where] = chunk.mean.cpu().numpy()
-            if chunk.log1p_mean is not None:
-                values["log1p_mean"][where] = chunk.log1p_mean.cpu().numpy()
-            if quantiles:
-                found = np.quantile(chunk.draws.cpu().numpy(), list(quantiles.values()), axis=0)
-                for name, value in zip(quantiles, found, strict=True):
+            values["X"][where] = chunk.found.mean.cpu().numpy()
+            if is_count:
+                values["log1p_mean"][where] = chunk.found.log1p_mean.cpu().numpy()
+            if chunk.found.draws is not None:
+                found = quantiles_of(chunk.found.draws, probabilities.to(session.device))
+                for name, value in zip(quantiles, found.cpu().numpy(), strict=True):
                     values[name][where] = value
     names = pd.Index(session.layout.modality(config.modality).var_names)
     panel = session.store.feature_table(config.modality)

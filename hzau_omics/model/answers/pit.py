@@ -70,13 +70,17 @@ def pit_values(
     positions = np.flatnonzero(session.store.present[session.cells, index])
     generator = make_generator(config.seed, session.device)
     with evaluating(session.network):
-        for chunk in predictive_chunks(session, config, features=features, positions=positions):
+        for chunk in predictive_chunks(
+            session, config, features=features, positions=positions, means=False
+        ):
+            draws = chunk.found.draws
+            assert draws is not None
             columns = torch.from_numpy(chunk.features).to(session.device)
             observed = chunk.batch.x[config.modality][:, columns]
-            below = (chunk.draws < observed).sum(0)
-            ties = (chunk.draws == observed).sum(0)
+            below = (draws < observed).sum(0)
+            ties = (draws == observed).sum(0)
             jitter = torch.rand(observed.shape, generator=generator, device=session.device)
-            value = (below + jitter * (ties + 1)) / (len(chunk.draws) + 1)
+            value = (below + jitter * (ties + 1)) / (len(draws) + 1)
             if config.modality in chunk.batch.feature_mask:
                 mask = chunk.batch.feature_mask[config.modality][:, columns]
                 value = torch.where(mask, value, torch.nan)

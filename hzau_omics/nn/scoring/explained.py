@@ -7,9 +7,11 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from hzau_omics.minibatch import SparseEntries
+from hzau_omics.nn.decoding.likelihoods import Parameters
 from hzau_omics.nn.network import Decoded
 from hzau_omics.nn.reliability.contamination import Contamination, contamination
 from hzau_omics.nn.reliability.profiles import AmbientProfiles
+from hzau_omics.nn.scoring.rows import contamination_rows, correlation_rows
 
 
 class Explained:
@@ -20,9 +22,15 @@ class Explained:
         self.hidden, self.context, self.observed = decoded.hidden, decoded.context, decoded.observed
 
     @cached_property
+    def parameters(self) -> Parameters:
+        """Parameters of the likelihood."""
+        parameters: Parameters = self.likelihood(self.hidden, self.context)
+        return parameters
+
+    @cached_property
     def mean(self) -> Float[Tensor, "cell feature"]:
         """Expected value of every feature, in the data's units."""
-        return self.likelihood.mean(self.likelihood(self.hidden, self.context))
+        return self.likelihood.mean(self.parameters)
 
     @cached_property
     def level(self) -> Float[Tensor, " cell"]:
@@ -35,19 +43,31 @@ class Explained:
     @cached_property
     def log_prob(self) -> Float[Tensor, " cell"]:
         """Log likelihood, in nats per cell."""
-        return self.likelihood.cell_log_prob(self.hidden, self.context, self.observed)
+        return self.likelihood.log_prob_of(self.parameters, self.context, self.observed)
 
     @cached_property
     def correlation(self) -> Float[Tensor, " cell"]:
         """Correlation of values with expected ones over measured features, as encoder inputs."""
         read = self.likelihood.encoder_input
+        entries = self._compiled_entries
+        if entries is not None and self.likelihood.keeps_zeros:
+            return correlation_rows(entries._replace(value=read(entries.value)), read(self.mean))
         return _correlation(read(self.observed.dense), read(self.mean), self.observed.mask)
+
+    @property
+    def _compiled_entries(self) -> SparseEntries | None:
+        """Entries that compiled loops read; None without entries, or on another device."""
+        return self.observed.entries if self.hidden.device.type == "cpu" else None
 
     def contamination(self, profiles: AmbientProfiles, modality: int) -> Contamination:
         """Return how much came from the batch's mean profile; NaN where values do not add up."""
         if not self.likelihood.adds_up:
             unknown = torch.full((2, len(self.hidden)), torch.nan, device=self.mean.device)
             return Contamination(*unknown)
+        entries = self._compiled_entries
+        if entries is not None:
+            shares = profiles.shares_at(modality, self.context.batch, entries, None)
+            return contamination_rows(entries, self.mean, shares)
         mask = self.observed.mask
         entries = self.observed.entries
         entries = SparseEntries.of(self.observed.dense) if entries is None else entries

@@ -8,6 +8,7 @@ from torch.testing import assert_close
 
 from hzau_omics import data
 from hzau_omics.errors import ConfigError
+from hzau_omics.minibatch import Minibatch, SparseEntries
 from hzau_omics.nn.decoding.likelihoods import (
     LIKELIHOODS,
     DecoderContext,
@@ -251,3 +252,52 @@ def test_a_base_likelihood_leaves_everything_to_its_subclasses():
     ):
         with pytest.raises(NotImplementedError):
             call()
+
+
+@pytest.mark.parametrize("name", ["nb", "zinb", "nb_mixture", "poisson"])
+def test_the_mean_of_log1p_is_that_of_samples(name):
+    likelihood = build(name)
+    hidden, context = inputs(1, total=6.0)
+    parameters = likelihood(hidden, context)
+    n = 40_000
+    many = {key: value.expand(n, -1) for key, value in parameters.items()}
+    drawn = likelihood.sample(many, torch.Generator().manual_seed(0)).log1p()
+    off = (likelihood.log1p_mean(parameters)[0] - drawn.mean(0)).abs()
+    assert (off < 4.5 * drawn.std(0) / n**0.5 + 2e-4).all()
+
+
+@pytest.mark.parametrize("name", ["multinomial", "bernoulli", "normal", "categorical"])
+def test_others_have_no_closed_form_of_it(name):
+    likelihood = build(name)
+    assert likelihood.log1p_mean(likelihood(*inputs())) is None
+
+
+@pytest.mark.parametrize("name", ALL)
+@pytest.mark.parametrize("sparse", [True, False])
+def test_the_density_of_known_parameters_is_that_of_the_cell(name, sparse):
+    likelihood = build(name, n_features=5)
+    hidden, context = inputs(3)
+    x = torch.tensor([[0.0, 1, 0, 0, 0], [1, 0, 0, 0, 0], [0, 0, 0, 1, 0]])
+    batch = Minibatch(
+        x={"m": x},
+        present=torch.ones(3, 1, dtype=torch.bool),
+        batch=context.batch,
+        categorical=torch.zeros(3, 0, dtype=torch.long),
+        continuous=torch.zeros(3, 0),
+        sparse={"m": SparseEntries.of(x)} if sparse else {},
+    )
+    observed = batch.observed("m", torch.arange(3))
+    found = likelihood.log_prob_of(likelihood(hidden, context), context, observed)
+    assert_close(found, likelihood.cell_log_prob(hidden, context, observed), rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_parameters_of_some_features_belong_to_independent_ones(name):
+    likelihood, wanted = build(name), torch.tensor([2, 0])
+    parameters = likelihood(*inputs())
+    if likelihood.independent_features:
+        chosen = likelihood.of_features(parameters, wanted)
+        assert_close(likelihood.mean(chosen), likelihood.mean(parameters)[:, wanted])
+    else:
+        with pytest.raises(ValueError, match=r"features are independent. Received a \w+: choose"):
+            likelihood.of_features(parameters, wanted)

@@ -122,7 +122,13 @@ class Likelihood(nn.Module):
 
         A subclass may compute it without the density of every entry.
         """
-        log_prob = self.log_prob(self(hidden, context), observed.dense)
+        return self.log_prob_of(self(hidden, context), context, observed)
+
+    def log_prob_of(
+        self, parameters: Parameters, context: DecoderContext, observed: Observed
+    ) -> Float[Tensor, " cell"]:
+        """Log density as :meth:`cell_log_prob` returns it, of parameters that are known already."""
+        log_prob = self.log_prob(parameters, observed.dense)
         if context.feature_mask is not None:
             log_prob = torch.where(context.feature_mask, log_prob, 0.0)
         return log_prob.sum(-1)
@@ -146,30 +152,27 @@ class Likelihood(nn.Module):
         """
         raise NotImplementedError
 
-    def mean_features(
-        self, parameters: Parameters, features: Int[Tensor, " wanted"]
-    ) -> Float[Tensor, "cell wanted"]:
-        """Mean of some features; only these are computed if features are independent."""
-        if self.independent_features:
-            return self.mean(_of_features(parameters, features))
-        return self.mean(parameters)[:, features]
+    def log1p_mean(self, parameters: Parameters) -> Cells | None:
+        """Mean of log1p of every entry without draws; None if only draws can tell."""
+        return None
 
-    def sample_features(
-        self,
-        parameters: Parameters,
-        features: Int[Tensor, " wanted"],
-        generator: torch.Generator | None = None,
-    ) -> Float[Tensor, "cell wanted"]:
-        """Draw some features once; only these are drawn if features are independent."""
-        if self.independent_features:
-            return self.sample(_of_features(parameters, features), generator)
-        return self.sample(parameters, generator)[:, features]
+    def of_features(self, parameters: Parameters, features: Int[Tensor, " wanted"]) -> Parameters:
+        """Return the parameters of some features.
+
+        Raises
+        ------
+        ValueError
+            Features depend on each other, so that some of them have no distribution of their own.
+        """
+        if not self.independent_features:
+            msg = (
+                "Parameters can be chosen by feature where features are independent. Received a "
+                f"{type(self).__name__}: choose among its values instead."
+            )
+            raise ValueError(msg)
+        return {name: value[:, features] for name, value in parameters.items()}
 
 
 def masked_mean(x: Cells, mask: Bool[Tensor, "cell feature"]) -> Float[Tensor, " feature"]:
     """Mean of every feature over its measured entries."""
     return torch.where(mask, x, 0.0).sum(0) / mask.sum(0).clamp_min(1)
-
-
-def _of_features(parameters: Parameters, features: Tensor) -> Parameters:
-    return {name: value[:, features] for name, value in parameters.items()}

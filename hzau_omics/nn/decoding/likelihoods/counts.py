@@ -8,6 +8,8 @@ from torch import Tensor, nn
 
 from hzau_omics.minibatch import Observed
 from hzau_omics.nn.decoding import densities
+from hzau_omics.nn.decoding.draws.counts import sample_nb
+from hzau_omics.nn.decoding.draws.log1p import log1p_mean_nb, log1p_mean_poisson
 from hzau_omics.nn.decoding.library import log_total
 from hzau_omics.nn.decoding.likelihoods.base import (
     Cells,
@@ -95,6 +97,10 @@ class Poisson(Counts):
     def sample(self, parameters: Parameters, generator: torch.Generator | None = None) -> Cells:
         return torch.poisson(parameters["log_rate"].exp(), generator=generator)
 
+    @override
+    def log1p_mean(self, parameters: Parameters) -> Cells | None:
+        return log1p_mean_poisson(parameters["log_rate"])
+
     @classmethod
     @override
     def null_log_prob(cls, x: Cells, mask: Tensor, *, uses_library: bool) -> Cells:
@@ -134,12 +140,26 @@ class NegativeBinomial(Counts):
         return nb_log_prob(logits, context.log_library, *table, entries)
 
     @override
+    def log_prob_of(
+        self, parameters: Parameters, context: DecoderContext, observed: Observed
+    ) -> Float[Tensor, " cell"]:
+        entries, table = observed.entries, self.log_theta.table(context)
+        if not self.uses_library or entries is None or table is None:
+            return super().log_prob_of(parameters, context, observed)
+        # Log rates are logits, too: they differ from them by a constant of each cell.
+        return nb_log_prob(parameters["log_rate"], context.log_library, *table, entries)
+
+    @override
     def mean(self, parameters: Parameters) -> Cells:
         return parameters["log_rate"].exp()
 
     @override
     def sample(self, parameters: Parameters, generator: torch.Generator | None = None) -> Cells:
         return sample_nb(parameters["log_rate"], parameters["log_theta"], generator)
+
+    @override
+    def log1p_mean(self, parameters: Parameters) -> Cells | None:
+        return log1p_mean_nb(parameters["log_rate"], parameters["log_theta"])
 
     @classmethod
     @override
@@ -161,6 +181,7 @@ class ZeroInflatedNegativeBinomial(NegativeBinomial):
 
     # The compiled kernel is for the plain negative binomial only.
     cell_log_prob = Likelihood.cell_log_prob
+    log_prob_of = Likelihood.log_prob_of
 
     def __init__(self, sizes: Sizes) -> None:
         super().__init__(sizes)
@@ -192,6 +213,11 @@ class ZeroInflatedNegativeBinomial(NegativeBinomial):
             torch.sigmoid(-parameters["zero_logit"]), generator=generator
         )
 
+    @override
+    def log1p_mean(self, parameters: Parameters) -> Cells | None:
+        counted = log1p_mean_nb(parameters["log_rate"], parameters["log_theta"])
+        return counted * torch.sigmoid(-parameters["zero_logit"])
+
 
 def constant_log_rate(x: Cells, mask: Tensor, *, uses_library: bool) -> Cells:
     """Log of the best constant rate of each feature: a share of the total counts, or a mean."""
@@ -199,11 +225,3 @@ def constant_log_rate(x: Cells, mask: Tensor, *, uses_library: bool) -> Cells:
     exposure = log_total(x).exp() if uses_library else torch.ones_like(x[:, :1])
     total_exposure = torch.where(mask, exposure, 0.0).sum(0).clamp_min(1.0)
     return exposure.log() + (counts / total_exposure).clamp_min(MIN_NULL_RATE).log()
-
-
-def sample_nb(log_mean: Cells, log_theta: Tensor, generator: torch.Generator | None) -> Cells:
-    """Draw gamma-Poisson counts."""
-    theta = log_theta.exp().expand_as(log_mean).contiguous()
-    # torch.distributions takes no generator; this is the sampler beneath its Gamma.
-    rate = torch._standard_gamma(theta, generator=generator) * (log_mean - log_theta).exp()
-    return torch.poisson(rate, generator=generator)

@@ -64,6 +64,14 @@ class Bernoulli(Likelihood):
         return bernoulli_log_prob(self.located(hidden, context), observed.entries)
 
     @override
+    def log_prob_of(
+        self, parameters: Parameters, context: DecoderContext, observed: Observed
+    ) -> Float[Tensor, " cell"]:
+        if observed.entries is None:
+            return super().log_prob_of(parameters, context, observed)
+        return bernoulli_log_prob(parameters["logit"], observed.entries)
+
+    @override
     def mean(self, parameters: Parameters) -> Cells:
         return torch.sigmoid(parameters["logit"])
 

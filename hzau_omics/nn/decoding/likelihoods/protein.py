@@ -6,6 +6,8 @@ import torch
 from torch import Tensor, nn
 
 from hzau_omics.nn.decoding import densities
+from hzau_omics.nn.decoding.draws.counts import sample_nb
+from hzau_omics.nn.decoding.draws.log1p import log1p_mean_nb
 from hzau_omics.nn.decoding.likelihoods.base import (
     Cells,
     DecoderContext,
@@ -14,7 +16,7 @@ from hzau_omics.nn.decoding.likelihoods.base import (
     Parameters,
     Sizes,
 )
-from hzau_omics.nn.decoding.likelihoods.counts import MIN_LOG_RATE, NegativeBinomial, sample_nb
+from hzau_omics.nn.decoding.likelihoods.counts import MIN_LOG_RATE, NegativeBinomial
 from hzau_omics.nn.kernels.precision import WideLinear
 from hzau_omics.nn.posterior.gaussian import soft_bound
 
@@ -29,6 +31,7 @@ class NegativeBinomialMixture(NegativeBinomial):
 
     # The compiled kernel is for the plain negative binomial only.
     cell_log_prob = Likelihood.cell_log_prob
+    log_prob_of = Likelihood.log_prob_of
     uses_library_by_default = False
 
     def __init__(self, sizes: Sizes) -> None:
@@ -90,3 +93,11 @@ class NegativeBinomialMixture(NegativeBinomial):
             is_background.bool(), parameters["log_background"], parameters["log_foreground"]
         )
         return sample_nb(log_rate, parameters["log_theta"], generator)
+
+    @override
+    def log1p_mean(self, parameters: Parameters) -> Cells | None:
+        share, log_theta = torch.sigmoid(parameters["background_logit"]), parameters["log_theta"]
+        background = log1p_mean_nb(parameters["log_background"], log_theta)
+        return share * background + (1 - share) * log1p_mean_nb(
+            parameters["log_foreground"], log_theta
+        )
