@@ -78,8 +78,12 @@ class SparseEntries(NamedTuple):
 
     def total(self) -> Tensor:
         """Return the sum of each row, of shape (row, 1)."""
-        total = self.value.new_zeros(len(self.start) - 1)
-        return total.index_add(0, self.row, self.value).unsqueeze(1)
+        # Differences of the running sum, in double precision: no row has to be looked up.
+        upto = torch.cat(
+            [self.value.new_zeros(1).double(), self.value.cumsum(0, dtype=torch.double)]
+        )
+        start = self.start.to(upto.device, non_blocking=True)
+        return (upto[start[1:]] - upto[start[:-1]]).to(self.value.dtype).unsqueeze(1)
 
     def dense(self) -> Tensor:
         """Return the matrix (row, feature) with its zeros."""

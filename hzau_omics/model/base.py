@@ -28,7 +28,7 @@ from hzau_omics.model.session import check_patterns, draw_seed
 from hzau_omics.model.structure import check_weights, network_config
 from hzau_omics.model.trained_cells import TrainedCells
 from hzau_omics.model.training.after import CALIBRATIONS
-from hzau_omics.model.training.config import TrainingPlanConfig, default_max_epochs
+from hzau_omics.model.training.config import TrainingPlanConfig, default_length
 from hzau_omics.model.training.corruption import make_corruptor
 from hzau_omics.model.training.fit import FitOptions, fit
 from hzau_omics.model.training.plan import Precision
@@ -40,7 +40,7 @@ from hzau_omics.nn.network import MultimodalVAE
 
 logger = logging.getLogger(__name__)
 
-DEFAULT_BATCH_SIZE = 128
+GPUS = ("cuda", "gpu")
 
 
 class TrainableModel(SavableModel):
@@ -104,7 +104,7 @@ class TrainableModel(SavableModel):
         devices: int | list[int] | str = "auto",
         num_nodes: int = 1,
         strategy: str = "auto",
-        batch_size: int = DEFAULT_BATCH_SIZE,
+        batch_size: int | None = None,
         train_size: float = 0.9,
         validation_size: float | None = None,
         early_stopping: bool = True,
@@ -129,7 +129,7 @@ class TrainableModel(SavableModel):
         ----------
         max_epochs
             Epochs of this call; None for about 1,500 steps (25 to 400 epochs; fewer for millions
-            of cells).
+            of cells), and as many on a GPU with its own `batch_size`.
         accelerator, devices
             As in Lightning, for example ``"cpu"`` or ``"gpu"``; ``"auto"`` takes one device. With
             ``devices=2`` two processes run the script, each trains on its half of every minibatch,
@@ -138,7 +138,8 @@ class TrainableModel(SavableModel):
             As in Lightning, for several machines; ``"auto"`` is DDP where there are several devices
             (its plain form suffices, since every step gives all parameters a gradient).
         batch_size
-            Cells per step, of all devices together.
+            Cells per step, of all devices together; None for 128 on a CPU, and on a GPU for 128 to
+            4,096, with the number of cells.
         train_size, validation_size
             Shares of training and validation cells; by default, all other cells are for validation.
             Every pattern of modalities stays in the training split.
@@ -189,15 +190,17 @@ class TrainableModel(SavableModel):
             mosaic=self.recipe.aligned and not store.present.all(),
         )
         check_patterns(self.module, store, plan.objective)
-        batch_size = check_integer("batch_size", batch_size)
+        batch_size = if_given(check_integer, "batch_size", batch_size)
         check_choice("precision", precision, get_args(Precision))
         memory = if_given(check_number, "device_memory_gb", device_memory_gb, NOT_NEGATIVE)
         seed = draw_seed(seed)
         split = self._split(store, train_size, validation_size, seed)
+        on_gpu = accelerator in GPUS or (accelerator == "auto" and torch.cuda.is_available())
+        max_epochs, batch_size = default_length(
+            len(split.train), max_epochs, batch_size, on_gpu=on_gpu
+        )
         run = RunConfig(
-            max_epochs=default_max_epochs(len(split.train), batch_size)
-            if max_epochs is None
-            else max_epochs,
+            max_epochs=max_epochs,
             accelerator=accelerator,
             devices=devices,
             num_nodes=num_nodes,

@@ -55,7 +55,7 @@ DESIGNS: dict[str, tuple[Callable[[], MuData], dict[str, str], dict[str, Any]]] 
 
 def take_few_draws(patch: pytest.MonkeyPatch) -> None:
     """Let calibrations of intervals draw little."""
-    for name, value in {"N_SAMPLES": 2, "N_SAMPLES_WIDE": 2, "STEPS": ()}.items():
+    for name, value in {"N_SAMPLES": 2, "N_SAMPLES_WIDE": 2, "REFINEMENTS": 0}.items():
         patch.setattr(intervals, name, value)
 
 

@@ -91,6 +91,11 @@ class ResidentCells:
         self._table = store.table.minibatch(np.arange(store.n_cells)).to(device)
         self._is_complete = bool(store.present.all())
 
+    @property
+    def present(self) -> NDArray[np.bool_]:
+        """Boolean array (cell, modality) in CPU memory."""
+        return self._store.present
+
     def shuffled(self, cells: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.int64]:
         """Return the cells in a random order."""
         return self._store.shuffled(cells, rng)

@@ -1,5 +1,6 @@
 """Options of the optimisation, in one value that refuses unknown ones."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
@@ -19,6 +20,7 @@ from hzau_omics.nn.objective.config import ObjectiveConfig
 
 TARGET_STEPS, MAX_STEPS = 1500, 50_000
 MOSAIC_ALIGNMENT = 5.0
+CPU_BATCH_SIZE, MAX_BATCH_SIZE, LEAST_STEPS_PER_EPOCH = 128, 4096, 64
 MIN_EPOCHS, FEWEST_EPOCHS, MAX_EPOCHS = 25, 8, 400
 
 RANGES: dict[str, Interval] = {
@@ -120,6 +122,47 @@ class TrainingPlanConfig:
                 raise ConfigError(msg)
         objective = ObjectiveConfig(**{k: v for k, v in given.items() if k in of_objective})
         return cls(objective=objective, **{k: v for k, v in given.items() if k in own})
+
+
+def default_batch_size(n_cells: int, *, on_gpu: bool) -> int:
+    """Return how many cells a step takes by default.
+
+    128 on a CPU. A GPU computes a step of many cells in hardly more time than one of few: there it
+    is the power of two that gives 64 to 128 steps per epoch, from 128 to 4,096.
+
+    Examples
+    --------
+    >>> [default_batch_size(n, on_gpu=True) for n in (5_000, 50_000, 2_000_000)]
+    [128, 512, 4096]
+    """
+    if not on_gpu:
+        return CPU_BATCH_SIZE
+    size = 2 ** int(math.log2(max(n_cells, 1) / LEAST_STEPS_PER_EPOCH)) if n_cells else 0
+    return min(max(size, CPU_BATCH_SIZE), MAX_BATCH_SIZE)
+
+
+def default_length(
+    n_cells: int, max_epochs: int | None, batch_size: int | None, *, on_gpu: bool
+) -> tuple[int, int]:
+    """Return epochs and cells per step; None takes the default of either.
+
+    With a default batch size, a GPU takes as many steps as a CPU would.
+
+    Examples
+    --------
+    >>> default_length(50_000, None, None, on_gpu=False)
+    (25, 128)
+    >>> default_length(50_000, None, None, on_gpu=True)
+    (100, 512)
+    """
+    if batch_size is not None:
+        epochs = default_max_epochs(n_cells, batch_size) if max_epochs is None else max_epochs
+        return epochs, batch_size
+    batch_size = default_batch_size(n_cells, on_gpu=on_gpu)
+    if max_epochs is None:
+        steps = default_max_epochs(n_cells, CPU_BATCH_SIZE) * -(-n_cells // CPU_BATCH_SIZE)
+        max_epochs = -(-steps // -(-n_cells // batch_size))
+    return max_epochs, batch_size
 
 
 def default_max_epochs(n_cells: int, batch_size: int) -> int:

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from hzau_omics.data import CellStore
 from hzau_omics.data.stores.base import Feed
-from hzau_omics.data.stores.splits import Split
 from hzau_omics.data.stores.gpu import CellsAt
+from hzau_omics.data.stores.splits import Split
 from hzau_omics.errors import ConfigError
 from hzau_omics.minibatch import Minibatch
 from hzau_omics.model.training.placement import place
@@ -119,6 +119,7 @@ class MosaicDataModule(LightningDataModule):
         self.store = store
         self.device_memory_gb = device_memory_gb
         self._feed: Feed = store
+        self._device: torch.device | None = None
         self.split = split
         self.batch_size = batch_size
         self.seed = seed
@@ -136,10 +137,16 @@ class MosaicDataModule(LightningDataModule):
         trainer = self.trainer
         if trainer is None:
             return
-        device = trainer.strategy.root_device
-        self._feed = place(self.store, device, self.device_memory_gb)
+        self.place(trainer.strategy.root_device)
         if trainer.world_size > 1:
             self._check_processes(trainer)
+
+    def place(self, device: torch.device) -> Feed:
+        """Place the cells for a device, once, and return them."""
+        if self._device != device:
+            self._feed = place(self.store, device, self.device_memory_gb)
+            self._device = device
+        return self._feed
 
     def _check_processes(self, trainer: Trainer) -> None:
         if self.batch_size < trainer.world_size:

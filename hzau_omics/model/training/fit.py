@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import torch
 
+from hzau_omics.data.stores.gpu import ResidentCells
 from hzau_omics.data.stores.splits import Split
 from hzau_omics.model.training.after import CALIBRATIONS
 from hzau_omics.model.training.config import TrainingPlanConfig
@@ -60,12 +61,15 @@ def fit(
         corruptor=corruptor if corrupts else None,
     )
 
-    def before() -> None:
+    def before(device: torch.device) -> None:
         # Validation predicts unseen values too: the calibration of former weights must not count.
         for calibration in CALIBRATIONS:
             calibration.reset(network)
         if corrupts:
-            train_heads(network, store, split.train, corruptor, seed=trained.seed, n_steps=n_steps)
+            network.to(device)
+            feed = data.place(device)
+            cells = feed if isinstance(feed, ResidentCells) else store
+            train_heads(network, cells, split.train, corruptor, seed=trained.seed, n_steps=n_steps)
 
     network.train()
     try:

@@ -45,9 +45,7 @@ class RecordedSteps:
         self._graphs: dict[Hashable, tuple[torch.cuda.CUDAGraph, Tensor]] = {}
         self._stream = torch.cuda.Stream(device) if self._records else None
 
-    def __call__(
-        self, kind: str, positions: Tensor, step: Callable[[Tensor], None]
-    ) -> None:
+    def __call__(self, kind: str, positions: Tensor, step: Callable[[Tensor], None]) -> None:
         """Run a step."""
         key = kind, len(positions)
         if key not in self._graphs and self._is_due(key):

@@ -159,18 +159,19 @@ def run_training(
     data: MosaicDataModule,
     config: RunConfig,
     *,
-    before: Callable[[], None] = lambda: None,
+    before: Callable[[torch.device], None] = lambda device: None,
 ) -> RunResult:
     """Train, and leave the best averaged weights in the plan's network.
 
-    `before` is called ahead of the first step, once devices and strategy are known to exist.
+    `before` is called ahead of the first step with the device that trains, once devices and
+    strategy are known to exist.
     """
     best, stop = BestWeights(), GracefulStop()
     callbacks: list[Callback] = [best, stop, NaNGuard(), *as_list(config.callbacks)]
     if config.early_stopping and len(data.split.validation):
         callbacks.append(EarlyStopping(monitor=MONITOR, patience=config.early_stopping_patience))
     trainer = _make_trainer(config, callbacks)
-    before()
+    before(trainer.strategy.root_device)
     failure: DataContractError | None = None
     interrupted = False
     with _rank_of(trainer), torch.random.fork_rng(), warnings.catch_warnings():

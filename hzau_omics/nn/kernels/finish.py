@@ -70,4 +70,3 @@ class _Finish(torch.autograd.Function):
         )
         grad_weight, grad_bias = sums.sum(1)
         return grad_x, grad_weight, grad_bias, None, None
-

@@ -82,7 +82,7 @@ def _finish_row(  # noqa: PLR0917
 
 @njit(**_OPTIONS)
 @no_type_check
-def _backward_row(  # noqa: PLR0913, PLR0917
+def _backward_row(  # noqa: PLR0917
     r: int,
     x: Floats,
     weight: Floats,

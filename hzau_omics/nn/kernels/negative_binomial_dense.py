@@ -94,5 +94,3 @@ def rising(
     digammas = torch.digamma(count + own) - torch.digamma(own)
     log_gamma, digamma = torch.zeros_like(x), torch.zeros_like(x)
     return log_gamma.index_put_(at, gammas), digamma.index_put_(at, digammas)
-
-

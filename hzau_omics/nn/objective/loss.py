@@ -279,5 +279,3 @@ def _to_singles(
         single = DiagonalGaussian(*(part[:, expert] for part in encoded.experts))
         total = total + torch.where(present[:, m] & several, kl_divergence(joint, single), 0.0)
     return total
-
-

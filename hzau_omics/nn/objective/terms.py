@@ -132,7 +132,7 @@ def draw_terms(
 
     With `complete`, every cell has all modalities: terms that need no draw are made once.
     """
-    drawn = config.modality_dropout or config.n_random_subsets and present.shape[1] > 2
+    drawn = config.modality_dropout or (config.n_random_subsets and present.shape[1] > 2)
     if complete and not drawn and not _draws_other(config, present.shape[1]):
         return _complete_terms(len(present), config, family, present.device)
     return _draw_terms(present, config, family)
@@ -184,9 +184,7 @@ def _draw_terms(present: Tensor, config: ObjectiveConfig, family: SubsetFamily) 
     reported = torch.ones(len(weight), 1, device=present.device)
     if not config.is_mean:
         reported[1:] = 0
-    return Terms(
-        subsets, weight, reported, n_terms, singles, expert, by_expert, not config.is_mean
-    )
+    return Terms(subsets, weight, reported, n_terms, singles, expert, by_expert, not config.is_mean)
 
 
 def _draw_experts(

@@ -74,11 +74,14 @@ class SubsetExperts(nn.Module):
         outputs = [self._output(s, hidden) for s in range(len(self.members))]
         if not self.corrects or all(self.is_single):
             return self._gaussians(outputs)
-        single = self._gaussians([o for o, alone in zip(outputs, self.is_single, strict=True) if alone])
+        single = self._gaussians(
+            [o for o, alone in zip(outputs, self.is_single, strict=True) if alone]
+        )
         # Evidence comes from the single experts as they are pooled, with bounded variances.
         combined = add_information(single, self.several)
         several = self._gaussians(
-            [o for o, alone in zip(outputs, self.is_single, strict=True) if not alone], onto=combined
+            [o for o, alone in zip(outputs, self.is_single, strict=True) if not alone],
+            onto=combined,
         )
         joined = DiagonalGaussian(
             *(torch.cat(parts, dim=1) for parts in zip(single, several, strict=True))

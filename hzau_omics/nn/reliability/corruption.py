@@ -170,7 +170,7 @@ class Corruptor:
             values[name] = x
         return Corrupted(own.with_values(values), cells, modality, kind, kept <= limit)
 
-    def _damaged(  # noqa: PLR0913, PLR0917
+    def _damaged(  # noqa: PLR0917
         self,
         batch: Minibatch,
         m: int,

@@ -17,8 +17,7 @@ from hzau_omics.nn.network import MultimodalVAE
 logger = logging.getLogger(__name__)
 
 LEVELS = (0.5, 0.8, 0.9, 0.95)
-STEPS = (1.0, 0.5, 0.25, 0.125)
-MAX_MOVES = 6
+FIRST_STEP, MOST, REFINEMENTS = 0.5, 6.0, 2
 MAX_CELLS, MAX_FEATURES, MIN_CELLS = 300, 200, 20
 N_SAMPLES, N_SAMPLES_WIDE = 40, 10
 """Draws per cell: a PIT is uniform with few draws too, and a wide modality has many PIT values."""
@@ -74,11 +73,11 @@ def _calibrate_modality(trained: Trained, *, modality: int) -> float:
         seed=trained.seed,
     )
 
-    def error(log_factor: float) -> float:
+    def excess(log_factor: float) -> float:
         decoder.log_inflation.fill_(log_factor)
-        return coverage_error(pit_values(session, config, features=features))
+        return coverage_excess(pit_values(session, config, features=features))
 
-    chosen = descend(error)
+    chosen = find_root(excess)
     decoder.log_inflation.fill_(chosen)
     return chosen
 
@@ -92,37 +91,50 @@ def _others(network: MultimodalVAE, modality: int) -> tuple[str, ...]:
     return tuple(names if has_posterior else names[:1])
 
 
-def descend(error: Callable[[float], float]) -> float:
-    """Return roughly where a function with a single minimum is lowest, searching from 0.
+def find_root(excess: Callable[[float], float]) -> float:
+    """Return roughly where a rising function is 0, searching outwards from 0.
+
+    Every evaluation draws predictions, so there are few of them. Beyond the outermost step, the
+    nearest limit is returned.
 
     Examples
     --------
-    >>> descend(lambda x: abs(x - 0.6))
-    0.625
+    >>> round(find_root(lambda x: x - 0.6), 2)
+    0.6
     """
-    # Every evaluation draws predictions, so none is made twice.
-    errors = {0.0: error(0.0)}
-    best = 0.0
-    for step in STEPS:
-        for _ in range(MAX_MOVES):
-            for x in (best - step, best + step):
-                if x not in errors:
-                    errors[x] = error(x)
-            lowest = min(errors, key=lambda x: errors[x])
-            if errors[lowest] == errors[best]:
-                break
-            best = lowest
-    return best
+    low, high = 0.0, 0.0
+    below = above = excess(0.0)
+    step = FIRST_STEP
+    while below > 0 and low > -MOST:
+        (high, above), low = (low, below), low - step
+        below, step = excess(low), 2 * step
+    while above < 0 and high < MOST:
+        (low, below), high = (high, above), high + step
+        above, step = excess(high), 2 * step
+    for _ in range(REFINEMENTS):
+        if above <= 0 or below >= 0:
+            break
+        # Not too close to an end, where the function may be flat.
+        share = min(max(below / (below - above), 0.1), 0.9)
+        middle = low + share * (high - low)
+        value = excess(middle)
+        if value < 0:
+            low, below = middle, value
+        else:
+            high, above = middle, value
+    if above <= below:
+        return low if abs(below) < abs(above) else high
+    return low + min(max(below / (below - above), 0.0), 1.0) * (high - low)
 
 
-def coverage_error(pit: NDArray[np.floating]) -> float:
-    """Return the mean distance between coverage and nominal level of central intervals.
+def coverage_excess(pit: NDArray[np.floating]) -> float:
+    """Return the mean coverage of central intervals less their nominal level.
 
     Examples
     --------
-    >>> round(coverage_error(np.linspace(0, 1, 1001)), 2)
+    >>> round(coverage_excess(np.linspace(0, 1, 1001)), 2)
     0.0
     """
     values = pit[np.isfinite(pit)]
     distance = np.abs(values - 0.5)
-    return float(np.mean([abs((distance <= level / 2).mean() - level) for level in LEVELS]))
+    return float(np.mean([(distance <= level / 2).mean() - level for level in LEVELS]))
