@@ -6,7 +6,7 @@ from functools import cached_property
 from typing import NamedTuple, override
 
 import torch
-from torch import Tensor, device
+from torch import Tensor, device, nn
 
 
 class SparseEntries(NamedTuple):
@@ -79,9 +79,7 @@ class SparseEntries(NamedTuple):
     def total(self) -> Tensor:
         """Return the sum of each row, of shape (row, 1)."""
         # Differences of the running sum, in double precision: no row has to be looked up.
-        upto = torch.cat(
-            [self.value.new_zeros(1).double(), self.value.cumsum(0, dtype=torch.double)]
-        )
+        upto = nn.functional.pad(self.value.cumsum(0, dtype=torch.double), (1, 0))
         start = self.start.to(upto.device, non_blocking=True)
         return (upto[start[1:]] - upto[start[:-1]]).to(self.value.dtype).unsqueeze(1)
 

@@ -15,8 +15,13 @@ from benchmarks.common.report import peak_memory_gb
 from benchmarks.gpu.cells import distinct_cells, repeated
 from benchmarks.gpu.record import Figure
 from benchmarks.gpu.setting import Setting
-from benchmarks.gpu.training import forget_peak, peak_gpu_gb, trained, wait_for_device
-from benchmarks.speed.run import HeldOutCurve
+from benchmarks.gpu.training import (
+    EpochEnds,
+    forget_peak,
+    peak_gpu_gb,
+    trained,
+    wait_for_device,
+)
 from hzau_omics.model import HZAUVAE
 
 N_SAMPLES = 25
@@ -62,13 +67,12 @@ def measure(setting: Setting) -> Iterator[Figure]:
 def _seconds_per_cell(few: MuData, setting: Setting) -> float:
     """Time epochs of a smaller set, after the first, in which kernels are compiled."""
     cells = repeated(few, max(setting.sizes.n_copies // TRIAL_SHARE, 1))
-    curve = HeldOutCurve()
+    ends = EpochEnds()
     trained(
         cells, setting, 3, batch_size=setting.sizes.large_batch, early_stopping=False,
-        callbacks=[curve],
+        callbacks=[ends],
     )  # fmt: skip
-    seconds = curve.points[-1]["seconds"] - curve.points[0]["seconds"]
-    return seconds / (2 * int(cells.n_obs))
+    return ends.per_epoch() / int(cells.n_obs)
 
 
 def _imputation(model: HZAUVAE, setting: Setting) -> Iterator[Figure]:

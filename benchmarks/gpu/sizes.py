@@ -19,6 +19,8 @@ class Sizes:
         Cells per step of ours and of totalVI.
     timed_s
         Seconds that a timed training should take about.
+    n_repeats
+        How often the cells of PBMC10k are there in it.
     profiled_batch, profiled_epochs
         Cells per step and epochs of the training whose kernels are counted.
     default_epochs
@@ -38,6 +40,7 @@ class Sizes:
     batch_sizes: tuple[int, ...]
     peer_batch_sizes: tuple[int, ...]
     timed_s: float
+    n_repeats: int
     profiled_batch: int
     profiled_epochs: int
     default_epochs: int | None
@@ -58,7 +61,8 @@ class Sizes:
 SIZES = {
     "full": Sizes(
         accelerator="gpu", n_cells=100_000, compared_epochs=5,
-        batch_sizes=(2048, 128, 512, 8192), peer_batch_sizes=(2048, 256), timed_s=4.0,
+        batch_sizes=(2048, 128, 512, 8192), peer_batch_sizes=(256, 2048), timed_s=4.0,
+        n_repeats=8,
         profiled_batch=2048, profiled_epochs=10, default_epochs=None,
         n_distinct=20_000, n_copies=50, n_features=(2_000, 100), large_epochs=20,
         large_batch=8192, n_imputed=100_000,
@@ -71,7 +75,7 @@ SIZES = {
     ),
     "rehearsal": Sizes(
         accelerator="cpu", n_cells=400, compared_epochs=1,
-        batch_sizes=(128,), peer_batch_sizes=(128,), timed_s=0.0,
+        batch_sizes=(128,), peer_batch_sizes=(128,), timed_s=0.0, n_repeats=2,
         profiled_batch=128, profiled_epochs=2, default_epochs=2,
         n_distinct=200, n_copies=3, n_features=(300, 20), large_epochs=2,
         large_batch=256, n_imputed=100,

@@ -1,9 +1,10 @@
 """A model of ours, trained and timed."""
 
 import time
-from typing import Any
+from typing import Any, override
 
 import torch
+from lightning.pytorch import Callback
 from mudata import MuData
 
 from benchmarks.gpu.setting import Setting
@@ -26,6 +27,23 @@ def trained(
     )
     wait_for_device()
     return model, time.perf_counter() - start
+
+
+class EpochEnds(Callback):  # type: ignore[misc]
+    """Seconds since the beginning at the end of each epoch."""
+
+    def __init__(self) -> None:
+        self.seconds: list[float] = []
+        self._start = time.perf_counter()
+
+    @override
+    def on_train_epoch_end(self, trainer: Any, pl_module: Any) -> None:
+        wait_for_device()
+        self.seconds.append(time.perf_counter() - self._start)
+
+    def per_epoch(self) -> float:
+        """Return the mean seconds of an epoch, without the first, which sets things up."""
+        return (self.seconds[-1] - self.seconds[0]) / (len(self.seconds) - 1)
 
 
 def wait_for_device() -> None:

@@ -75,7 +75,7 @@ class Feed(Protocol):
     def shuffled(self, cells: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.int64]:
         """Return cells in a random order."""
 
-    def minibatches(self, cells: NDArray[np.int64], batch_size: int) -> Iterator[Minibatch]:
+    def minibatches(self, cells: NDArray[np.int64], batch_size: int) -> Iterator[Any]:
         """Iterate over cells in minibatches, in the order given."""
 
 

@@ -103,8 +103,8 @@ class ResidentCells:
     def minibatches(self, cells: NDArray[np.int64], batch_size: int) -> Iterator["CellsAt"]:
         """Iterate over cells in minibatches that are still to be gathered, in the order given."""
         order = torch.from_numpy(np.array(cells)).to(self._device, non_blocking=True)
-        for part in order.split(batch_size):
-            yield CellsAt(self, part)
+        for start in range(0, len(order), batch_size):
+            yield CellsAt(self, order[start : start + batch_size])
 
     def gather(self, cells: Tensor) -> Minibatch:
         """Return a minibatch of dense values on the device; `cells` is a long tensor there."""

@@ -43,7 +43,7 @@ class RecordedSteps:
         self._before = before_recording
         self._calls: dict[Hashable, int] = {}
         self._graphs: dict[Hashable, tuple[torch.cuda.CUDAGraph, Tensor]] = {}
-        self._stream = torch.cuda.Stream(device) if self._records else None
+        self._stream = torch.cuda.Stream(device) if self._records else None  # type: ignore[no-untyped-call]
 
     def __call__(self, kind: str, positions: Tensor, step: Callable[[Tensor], None]) -> None:
         """Run a step."""

@@ -76,7 +76,7 @@ def train_heads(
 def _reader(
     store: CellStore | ResidentCells, device: torch.device
 ) -> Callable[[str, NDArray[np.int64], Callable[[Minibatch], None]], None]:
-    """Return what takes a step of some kind at some cells, recorded where the cells are on a GPU."""
+    """Return what takes a step at some cells; where these are held on a GPU, it is recorded."""
     if isinstance(store, ResidentCells):
         recorded, resident = RecordedSteps(device), store
 

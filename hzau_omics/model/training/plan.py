@@ -194,7 +194,7 @@ class TrainingPlan(LightningModule):
         # A short memory at first, so that the average forgets the initial weights.
         decay = min(self.config.ema_decay, (1 + self.global_step) / (10 + self.global_step))
         with torch.no_grad():
-            kept, current = list(self.average), list(self.network.parameters())
+            kept, current = self._both_weights()
             torch._foreach_lerp_(kept, current, 1 - decay**self._steps_behind)
         self._steps_behind = 0
 
@@ -238,10 +238,14 @@ class TrainingPlan(LightningModule):
     def swap_average(self) -> None:
         """Exchange the network's weights and their running average."""
         with torch.no_grad():
-            kept, current = list(self.average), list(self.network.parameters())
+            kept, current = self._both_weights()
             buffer = [value.clone() for value in current]
             torch._foreach_copy_(current, kept)
             torch._foreach_copy_(kept, buffer)
+
+    def _both_weights(self) -> tuple[list[Tensor], list[Tensor]]:
+        """Return averaged and current weights."""
+        return list(self.average), list(self.network.parameters())
 
     @contextmanager
     def averaged(self) -> Iterator[MultimodalVAE]:

@@ -36,7 +36,7 @@ class Finish(nn.Sequential):
         """Return the hidden features."""
         norm, drop = self[0], self[2]
         if x.device.type != "cpu" or x.dtype != torch.float32:
-            out: Tensor = super().forward(x)
+            out: Tensor = drop(nn.functional.silu(norm(x)))
             return out
         n_dropped = drop.n_dropped if self.training else 0
         rows = x.flatten(0, -2) if x.ndim > 2 else x

@@ -74,15 +74,11 @@ class SubsetExperts(nn.Module):
         outputs = [self._output(s, hidden) for s in range(len(self.members))]
         if not self.corrects or all(self.is_single):
             return self._gaussians(outputs)
-        single = self._gaussians(
-            [o for o, alone in zip(outputs, self.is_single, strict=True) if alone]
-        )
+        alone = [o for o, is_single in zip(outputs, self.is_single, strict=True) if is_single]
+        rest = [o for o, is_single in zip(outputs, self.is_single, strict=True) if not is_single]
+        single = self._gaussians(alone)
         # Evidence comes from the single experts as they are pooled, with bounded variances.
-        combined = add_information(single, self.several)
-        several = self._gaussians(
-            [o for o, alone in zip(outputs, self.is_single, strict=True) if not alone],
-            onto=combined,
-        )
+        several = self._gaussians(rest, onto=add_information(single, self.several))
         joined = DiagonalGaussian(
             *(torch.cat(parts, dim=1) for parts in zip(single, several, strict=True))
         )
