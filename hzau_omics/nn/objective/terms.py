@@ -132,8 +132,7 @@ def draw_terms(
 
     With `complete`, every cell has all modalities: terms that need no draw are made once.
     """
-    drawn = config.modality_dropout or (config.n_random_subsets and present.shape[1] > 2)
-    if complete and not drawn and not _draws_other(config, present.shape[1]):
+    if complete and not _draws(config, family):
         return _complete_terms(len(present), config, family, present.device)
     return _draw_terms(present, config, family)
 
@@ -144,6 +143,20 @@ def _complete_terms(
 ) -> Terms:
     present = torch.ones(n_cells, len(family.modalities), dtype=torch.bool, device=device)
     return _draw_terms(present, config, family)
+
+
+def _draws(config: ObjectiveConfig, family: SubsetFamily) -> bool:
+    """Whether anything about the terms of complete cells is drawn."""
+    n_modalities = len(family.modalities)
+    subsets = config.terms == "joint+singles" and config.n_random_subsets > 0 and n_modalities > 2
+    experts = config.expert_terms and len(_several(family)) > 1
+    other = _draws_other(config, n_modalities)
+    return subsets or experts or other or config.modality_dropout > 0
+
+
+def _several(family: SubsetFamily) -> list[int]:
+    """Return the experts of several modalities."""
+    return [i for i, subset in enumerate(family.subsets) if len(subset) > 1]
 
 
 def _draws_other(config: ObjectiveConfig, n_modalities: int) -> bool:
@@ -193,6 +206,9 @@ def _draw_experts(
     """Draw a random expert of several modalities for each cell that has one."""
     membership = _membership(family, present.device)
     usable = available_experts(membership, present) & (membership.sum(-1) > 1)
-    keys = torch.rand(usable.shape, device=present.device).masked_fill(~usable, -1.0)
-    expert = keys.argmax(-1)
+    if len(_several(family)) == 1:
+        expert = torch.full_like(usable[:, 0], _several(family)[0], dtype=torch.long)
+    else:
+        keys = torch.rand(usable.shape, device=present.device).masked_fill(~usable, -1.0)
+        expert = keys.argmax(-1)
     return expert, usable.any(-1), membership[expert] & present

@@ -72,8 +72,7 @@ def by_hand(network, batch, *, weights, kl_weight, own: bool, pull: dict, seed: 
     n_places = n_pooled = 1 + len(network.modalities)
     torch.manual_seed(seed)
     if pull.get("expert_terms"):
-        # With two modalities, only one expert has several: the draw has one outcome.
-        torch.rand(len(batch), 3)
+        # With two modalities, only one expert has several: there is nothing to draw.
         terms += [(n_pooled, cell, has) for _, cell, has in terms[: len(batch)] if len(has) == 2]
         n_places += 1
     noise = torch.randn(n_places, len(batch), network.config.n_latent)
@@ -297,6 +296,22 @@ def test_one_other_term_per_cell_is_right_on_average(
     drawn = torch.stack([run(network, batch, one, seed=seed).loss for seed in range(300)])
     assert drawn.std() > 0
     assert abs(drawn.mean() - every.loss) < 4 * drawn.std() / len(drawn) ** 0.5
+
+
+@pytest.mark.parametrize("n_modalities", [1, 2, 3, 4])
+def test_terms_that_are_kept_for_complete_cells_draw_nothing(n_modalities):
+    family = SubsetFamily.default([str(i) for i in range(n_modalities)])
+    present = torch.ones(7, n_modalities, dtype=torch.bool)
+    config = ObjectiveConfig(expert_terms=True, n_random_subsets=0)
+    torch.manual_seed(0)
+    before = torch.random.get_rng_state()
+    first = draw_terms(present, config, family, complete=True)
+    again = draw_terms(present, config, family, complete=True)
+    if first is again:
+        assert torch.equal(torch.random.get_rng_state(), before)
+    else:
+        assert n_modalities > 2
+    assert torch.equal(first.subsets[0], present)
 
 
 @pytest.mark.parametrize(("n_modalities", "places"), [(2, 4), (3, 6), (4, 2), (9, 2)])
