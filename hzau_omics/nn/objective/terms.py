@@ -206,8 +206,10 @@ def _draw_experts(
     """Draw a random expert of several modalities for each cell that has one."""
     membership = _membership(family, present.device)
     usable = available_experts(membership, present) & (membership.sum(-1) > 1)
-    if len(_several(family)) == 1:
-        expert = torch.full_like(usable[:, 0], _several(family)[0], dtype=torch.long)
+    several = _several(family)
+    if len(several) < 2:
+        # There is nothing to draw.
+        expert = torch.full_like(usable[:, 0], sum(several), dtype=torch.long)
     else:
         keys = torch.rand(usable.shape, device=present.device).masked_fill(~usable, -1.0)
         expert = keys.argmax(-1)
