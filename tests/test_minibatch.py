@@ -92,3 +92,17 @@ def test_a_minibatch_is_dense_on_other_devices_than_the_cpu(sparse):
     meta = batch_of(sparse=sparse).to("meta")
     assert meta.x["a"].device.type == "meta"
     assert not meta.sparse
+
+
+def test_rows_follow_each_other_several_times():
+    x = torch.tensor([[0.0, 3.0], [0.0, 0.0], [2.0, 1.0]])
+    entries = SparseEntries.of(x)
+    for times in (1, 3):
+        repeated = entries.repeat(times)
+        assert torch.equal(repeated.dense(), x.repeat(times, 1))
+        assert torch.equal(repeated.total(), x.sum(1, keepdim=True).repeat(times, 1))
+    batch = batch_of(sparse=True)
+    observed = batch.observed("a", torch.tensor([2, 0]), 2)
+    assert torch.equal(observed.dense, X[[2, 0, 2, 0]])
+    assert torch.equal(observed.entries.dense(), X[[2, 0, 2, 0]])
+    assert torch.equal(batch.observed("a", None, 2).dense, X.repeat(2, 1))

@@ -112,7 +112,7 @@ def find_root(excess: Callable[[float], float]) -> float:
         (low, below), high = (high, above), high + step
         above, step = excess(high), 2 * step
     for _ in range(REFINEMENTS):
-        if above <= 0 or below >= 0:
+        if below >= 0 or above <= 0:
             break
         # Not too close to an end, where the function may be flat.
         share = min(max(below / (below - above), 0.1), 0.9)
@@ -122,9 +122,11 @@ def find_root(excess: Callable[[float], float]) -> float:
             low, below = middle, value
         else:
             high, above = middle, value
-    if above <= below:
-        return low if abs(below) < abs(above) else high
-    return low + min(max(below / (below - above), 0.0), 1.0) * (high - low)
+    if below >= 0:
+        return low
+    if above <= 0:
+        return high
+    return low + below / (below - above) * (high - low)
 
 
 def coverage_excess(pit: NDArray[np.floating]) -> float:

@@ -1,0 +1,31 @@
+"""The search for the factor at which intervals have their stated coverage."""
+
+import pytest
+from hypothesis import given, strategies as st
+
+from hzau_omics.model.training.after.intervals import MOST, find_root
+
+
+@given(st.floats(-4, 4), st.floats(0.05, 20))
+def test_the_root_of_a_rising_line_is_found_in_few_evaluations(root, slope):
+    asked = []
+
+    def excess(x):
+        asked.append(x)
+        return slope * (x - root)
+
+    assert find_root(excess) == pytest.approx(root, abs=1e-6)
+    assert len(asked) <= 8
+    assert len(set(asked)) == len(asked)
+
+
+@pytest.mark.parametrize(("value", "limit"), [(1.0, -MOST), (-1.0, MOST)])
+def test_without_a_root_the_search_ends_at_a_limit(value, limit):
+    found = find_root(lambda _: value)
+    assert found * limit > 0
+    assert abs(found) >= MOST
+
+
+def test_a_root_at_the_start_is_kept():
+    assert find_root(lambda x: x) == pytest.approx(0.0, abs=1e-9)
+    assert find_root(lambda x: max(x - 0.5, 0.0) + min(x, 0.0)) == pytest.approx(0.0, abs=0.51)
