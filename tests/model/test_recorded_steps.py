@@ -103,12 +103,7 @@ def test_on_a_gpu_a_recorded_step_waits_for_nothing():
     steps = RecordedSteps(torch.device("cuda"))
     positions, ones = torch.arange(3, device="cuda"), torch.ones(3, device="cuda")
     for i in range(EAGER + 4):
-        if i > EAGER:
-            torch.cuda.set_sync_debug_mode("error")
-        try:
-            steps(
-                "train", positions, lambda at: weight.index_add_(0, at, torch.ones_like(at * 1.0))
-            )
-        finally:
-            torch.cuda.set_sync_debug_mode("default")
+        torch.cuda.set_sync_debug_mode("error" if i > EAGER else "default")
+        steps("train", positions, lambda at: weight.index_add_(0, at, ones))
+    torch.cuda.set_sync_debug_mode("default")
     assert weight.tolist() == [EAGER + 4.0] * 3 + [0.0] * 2

@@ -94,8 +94,8 @@ def _others(network: MultimodalVAE, modality: int) -> tuple[str, ...]:
 def find_root(excess: Callable[[float], float]) -> float:
     """Return roughly where a rising function is 0, searching outwards from 0.
 
-    Every evaluation draws predictions, so there are few of them. Beyond the outermost step, the
-    nearest limit is returned.
+    Every evaluation draws predictions, so there are few of them. If there is no root, the outermost
+    places decide.
 
     Examples
     --------
@@ -112,7 +112,7 @@ def find_root(excess: Callable[[float], float]) -> float:
         (low, below), high = (high, above), high + step
         above, step = excess(high), 2 * step
     for _ in range(REFINEMENTS):
-        if below >= 0 or above <= 0:
+        if above <= 0 or below >= 0:
             break
         # Not too close to an end, where the function may be flat.
         share = min(max(below / (below - above), 0.1), 0.9)
@@ -122,11 +122,10 @@ def find_root(excess: Callable[[float], float]) -> float:
             low, below = middle, value
         else:
             high, above = middle, value
-    if below >= 0:
-        return low
-    if above <= 0:
-        return high
-    return low + below / (below - above) * (high - low)
+    if above <= below:
+        # It does not rise there: the end that is nearer to 0 in value.
+        return low if abs(below) < abs(above) else high
+    return low + min(max(below / (below - above), 0.0), 1.0) * (high - low)
 
 
 def coverage_excess(pit: NDArray[np.floating]) -> float:
