@@ -81,6 +81,7 @@ def test_a_section_that_fails_lets_the_others_go_on(stand_ins):
     assert "| good | passed |" in found.path.with_suffix(".md").read_text()
 
 
+@pytest.mark.slow
 def test_what_takes_too_long_is_stopped_or_killed(stand_ins):
     start = time.time()
     record = stand_ins("slow", "hanging")
@@ -96,6 +97,7 @@ def test_what_takes_too_long_is_stopped_or_killed(stand_ins):
     assert time.time() - start < 60
 
 
+@pytest.mark.slow
 def test_the_budget_cuts_the_end_which_is_no_failure(stand_ins):
     record = stand_ins("good", "slow", "broken", seconds=10.0)
     record.sections[2].needs_s = 1.0

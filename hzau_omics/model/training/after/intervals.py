@@ -133,7 +133,7 @@ def coverage_excess(pit: NDArray[np.floating]) -> float:
 
     Examples
     --------
-    >>> round(coverage_excess(np.linspace(0, 1, 1001)), 2)
+    >>> round(abs(coverage_excess(np.linspace(0, 1, 1001))), 2)
     0.0
     """
     values = pit[np.isfinite(pit)]
