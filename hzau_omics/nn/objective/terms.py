@@ -141,8 +141,10 @@ def draw_terms(
 def _complete_terms(
     n_cells: int, config: ObjectiveConfig, family: SubsetFamily, device: torch.device
 ) -> Terms:
-    present = torch.ones(n_cells, len(family.modalities), dtype=torch.bool, device=device)
-    return _draw_terms(present, config, family)
+    # Kept for training too, where tensors of inference mode cannot be part of a gradient.
+    with torch.inference_mode(mode=False):
+        present = torch.ones(n_cells, len(family.modalities), dtype=torch.bool, device=device)
+        return _draw_terms(present, config, family)
 
 
 def _draws(config: ObjectiveConfig, family: SubsetFamily) -> bool:

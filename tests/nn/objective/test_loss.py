@@ -314,6 +314,15 @@ def test_terms_that_are_kept_for_complete_cells_draw_nothing(n_modalities):
     assert torch.equal(first.subsets[0], present)
 
 
+def test_terms_that_validation_makes_first_serve_training_too(make_network, make_batch):
+    network = make_network("nb", "bernoulli")
+    batch = make_batch(network, n_cells=9)
+    batch.present[:] = True
+    with torch.inference_mode():
+        run(network, batch)
+    run(network, batch).loss.backward()
+
+
 @pytest.mark.parametrize(("n_modalities", "places"), [(2, 4), (3, 6), (4, 2), (9, 2)])
 def test_from_four_modalities_on_a_step_infers_two_terms_per_cell(n_modalities, places):
     family = SubsetFamily.default([str(i) for i in range(n_modalities)])
