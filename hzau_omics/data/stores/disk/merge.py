@@ -156,6 +156,9 @@ class LayoutMerger:
             codes = [batch.categories.index(category) for category in categories]
             for own, code in enumerate(codes):
                 if not m.measured[own]:
+                    # What a column says of a batch without cells stands until cells come.
+                    if panel is not None and m.panel is not None and not measured[code]:
+                        panel[code] |= m.panel[own]
                     continue
                 if panel is not None:
                     row = np.ones(m.n_features, dtype=bool) if m.panel is None else m.panel[own]

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 import scipy.sparse as sp
 from anndata import AnnData
-from hypothesis import HealthCheck, given, settings, strategies as st
+from hypothesis import HealthCheck, example, given, settings, strategies as st
 from mudata import MuData
 
 import hzau_omics as ho
@@ -88,7 +88,19 @@ def mosaic_in(ways, n_cells, n_kinds, seed):
     return mdata
 
 
+_TURNED = {"form": "csc", "dtype": "float32", "layer": None, "in_order": False}
+
+
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=5)
+@example(  # a batch without cells of a modality whose columns are there
+    ways={"rna": _TURNED, "adt": _TURNED},
+    n_cells=3,
+    n_kinds=2,
+    seed=1,
+    n_pieces=2,
+    block=1,
+    keys={"batch_key": "batch", "panel_key": "measured"},
+)
 @given(
     ways=st.fixed_dictionaries({"rna": WAYS, "adt": WAYS}),
     n_cells=st.integers(3, 11),
