@@ -17,5 +17,9 @@ class RegistryError(KeyError):
         return str(self.args[0]) if self.args else ""
 
 
+class DeviceLostError(RuntimeError):
+    """A GPU stopped to answer in the middle of training; what was trained until then is kept."""
+
+
 class HzauWarning(UserWarning):
     """Something is allowed but probably not intended."""

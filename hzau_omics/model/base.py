@@ -19,7 +19,6 @@ from hzau_omics.checks import (
 )
 from hzau_omics.data import CellStore, DataLayout, DiskStore, split_cells
 from hzau_omics.data.stores.splits import Split, check_shares
-from hzau_omics.errors import DataContractError
 from hzau_omics.model.history import extended
 from hzau_omics.model.recipe import Recipe
 from hzau_omics.model.saving import SavableModel
@@ -249,7 +248,7 @@ class TrainableModel(SavableModel):
                 f"Training stopped after {self.n_epochs_trained_} epochs; what was trained is "
                 f"kept, without calibrated intervals. {result.failure}"
             )
-            raise DataContractError(msg) from result.failure
+            raise type(result.failure)(msg) from result.failure
 
     def _split(
         self, store: CellStore, train_size: float, validation_size: float | None, seed: int

@@ -47,6 +47,16 @@ def test_a_gpu_holds_cells_that_fit(model, gpu):
     assert isinstance(place(store, GPU, 0), StagedCells)
 
 
+def test_cells_that_the_gpu_has_no_memory_for_are_staged(model, gpu, monkeypatch, caplog):
+    def full(store, device):
+        raise torch.OutOfMemoryError
+
+    gpu(10**12)
+    monkeypatch.setattr(placement, "ResidentCells", full)
+    assert isinstance(place(model._store, GPU, None), StagedCells)
+    assert caplog.text.count("has no memory left") == 1
+
+
 def test_cells_on_disk_are_sent(model, gpu, mdata, tmp_path):
     ho.data.write_store(mdata, tmp_path / "c.zarr", PAIR)
     gpu(10**12)

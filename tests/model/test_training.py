@@ -7,7 +7,7 @@ from lightning.pytorch import Callback
 from lightning.pytorch.utilities.rank_zero import rank_zero_only
 
 import hzau_omics as ho
-from hzau_omics.errors import ConfigError
+from hzau_omics.errors import ConfigError, DeviceLostError
 from hzau_omics.model import HZAUVAE
 from hzau_omics.model.training.config import TrainingPlanConfig, default_max_epochs
 from hzau_omics.model.training.plan import TrainingPlan
@@ -289,6 +289,27 @@ def test_an_interrupt_keeps_what_was_trained(untrained, quick, caplog, step, act
     assert not np.array_equal(untrained.get_latent_representation(), latent)
     assert untrained.n_epochs_trained_ == epochs + 2
     assert untrained.history["elbo_train"].index.tolist() == list(range(epochs + 2))
+
+
+def _lose_the_device():
+    msg = "CUDA error: unspecified launch failure"
+    raise RuntimeError(msg)
+
+
+@pytest.mark.parametrize("early_stopping", [True, False])
+def test_a_lost_device_leaves_the_last_epochs(untrained, quick, early_stopping):
+    options = {**quick, "seed": 0, "early_stopping": early_stopping}
+    with pytest.raises(DeviceLostError, match=r"after 1 epochs; what was trained is kept.*save it"):
+        untrained.train(**{**options, "max_epochs": 4}, callbacks=[_At(4, _lose_the_device)])
+    assert untrained.is_trained_
+    latent = untrained.get_latent_representation()
+    assert np.isfinite(latent).all()
+
+
+def test_a_device_lost_in_the_first_epoch_leaves_the_model_as_it_was(untrained, quick):
+    with pytest.raises(RuntimeError, match="unspecified launch failure"):
+        untrained.train(**quick, callbacks=[_At(0, _lose_the_device)])
+    assert not untrained.is_trained_
 
 
 def test_a_failed_call_leaves_the_model_as_it_was(untrained, quick):

@@ -31,7 +31,7 @@ class BestWeights(Callback):
         if loss is None or not float(loss) < self.best_loss:
             return
         self.best_loss, self.best_epoch = float(loss), trainer.current_epoch
-        self.weights = _averaged_weights(pl_module)
+        self.weights = averaged_weights(pl_module)
 
     @override
     def state_dict(self) -> dict[str, Any]:
@@ -49,14 +49,16 @@ class BestWeights(Callback):
 
     def restore(self, plan: TrainingPlan) -> None:
         """Give the network the best weights, or the last averaged ones without validation cells."""
-        weights = self.weights or _averaged_weights(plan)
+        weights = self.weights or averaged_weights(plan)
         plan.network.load_state_dict(weights)
 
 
-def _averaged_weights(plan: LightningModule) -> dict[str, Tensor]:
+def averaged_weights(plan: LightningModule) -> dict[str, Tensor]:
+    """Return a copy of the averaged weights, in main memory."""
     assert isinstance(plan, TrainingPlan)
     with plan.averaged() as network:
-        return {name: value.detach().clone() for name, value in network.state_dict().items()}
+        weights = network.state_dict().items()
+        return {name: value.detach().to("cpu", copy=True) for name, value in weights}
 
 
 class GracefulStop(Callback):

@@ -42,15 +42,25 @@ def place(store: CellStore, device: torch.device, budget_gb: float | None) -> Fe
         return store
     free, _ = torch.cuda.mem_get_info(device)
     budget = SHARE_OF_FREE * free if budget_gb is None else budget_gb * GIB
-    if isinstance(store, MosaicStore) and store.nbytes <= budget:
-        return ResidentCells(store, device)
-    if isinstance(store, MosaicStore):
-        logger.info(
-            "The cells take %.1f GiB, more than the %.1f GiB that they may take on the GPU: they "
-            "are copied minibatch by minibatch. device_memory_gb= allows more.",
-            store.nbytes / GIB,
-            budget / GIB,
-        )
+    if not isinstance(store, MosaicStore):
+        return StagedCells(store)
+    if store.nbytes <= budget:
+        try:
+            return ResidentCells(store, device)
+        except torch.OutOfMemoryError:
+            # Others may have taken what was free.
+            logger.warning(
+                "The cells take %.1f GiB, for which the GPU has no memory left: they are copied "
+                "minibatch by minibatch.",
+                store.nbytes / GIB,
+            )
+            return StagedCells(store)
+    logger.info(
+        "The cells take %.1f GiB, more than the %.1f GiB that they may take on the GPU: they "
+        "are copied minibatch by minibatch. device_memory_gb= allows more.",
+        store.nbytes / GIB,
+        budget / GIB,
+    )
     return StagedCells(store)
 
 

@@ -219,7 +219,7 @@ class TrainingPlan(LightningModule):
         # Nothing drawn that training draws only to save time, and the final weight of the KL term:
         # losses have to be comparable between epochs.
         objective = replace(self.config.objective, wide_decodings="all")
-        with torch.no_grad():
+        with torch.no_grad(), wide_products(bfloat16=self._bfloat16):
             terms = self._terms(batch, self.config.kl_weight, objective)
         self._accumulate("validation", terms, batch.weight)
 

@@ -27,9 +27,14 @@ from hzau_omics.checks import (
     refusal,
     unwrap,
 )
-from hzau_omics.errors import ConfigError, DataContractError
+from hzau_omics.errors import ConfigError, DataContractError, DeviceLostError
 from hzau_omics.model.training.callbacks import MONITOR, BestWeights, GracefulStop, NaNGuard
 from hzau_omics.model.training.data import MosaicDataModule
+from hzau_omics.model.training.lost_device import (
+    HostCopy,
+    is_lost_device,
+    own_random_state,
+)
 from hzau_omics.model.training.plan import TrainingPlan
 from hzau_omics.processes import note_training
 
@@ -143,14 +148,15 @@ class RunResult:
     best_epoch
         Epoch whose weights were kept; -1 without a validation split (then the last ones).
     failure
-        Why cells could no longer be read; None if they could.
+        Why training ended early: cells that could no longer be read, or a lost device; None if
+        it did not.
     device
-        Device that trained.
+        Device that the network is on.
     """
 
     history: dict[str, pd.DataFrame]
     best_epoch: int
-    failure: DataContractError | None
+    failure: DataContractError | DeviceLostError | None
     device: torch.device
 
 
@@ -166,35 +172,46 @@ def run_training(
     `before` is called ahead of the first step with the device that trains, once devices and
     strategy are known to exist.
     """
-    best, stop = BestWeights(), GracefulStop()
-    callbacks: list[Callback] = [best, stop, NaNGuard(), *as_list(config.callbacks)]
+    best, stop, copy = BestWeights(), GracefulStop(), HostCopy()
+    callbacks: list[Callback] = [best, stop, copy, NaNGuard(), *as_list(config.callbacks)]
     if config.early_stopping and len(data.split.validation):
         callbacks.append(EarlyStopping(monitor=MONITOR, patience=config.early_stopping_patience))
     trainer = _make_trainer(config, callbacks)
     before(trainer.strategy.root_device)
-    failure: DataContractError | None = None
-    interrupted = False
-    with _rank_of(trainer), torch.random.fork_rng(), warnings.catch_warnings():
+    failure: DataContractError | DeviceLostError | None = None
+    interrupted, device = False, trainer.strategy.root_device
+    with _rank_of(trainer), own_random_state(), warnings.catch_warnings():
         for harmless in HARMLESS:
             warnings.filterwarnings("ignore", message=f".*{harmless}")
         try:
             interrupted = _fit(trainer, plan, data, config) or stop.requested
         except BaseException as error:
-            # Cells that can no longer be read do not invalidate the weights. Of several processes,
-            # though, the others wait for this one: its error must end them too.
-            if not isinstance(error, DataContractError) or trainer.world_size > 1:
+            # Neither cells that can no longer be read nor a lost device invalidate the weights. Of
+            # several processes, though, the others wait for this one: its error must end them too.
+            if trainer.world_size > 1:
                 raise
-            failure = error
+            if isinstance(error, DataContractError):
+                failure = error
+            elif copy.epochs and is_lost_device(error):
+                failure = DeviceLostError(
+                    f"The device {device} no longer answers ({error}). The model is on the CPU "
+                    "now: save it, and go on in a new process."
+                )
+                copy.revive(plan.network)
+                device = torch.device("cpu")
+            else:
+                raise
         finally:
             stop.restore()
         history = _history(trainer)
-    best.restore(plan)
+    if not isinstance(failure, DeviceLostError) or best.weights:
+        best.restore(plan)
     if interrupted:
         logger.warning(
             "Training was interrupted in epoch %d; what was trained is kept.",
             trainer.current_epoch,
         )
-    return RunResult(history, best.best_epoch, failure, trainer.strategy.root_device)
+    return RunResult(history, best.best_epoch, failure, device)
 
 
 def _history(trainer: Trainer) -> dict[str, pd.DataFrame]:

@@ -104,9 +104,9 @@ def _rising(theta, x):  # noqa: ANN001, ANN202
 
 @njit(**_OPTIONS)
 @no_type_check
-def _nb_row(  # noqa: PLR0913, PLR0917
+def nb_of_row(  # noqa: PLR0913, PLR0917
     r: int,
-    logits: Floats,
+    logit: Floats,
     log_library: Floats,
     log_theta: Floats,
     theta: Floats,
@@ -116,21 +116,20 @@ def _nb_row(  # noqa: PLR0913, PLR0917
     feature: Integers,
     value: Floats,
     log_prob: Floats,
-    grad_logits: Floats,
+    gradient: Floats,
     grad_library: Floats,
-    spread: Floats,
+    held: Floats,
     grad_theta: Floats,
 ) -> None:
     """Compute the negative binomial log likelihood of one row, with gradients.
 
-    The last five arguments are outputs: the log likelihood (row); its gradient with respect to
-    logits (row, feature) and log library (row); ``log(1 + mu / theta) - mu / (theta + mu)`` (row,
-    feature), the negative gradient with respect to theta if every count were 0; and what each entry
-    adds to the gradient with respect to theta.
+    The row's own logits are given. The last five arguments are outputs: the log likelihood (row);
+    its gradient with respect to these logits (feature) and to the log library (row);
+    ``log(1 + mu / theta) - mu / (theta + mu)`` (feature), the negative gradient with respect to
+    theta if every count were 0; and what each entry adds to the gradient with respect to theta.
     """
-    n_features = logits.shape[1]
+    n_features = len(logit)
     shares = np.empty(n_features, np.float32)
-    logit, gradient, held = logits[r], grad_logits[r], spread[r]
     kind = which[r]
     own, inverse, log_own = theta[kind], reciprocal[kind], log_theta[kind]
     # Softmax relative to the largest logit: `_exp` takes no positive numbers.
@@ -181,6 +180,16 @@ def _nb_row(  # noqa: PLR0913, PLR0917
         gradient[feature[e]] += value[e] * shares[feature[e]]
     log_prob[r] = gain - loss
     grad_library[r] = surplus
+
+
+@njit(**_OPTIONS)
+@no_type_check
+def _nb_row(r, logits, *arrays):  # noqa: ANN001, ANN002, ANN202
+    """Compute one row of logits (row, feature), and of the same outputs."""
+    log_prob, grad_logits, grad_library, spread, grad_theta = arrays[8:]
+    nb_of_row(
+        r, logits[r], *arrays[:8], log_prob, grad_logits[r], grad_library, spread[r], grad_theta
+    )
 
 
 @njit(**_OPTIONS)

@@ -31,6 +31,11 @@ def wide_products(*, bfloat16: bool) -> Iterator[None]:
         _in_bfloat16.reset(token)
 
 
+def in_bfloat16(n_outputs: int) -> bool:
+    """Whether a product with so many outputs is computed in bfloat16 now."""
+    return _in_bfloat16.get() and n_outputs >= WIDE
+
+
 @cache
 def has_bfloat16(device: torch.device) -> bool:
     """Whether a device multiplies bfloat16 natively, in less time than float32."""
@@ -48,7 +53,7 @@ class WideLinear(nn.Linear):
     @override
     def forward(self, x: Float[Tensor, "row hidden"]) -> Float[Tensor, "row feature"]:
         """Map rows to many features."""
-        if not _in_bfloat16.get() or self.out_features < WIDE:
+        if not in_bfloat16(self.out_features):
             return super().forward(x)
         out: Tensor = _Bfloat16Linear.apply(x, self.weight, self.bias)
         return out
@@ -63,7 +68,7 @@ def wide_input_product(
 
     On a CPU, values that are held sparsely are multiplied sparsely.
     """
-    if x.device.type == "cpu" or not _in_bfloat16.get() or len(weight) < WIDE:
+    if x.device.type == "cpu" or not in_bfloat16(len(weight)):
         return torch.addmm(bias, x, weight)
     out: Tensor = _Bfloat16Linear.apply(x, weight.t(), bias)
     return out

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from hzau_omics.minibatch import Observed
 from hzau_omics.nn.decoding.likelihoods.damage import Damage
+from hzau_omics.nn.kernels.negative_binomial_wide import Location
 from hzau_omics.nn.kernels.precision import WideLinear
 
 Cells = Float[Tensor, "cell feature"]
@@ -106,6 +107,14 @@ class Likelihood(nn.Module):
         if self.shift is not None:
             value = value + self.shift(context.covariates)
         return value.float()
+
+    def location_map(self, hidden: Hidden, context: DecoderContext) -> Location:
+        """Return the linear map that gives the location, and what it maps."""
+        inputs, weight = hidden, self.location.weight
+        if self.shift is not None:
+            inputs = torch.cat([inputs, context.covariates], 1)
+            weight = torch.cat([weight, self.shift.weight], 1)
+        return Location(inputs, weight, self.location.bias)
 
     def forward(self, hidden: Hidden, context: DecoderContext) -> Parameters:
         """Return the parameters of the distribution, each broadcastable to (cell, feature)."""

@@ -28,8 +28,8 @@ from hzau_omics.nn.decoding.likelihoods.damage import (
     thinned_counts,
 )
 from hzau_omics.nn.decoding.likelihoods.dispersion import Dispersion
-from hzau_omics.nn.kernels import nb_dense_log_prob, nb_log_prob
-from hzau_omics.nn.kernels.precision import WideLinear
+from hzau_omics.nn.kernels import nb_dense_log_prob, nb_log_prob, nb_wide_log_prob
+from hzau_omics.nn.kernels.precision import WideLinear, in_bfloat16
 from hzau_omics.nn.posterior.gaussian import soft_bound
 
 LOG_THETA_RANGE = (-6.0, 8.0)
@@ -136,6 +136,9 @@ class NegativeBinomial(Counts):
         if not self.uses_library or entries is None:
             log_rate = self.log_rate(hidden, context)
             return nb_dense_log_prob(observed.dense, log_rate, *table, context.feature_mask)
+        if hidden.device.type == "cpu" and in_bfloat16(self.n_features):
+            location = self.location_map(hidden, context)
+            return nb_wide_log_prob(location, context.log_library, *table, entries)
         logits = self.located(hidden, context)
         return nb_log_prob(logits, context.log_library, *table, entries)
 
