@@ -33,7 +33,9 @@ class HZAUVAE(GateWeights, Reliability, System):
     subsets wide enough to contain the joint one. A tenth of the cells have one modality corrupted,
     and still reconstruct the clean values (``plan_kwargs={"corruption": 0.1}``, the default): the
     gate learns which measurement to trust, and experts learn to use what a failed measurement
-    still contains.
+    still contains. With several batches, posterior means of different batches that are inferred
+    from the same modalities are drawn to one distribution (``plan_kwargs={"mixing": 1000}``, the
+    default; 0 for none): cells of one state then lie together, whichever batch they are of.
 
     Parameters
     ----------
@@ -84,7 +86,13 @@ class HZAUVAE(GateWeights, Reliability, System):
         {GATE_KEY, RELIABILITY_KEY, SUSPICIOUS_KEY, AGREEMENT_KEY, DISAGREEING_KEY}
     )
     recipe = Recipe(
-        aligned=True, training={"corruption": 0.1, "distillation": 0.5, "expert_terms": True}
+        aligned=True,
+        training={
+            "corruption": 0.1,
+            "distillation": 0.5,
+            "mixing": 1000.0,
+            "expert_terms": True,
+        },
     )
 
     def __init__(  # noqa: PLR0913 - all options by name, so that editors and help() show them.

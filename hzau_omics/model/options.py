@@ -15,13 +15,13 @@ class NetworkOptions:
         An option is out of range.
     """
 
-    n_latent: int = 50
+    n_latent: int = 20
     n_hidden: int = 256
     n_layers: int = 1
     dropout: float = 0.2
     encoder_dropout: float = 0.5
     input_dropout: float = 0.3
-    encode_covariates: bool = True
+    encode_covariates: bool = False
 
     def __post_init__(self) -> None:
         """Check ranges."""

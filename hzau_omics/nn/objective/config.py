@@ -43,6 +43,10 @@ class ObjectiveConfig:
     distillation
         Weight of KL(stop-gradient(q) || q_S), which keeps subset posteriors wide enough to contain
         the joint one.
+    mixing
+        Weight of the discrepancy between batches
+        (:func:`~hzau_omics.nn.objective.mixing.batch_discrepancy`), in nats per term. Without it,
+        posteriors keep what differs between batches where a modality with a large weight shows it.
     expert_terms
         Whether each cell has one more term, inferred by a single random expert of several of its
         modalities. Within the pool alone, such an expert need not be good by itself, although the
@@ -65,6 +69,7 @@ class ObjectiveConfig:
     modality_dropout: float = 0.0
     alignment: float = 0.0
     distillation: float = 0.0
+    mixing: float = 0.0
     expert_terms: bool = False
     wide_decodings: Literal["one", "all"] = "one"
     other_terms: Literal["auto", "all", "one"] = "auto"
@@ -81,7 +86,7 @@ class ObjectiveConfig:
             name: check_choice(name, getattr(self, name), allowed)
             for name, allowed in choices.items()
         }
-        for name in ("alignment", "distillation", "singles_to_joint"):
+        for name in ("alignment", "distillation", "mixing", "singles_to_joint"):
             plain[name] = check_number(name, getattr(self, name), NOT_NEGATIVE)
         plain["modality_dropout"] = check_number(
             "modality_dropout", self.modality_dropout, PROPER_SHARE

@@ -15,6 +15,7 @@ from hzau_omics.minibatch import Minibatch
 from hzau_omics.nn.network import Encoded, MultimodalVAE
 from hzau_omics.nn.objective.config import ObjectiveConfig
 from hzau_omics.nn.objective.corrupted import corrupt_joint
+from hzau_omics.nn.objective.mixing import TermGroups, batch_discrepancy
 from hzau_omics.nn.objective.terms import Terms, draw_by_weight, draw_terms
 from hzau_omics.nn.posterior.gaussian import DiagonalGaussian, kl_divergence, kl_from
 from hzau_omics.nn.reliability.corruption import Corruptor
@@ -208,10 +209,15 @@ def decode(
 def penalise(step: Step, inferred: Inferred) -> Iterator[Float[Tensor, ""]]:
     """Yield penalties that the loss adds to the terms, in nats, summed over them.
 
-    All compare posteriors with the joint one of the same cell, which is the first. Cells with a
-    corrupted measurement are left out: their joint posterior was not inferred from the data.
+    Mixing compares posteriors of different batches; all others compare them with the joint one of
+    the same cell, which is the first. Cells with a corrupted measurement are left out: their joint
+    posterior was not inferred from the data.
     """
     config, q, intact = step.config, inferred.q, inferred.intact
+    n_batches = step.network.config.n_batches
+    if config.mixing and n_batches > 1:
+        groups = TermGroups(step.terms.subsets, intact > 0, step.batch.batch, n_batches)
+        yield config.mixing * batch_discrepancy(q.mean, groups)
     weight = step.terms.weight[1:] * intact
     if config.singles_to_joint:
         joint = DiagonalGaussian(*(part[0] for part in q))
