@@ -32,7 +32,9 @@ COVERAGE_MIN := 90
 # A download may pause for longer than uv's 30 seconds on slow lines: torch is large.
 export UV_HTTP_TIMEOUT ?= 300
 # One thread per process: the matrices of the tests are too small to gain from more.
-TEST_ENV := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 MPLBACKEND=Agg
+# Compiled modules are kept whatever the machine prefers: a dozen tests start Python anew, and each
+# would compile torch and all else again.
+TEST_ENV := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 MPLBACKEND=Agg PYTHONDONTWRITEBYTECODE=
 PYTEST = $(TEST_ENV) $(BIN)/python -m pytest -q -rs -n $(PYTEST_WORKERS) --dist loadfile --no-loadscope-reorder
 
 .PHONY: help setup demo test test-all lint gpu-check gpu-check-rehearsal gpu-pack clean

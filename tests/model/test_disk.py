@@ -63,7 +63,7 @@ def test_training_learns_as_well_as_in_memory(path, mdata):
     for seed in range(3):
         for data, results in ((ho.data.open_store(path), from_disk), (mdata, in_memory)):
             one = HZAUVAE(data, **SIZES)
-            one.train(**{**QUICK, "seed": seed, "max_epochs": 15})
+            one.train(**{**QUICK, "seed": seed, "max_epochs": 6})
             cells = one.validation_indices
             results.append(one.get_elbo(indices=cells, n_samples=5, seed=0))
     spread = max(np.ptp(in_memory), 1.0)
