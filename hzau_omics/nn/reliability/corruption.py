@@ -137,7 +137,7 @@ class Corruptor:
         own = batch if cells is None else batch.take(cells)
         cells = torch.arange(len(own), device=batch.present.device) if cells is None else cells
         which = torch.full_like(cells, modality)
-        return self._corrupt(batch, cells, which, failed_only=True, own=own)
+        return self._corrupt(batch, cells, which, failed_only=True, own=own, only=modality)
 
     def _corrupt(
         self,
@@ -147,8 +147,12 @@ class Corruptor:
         *,
         failed_only: bool,
         own: Minibatch | None = None,
+        only: int | None = None,
     ) -> Corrupted:
-        """Corrupt a modality of each of some cells; `own` is their minibatch, if there is one."""
+        """Corrupt a modality of each of some cells.
+
+        `own` is their minibatch, if there is one, and `only` their modality, if it is the same.
+        """
         own = batch.take(cells) if own is None else own
         kind = self._draw_kinds(modality)
         uniform = torch.rand(len(cells), device=cells.device)
@@ -159,6 +163,8 @@ class Corruptor:
             limit = torch.where(kind == k, corruption.failed_at, limit)
         values: dict[str, Rows] = {}
         for m, name in enumerate(self.names):
+            if only is not None and m != only:
+                continue
             changed = _positions(modality == m)
             if changed is not None and not len(changed):
                 continue
