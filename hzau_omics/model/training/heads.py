@@ -69,7 +69,7 @@ def train_heads(
             torch.manual_seed(seed + done)
             for lesson in lessons if not done else ():
                 take(f"start {lesson.modality}", lesson.draw(rng), lesson.start)
-            for i in range(done, done + rounds):
+            for i in range(rounds):
                 for lesson in lessons:
                     if i % lesson.every == 0:
                         step = partial(lesson.step, corruptor, optimizer)

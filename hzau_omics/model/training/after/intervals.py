@@ -118,7 +118,7 @@ class _Remembered(nn.Module):
             if known.shape == x.shape and known.equal(x):
                 self.place = place + 1
                 return product
-        product = self.layer(x)
+        product: Tensor = self.layer(x)
         self.n_held += product.numel()
         if self.n_held <= MOST_HELD:
             self.held.append((x, product))

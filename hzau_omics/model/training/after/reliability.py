@@ -22,7 +22,7 @@ from hzau_omics.nn.reliability.evidence import Evidence
 from hzau_omics.nn.reliability.log_odds import LogOdds
 from hzau_omics.nn.scoring.measurements import MeasurementScores
 
-MIN_CELLS, MAX_CELLS, MAX_REFERENCE = 25, 500, 10_000
+MIN_CELLS, MAX_CELLS, MAX_REFERENCE = 25, 1000, 10_000
 BATCH_SIZE = 256
 PENALTY = 100.0
 
@@ -43,7 +43,7 @@ def calibrate(trained: Trained) -> dict[str, Any]:
     Two logistic regressions separate validation cells from the same cells with failed measurements,
     weighted as if a tenth had failed. The first, for each kind of corruption, is on the indicators
     of known kinds; the second (Platt scaling) is on the log odds that these and all other evidence
-    give. At most 500 cells are corrupted, and at most 10,000 make up the null distributions. A
+    give. At most 1,000 cells are corrupted, and at most 10,000 make up the null distributions. A
     modality that fewer than 25 cells have keeps its log odds.
     """
     network, store, corruptor = trained.network, trained.store, trained.corruptor
