@@ -114,10 +114,10 @@ class _Remembered(nn.Module):
         # Inputs come back in the same order.
         for i in range(len(self.held)):
             place = (self.place + i) % len(self.held)
-            known, product = self.held[place]
+            known, held = self.held[place]
             if known.shape == x.shape and known.equal(x):
                 self.place = place + 1
-                return product
+                return held
         product: Tensor = self.layer(x)
         self.n_held += product.numel()
         if self.n_held <= MOST_HELD:
