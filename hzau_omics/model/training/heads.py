@@ -1,6 +1,9 @@
 """Reliability heads: trained before the network to recognise failed measurements."""
 
 from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from typing import cast
 
 import numpy as np
 import torch
@@ -13,11 +16,18 @@ from hzau_omics.minibatch import Minibatch
 from hzau_omics.model.training.graphs import RecordedSteps
 from hzau_omics.nn.network import MIN_SPARSE, MultimodalVAE
 from hzau_omics.nn.reliability.corruption import Corruptor
-from hzau_omics.nn.reliability.head import reliability_loss
+from hzau_omics.nn.reliability.head import ReliabilityHead, reliability_loss
 
-ROUNDS, LEARNING_RATE = 80, 1e-2
-CELLS, CELLS_WIDE, STEPS_NARROW = 128, 64, 4
-"""A panel of few features costs little, says less, and is learned from more cells."""
+ROUNDS, LEARNING_RATE = 80, 1.5e-2
+RISE, FALL = 0.15, 0.6
+"""Shares of the rounds in which the learning rate rises at first, and falls to 0 at the end."""
+
+BETAS = 0.9, 0.95
+"""Of AdamW: with so few steps, squares of gradients are averaged over the latest ones."""
+
+CELLS, CELLS_WIDE = 128, 48
+NARROW_EVERY, STEPS_NARROW = 4, 6
+"""The head of a panel takes several small steps with the same cells once in several rounds."""
 
 
 def train_heads(
@@ -31,11 +41,12 @@ def train_heads(
 ) -> None:
     """Train the reliability heads to recognise failed measurements.
 
-    Each of at most 80 rounds takes training cells as they are, and with each modality failed: 64
-    cells for a step of a wide modality, 128 for four steps of a panel. Heads read measurements, not
-    latents: the rest of the network is not needed, and the gate can rely on them from its first
-    step. The network must be in training mode. If one call of `train` has fewer steps than that,
-    the next one continues; finished heads stay as they are.
+    Each step takes training cells as they are, and with one modality failed. For a wide modality it
+    is one step with 48 cells in each of at most 80 rounds; for a panel, six steps with 128 cells,
+    which fail differently each time, in every fourth round. Heads read measurements, not latents:
+    the rest of the network is not needed, and the gate can rely on them from its first step. The
+    network must be in training mode. If one call of `train` has fewer steps than that, the next one
+    continues; finished heads stay as they are.
     """
     model = network.reliability
     done = int(model.head_steps)
@@ -44,33 +55,46 @@ def train_heads(
         return
     rng = np.random.default_rng([seed, done])
     device = model.head_steps.device
-    on_gpu = device.type == "cuda"
     model.heads.requires_grad_(requires_grad=True)
-    optimizer = torch.optim.AdamW(
-        model.heads.parameters(),
-        lr=torch.tensor(LEARNING_RATE, device=device) if on_gpu else LEARNING_RATE,
-        fused=device.type in {"cpu", "cuda"},
-        capturable=on_gpu,
-    )
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, rounds)
-    cells_with = [cells[store.present[cells, m]] for m in range(len(network.modalities))]
+    optimizer = _optimizer(model.heads, device)
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, partial(_learning_rate, rounds))
     take = _reader(store, device)
+    lessons = []
+    for m, one in enumerate(network.config.modalities):
+        possible = cells[store.present[cells, m]]
+        if len(possible):
+            lessons.append(_Lesson(network, m, possible, wide=one.n_features >= MIN_SPARSE))
     try:
         with torch.random.fork_rng():
             torch.manual_seed(seed + done)
-            for _ in range(rounds):
-                for m, possible in enumerate(cells_with):
-                    wide = network.config.modalities[m].n_features >= MIN_SPARSE
-                    n_cells = min(CELLS_WIDE if wide else CELLS, len(possible))
-                    if n_cells:
-                        chosen = rng.choice(possible, n_cells, replace=False)
-                        for _ in range(1 if wide else STEPS_NARROW):
-                            take(f"head {m}", chosen, _step(network, m, corruptor, optimizer))
+            for lesson in lessons if not done else ():
+                take(f"start {lesson.modality}", lesson.draw(rng), lesson.start)
+            for i in range(rounds):
+                for lesson in lessons:
+                    if i % lesson.every == 0:
+                        step = partial(lesson.step, corruptor, optimizer)
+                        take(f"head {lesson.modality}", lesson.draw(rng), step)
                 schedule.step()
     finally:
         model.heads.requires_grad_(requires_grad=False)
         optimizer.zero_grad()
     model.head_steps += rounds
+
+
+def _optimizer(heads: torch.nn.Module, device: torch.device) -> torch.optim.Optimizer:
+    on_gpu = device.type == "cuda"
+    return torch.optim.AdamW(
+        heads.parameters(),
+        lr=torch.tensor(LEARNING_RATE, device=device) if on_gpu else LEARNING_RATE,
+        betas=BETAS,
+        fused=device.type in {"cpu", "cuda"},
+        capturable=on_gpu,
+    )
+
+
+def _learning_rate(rounds: int, i: int) -> float:
+    """Return the share of the peak learning rate in a round."""
+    return min(1.0, (i + 1) / (RISE * rounds), max(1 - i / rounds, 0.0) / FALL)
 
 
 def _reader(
@@ -85,31 +109,56 @@ def _reader(
             recorded(kind, positions, lambda at: step(resident.gather(at)))
 
         return on_device
-    last: list[tuple[NDArray[np.int64], Minibatch]] = []
 
     def on_host(kind: str, chosen: NDArray[np.int64], step: Callable[..., None]) -> None:
-        if not last or last[0][0] is not chosen:
-            last[:] = [(chosen, store.minibatch(chosen).to(device))]
-        step(last[0][1])
+        step(store.minibatch(chosen).to(device))
 
     return on_host
 
 
-def _step(
-    network: MultimodalVAE,
-    modality: int,
-    corruptor: Corruptor,
-    optimizer: torch.optim.Optimizer,
-) -> Callable[[Minibatch], None]:
-    """Return a step that teaches the head of one modality."""
+class _Lesson:
+    """What teaches the head of one modality, from the cells that have it."""
 
-    def step(good: Minibatch) -> None:
-        failed = corruptor.fail(good, modality).batch
+    def __init__(
+        self, network: MultimodalVAE, modality: int, possible: NDArray[np.int64], *, wide: bool
+    ) -> None:
+        self.modality = modality
+        self.every = 1 if wide else NARROW_EVERY
+        self._network, self._possible, self._wide = network, possible, wide
+
+    def draw(self, rng: np.random.Generator) -> NDArray[np.int64]:
+        """Draw the cells of a round."""
+        n_cells = min(CELLS_WIDE if self._wide else CELLS, len(self._possible))
+        return rng.choice(self._possible, n_cells, replace=False)
+
+    def start(self, batch: Minibatch) -> None:
+        """Let the head start from values that are centred."""
+        network, m = self._network, self.modality
+        name = network.modalities[m]
+        values = network.decoder(m).likelihood.encoder_input(batch.x[name])
+        if name in batch.feature_mask:
+            values = torch.where(batch.feature_mask[name], values, 0.0)
+        cast("ReliabilityHead", network.reliability.heads[m]).centre(values.mean(0))
+
+    def step(self, corruptor: Corruptor, optimizer: torch.optim.Optimizer, good: Minibatch) -> None:
+        """Take the optimiser steps of a round."""
+        network, m = self._network, self.modality
+        if self._wide:
+            self._learn(optimizer, good, corruptor.fail(good, m).batch)
+            return
+        # The other modalities would be copied for nothing.
+        name = network.modalities[m]
+        good = replace(good, x={name: good.x[name]}, sparse={})
+        rows = torch.arange(len(good), device=good.present.device)
+        failed = corruptor.fail(good.take(rows.repeat(STEPS_NARROW)), m).batch
+        for i in range(STEPS_NARROW):
+            self._learn(optimizer, good, failed.take(rows + i * len(rows)))
+
+    def _learn(self, optimizer: torch.optim.Optimizer, good: Minibatch, failed: Minibatch) -> None:
+        log_odds = self._network.head_log_odds
         loss: Tensor = reliability_loss(
-            network.head_log_odds(good, modality), network.head_log_odds(failed, modality)
+            log_odds(good, self.modality), log_odds(failed, self.modality)
         )
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
-
-    return step

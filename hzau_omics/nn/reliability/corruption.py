@@ -14,7 +14,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from hzau_omics.checks import PROPER_SHARE, check_number
-from hzau_omics.minibatch import Minibatch
+from hzau_omics.minibatch import DenseValues, Minibatch
 from hzau_omics.nn.decoding.likelihoods import likelihood_class
 from hzau_omics.nn.decoding.likelihoods.damage import (
     KINDS,
@@ -23,6 +23,7 @@ from hzau_omics.nn.decoding.likelihoods.damage import (
     Source,
     text_damages,
 )
+from hzau_omics.nn.reliability.entries import entries_of
 
 MOST_SPARSE = 4
 """Corruption happens in one of every n steps, to n times as many cells, with n at most this: the
@@ -136,7 +137,7 @@ class Corruptor:
         own = batch if cells is None else batch.take(cells)
         cells = torch.arange(len(own), device=batch.present.device) if cells is None else cells
         which = torch.full_like(cells, modality)
-        return self._corrupt(batch, cells, which, failed_only=True, own=own)
+        return self._corrupt(batch, cells, which, failed_only=True, own=own, only=modality)
 
     def _corrupt(
         self,
@@ -146,8 +147,12 @@ class Corruptor:
         *,
         failed_only: bool,
         own: Minibatch | None = None,
+        only: int | None = None,
     ) -> Corrupted:
-        """Corrupt a modality of each of some cells; `own` is their minibatch, if there is one."""
+        """Corrupt a modality of each of some cells.
+
+        `own` is their minibatch, if there is one, and `only` their modality, if it is the same.
+        """
         own = batch.take(cells) if own is None else own
         kind = self._draw_kinds(modality)
         uniform = torch.rand(len(cells), device=cells.device)
@@ -158,17 +163,19 @@ class Corruptor:
             limit = torch.where(kind == k, corruption.failed_at, limit)
         values: dict[str, Rows] = {}
         for m, name in enumerate(self.names):
+            if only is not None and m != only:
+                continue
             changed = _positions(modality == m)
             if changed is not None and not len(changed):
                 continue
-            x = own.x[name].clone()
+            x = _dense_rows(own, name)
             for damage in self.damages[m]:
                 where = (modality == m) & (kind == KINDS.index(damage.kind))
                 if damage.whole:
                     kept = kept.masked_fill(where, 0.0)
                 x = self._damaged(batch, m, damage, x, kept, cells, where)
             values[name] = x
-        return Corrupted(own.with_values(values), cells, modality, kind, kept <= limit)
+        return Corrupted(_with_values(own, values), cells, modality, kind, kept <= limit)
 
     def _damaged(  # noqa: PLR0917
         self,
@@ -207,9 +214,7 @@ class Corruptor:
         """Return what replaces the values `own` of modality `m` of some cells."""
         if source == "cells":
             return self._of_others(batch, m, own)
-        as_shares = source == "shares"
-        profile = self._profiles(batch, m, cells, as_shares=as_shares)
-        return _as_shares(profile) if as_shares else profile
+        return self._profiles(batch, m, cells, as_shares=source == "shares")
 
     def _profiles(self, batch: Minibatch, m: int, index: Tensor, *, as_shares: bool) -> Rows:
         """Return an ambient profile for each cell, of the features that its batch measured."""
@@ -217,7 +222,11 @@ class Corruptor:
             self.profiles[m] = self.profiles[m].to(index.device, non_blocking=True)
         profile = self.profiles[m][batch.batch[index]]
         mixed = self._some_mixed(batch, m, profile, as_shares=as_shares)
-        return mixed * _measured(batch, self.names[m], index)
+        mask = batch.feature_mask.get(self.names[m])
+        if mask is None:
+            return mixed
+        measured = mixed * mask[index].float()
+        return _as_shares(measured) if as_shares else measured
 
     def _of_others(self, batch: Minibatch, m: int, x: Rows) -> Rows:
         """Return values of other cells of the minibatch, if possible of cells that differ."""
@@ -266,18 +275,29 @@ def _draw_column(weight: Float[Tensor, "row column"]) -> Int[Tensor, " row"]:
     return drawn.clamp_max(weight.shape[-1] - 1)
 
 
-def _dense_rows(batch: Minibatch, name: str, cells: Tensor) -> Rows:
-    """Return a copy of the values of some cells, without making all others dense."""
+def _dense_rows(batch: Minibatch, name: str, cells: Tensor | None = None) -> Rows:
+    """Return a copy of the values of some cells, None for all, without making others dense."""
     sparse = batch.sparse.get(name)
     if sparse is not None:
-        return sparse.take(cells).dense()
-    return batch.x[name].index_select(0, cells)
+        return (sparse if cells is None else sparse.take(cells)).dense()
+    return batch.x[name].clone() if cells is None else batch.x[name].index_select(0, cells)
 
 
-def _measured(batch: Minibatch, name: str, index: Tensor) -> Tensor | float:
-    """Return which features of some cells were measured, or 1 where all were."""
-    mask = batch.feature_mask.get(name)
-    return 1.0 if mask is None else mask[index].float()
+def _with_values(batch: Minibatch, values: Mapping[str, Rows]) -> Minibatch:
+    """Return the same cells with other values, which are held sparsely where they were.
+
+    As :meth:`~hzau_omics.minibatch.Minibatch.with_values`, but the entries are found in one pass.
+    """
+    sparse = {
+        name: entries_of(x)
+        for name, x in values.items()
+        if name in batch.sparse and x.device.type == "cpu"
+    }
+    dense = {name: x for name, x in values.items() if name not in sparse}
+    changed = batch.with_values(dense)
+    sparse = {**changed.sparse, **sparse}
+    kept = {name: changed.x[name] for name in changed.x if name not in sparse}
+    return replace(changed, x=DenseValues(batch.x, {**kept, **values}, sparse), sparse=sparse)
 
 
 def _as_shares(profile: Float[Tensor, "row feature"]) -> Float[Tensor, "row feature"]:

@@ -1,13 +1,15 @@
 """The reliability head: how far a measurement can be trusted, from the measurement alone."""
 
 import math
+from typing import cast
 
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from hzau_omics.minibatch import SparseEntries
 from hzau_omics.nn.config import PRIOR_FAILED
-from hzau_omics.nn.layers import HiddenStack
+from hzau_omics.nn.layers import HiddenLayer, HiddenStack
 
 N_HIDDEN = 64
 PRIOR_LOG_ODDS = math.log((1 - PRIOR_FAILED) / PRIOR_FAILED)
@@ -39,6 +41,16 @@ class ReliabilityHead(nn.Module):
         hidden = self.features(x, covariates) + self.level(total.abs().log1p())
         logit: Tensor = self.out(self.finish(hidden)).squeeze(-1).float()
         return logit
+
+    @torch.no_grad()
+    def centre(self, typical: Float[Tensor, " feature"]) -> None:
+        """Shift the first layer so that it gives 0 for typical values, instead of its bias alone.
+
+        Layer normalisation follows: what all cells share would hide how they differ, until it is
+        unlearned.
+        """
+        first = cast("HiddenLayer", self.features.layers[0]).features
+        first.bias.sub_(typical @ first.weight)
 
 
 def reliability_loss(

@@ -24,6 +24,16 @@ def test_an_untrained_head_gives_the_prior():
     torch.testing.assert_close(logit, torch.full((3,), math.log(9)))
 
 
+def test_a_centred_head_starts_from_how_values_differ_from_typical_ones():
+    torch.manual_seed(0)
+    head = ReliabilityHead(6, 2).eval()
+    first = head.features.layers[0].features
+    bias, typical, x = first.bias.clone(), torch.rand(6) * 8, torch.randn(5, 6)
+    expected = x @ first.weight + bias
+    head.centre(typical)
+    torch.testing.assert_close(first(typical + x), expected)
+
+
 def test_the_loss_weighs_good_and_failed_measurements_equally():
     good, failed = torch.tensor([3.0, 1.0, 2.0]), torch.tensor([-1.0])
     # Log odds assume that a tenth has failed.

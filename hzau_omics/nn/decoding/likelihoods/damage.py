@@ -9,6 +9,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from hzau_omics.nn.decoding.likelihoods.damage_loops import ambient_rows, thinned_rows
+
 Rows = Float[Tensor, "row feature"]
 Kept = Float[Tensor, "row 1"]
 Source = Literal["shares", "means", "cells"]
@@ -96,11 +98,15 @@ def text_damages(damages: tuple[Damage, ...]) -> tuple[Damage, ...]:
 
 def ambient_counts(x: Rows, kept: Kept, profile: Rows) -> Rows:
     """Replace a share of the counts by about as many from a profile that sums to 1."""
+    if x.device.type == "cpu":
+        return ambient_rows(x, kept, profile)
     return thinned_counts(x, kept) + torch.poisson((1 - kept) * x.sum(-1, keepdim=True) * profile)
 
 
 def thinned_counts(x: Rows, kept: Kept) -> Rows:
     """Keep each count with a probability."""
+    if x.device.type == "cpu":
+        return thinned_rows(x, kept)
     return _where_positive(torch.binomial, x, kept)
 
 
