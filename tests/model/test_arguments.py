@@ -408,7 +408,7 @@ PLAN: dict[str, list[Any]] = {
     "lr_schedule": WORD,
 }
 OBJECTIVE: dict[str, list[Any]] = {
-    **dict.fromkeys(("alignment", "distillation", "singles_to_joint"), NUMBER),
+    **dict.fromkeys(("alignment", "distillation", "mixing", "singles_to_joint"), NUMBER),
     "n_random_subsets": [-1, 1.0, "1", None, True],
     "modality_dropout": SHARE,
     "expert_terms": FLAG,

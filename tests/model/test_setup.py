@@ -268,7 +268,7 @@ def test_covariates_and_layers_reach_the_model(mdata, fit):
         "continuous_covariate_keys": ["age"],
         "labels_key": "cell_type",
     }
-    model = fit(mdata, setup=setup)
+    model = fit(mdata, setup=setup, options={"encode_covariates": True})
     before = model.get_latent_representation()
     other = mdata.copy()
     other.obs["donor"] = "d1"

@@ -14,8 +14,8 @@ from torch import Tensor
 from torch.autograd.function import FunctionCtx
 
 DISTANCES = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2)
-"""Squared distances, in units of the mean one, at which the kernel has halved: near cells count as
-much as the whole."""
+"""Squared distances, in units of the mean one, at which parts of the kernel have fallen to a
+quarter: neighbours count as much as the whole."""
 
 MOST_CELLS = 256
 """Cells of a minibatch that are compared: the number of their pairs grows with the square."""
@@ -76,7 +76,7 @@ class _KernelSum(torch.autograd.Function):
     """Weighted sum of the kernel over pairs, with its gradient in closed form.
 
     With u the squared distance of a pair over the mean one, which is held constant, the kernel is
-    the mean of a / (a + u), and its slope minus that of (a / (a + u))^2 / a.
+    the mean of (a / (a + u))^2, and its slope minus that of 2 (a / (a + u))^3 / a.
     """
 
     @staticmethod
@@ -88,8 +88,8 @@ class _KernelSum(torch.autograd.Function):
         kernel, slope = torch.zeros_like(distance), torch.zeros_like(distance)
         for half in DISTANCES:
             ratio = half / (half + distance / scale)
-            kernel += ratio
-            slope -= ratio.square() / half
+            kernel += ratio.square()
+            slope -= 2 * ratio**3 / half
         pull = weight * slope / (len(DISTANCES) * scale)
         pull = pull + pull.transpose(1, 2)
         ctx.save_for_backward(2 * (pull.sum(-1, keepdim=True) * mean - pull @ mean))

@@ -74,7 +74,7 @@ def main(devices, mode, out, store=None):
         enable_progress_bar=False,
         early_stopping=False,
         # Corruption is noise too.
-        plan_kwargs={"corruption": 0.0} if deterministic else None,
+        plan_kwargs={"corruption": 0.0, "mixing": 0.0} if deterministic else None,
         callbacks=[gradients, seen],
     )
     model.save(Path(out) / "model")
