@@ -108,7 +108,8 @@ def test_types_count_alike_and_rounds_only_for_what_they_hold_out(tmp_path):
 
 
 @pytest.mark.slow
-def test_short_setting_writes_its_tables(tmp_path, monkeypatch):
+def test_short_setting_writes_its_tables(tmp_path, monkeypatch, data_file):
+    data_file("citeseq_bmmc_neurips2021_starter.h5mu")
     monkeypatch.chdir(tmp_path)
     code = text.main(
         ["--dataset", "bmmc", "--quick", "--encoder", "words", "--out", str(tmp_path / "out")]
