@@ -63,12 +63,12 @@ def test_kinds_that_both_batches_have_mix(latents):
         return (batch[near(latent)] != batch[:, None])[shared].mean()
 
     even = 0.5
-    assert share(found["mixed"]) > 0.8 * even
+    assert share(found["mixed"]) > 0.7 * even
     assert share(found["mixed"]) > share(found["not mixed"]) + 0.1
 
 
 def test_kinds_stay_apart_also_one_that_a_single_batch_has(latents):
     found, _, kind = latents
     same = kind[near(found["mixed"])] == kind[:, None]
-    assert same.mean() > 0.95
+    assert same.mean() > 0.9
     assert same[kind == ALONE].mean() > 0.6
