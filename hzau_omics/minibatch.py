@@ -1,6 +1,6 @@
 """The minibatch: what passes from the data layer to the network."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import NamedTuple, override
@@ -320,15 +320,19 @@ class Minibatch:
         # Which cells these are may be known to the GPU alone.
         return copy[cells] if copy is not None and cells.device == copy.device else None
 
-    def with_values(self, values: Mapping[str, Tensor]) -> "Minibatch":
+    def with_values(
+        self,
+        values: Mapping[str, Tensor],
+        entries_of: Callable[[Tensor], SparseEntries] = SparseEntries.of,
+    ) -> "Minibatch":
         """Return the same cells with other dense values of some modalities.
 
         Modalities that were held sparsely are so again, except on a GPU: counting their entries
-        would have to wait for it.
+        would have to wait for it. `entries_of` finds the entries of dense values in CPU memory.
         """
         kept = {name: entries for name, entries in self.sparse.items() if name not in values}
         again = {
-            name: SparseEntries.of(x)
+            name: entries_of(x)
             for name, x in values.items()
             if name in self.sparse and x.device.type == "cpu"
         }

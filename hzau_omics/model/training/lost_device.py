@@ -8,7 +8,7 @@ import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 from torch import Tensor, nn
 
-from hzau_omics.model.training.callbacks import averaged_weights
+from hzau_omics.model.training.callbacks import BestWeights, averaged_weights
 
 SIGNS = ("CUDA error", "device-side assert", "cuDNN error", "CUBLAS_STATUS")
 """What messages about a device that no longer answers contain."""
@@ -40,10 +40,20 @@ def own_random_state() -> Iterator[None]:
 
 
 class HostCopy(Callback):
-    """Keep the averaged weights of the last epoch in main memory, where a GPU's end is no loss."""
+    """Keep weights in main memory, where a GPU's end is no loss.
 
-    def __init__(self) -> None:
+    They are those of the best epoch so far, if there is one, and else the averaged ones of the last
+    epoch.
+
+    Parameters
+    ----------
+    best
+        Keeps the best weights; None where nothing does.
+    """
+
+    def __init__(self, best: BestWeights | None = None) -> None:
         self.epochs = 0
+        self._best = best
         self._tensors: dict[str, Tensor] = {}
 
     @override
@@ -56,10 +66,11 @@ class HostCopy(Callback):
     @override
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self.epochs = trainer.current_epoch + 1
-        self._tensors |= averaged_weights(pl_module)
+        best = self._best.weights if self._best is not None else {}
+        self._tensors |= best or averaged_weights(pl_module)
 
     def revive(self, network: nn.Module) -> None:
-        """Put the network on the CPU, with the weights of the last epoch."""
+        """Put the network on the CPU, with the weights that were kept."""
         for name, module in network.named_modules():
             prefix = f"{name}." if name else ""
             for own, parameter in module.named_parameters(recurse=False):

@@ -172,7 +172,8 @@ def run_training(
     `before` is called ahead of the first step with the device that trains, once devices and
     strategy are known to exist.
     """
-    best, stop, copy = BestWeights(), GracefulStop(), HostCopy()
+    best, stop = BestWeights(), GracefulStop()
+    copy = HostCopy(best)
     callbacks: list[Callback] = [best, stop, copy, NaNGuard(), *as_list(config.callbacks)]
     if config.early_stopping and len(data.split.validation):
         callbacks.append(EarlyStopping(monitor=MONITOR, patience=config.early_stopping_patience))
@@ -204,7 +205,7 @@ def run_training(
         finally:
             stop.restore()
         history = _history(trainer)
-    if not isinstance(failure, DeviceLostError) or best.weights:
+    if not isinstance(failure, DeviceLostError):
         best.restore(plan)
     if interrupted:
         logger.warning(

@@ -95,16 +95,33 @@ class _NegativeBinomial(torch.autograd.Function):
         (grad,) = grads
         saved = ctx.saved_tensors  # type: ignore[attr-defined]
         grad_logits, grad_library, spread, grad_theta, log_theta, which, row, feature = saved
-        # Rows of one kind share their dispersions: their gradients add up.
-        weight = grad.new_zeros(len(log_theta), len(grad))
-        weight[which, torch.arange(len(grad), device=grad.device)] = grad
-        dense = -(weight @ spread)
-        at = which[row] * dense.shape[1] + feature
-        dense.view(-1).index_add_(0, at, grad[row] * grad_theta)
+        theta = log_theta.exp()
+        grad_log_theta = log_theta_gradient(grad, theta, spread, grad_theta, which, row, feature)
         each = grad.unsqueeze(1)
         # In place, to save memory. A second backward pass would be wrong; torch refuses it.
-        grad_log_theta = dense * log_theta.exp()
         return grad_logits.mul_(each), grad_library * each, grad_log_theta, None, None
+
+
+def log_theta_gradient(  # noqa: PLR0917
+    grad: Tensor,
+    theta: Tensor,
+    spread: Tensor,
+    grad_theta: Tensor,
+    which: Tensor,
+    row: Tensor,
+    feature: Tensor,
+) -> Float[Tensor, "kind feature"]:
+    """Return the gradient with respect to log theta, given that of each row's log likelihood.
+
+    Rows of one kind share their dispersions: their gradients add up. `row` and `feature` are places
+    of entries; the others are as in :class:`_Rows` and :func:`nb_log_prob`.
+    """
+    weight = spread.new_zeros(len(theta), len(grad))
+    weight[which, torch.arange(len(grad), device=grad.device)] = grad.to(spread.dtype)
+    dense = -(weight @ spread).to(grad.dtype)
+    at = which[row] * dense.shape[1] + feature
+    dense.view(-1).index_add_(0, at, grad[row] * grad_theta)
+    return dense * theta
 
 
 def compiled_rows(

@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.autograd.function import FunctionCtx
 
 from hzau_omics.minibatch import SparseEntries
+from hzau_omics.nn.kernels.negative_binomial import log_theta_gradient
 from hzau_omics.nn.kernels.threads import compute
 from hzau_omics.nn.kernels.wide_loops import NEGATIVE_BINOMIAL_WIDE
 
@@ -105,17 +106,12 @@ class _NegativeBinomialWide(torch.autograd.Function):
         grad_inputs = (grad_logits @ low_weight).float().mul_(each)
         grad_weight = (grad_logits.t() @ (low_inputs * low)).float()
         grad_bias = (low.t() @ grad_logits).float()[0]
-        kinds = low.new_zeros(len(theta), len(grad))
-        kinds[which, torch.arange(len(grad))] = low[:, 0]
-        dense = -(kinds @ spread).float()
-        at = which[row] * dense.shape[1] + feature
-        dense.view(-1).index_add_(0, at, grad[row] * grad_theta)
         return (
             grad_inputs,
             grad_weight,
             grad_bias,
             grad_library.unsqueeze(1) * each,
-            dense * theta,
+            log_theta_gradient(grad, theta, spread, grad_theta, which, row, feature),
             None,
             None,
         )

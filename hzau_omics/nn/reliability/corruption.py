@@ -14,7 +14,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from hzau_omics.checks import PROPER_SHARE, check_number
-from hzau_omics.minibatch import DenseValues, Minibatch
+from hzau_omics.minibatch import Minibatch
 from hzau_omics.nn.decoding.likelihoods import likelihood_class
 from hzau_omics.nn.decoding.likelihoods.damage import (
     KINDS,
@@ -175,7 +175,7 @@ class Corruptor:
                     kept = kept.masked_fill(where, 0.0)
                 x = self._damaged(batch, m, damage, x, kept, cells, where)
             values[name] = x
-        return Corrupted(_with_values(own, values), cells, modality, kind, kept <= limit)
+        return Corrupted(own.with_values(values, entries_of), cells, modality, kind, kept <= limit)
 
     def _damaged(  # noqa: PLR0917
         self,
@@ -281,23 +281,6 @@ def _dense_rows(batch: Minibatch, name: str, cells: Tensor | None = None) -> Row
     if sparse is not None:
         return (sparse if cells is None else sparse.take(cells)).dense()
     return batch.x[name].clone() if cells is None else batch.x[name].index_select(0, cells)
-
-
-def _with_values(batch: Minibatch, values: Mapping[str, Rows]) -> Minibatch:
-    """Return the same cells with other values, which are held sparsely where they were.
-
-    As :meth:`~hzau_omics.minibatch.Minibatch.with_values`, but the entries are found in one pass.
-    """
-    sparse = {
-        name: entries_of(x)
-        for name, x in values.items()
-        if name in batch.sparse and x.device.type == "cpu"
-    }
-    dense = {name: x for name, x in values.items() if name not in sparse}
-    changed = batch.with_values(dense)
-    sparse = {**changed.sparse, **sparse}
-    kept = {name: changed.x[name] for name in changed.x if name not in sparse}
-    return replace(changed, x=DenseValues(batch.x, {**kept, **values}, sparse), sparse=sparse)
 
 
 def _as_shares(profile: Float[Tensor, "row feature"]) -> Float[Tensor, "row feature"]:
