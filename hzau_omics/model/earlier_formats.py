@@ -18,12 +18,20 @@ RENAMED = (
 )
 """Beginnings of names of weights up to format 8, and the present ones; the first match counts."""
 
+ADDED = {10: ("shared.",)}
+"""Format -> beginnings of names of weights that it added."""
+
 RENAMED_ENDS = ((".known", ".reference"), (".log_widening", ".log_inflation"))
 
 
 def with_present_names(weights: dict[str, Tensor]) -> dict[str, Tensor]:
     """Return weights under the names that the network has today."""
     return {_present_name(name): value for name, value in weights.items()}
+
+
+def parts_added_since(format_: int) -> tuple[str, ...]:
+    """Return beginnings of names of weights that models of a format do not have."""
+    return tuple(name for added, names in ADDED.items() if added > format_ for name in names)
 
 
 def _present_name(name: str) -> str:

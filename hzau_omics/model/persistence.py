@@ -23,12 +23,12 @@ from hzau_omics.data import DataLayout
 from hzau_omics.errors import ConfigError, DataContractError, HzauWarning
 from hzau_omics.files import replacing
 from hzau_omics.model import history
-from hzau_omics.model.earlier_formats import FIRST_NAMES, with_present_names
+from hzau_omics.model.earlier_formats import FIRST_NAMES, parts_added_since, with_present_names
 from hzau_omics.model.trained_cells import TrainedCells
 from hzau_omics.processes import writes_files
 
-FORMAT = 9
-READABLE = (7, 8, FORMAT)
+FORMAT = 10
+READABLE = (7, 8, 9, FORMAT)
 MANIFEST = "manifest.json"
 DATA = "mdata.h5mu"
 REQUIRED = {"model", "layout", "init_params", "is_trained", "n_cells", "history", "files"}
@@ -64,6 +64,8 @@ class SavedModel:
         Number of cells that were registered.
     history
         Metric name -> data frame with one row per epoch; None before training.
+    added
+        Beginnings of names of weights that the format it was read from did not have.
     """
 
     system: str
@@ -79,6 +81,7 @@ class SavedModel:
     text_temperature: dict[str, float] | None
     n_cells: int
     history: history.History | None
+    added: tuple[str, ...] = ()
 
 
 def write(folder: Path, saved: SavedModel, *, overwrite: bool, data: MuData | None) -> None:
@@ -246,6 +249,7 @@ def read(folder: Path) -> SavedModel:
         layout=DataLayout.from_dict(manifest["layout"]),
         init_params=manifest["init_params"],
         weights=with_present_names(weights),
+        added=parts_added_since(manifest["format"]),
         trained_cells=cells,
         is_trained=bool(manifest["is_trained"]),
         n_epochs_trained=int(manifest.get("n_epochs_trained", 0)),

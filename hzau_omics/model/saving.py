@@ -126,7 +126,13 @@ class SavableModel(DataHolder):
         registry = registry_of(cls.__name__, saved.layout, saved.n_cells)
         model = cls(None, registry=registry, **saved.init_params)
         with persistence.naming_file(folder):
-            model.module.load_state_dict(saved.weights)
+            # What an earlier format did not have stays as it is before training.
+            former = {
+                name: value
+                for name, value in model.module.state_dict().items()
+                if name.startswith(saved.added)
+            }
+            model.module.load_state_dict({**former, **saved.weights})
         model._restore(saved)
         data = persistence.read_data(folder) if adata is None else adata
         if data is not None and data is not False:

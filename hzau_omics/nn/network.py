@@ -16,6 +16,7 @@ from hzau_omics.nn.layers import HiddenStack
 from hzau_omics.nn.posterior.expert import SubsetExperts
 from hzau_omics.nn.posterior.gaussian import DiagonalGaussian
 from hzau_omics.nn.posterior.pools import POOLS, Posterior
+from hzau_omics.nn.posterior.shared import SharedCoordinates
 from hzau_omics.nn.posterior.subsets import SubsetFamily
 from hzau_omics.nn.reliability.model import ReliabilityModel
 
@@ -106,6 +107,7 @@ class MultimodalVAE(nn.Module):
             corrects=make_pool.builds_on_singles,
         )
         self.pool = make_pool(self.family, widths)
+        self.shared = SharedCoordinates(self.family, config.n_latent)
         self.reliability = ReliabilityModel(
             [m.n_features for m in config.modalities],
             config.n_covariates,
@@ -220,6 +222,13 @@ class MultimodalVAE(nn.Module):
         """
         out: Posterior = self.pool(encoded.hidden, encoded.experts, present, encoded.reliability)
         return out
+
+    def place(
+        self, mean: Float[Tensor, "cell latent"], seen: Bool[Tensor, "cell modality"]
+    ) -> Float[Tensor, "cell latent"]:
+        """Return posterior means given the modalities in `seen`, in shared coordinates."""
+        points: Tensor = self.shared(mean, seen)
+        return points
 
     def infer_term(
         self, encoded: Encoded, present: Bool[Tensor, "*subset cell modality"]

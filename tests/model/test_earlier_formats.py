@@ -50,7 +50,7 @@ def test_a_model_of_format_8_answers_as_it_did(cells):
 def test_a_model_of_format_8_is_saved_in_the_present_one(cells, tmp_path):
     model = HZAUVAE.load(SAVED / "format_8", cells, accelerator="cpu")
     model.save(tmp_path / "again")
-    assert json.loads((tmp_path / "again" / "manifest.json").read_text())["format"] == 9
+    assert json.loads((tmp_path / "again" / "manifest.json").read_text())["format"] == 10
     again = HZAUVAE.load(tmp_path / "again", cells, accelerator="cpu")
     np.testing.assert_array_equal(again.get_reliability(), model.get_reliability())
 

@@ -298,7 +298,7 @@ def test_foreign_and_missing_folders_are_refused(tmp_path, folder):
     ("values", "message"),
     [
         ({"model": "MVAE"}, r"Received a MVAE in .*call MVAE.load"),
-        ({"format": 99}, "has format 99; this version reads formats 7, 8, 9"),
+        ({"format": 99}, "has format 99; this version reads formats 7, 8, 9, 10"),
         ({"n_cells": None}, r"lacks \['n_cells'\]"),
         ({"layout": {}}, "data layout must have format 1"),
         ({"init_params": {"n_latent": 9, "n_hidden": 16}}, "does not fit the manifest"),

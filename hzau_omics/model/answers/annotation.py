@@ -38,6 +38,12 @@ class Reading:
         """Posterior of all measured modalities."""
         return self.session.checked(self.scores.joint, self.batch.present)
 
+    @property
+    def point(self) -> Tensor:
+        """Place of each cell in shared coordinates (cell, latent)."""
+        mean, seen = self.posterior.q.mean, self.batch.present
+        return self.session.network.place(mean, seen)
+
 
 @dataclass(frozen=True)
 class Annotation:
@@ -104,8 +110,9 @@ class Export(Answers):
     def annotate(self, mdata: Cells = None, *, batch_size: int | None = None) -> None:
         """Write results for each cell into ``obsm`` of a MuData and of each of its modalities.
 
-        This is the one method that changes a MuData, at the user's request. It writes the latents,
-        ``obsm["X_hzau"]`` (other systems have other names, such as ``"X_mvae"``). HZAU-VAE adds
+        This is the one method that changes a MuData, at the user's request. It writes the latents
+        of :meth:`get_latent_representation`, ``obsm["X_hzau"]`` (other systems have other names,
+        such as ``"X_mvae"``). HZAU-VAE adds
 
         - ``obsm["hzau_gate"]``: gate weights of the modalities;
         - ``obsm["hzau_reliability"]``, if it was trained with corrupted measurements, and in
@@ -141,7 +148,7 @@ class Export(Answers):
     def _annotations(self) -> list[Annotation]:
         """Return what goes into ``obsm``; systems add theirs."""
         n_latent = self.module.config.n_latent
-        return [Annotation(self.LATENT_KEY, lambda reading: reading.posterior.q.mean, n_latent)]
+        return [Annotation(self.LATENT_KEY, lambda reading: reading.point, n_latent)]
 
     def _columns(self, annotations: Annotations) -> dict[str, list[str]]:
         """Return columns of ``obs`` that follow from annotations."""

@@ -27,6 +27,7 @@ class Embedding(Answers):
         *,
         indices: ArrayLike | None = None,
         given: str | Sequence[str] | None = None,
+        shared: bool = True,
         give_mean: bool = True,
         return_dist: Literal[True],
         batch_size: int | None = None,
@@ -40,6 +41,7 @@ class Embedding(Answers):
         *,
         indices: ArrayLike | None = None,
         given: str | Sequence[str] | None = None,
+        shared: bool = True,
         give_mean: bool = True,
         return_dist: Literal[False] = False,
         batch_size: int | None = None,
@@ -52,12 +54,18 @@ class Embedding(Answers):
         *,
         indices: ArrayLike | None = None,
         given: str | Sequence[str] | None = None,
+        shared: bool = True,
         give_mean: bool = True,
         return_dist: bool = False,
         batch_size: int | None = None,
         seed: int | None = None,
     ) -> NDArray[np.float32] | tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Return the latent embedding of each cell.
+
+        Cells with few modalities have wide posteriors, whose means lie nearer to 0 than those of
+        other cells. Where cells of the training data had different modalities, means are therefore
+        mapped to coordinates that can be compared, whatever was measured of each cell
+        (docs/method.md, equations 41 and 42). Where all had the same, nothing is changed.
 
         Parameters
         ----------
@@ -68,10 +76,14 @@ class Embedding(Answers):
         given
             Modality or modalities to infer from, each once; None for all that were measured. A cell
             without any of them gets the prior: mean 0 and variance 1.
+        shared
+            Whether to return points in these shared coordinates; False returns posterior means.
         give_mean
-            Whether to return posterior means; False draws one sample per cell.
+            Whether to return one point per cell; False draws a sample of its posterior instead, not
+            in shared coordinates.
         return_dist
-            Whether to return means and variances instead.
+            Whether to return the posteriors' means and variances instead, not in shared
+            coordinates.
         batch_size
             Cells per minibatch; None for 512.
         seed
@@ -91,8 +103,11 @@ class Embedding(Answers):
         names = check_given(self.layout, given)
         return_dist = check_flag("return_dist", return_dist)
         give_mean = check_flag("give_mean", give_mean)
+        shared = check_flag("shared", shared)
         seed = if_given(check_seed, "seed", seed)
         session = self._session(mdata, indices, batch_size)
+        if shared and give_mean and not return_dist:
+            return shared_points(session, names)
         mean, variance = embed(session, names)
         if return_dist:
             return mean, variance
@@ -111,6 +126,16 @@ def embed(
             mean[rows] = q.mean.cpu().numpy()
             variance[rows] = q.variance.cpu().numpy()
     return mean, variance
+
+
+def shared_points(session: InferenceSession, given: Sequence[str] | None) -> NDArray[np.float32]:
+    """Return the point of each cell in shared coordinates, of shape (cell, latent)."""
+    points = np.zeros((len(session), session.network.config.n_latent), np.float32)
+    with evaluating(session.network):
+        for rows, batch in session.minibatches():
+            mean = session.infer(batch, given)[1].q.mean
+            points[rows] = session.network.place(mean, session.seen(batch, given)).cpu().numpy()
+    return points
 
 
 def sample_latent(

@@ -1,4 +1,4 @@
-"""Input of a calibration: a network that has just been trained, and its validation cells."""
+"""Input of a calibration: a network that has just been trained, and its cells."""
 
 from dataclasses import dataclass
 
@@ -20,8 +20,8 @@ class Trained:
         The network, with the weights that are kept.
     store
         The cells.
-    validation
-        Positions of the validation cells.
+    training, validation
+        Positions of the training and of the validation cells.
     corruptor
         Corrupts measurements as training does.
     seed
@@ -30,6 +30,7 @@ class Trained:
 
     network: MultimodalVAE
     store: CellStore
+    training: NDArray[np.int64]
     validation: NDArray[np.int64]
     corruptor: Corruptor
     seed: int
