@@ -179,7 +179,7 @@ def _remedy(role: str, key: str) -> str:
     if role == COVARIATE:
         return (
             f"The batch says all that it says: leave {key!r} out of {COVARIATE}. If you study it, "
-            f"{study}: training draws batches to one distribution, and embeddings may lose it."
+            f"also {study}: training draws batches to one distribution, and embeddings may lose it."
         )
     return (
         "Training draws batches to one distribution, and embeddings may lose what sets these "
