@@ -21,9 +21,19 @@ class Stub:
     def train(self, *, plan_kwargs, **options):
         self.mixed = bool((plan_kwargs or {}).get("mixing"))
 
-    def get_latent_representation(self):
-        shift = self.mdata.uns["condition_shift"].loc[self.mdata.obs["condition"].astype(str)]
-        return self.mdata.obsm["z_true"] - self.mixed * shift.to_numpy()
+    def get_latent_representation(self, mdata):
+        assert set(self.mdata.obs_names) <= set(mdata.obs_names)
+        shift = mdata.uns["condition_shift"].loc[mdata.obs["condition"].astype(str)]
+        return mdata.obsm["z_true"] - self.mixed * shift.to_numpy()
+
+
+def test_unbalanced_conditions_are_rare_in_one_batch_each():
+    mdata = simulate(800, n_features={"rna": 5}, **conditions.CROSSED)
+    chosen = conditions.trained_on(mdata, "unbalanced", 0).obs
+    counts = pd.crosstab(chosen["batch"], chosen["condition"], normalize="index")
+    assert counts.loc["batch_0", "well"] == pytest.approx(0.8, abs=0.05)
+    assert counts.loc["batch_1", "ill"] == pytest.approx(0.8, abs=0.05)
+    assert conditions.trained_on(mdata, "crossed", 0) is mdata
 
 
 def test_measures_tell_what_an_embedding_shows():
@@ -51,8 +61,8 @@ def test_the_share_that_is_kept_is_taken_seed_by_seed(tmp_path, capsys):
     )
     paths = conditions.benchmark(args, ["x"], cls=Stub)
     table, kept = (pd.read_csv(path) for path in paths[:2])
-    assert len(table) == 2 * 3 + 2 * 4
-    assert kept["design"].tolist() == ["crossed"] * 2 + ["confounded"] * 2
+    assert len(table) == 2 * 3 + 2 * 3 + 2 * 4
+    assert kept["design"].tolist() == ["crossed"] * 2 + ["unbalanced"] * 2 + ["confounded"] * 2
     first = table[(table["design"] == "crossed") & (table["seed"] == 1)]
     ratio = first.set_index("mixing")["condition_knn"]
     assert kept.loc[1, "condition_knn"] == pytest.approx(ratio[1000.0] / ratio[0.0])
