@@ -9,6 +9,7 @@ The path of the data, and where to make a change:
 - ``raw_counts``: counts that look normalised, log-transformed or scaled.
 - ``value_warnings``: the warnings about values, with their remedies.
 - ``links``: which modalities share cells, and the warnings about it.
+- ``confounding``: labels and covariates that cannot be told from the batch.
 - ``cell_names``: rules (suffix, prefix, case) under which cell names of two modalities agree.
 - ``warning``: how a warning is issued.
 """

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from hzau_omics.data.contract.layout import ModalityLayout
 from hzau_omics.data.contract.matrix import Matrix, read_matrix
 from hzau_omics.data.contract.register import Registered
+from hzau_omics.data.pitfalls.confounding import Confounding
 from hzau_omics.data.pitfalls.links import Links
 from hzau_omics.data.pitfalls.silent import silent_features
 from hzau_omics.data.pitfalls.summary import ModalitySummary
@@ -35,6 +36,7 @@ class Survey:
         self._summaries: dict[str, ModalitySummary] = {}
         self._with_panel: set[str] = set()
         self._links = Links()
+        self._confounding = Confounding()
         self._batch_key: str | None = None
 
     def add(self, mdata: MuData, registered: Registered, *, sampled: bool = False) -> None:
@@ -62,12 +64,13 @@ class Survey:
             )
 
     def add_links(self, mdata: MuData, registered: Registered) -> None:
-        """Add the names of cells and which modalities they link; values are not read."""
+        """Add what cells are called, which modalities they link, and columns; no values."""
         layout = registered.layout
         self._batch_key = layout.batch.key
         self._links.add(
             mdata, registered.present, layout.names, registered.codes, layout.batch.categories
         )
+        self._confounding.add(mdata, registered)
 
     def add_values(
         self,
@@ -117,6 +120,7 @@ class Survey:
     def warn(self) -> None:
         """Issue a warning, with numbers and a remedy, for each pitfall."""
         self._links.warn(self._batch_key)
+        self._confounding.warn(self._batch_key)
         for name, summary in self._summaries.items():
             warn_about_values(
                 summary, batch_key=self._batch_key, has_panel=name in self._with_panel

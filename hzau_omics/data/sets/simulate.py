@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from hzau_omics.checks import (
+    NOT_NEGATIVE,
     SHARE,
     as_list,
     check_flag,
@@ -21,6 +22,7 @@ from hzau_omics.checks import (
     check_seed,
     refusal,
 )
+from hzau_omics.data.sets.design import AbsentTypes, Conditions, Design, make_design
 from hzau_omics.errors import ConfigError
 from hzau_omics.messages import did_you_mean, listed
 
@@ -47,14 +49,15 @@ class _Family:
 
 @dataclass(frozen=True)
 class _Truth:
-    """What the modalities of a cell share: latent and batch; and the names of the batches."""
+    """What the modalities of a cell share: latent and batch; and how batches differ."""
 
     z: Array
     batch: NDArray[np.int64]
     batches: list[str]
+    batch_effect: float
 
 
-def simulate(
+def simulate(  # noqa: PLR0913 - all options by name, so that editors and help() show them.
     n_obs: int = 500,
     *,
     n_features: Mapping[str, int] | None = None,
@@ -65,12 +68,16 @@ def simulate(
     missing: Missing = 0.0,
     reliability: float | Mapping[str, float] = 1.0,
     panels: bool = False,
+    batch_effect: float = 0.3,
+    absent_types: AbsentTypes | None = None,
+    conditions: Conditions | None = None,
+    condition_effect: float = 1.0,
     seed: int = 0,
 ) -> MuData:
     r"""Simulate a MuData from a latent that all modalities of a cell share.
 
     The latent ``z`` is a mixture of Gaussians, one component per cell type (mean 0 and variance 1
-    on average over seeds).
+    on average over seeds, 0.2 of it within a type), plus the shift of the cell's condition.
     Modality ``m`` has the logits :math:`\eta = b + W z + d_{batch}` and the profile
     :math:`\pi = f(\eta)`. A measurement of reliability ``r`` has the profile
     :math:`r \pi + (1 - r) \bar\pi_{batch}`, contaminated with the mean profile of its batch
@@ -97,6 +104,18 @@ def simulate(
     panels
         Whether each batch measures only 75 % of the features: ``var["measured_<batch>"]`` says
         which ones, and the others are 0. One-hot modalities are always measured in full.
+    batch_effect
+        Standard deviation of :math:`d_{batch}`, over features and batches.
+    absent_types
+        Batch -> types that it lacks, one or a list. Its cells have its other types, and the cells
+        of other batches stay as they are.
+    conditions
+        Number of conditions (``condition_0``, ...) or their names: every batch has cells of each,
+        so that conditions are crossed with batches. A mapping from each batch to its conditions
+        instead confounds them: ``{"batch_0": "well", "batch_1": "ill"}``. None for no conditions.
+    condition_effect
+        Distance in the latent from the first condition to each other, in a random direction that
+        all types share. Cells of a type scatter with a standard deviation of 0.45 in each.
     seed
         Seed of all draws.
 
@@ -106,7 +125,9 @@ def simulate(
         Cells ``cell_0``, ... in order. ``obs``: ``cell_type``, ``batch`` and one
         ``reliability_<modality>`` in [0, 1] each, NaN where absent. ``obsm["z_true"]``: the latent
         (cell, n_latent). Modalities hold the cells that have them (float32; sparse except
-        ``normal``).
+        ``normal``). With conditions also ``obs["condition"]`` and ``uns["condition_shift"]``, what
+        each adds to the latent (condition, n_latent); with absent types ``uns["types_held"]``,
+        which types each batch has (batch, type).
 
     Raises
     ------
@@ -118,12 +139,21 @@ def simulate(
     >>> mdata = simulate(100, n_features={"rna": 50, "adt": 10}, missing={"adt": 0.5})
     >>> mdata["rna"].n_obs, mdata["adt"].n_obs < 100, mdata.obsm["z_true"].shape
     (100, True, (100, 5))
+
+    Healthy and ill cells in both batches, and a type that the second batch lacks:
+
+    >>> mdata = simulate(
+    ...     100, n_batches=2, conditions=["well", "ill"], absent_types={"batch_1": "type_3"}
+    ... )
+    >>> mdata.obs[["batch", "condition"]].drop_duplicates().shape[0]
+    4
     """
     features = _check_features({"rna": 200, "adt": 30} if n_features is None else n_features)
     families = _check_families(list(features), {} if likelihoods is None else likelihoods)
     n_obs, n_latent = check_integer("n_obs", n_obs), check_integer("n_latent", n_latent)
     n_batches = check_integer("n_batches", n_batches)
     n_cell_types = check_integer("n_cell_types", n_cell_types)
+    batch_effect = check_number("batch_effect", batch_effect, NOT_NEGATIVE)
     seed = check_seed("seed", seed)
     if check_flag("panels", panels) and n_batches < 2:
         msg = (
@@ -134,15 +164,14 @@ def simulate(
     batches = [f"batch_{i}" for i in range(n_batches)]
     absent = _absence(missing, list(features), batches)
     clean = _probabilities(reliability, list(features), "reliability")
+    design = make_design(
+        batches, n_cell_types, absent_types=absent_types, conditions=conditions,
+        effect=condition_effect,
+    )  # fmt: skip
     rng = np.random.default_rng(seed)
-    types = rng.integers(n_cell_types, size=n_obs)
-    centres = rng.normal(scale=np.sqrt(0.8), size=(n_cell_types, n_latent))
-    z = centres[types] + rng.normal(scale=np.sqrt(0.2), size=(n_obs, n_latent))
-    truth = _Truth(z, rng.integers(n_batches, size=n_obs), batches)
+    obs, z, uns = _draw_cells(rng, design, n_obs=n_obs, n_latent=n_latent, seed=seed)
+    truth = _Truth(z, pd.Index(batches).get_indexer(pd.Index(obs["batch"])), batches, batch_effect)
     present = _draw_presence(rng, absent[:, truth.batch].T)
-    obs = pd.DataFrame(index=pd.Index([f"cell_{i}" for i in range(n_obs)], dtype=str))
-    obs["cell_type"] = pd.Categorical([f"type_{i}" for i in types])
-    obs["batch"] = pd.Categorical([batches[i] for i in truth.batch])
     modalities = {}
     for i, (name, n) in enumerate(features.items()):
         own = np.random.default_rng([seed, zlib.crc32(name.encode())])
@@ -163,7 +192,33 @@ def simulate(
             obs=pd.DataFrame(index=obs.index[present[:, i]]),
             var=var,
         )
-    return _assemble(modalities, obs, z)
+    mdata = _assemble(modalities, obs, z)
+    mdata.uns.update(uns)
+    return mdata
+
+
+def _draw_cells(
+    rng: Generator, design: Design, *, n_obs: int, n_latent: int, seed: int
+) -> tuple[pd.DataFrame, Array, dict[str, pd.DataFrame]]:
+    """Draw type, batch and condition of cells, their latents (cell, n_latent), and what is true."""
+    n_batches, n_types = design.types.shape
+    types = rng.integers(n_types, size=n_obs)
+    centres = rng.normal(scale=np.sqrt(0.8), size=(n_types, n_latent))
+    noise = rng.normal(scale=np.sqrt(0.2), size=(n_obs, n_latent))
+    batch = rng.integers(n_batches, size=n_obs)
+    types = design.replace_absent(types, batch, seed)
+    z = centres[types] + noise
+    obs = pd.DataFrame(index=pd.Index([f"cell_{i}" for i in range(n_obs)], dtype=str))
+    obs["cell_type"] = pd.Categorical(design.types.columns[types])
+    obs["batch"] = pd.Categorical(design.types.index[batch])
+    truth = {} if design.types.to_numpy().all() else {"types_held": design.types}
+    if len(design.conditions.columns):
+        condition = design.draw_conditions(batch, seed)
+        shifts = design.draw_shifts(n_latent, seed)
+        z += shifts.to_numpy()[condition]
+        obs["condition"] = pd.Categorical(shifts.index[condition], list(shifts.index))
+        truth["condition_shift"] = shifts
+    return obs, z, truth
 
 
 def _assemble(modalities: dict[str, AnnData], obs: pd.DataFrame, z: Array) -> MuData:
@@ -198,7 +253,7 @@ def _draw_values(rng: Generator, truth: _Truth, family: _Family, n: int, trust: 
     """Draw the values (cell, feature) of one modality for all cells."""
     n_latent = truth.z.shape[1]
     loadings = rng.normal(scale=1.5 / np.sqrt(n_latent), size=(n_latent, n))
-    shifts = rng.normal(scale=0.3, size=(len(truth.batches), n))
+    shifts = rng.normal(scale=truth.batch_effect, size=(len(truth.batches), n))
     profile = family.profile(rng.normal(size=n) + truth.z @ loadings + shifts[truth.batch])
     ambient = np.zeros_like(profile)
     for i in np.unique(truth.batch):

@@ -418,6 +418,8 @@ COLUMNS = {
 }
 
 
+# All columns change together, which set-up warns of.
+@pytest.mark.filterwarnings("ignore:.* cannot be told from the batch")
 @pytest.mark.parametrize("place", ["global", "modality"])
 @pytest.mark.parametrize("batch", ["dates", "half floats"])
 def test_a_store_has_the_table_of_the_mudata_whatever_the_dtypes(tmp_path, place, batch):
