@@ -77,7 +77,7 @@ def test_given_must_name_registered_modalities(model, given, error, message):
 def test_samples_have_the_posterior_s_mean_and_variance(model):
     mean, variance = model.get_latent_representation(return_dist=True)
     assert (variance > 0).all()
-    np.testing.assert_array_equal(mean, model.get_latent_representation())
+    np.testing.assert_array_equal(mean, model.get_latent_representation(shared=False))
     draws = np.stack(
         [model.get_latent_representation(give_mean=False, seed=seed) for seed in range(15)]
     )
