@@ -225,7 +225,7 @@ class TrainableModel(SavableModel):
                 self.module, store, split.train, self.modality_weights, seed
             )
         corruptor = make_corruptor(store, split.train, options.plan.corruption, seed)
-        trained = Trained(self.module, store, split.validation, corruptor, seed)
+        trained = Trained(self.module, store, split.train, split.validation, corruptor, seed)
         former = {name: value.clone() for name, value in former_network.state_dict().items()}
         try:
             result = fit(trained, split, options, self.modality_weights_)

@@ -1,4 +1,4 @@
-"""Input of a calibration: a network that has just been trained, and its validation cells."""
+"""Input of a calibration: a network that has just been trained, its cells and their split."""
 
 from dataclasses import dataclass
 
@@ -20,6 +20,8 @@ class Trained:
         The network, with the weights that are kept.
     store
         The cells.
+    training
+        Positions of the training cells.
     validation
         Positions of the validation cells.
     corruptor
@@ -30,6 +32,7 @@ class Trained:
 
     network: MultimodalVAE
     store: CellStore
+    training: NDArray[np.int64]
     validation: NDArray[np.int64]
     corruptor: Corruptor
     seed: int
