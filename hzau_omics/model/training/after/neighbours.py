@@ -16,10 +16,10 @@ from hzau_omics.model.training.trained import Trained
 from hzau_omics.nn.network import MultimodalVAE
 from hzau_omics.nn.posterior.subsets import SubsetFamily
 
-TEMPERATURES = (1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0, 12.0)
+TEMPERATURES = (1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0, 12.0, 16.0)
 MAX_CELLS, MAX_FEATURES, MIN_CELLS, N_SAMPLES = 500, 200, 25, 50
 
-SIGNIFICANT = 2.5
+SIGNIFICANT = 2.0
 """Standard errors by which the slope on neighbours has to exceed 0."""
 
 FEW_SOURCES = 2
@@ -32,12 +32,12 @@ def reset(network: MultimodalVAE) -> dict[str, Any]:
 
 
 def calibrate(trained: Trained) -> dict[str, Any]:
-    """Learn the share of neighbours and their temperature (docs/method.md, equation 27).
+    """Learn the share of neighbours and their temperature (docs/method.md, section 9).
 
     For each modality and each set of others it may be predicted from, the share minimises the
     squared error of the mixture's mean on validation cells, in units of each feature's variance (of
     log1p for counts); the temperature is the best of a few. Neighbours are training cells. They
-    count only where the slope of the decoder's errors on (neighbours - decoder) exceeds 0 by 2.5
+    count only where the slope of the decoder's errors on (neighbours - decoder) exceeds 0 by two
     standard errors over cells, and at least 25 validation cells can be compared.
 
     Returns
@@ -180,9 +180,11 @@ def fit_share(
     0.25
     """
     known = np.isfinite(observed)
-    spread = np.sqrt(np.var(observed, axis=0, where=known))
+    count = known.sum(0).clip(1)
+    centred = np.where(known, observed - np.where(known, observed, 0.0).sum(0) / count, 0.0)
+    spread = np.sqrt((centred**2).sum(0) / count)
     # A constant feature has no variance to be a unit.
-    usable = known & (np.nan_to_num(spread) > 0)
+    usable = known & (spread > 0)
     away, error = (
         np.where(usable, (values - own) / np.where(spread > 0, spread, 1.0), 0.0)
         for values in (neighbours, observed)
