@@ -166,16 +166,27 @@ class Step:
         """Yield the likelihood's parameters for at least `n_samples` latent draws.
 
         Each batch of the group gets as many draws as any other. `log_library` is as in
-        :meth:`~hzau_omics.model.answers.decoding.ModalityPredictor.parameters`.
+        :meth:`~hzau_omics.model.answers.decoding.ModalityPredictor.parameters`. Every second draw
+        mirrors the one before at the mean, latents and library size: means over draws are then
+        exact to first order.
         """
+        mirrored: dict[int, tuple[Tensor, Tensor]] = {}
+        shape, device = self.q.mean.shape, self.q.mean.device
         for code in self.group.turns(n_samples):
+            if code in mirrored:
+                latent, library = mirrored.pop(code)
+            else:
+                latent = torch.randn(shape, generator=generator, device=device)
+                library = torch.randn(shape[0], 1, generator=generator, device=device)
+                mirrored[code] = -latent, -library
             yield predictor.parameters(
-                self.q.sample(generator),
+                self.q.mean + (0.5 * self.q.logvar).exp() * latent,
                 self.batch,
                 decode_as=code,
                 log_library=log_library,
                 seen=self.seen,
                 generator=generator,
+                library_noise=library,
             )
 
 
