@@ -6,7 +6,7 @@ import torch
 
 import hzau_omics as ho
 from hzau_omics.model.answers.neighbours import ReferenceCells
-from hzau_omics.model.training.after.neighbours import fit_share
+from hzau_omics.model.training.after.neighbours import MOST_SHARE, fit_share
 
 
 def noisy(n_cells, seed):
@@ -48,6 +48,11 @@ def test_neighbours_that_know_nothing_more_rarely_pass():
     assert np.mean(np.array(slopes) > 2) < 0.05
 
 
+def test_the_decoder_keeps_a_share():
+    _, signal, observed = noisy(50, 3)
+    assert fit_share(signal * 0, observed, observed).share == MOST_SHARE
+
+
 def test_neighbours_that_say_the_same_have_no_share():
     _, signal, observed = noisy(50, 2)
     assert fit_share(signal, signal, observed) == (0.0, 0.0, 0.0)
@@ -63,7 +68,7 @@ def test_training_learns_where_neighbours_help(cells, fit):
     model = fit(cells.copy(), max_epochs=1, train_size=0.8, validation_size=0.2)
     learned = {setting.modality: setting for setting in model.neighbours_}
     assert learned["adt"].given == ("rna",)
-    assert 0.1 < learned["adt"].share <= 1
+    assert 0.1 < learned["adt"].share <= MOST_SHARE
     assert learned["adt"].temperature > 0
 
 

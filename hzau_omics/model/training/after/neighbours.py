@@ -22,6 +22,10 @@ MAX_CELLS, MAX_FEATURES, MIN_CELLS, N_SAMPLES = 500, 200, 25, 50
 SIGNIFICANT = 2.0
 """Standard errors by which the slope on neighbours has to exceed 0."""
 
+LEAST_GAIN, MOST_SHARE = 0.005, 0.9
+"""Least gain, in variances of features, that is worth the time; and the largest share: the decoder
+keeps possible what no neighbour has measured."""
+
 FEW_SOURCES = 2
 """Most other modalities of which all subsets are tried; of more, single ones and all together."""
 
@@ -38,7 +42,8 @@ def calibrate(trained: Trained) -> dict[str, Any]:
     squared error of the mixture's mean on validation cells, in units of each feature's variance (of
     log1p for counts); the temperature is the best of a few. Neighbours are training cells. They
     count only where the slope of the decoder's errors on (neighbours - decoder) exceeds 0 by two
-    standard errors over cells, and at least 25 validation cells can be compared.
+    standard errors over cells, the error falls by at least half a percent of the variance, and at
+    least 25 validation cells can be compared.
 
     Returns
     -------
@@ -82,7 +87,7 @@ def _learned(trained: Trained, modality: int, given: tuple[str, ...]) -> Neighbo
         return None
     fits = [fit_share(compared.own, of, compared.observed) for of in compared.neighbours]
     best = int(np.argmax([fit.gain for fit in fits]))
-    if not fits[best].slope > SIGNIFICANT:
+    if fits[best].slope <= SIGNIFICANT or fits[best].gain < LEAST_GAIN:
         return None
     return NeighbourSetting(layout.name, given, fits[best].share, TEMPERATURES[best])
 
@@ -156,7 +161,7 @@ class ShareFit(NamedTuple):
     Attributes
     ----------
     share
-        The share, in [0, 1].
+        The share, in [0, :data:`MOST_SHARE`].
     gain
         By how much it lowers the mean squared error, in variances of features.
     slope
@@ -193,7 +198,7 @@ def fit_share(
     total = float(per_cell.sum())
     if squares == 0:
         return ShareFit(0.0, 0.0, 0.0)
-    share = min(max(total / squares, 0.0), 1.0)
+    share = min(max(total / squares, 0.0), MOST_SHARE)
     gain = (2 * share * total - share**2 * squares) / max(int(usable.sum()), 1)
     deviation = float(np.sqrt((per_cell**2).sum()))
     return ShareFit(share, gain, total / deviation if deviation > 0 else 0.0)
