@@ -171,13 +171,12 @@ class Step:
         exact to first order.
         """
         mirrored: dict[int, tuple[Tensor, Tensor]] = {}
-        shape, device = self.q.mean.shape, self.q.mean.device
         for code in self.group.turns(n_samples):
             if code in mirrored:
                 latent, library = mirrored.pop(code)
             else:
-                latent = torch.randn(shape, generator=generator, device=device)
-                library = torch.randn(shape[0], 1, generator=generator, device=device)
+                latent = standard_normal(self.q.mean, generator)
+                library = standard_normal(self.q.mean[:, :1], generator)
                 mirrored[code] = -latent, -library
             yield predictor.parameters(
                 self.q.mean + (0.5 * self.q.logvar).exp() * latent,
@@ -188,6 +187,11 @@ class Step:
                 generator=generator,
                 library_noise=library,
             )
+
+
+def standard_normal(like: Tensor, generator: torch.Generator) -> Tensor:
+    """Draw standard normal noise in the shape of a tensor."""
+    return torch.randn(like.shape, generator=generator, device=like.device, dtype=like.dtype)
 
 
 def walk(
