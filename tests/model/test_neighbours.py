@@ -5,6 +5,7 @@ import pytest
 import torch
 
 import hzau_omics as ho
+from hzau_omics.model import CVAE, HZAUVAE
 from hzau_omics.model.answers.neighbours import ReferenceCells
 from hzau_omics.model.training.after.neighbours import MOST_SHARE, fit_share
 
@@ -86,3 +87,28 @@ def test_values_of_random_cells_get_no_share(cells, fit, monkeypatch):
 
 def test_few_validation_cells_leave_the_decoder_alone(model):
     assert model.neighbours_ == ()
+
+
+def test_systems_that_need_a_condition_learn_too():
+    mdata = ho.data.simulate(300, n_features={"rna": 12, "adt": 6}, missing={"rna": 0.2}, seed=1)
+    CVAE.setup_mudata(mdata, {"rna": "nb", "adt": "nb"})
+    model = CVAE(mdata, n_latent=4, n_hidden=16)
+    model.train(max_epochs=1, train_size=0.8, seed=0, accelerator="cpu", enable_progress_bar=False)
+    assert {setting.given for setting in model.neighbours_} <= {model.network_config.condition}
+
+
+@pytest.fixture(scope="module")
+def store(cells, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("neighbours") / "cells.zarr"
+    ho.data.write_store(cells, folder, {"rna": "nb", "adt": "nb"})
+    return ho.data.open_store(folder)
+
+
+def test_cells_on_disk_have_neighbours_too(store, quick):
+    pytest.importorskip("zarr")
+    model = HZAUVAE(store, n_latent=4, n_hidden=16)
+    model.train(**{**quick, "max_epochs": 1, "train_size": 0.8, "validation_size": 0.2})
+    assert "adt" in {setting.modality for setting in model.neighbours_}
+    options = {"given": "rna", "n_samples": 2, "quantiles": (), "seed": 0}
+    found = [model.impute("adt", neighbours=wanted, **options).X for wanted in (True, False)]
+    assert not np.isclose(*found).all()

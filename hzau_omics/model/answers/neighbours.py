@@ -16,7 +16,7 @@ from hzau_omics.model.session import InferenceSession, evaluating
 from hzau_omics.nn.neighbours.agreement import log_agreements
 from hzau_omics.nn.neighbours.mixture import neighbour_weights
 from hzau_omics.nn.network import MultimodalVAE
-from hzau_omics.nn.posterior.gaussian import DiagonalGaussian
+from hzau_omics.nn.posterior.gaussian import DiagonalGaussian, standard_normal_like
 
 MAX_REFERENCE, MAX_VALUES = 2000, 2**25
 """Most cells among which neighbours are looked for, and most of their values (128 MiB)."""
@@ -115,8 +115,8 @@ class ReferenceCells:
     def values(self, columns: NDArray[np.int64]) -> Tensor:
         """Return the measured values (cell, column) of some features."""
         if self._values is None:
-            self._read(None)
-        assert self._values is not None
+            parts = (batch.x[self._modality] for _, batch in self._session.minibatches())
+            self._values = torch.cat(list(parts))
         if np.array_equal(columns, np.arange(self._values.shape[1])):
             return self._values
         return self._values[:, torch.from_numpy(columns).to(self._values.device)]
@@ -129,8 +129,7 @@ class ReferenceCells:
         `own` says where each cell itself is in the reference, or -1: no cell is its own neighbour.
         None if a batch that is decoded as has too few cells.
         """
-        index = [self._session.layout.names.index(name) for name in given]
-        has = self._present[:, index].all(1)
+        has = self._has(given)
         of_batch = [(has & (self._batch == code)).nonzero().squeeze(-1) for code in group.batches]
         if min(map(len, of_batch)) < MIN_REFERENCE:
             return None
@@ -143,24 +142,24 @@ class ReferenceCells:
         return Candidates(agreements, torch.cat(of_batch))
 
     def _posterior(self, given: tuple[str, ...]) -> DiagonalGaussian:
+        """Return posteriors given some modalities: the prior for cells without all of them."""
         if given not in self._posteriors:
-            self._read(given)
+            q = standard_normal_like(torch.zeros(self._shape, device=self._batch.device))
+            having = np.flatnonzero(self._has(given).cpu().numpy())
+            with evaluating(self._session.network):
+                for rows, batch in self._session.minibatches(having):
+                    found = self._session.infer(batch, given)[1].q
+                    q.mean[rows], q.logvar[rows] = found.mean, found.logvar
+            self._posteriors[given] = q
         return self._posteriors[given]
 
-    def _read(self, given: tuple[str, ...] | None) -> None:
-        """Read the cells: infer them from `given`, and keep their values at the first time."""
-        posteriors, values = [], []
-        with evaluating(self._session.network):
-            for _, batch in self._session.minibatches():
-                if self._values is None:
-                    values.append(batch.x[self._modality])
-                if given is not None:
-                    posteriors.append(self._session.infer(batch, given)[1].q)
-        if values:
-            self._values = torch.cat(values)
-        if given is not None:
-            mean, logvar = (torch.cat(part) for part in zip(*posteriors, strict=True))
-            self._posteriors[given] = DiagonalGaussian(mean, logvar)
+    @property
+    def _shape(self) -> tuple[int, int]:
+        return len(self._session), self._session.network.config.n_latent
+
+    def _has(self, given: tuple[str, ...]) -> Tensor:
+        index = [self._session.layout.names.index(name) for name in given]
+        return self._present[:, index].all(1)
 
 
 class Mixed(NamedTuple):
