@@ -8,7 +8,7 @@ import shutil
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from hzau_omics.data import DataLayout
 from hzau_omics.errors import ConfigError, DataContractError, HzauWarning
 from hzau_omics.files import replacing
 from hzau_omics.model import history
+from hzau_omics.model.answers.neighbours import NeighbourSetting
 from hzau_omics.model.earlier_formats import FIRST_NAMES, parts_added_since, with_present_names
 from hzau_omics.model.trained_cells import TrainedCells
 from hzau_omics.processes import writes_files
@@ -60,6 +61,8 @@ class SavedModel:
         What was trained, and by which version of the model.
     modality_weights, text_temperature
         Weights of modalities and temperatures of texts; None before training.
+    neighbours
+        How much neighbours count in imputation.
     n_cells
         Number of cells that were registered.
     history
@@ -79,6 +82,7 @@ class SavedModel:
     model_version: int | None
     modality_weights: dict[str, float] | None
     text_temperature: dict[str, float] | None
+    neighbours: tuple[NeighbourSetting, ...]
     n_cells: int
     history: history.History | None
     added: tuple[str, ...] = ()
@@ -213,6 +217,7 @@ def _manifest(saved: SavedModel) -> dict[str, Any]:
         "best_epoch": saved.best_epoch,
         "modality_weights": saved.modality_weights,
         "text_temperature": saved.text_temperature,
+        "neighbours": [asdict(setting) for setting in saved.neighbours],
         "n_cells": saved.n_cells,
         "history": history.to_dict(saved.history),
     }
@@ -257,6 +262,10 @@ def read(folder: Path) -> SavedModel:
         model_version=manifest.get("model_version"),
         modality_weights=manifest.get("modality_weights"),
         text_temperature=manifest.get("text_temperature"),
+        neighbours=tuple(
+            NeighbourSetting(**{**setting, "given": tuple(setting["given"])})
+            for setting in manifest.get("neighbours", ())
+        ),
         n_cells=int(manifest["n_cells"]),
         history=history.from_dict(manifest["history"]),
     )

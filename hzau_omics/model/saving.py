@@ -177,6 +177,7 @@ class SavableModel(DataHolder):
             model_version=self.model_version_,
             modality_weights=getattr(self, "modality_weights_", None),
             text_temperature=getattr(self, "text_temperature_", None),
+            neighbours=getattr(self, "neighbours_", ()),
             n_cells=int(self.summary_stats["n_cells"]),
             history=self.history_,
         )
@@ -191,6 +192,7 @@ class SavableModel(DataHolder):
             self.modality_weights_ = saved.modality_weights
         if saved.text_temperature is not None:
             self.text_temperature_ = saved.text_temperature
+        self.neighbours_ = saved.neighbours
         self.history_ = saved.history
         self._model_summary_string = self._describe()
 

@@ -6,9 +6,10 @@ import numpy as np
 from mudata import MuData
 
 from hzau_omics.data import CellStore
-from hzau_omics.errors import ConfigError
+from hzau_omics.errors import ConfigError, DataContractError
 from hzau_omics.model.answers.decoding import batch_names
 from hzau_omics.model.answers.draws import PredictiveConfig
+from hzau_omics.model.answers.neighbours import Neighbours, NeighbourSetting, ReferenceCells
 from hzau_omics.model.holding import DataHolder
 from hzau_omics.model.session import check_given, draw_seed
 
@@ -24,6 +25,8 @@ class Answers(DataHolder):
     """
 
     LATENT_KEY = "X_hzau"
+
+    neighbours_: tuple[NeighbourSetting, ...]
 
     def _turns(self, modality: str, transform_batch: str | Sequence[str] | None) -> Sequence[str]:
         """Return the batches as which cells without a batch are decoded in turn."""
@@ -63,3 +66,20 @@ class Answers(DataHolder):
             transform_batch=batch_names(self.layout, transform_batch),
             seed=draw_seed(seed),
         )
+
+    def _neighbours(self, modality: str, *, wanted: bool) -> Neighbours | None:
+        """Return the neighbours that predictions of a modality are mixed with.
+
+        None if they are not wanted or do not help, or if the training cells are not at hand as they
+        were: in a model without data, with other data, or with data that changed since set-up.
+        """
+        settings = [s for s in getattr(self, "neighbours_", ()) if s.modality == modality]
+        store, training = self._store, self.train_indices_
+        if not wanted or not settings or store is None or training is None:
+            return None
+        try:
+            if store.change() is not None:
+                return None
+        except DataContractError:
+            return None
+        return Neighbours(ReferenceCells(self.module, store, training, modality), settings)

@@ -18,8 +18,10 @@ from hzau_omics.data import DataLayout
 from hzau_omics.errors import DataContractError
 from hzau_omics.minibatch import Minibatch
 from hzau_omics.model.answers.decoding import DecodeGroup, ModalityPredictor, decode_groups
+from hzau_omics.model.answers.neighbours import Mixed, Neighbours
 from hzau_omics.model.session import InferenceSession, evaluating, make_generator
 from hzau_omics.nn.decoding.likelihoods import Parameters
+from hzau_omics.nn.neighbours.mixture import mix_draws, mix_means
 from hzau_omics.nn.posterior.gaussian import DiagonalGaussian
 
 MAX_DRAWS_HELD = 2**25
@@ -85,15 +87,20 @@ def predictive_chunks(
     positions: NDArray[np.int64] | None = None,
     draws: bool = True,
     means: bool = True,
+    neighbours: Neighbours | None = None,
 ) -> Iterator[Chunk]:
     """Yield predictions, one experimental batch at a time, in bounded memory.
 
     `draws` and `means` say what is computed: draws of observations, their means, or both.
+    `neighbours` are mixed into both; without them the decoder stands alone.
     """
     predictor = ModalityPredictor(session.network, session.layout, config.modality)
     generator = make_generator(config.seed, session.device)
     n_draws = max(config.n_samples, _most_batches(session, config)) if draws else 1
     size = max(1, min(session.batch_size, MAX_DRAWS_HELD // (n_draws * len(features))))
+    own = None
+    if neighbours is not None:
+        own = torch.from_numpy(neighbours.reference.positions_of(session.obs_names))
     for step in walk(session, config, predictor=predictor, size=size, positions=positions):
         chosen = features
         if step.group.features is not None:
@@ -101,6 +108,10 @@ def predictive_chunks(
         if chosen.size:
             predicted = Predicted(predictor, step, chosen, draws=draws, means=means)
             predicted.add_draws(config.n_samples, generator)
+            if neighbours is not None and own is not None:
+                of_step = own[step.rows].to(session.device)
+                for mixed in neighbours.of(step.q, step.sources, of_step, step.group, chosen):
+                    predicted.mix(mixed, generator)
             yield Chunk(step.rows, chosen, step.batch, predicted)
 
 
@@ -131,6 +142,8 @@ class Step:
         Their posterior.
     seen
         Boolean tensor (cell): whether the posterior was inferred from the modality.
+    sources
+        Boolean tensor (cell, modality): what the posterior was inferred from.
     group
         Features, and the batches that they are decoded as.
     """
@@ -139,6 +152,7 @@ class Step:
     batch: Minibatch
     q: DiagonalGaussian
     seen: Tensor
+    sources: Tensor
     group: DecodeGroup
 
     def draws(
@@ -152,17 +166,32 @@ class Step:
         """Yield the likelihood's parameters for at least `n_samples` latent draws.
 
         Each batch of the group gets as many draws as any other. `log_library` is as in
-        :meth:`~hzau_omics.model.answers.decoding.ModalityPredictor.parameters`.
+        :meth:`~hzau_omics.model.answers.decoding.ModalityPredictor.parameters`. Every second draw
+        mirrors the one before at the mean, latents and library size: means over draws are then
+        exact to first order.
         """
+        mirrored: dict[int, tuple[Tensor, Tensor]] = {}
         for code in self.group.turns(n_samples):
+            if code in mirrored:
+                latent, library = mirrored.pop(code)
+            else:
+                latent = standard_normal(self.q.mean, generator)
+                library = standard_normal(self.q.mean[:, :1], generator)
+                mirrored[code] = -latent, -library
             yield predictor.parameters(
-                self.q.sample(generator),
+                self.q.mean + (0.5 * self.q.logvar).exp() * latent,
                 self.batch,
                 decode_as=code,
                 log_library=log_library,
                 seen=self.seen,
                 generator=generator,
+                library_noise=library,
             )
+
+
+def standard_normal(like: Tensor, generator: torch.Generator) -> Tensor:
+    """Draw standard normal noise in the shape of a tensor."""
+    return torch.randn(like.shape, generator=generator, device=like.device, dtype=like.dtype)
 
 
 def walk(
@@ -187,9 +216,10 @@ def walk(
             )
             for rows, batch in part.minibatches(np.flatnonzero(codes == code), size):
                 q = part.infer(batch, config.given)[1].q
-                seen = part.seen(batch, config.given)[:, predictor.index]
+                sources = part.seen(batch, config.given)
+                seen = sources[:, predictor.index]
                 for group in groups:
-                    yield Step(where[rows], batch, q, seen, group)
+                    yield Step(where[rows], batch, q, seen, sources, group)
 
 
 class Predicted:
@@ -247,6 +277,17 @@ class Predicted:
                     self.log1p_mean += self._log1p_mean(chosen, drawn, generator)
         self.mean /= n_draws
         self.log1p_mean /= n_draws
+
+    def mix(self, neighbours: Mixed, generator: torch.Generator) -> None:
+        """Mix what neighbours measured into the draws and means of some cells."""
+        rows, weights, values, share = neighbours
+        if self._wants_means:
+            self.mean[rows] = mix_means(self.mean[rows], weights, values, share=share)
+            if self._likelihood.is_count:
+                own = self.log1p_mean[rows]
+                self.log1p_mean[rows] = mix_means(own, weights, values.log1p(), share=share)
+        if self.draws is not None:
+            mix_draws(self.draws, rows, weights, values, share=share, generator=generator)
 
     def _log1p_mean(
         self, parameters: Parameters, drawn: Tensor | None, generator: torch.Generator

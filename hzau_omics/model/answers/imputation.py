@@ -24,6 +24,7 @@ from hzau_omics.data.stores.disk.results import AnnDataWriter, check_target
 from hzau_omics.errors import ConfigError
 from hzau_omics.model.answers.base import Answers, Cells
 from hzau_omics.model.answers.draws import PredictiveConfig, predictive_chunks, select_features
+from hzau_omics.model.answers.neighbours import Neighbours
 from hzau_omics.model.session import (
     CELLS_HELD,
     InferenceSession,
@@ -41,7 +42,7 @@ BYTES_HELD = 2**28
 class Imputation(Answers):
     """Imputed modalities, with intervals."""
 
-    def impute(
+    def impute(  # noqa: PLR0913 - all options by name, so that editors and help() show them.
         self,
         modality: str,
         mdata: Cells = None,
@@ -51,6 +52,7 @@ class Imputation(Answers):
         quantiles: float | Sequence[float] = (0.05, 0.95),
         features: str | Sequence[str] | None = None,
         transform_batch: str | Sequence[str] | None = None,
+        neighbours: bool = True,
         indices: ArrayLike | None = None,
         batch_size: int | None = None,
         seed: int | None = None,
@@ -79,6 +81,10 @@ class Imputation(Answers):
             Feature or features to return, each once; None for all.
         transform_batch
             Batch or batches to decode as, each once; several are averaged.
+        neighbours
+            Whether to mix what similar training cells measured into predictions, where training
+            found that this helps; False leaves them to the decoder alone. So does a model that does
+            not hold its training cells as they were.
 
         Returns
         -------
@@ -99,9 +105,16 @@ class Imputation(Answers):
         """
         config = self._predictive(modality, given, n_samples, transform_batch, seed)
         layers = check_quantiles(quantiles)
+        wanted = check_flag("neighbours", neighbours)
         chosen = select_features(self.layout, modality, features)
         session = self._session(mdata, indices, batch_size)
-        return impute(session, config, quantiles=layers, features=chosen)
+        return impute(
+            session,
+            config,
+            quantiles=layers,
+            features=chosen,
+            neighbours=self._neighbours(modality, wanted=wanted),
+        )
 
     def write_imputed(
         self,
@@ -179,6 +192,7 @@ def impute(
     *,
     quantiles: Mapping[str, float],
     features: NDArray[np.int64],
+    neighbours: Neighbours | None = None,
 ) -> AnnData:
     """Return predictive mean, quantiles and (for counts) the mean of log1p of draws."""
     index = session.layout.names.index(config.modality)
@@ -190,7 +204,9 @@ def impute(
     column[features] = np.arange(len(features))
     probabilities = torch.tensor(list(quantiles.values()), dtype=torch.float64)
     with evaluating(session.network):
-        for chunk in predictive_chunks(session, config, features=features, draws=bool(quantiles)):
+        for chunk in predictive_chunks(
+            session, config, features=features, draws=bool(quantiles), neighbours=neighbours
+        ):
             where = np.ix_(chunk.rows, column[chunk.features])
             values["X"][where] = chunk.found.mean.cpu().numpy()
             if is_count:

@@ -7,8 +7,10 @@ import pandas as pd
 import torch
 from numpy.typing import ArrayLike, NDArray
 
+from hzau_omics.checks import check_flag
 from hzau_omics.model.answers.base import Answers, Cells
 from hzau_omics.model.answers.draws import PredictiveConfig, predictive_chunks
+from hzau_omics.model.answers.neighbours import Neighbours
 from hzau_omics.model.session import InferenceSession, evaluating, make_generator
 
 
@@ -22,6 +24,7 @@ class PitValues(Answers):
         *,
         given: str | Sequence[str] | None = None,
         n_samples: int = 100,
+        neighbours: bool = True,
         indices: ArrayLike | None = None,
         batch_size: int | None = None,
         seed: int | None = None,
@@ -39,7 +42,7 @@ class PitValues(Answers):
         given
             Modality or modalities to infer from; None for all others, or for `modality` itself if
             there is no other.
-        mdata, indices, n_samples, batch_size, seed
+        mdata, indices, n_samples, neighbours, batch_size, seed
             As in :meth:`impute`.
 
         Returns
@@ -50,18 +53,26 @@ class PitValues(Answers):
         if given is None:
             given = [name for name in self.layout.names if name != modality] or [modality]
         config = self._predictive(modality, given, n_samples, None, seed)
-        return pit(self._session(mdata, indices, batch_size), config)
+        session = self._session(mdata, indices, batch_size)
+        wanted = check_flag("neighbours", neighbours)
+        return pit(session, config, self._neighbours(modality, wanted=wanted))
 
 
-def pit(session: InferenceSession, config: PredictiveConfig) -> pd.DataFrame:
+def pit(
+    session: InferenceSession, config: PredictiveConfig, neighbours: Neighbours | None = None
+) -> pd.DataFrame:
     """Return randomised PIT values of observed entries, NaN where nothing was measured."""
     names = list(session.layout.modality(config.modality).var_names)
-    values = pit_values(session, config, features=np.arange(len(names)))
+    values = pit_values(session, config, features=np.arange(len(names)), neighbours=neighbours)
     return pd.DataFrame(values, index=session.obs_names, columns=names)
 
 
 def pit_values(
-    session: InferenceSession, config: PredictiveConfig, *, features: NDArray[np.int64]
+    session: InferenceSession,
+    config: PredictiveConfig,
+    *,
+    features: NDArray[np.int64],
+    neighbours: Neighbours | None = None,
 ) -> NDArray[np.float32]:
     """Return randomised PIT values (cell, wanted feature), NaN where nothing was measured."""
     index = session.layout.names.index(config.modality)
@@ -71,7 +82,12 @@ def pit_values(
     generator = make_generator(config.seed, session.device)
     with evaluating(session.network):
         for chunk in predictive_chunks(
-            session, config, features=features, positions=positions, means=False
+            session,
+            config,
+            features=features,
+            positions=positions,
+            means=False,
+            neighbours=neighbours,
         ):
             draws = chunk.found.draws
             assert draws is not None

@@ -6,7 +6,7 @@ the list, and knows none of them by name.
 
 from typing import Any, Protocol
 
-from hzau_omics.model.training.after import intervals, reliability, shared, texts
+from hzau_omics.model.training.after import intervals, neighbours, reliability, shared, texts
 from hzau_omics.model.training.trained import Trained
 from hzau_omics.nn.network import MultimodalVAE
 
@@ -21,4 +21,4 @@ class Calibration(Protocol):
         """Calibrate a trained network."""
 
 
-CALIBRATIONS: tuple[Calibration, ...] = (shared, intervals, reliability, texts)
+CALIBRATIONS: tuple[Calibration, ...] = (shared, intervals, neighbours, reliability, texts)

@@ -1,0 +1,1 @@
+"""Predictions from measured cells that may share their latent with the cell in question."""
