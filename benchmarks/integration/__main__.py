@@ -16,6 +16,7 @@ import pandas as pd
 from benchmarks.common.command import OUT, run_command
 from benchmarks.common.report import environment, run_name, set_threads, write_run
 from benchmarks.integration.catalogue import METHODS
+from benchmarks.integration.environments import FOLDER
 from benchmarks.integration.figures import umap_picture
 from benchmarks.integration.measures import scored_cells
 from benchmarks.integration.methods.exchange import Embedding
@@ -37,6 +38,7 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--retry", action="store_true", help="repeat runs that were cut or failed")
     p.add_argument("--pictures", action="store_true", help="draw a UMAP of each embedding")
     p.add_argument("--parts", type=Path, default=OUT / "integration", help="to resume from")
+    p.add_argument("--environments", type=Path, default=FOLDER, help="where peers are installed")
     p.add_argument("--out", type=Path, default=OUT, help="folder for tables and pictures")
     return p
 

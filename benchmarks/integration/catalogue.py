@@ -67,7 +67,7 @@ METHODS: Mapping[str, Method] = {
         Method(name="midas", title="scMIDAS", environment=("scmidas==0.3.0",)),
         Method(name="totalvi", title="totalVI", needs=(RNA,), knows=(RNA, PROTEIN)),
         Method(name="multivi", title="MultiVI", knows=(RNA, CHROMATIN)),
-        Method(name="univi", title="UniVI", environment=("univi==1.2.1",)),
+        Method(name="univi", title="UniVI", environment=("univi==1.2.1", "scikit-misc>=0.3")),
         Method(name="multigrate", title="Multigrate", environment=("multigrate==1.0.1",)),
         Method(name="mofa", title="MOFA+", environment=MUON),
         Method(name="wnn", title="WNN", environment=MUON, mosaic=False),

@@ -7,10 +7,15 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pooch
+
 from benchmarks.common.resume import write_whole
 from benchmarks.integration.catalogue import Method
 
 _logger = logging.getLogger("benchmarks")
+FOLDER = Path(pooch.os_cache("hzau_omics")) / "peers"
+"""Where environments are kept by default: outside of the checkout, whose tests read all code below
+``benchmarks``."""
 STAMP = "requirements.txt"
 """Written into an environment when all of it is installed."""
 
@@ -19,7 +24,7 @@ class EnvironmentMissing(RuntimeError):
     """An environment could not be made; the message says why."""
 
 
-def python_of(method: Method, folder: Path) -> Path:
+def python_of(method: Method, folder: Path = FOLDER) -> Path:
     """Return the interpreter that runs a method; make its environment if it is not there.
 
     Parameters

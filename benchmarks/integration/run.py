@@ -14,7 +14,7 @@ from typing import Any
 from benchmarks.common.report import commit
 from benchmarks.common.resume import write_whole
 from benchmarks.integration.catalogue import METHODS, Method
-from benchmarks.integration.environments import EnvironmentMissing, python_of
+from benchmarks.integration.environments import FOLDER, EnvironmentMissing, python_of
 from benchmarks.integration.methods import exchange
 from benchmarks.integration.methods.exchange import Cells
 
@@ -34,7 +34,9 @@ class Runner:
     Attributes
     ----------
     folder
-        Of all files.
+        Of all files but the environments.
+    environments
+        Folder of the peers' environments.
     minutes
         Time limit of a run.
     threads
@@ -44,6 +46,7 @@ class Runner:
     """
 
     folder: Path
+    environments: Path = FOLDER
     minutes: float = 60
     threads: int = 1
     retry: bool = False
@@ -69,7 +72,7 @@ class Runner:
         cells_path = self.cells_path(task, seed)
         cells.save(cells_path)
         try:
-            python = python_of(method, self.folder / "environments")
+            python = python_of(method, self.environments)
         except EnvironmentMissing as error:
             return {"status": NO_ENVIRONMENT, "reason": str(error)}
         _logger.info("%s ...", path.name)
@@ -108,10 +111,9 @@ class Runner:
             try:
                 process.wait(timeout=seconds)
             except subprocess.TimeoutExpired:
-                # Its own session: what it started ends with it.
-                os.killpg(process.pid, signal.SIGKILL)
-                process.wait()
                 return {"status": CUT, "reason": f"stopped after {self.minutes:g} minutes"}
+            finally:
+                _end(process)
         record = path.with_suffix(".json")
         if process.returncode or not record.is_file():
             return {"status": FAILED, "reason": last_line(log.read_text(encoding="utf-8"))}
@@ -159,11 +161,21 @@ def _kept(path: Path, code: str, *, retry: bool) -> dict[str, Any] | None:
     return found
 
 
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """End a process that still runs, with all that it started: they are a session of their own."""
+    if process.poll() is None:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
 def _settings(threads: int) -> Mapping[str, str]:
     """Return the environment variables of a run."""
     names = ("OMP", "MKL", "OPENBLAS", "NUMEXPR", "NUMBA", "VECLIB")
     limits = {f"{name}_NUM_THREADS": str(threads) for name in names}
-    return {**os.environ, **limits, "PYTHONPATH": str(ROOT), "MPLBACKEND": "Agg"}
+    others = {"PYTHONPATH": str(ROOT), "MPLBACKEND": "Agg"}
+    # Compiled modules are kept: each run is a new process, and would compile torch and all else.
+    others["PYTHONDONTWRITEBYTECODE"] = ""
+    return {**os.environ, **limits, **others}
 
 
 def methods_named(names: list[str] | None) -> list[Method]:

@@ -97,10 +97,8 @@ def _embedding(model: UniVIMultiModalVAE, cells: Cells, parts: dict[str, AnnData
         )
         for m, x in parts.items()
     }
+    # The mean of those that a cell has: of cells with one modality it is that one.
     joint = np.nanmean(np.stack(list(alone.values())), axis=0)
-    for m in parts:
-        only = np.logical_and.reduce([~cells.present[o] for o in parts if o != m])
-        joint[only] = alone[m][only]
     both = np.flatnonzero(cells.paired)
     fused = encode_fused_adata_pair(
         model,
