@@ -2,15 +2,17 @@
 
 import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from benchmarks.common.resume import write_whole
+from benchmarks.integration import measures, neighbours, scib
 from benchmarks.integration.catalogue import Method
 from benchmarks.integration.measures import Measured, measure, metric_names
 from benchmarks.integration.methods.exchange import Embedding
-from benchmarks.integration.run import Runner
+from benchmarks.integration.run import Runner, digest_of_files
 from benchmarks.integration.tasks import TaskData
 
 COLUMNS = ("task", "method", "seed", "metric", "value", "status", "reason")
@@ -30,18 +32,26 @@ def result_rows(
     path = runner.path(task, method.name, seed)
     measured: dict[str, Measured] = {}
     if "seconds" in record:
-        kept = path.with_suffix(".measures.json")
-        if not kept.is_file():
-            found = measure(Embedding.load(path.with_suffix(".npz")), data)
-            write_whole(kept, json.dumps([vars(one) for one in found]))
-        listed = [Measured(**one) for one in json.loads(kept.read_text(encoding="utf-8"))]
-        measured = {one.metric: one for one in listed} | _of_run(record)
+        measured = {one.metric: one for one in _measured(path, data)} | _of_run(record)
     rows = [
         _row(measured.get(metric), metric, record)
         | {"task": task, "method": method.title, "seed": seed}
         for metric in metric_names(data)
     ]
     return pd.DataFrame(rows)[list(COLUMNS)]
+
+
+def _measured(path: Path, data: TaskData) -> list[Measured]:
+    """Measure an embedding, or read what the same code found before."""
+    kept = path.with_suffix(".measures.json")
+    code = digest_of_files([Path(str(one.__file__)) for one in (measures, neighbours, scib)])
+    if kept.is_file():
+        found = json.loads(kept.read_text(encoding="utf-8"))
+        if found["code"] == code:
+            return [Measured(**one) for one in found["measures"]]
+    listed = measure(Embedding.load(path.with_suffix(".npz")), data)
+    write_whole(kept, json.dumps({"code": code, "measures": [vars(one) for one in listed]}))
+    return listed
 
 
 def _of_run(record: Mapping[str, Any]) -> dict[str, Measured]:
