@@ -10,6 +10,8 @@ type Environment = tuple[str, ...]
 """Requirements of an environment of its own; empty for the environment of this process."""
 
 MUON = ("muon==0.2.0", "mofapy2==0.7.5", "scanpy[leiden]>=1.11")
+# It gives AnnData an argument that later releases no longer take.
+MULTIGRATE = ("multigrate==1.0.1", "anndata<0.13")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,7 +70,7 @@ METHODS: Mapping[str, Method] = {
         Method(name="totalvi", title="totalVI", needs=(RNA,), knows=(RNA, PROTEIN)),
         Method(name="multivi", title="MultiVI", knows=(RNA, CHROMATIN)),
         Method(name="univi", title="UniVI", environment=("univi==1.2.1", "scikit-misc>=0.3")),
-        Method(name="multigrate", title="Multigrate", environment=("multigrate==1.0.1",)),
+        Method(name="multigrate", title="Multigrate", environment=MULTIGRATE),
         Method(name="mofa", title="MOFA+", environment=MUON),
         Method(name="wnn", title="WNN", environment=MUON, mosaic=False),
         Method(

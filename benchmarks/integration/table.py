@@ -46,6 +46,8 @@ def short_table(results: pd.DataFrame) -> str:
         lines.append([str(method), *cells])
     table = "\n".join("| " + " | ".join(line) + " |" for line in lines)
     notes = [f"[{i}] {reason}." for i, reason in enumerate(reasons, 1)]
+    if "(c)" in table:
+        notes.append("(c) training was stopped by the time limit.")
     return "\n".join([table, "", *notes]).rstrip()
 
 

@@ -141,6 +141,7 @@ def test_the_short_table_gives_a_reason_for_every_empty_cell():
     text = short_table(pd.concat([long_form([one_seed(0.7, 0.1)]), lacking, cut]))
     assert "Other needs rna of every cell." in text
     assert "0.600 (c)" in text
+    assert "(c) training was stopped by the time limit." in text
     for line in text.splitlines()[2:5]:
         assert "nan" not in line
         assert all(cell.strip() for cell in line.split("|")[1:-1])
