@@ -25,7 +25,8 @@ def embed(cells: Cells, seed: int, seconds: float) -> Embedding:
     quiet()
     scvi.settings.seed = seed
     pattern = cells.pattern
-    patterns = np.unique(pattern)
+    # It numbers groups by their first modality: another order would mix up the cells' names.
+    patterns = sorted(np.unique(pattern), key=lambda one: cells.modalities.index(one.split("+")[0]))
     adata = mtg.data.organize_multimodal_anndatas(
         adatas=[
             [_part(cells, m, pattern == one) if m in one.split("+") else None for one in patterns]
