@@ -1,82 +1,89 @@
-"""Label conservation and batch mixing of HZAU-VAE beside uncorrected PCA, with a UMAP.
+"""HZAU-VAE head to head with other methods, as their authors ship them, on six integrations.
 
-``python -m benchmarks.integration multiome_snareseq_mouse_cortex.h5mu`` trains on all cells (RNA
-with a negative binomial, chromatin as 0/1 with a Bernoulli likelihood, batch given), drops cells
-whose label is unknown, and computes scib-metrics (extra ``metrics``) on both embeddings. The labels
-must not be made from one of the modalities, as PBMC protein gates are: such a score would say
-nothing.
+``python -m benchmarks.integration`` makes an environment for each method that needs one, runs every
+method on every task as a process of its own with a time limit, measures the embeddings, and writes
+one table in long form and a short one. What has been run is kept and not repeated, unless its code
+or its data changed.
 """
 
 import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-import mudata
+import pandas as pd
 
-from benchmarks.common.command import add_output_options, run_command
-from benchmarks.common.data import find_file
-from benchmarks.common.report import environment, markdown, run_name, set_threads, write_run
-from benchmarks.common.task import UNKNOWN
-from benchmarks.integration.data import check_keys, scored_cells
+from benchmarks.common.command import OUT, run_command
+from benchmarks.common.report import environment, run_name, set_threads, write_run
+from benchmarks.integration.catalogue import METHODS
+from benchmarks.integration.environments import FOLDER
 from benchmarks.integration.figures import umap_picture
-from benchmarks.integration.run import embeddings, metric_table
+from benchmarks.integration.measures import scored_cells
+from benchmarks.integration.methods.exchange import Embedding
+from benchmarks.integration.results import result_rows
+from benchmarks.integration.run import Runner, methods_named
+from benchmarks.integration.table import short_table
+from benchmarks.integration.tasks import TASKS, TaskData
 
 
 def parser() -> argparse.ArgumentParser:
     """Build the command line."""
     p = argparse.ArgumentParser(prog="python -m benchmarks.integration", description=__doc__)
-    p.add_argument("file", help="h5mu: a path, or a name in HZAU_OMICS_DATA or the registry")
-    p.add_argument("--modality", action="append", default=[], help="MODALITY=LIKELIHOOD")
-    p.add_argument("--pca-modality", default="rna", help="modality of the PCA")
-    p.add_argument("--batch-key", default="batch")
-    p.add_argument("--label-key", default="cell_type")
-    p.add_argument("--drop-label", action="append", default=None, help="default: Mis, unknown")
-    p.add_argument("--max-cells", type=int, default=5000, help="cells for the metrics; 0: all")
-    p.add_argument("--max-epochs", type=int, help="cut training short (not for quoted figures)")
-    p.add_argument("--only-pca", action="store_true", help="leave HZAU-VAE out")
-    p.add_argument("--seed", type=int, default=0)
-    add_output_options(p)
+    tasks = "; ".join(f"{task.name}: {task.what}" for task in TASKS.values())
+    p.add_argument("--task", action="append", choices=TASKS, help=f"may be repeated (all). {tasks}")
+    p.add_argument("--method", action="append", choices=METHODS, help="may be repeated (all)")
+    p.add_argument("--seeds", type=int, default=1, help="number of seeds")
+    p.add_argument("--minutes", type=float, default=60, help="time limit of a run")
+    p.add_argument("--threads", type=int, default=1, help="threads of a run")
+    p.add_argument("--retry", action="store_true", help="repeat runs that were cut or failed")
+    p.add_argument("--pictures", action="store_true", help="draw a UMAP of each embedding")
+    p.add_argument("--parts", type=Path, default=OUT / "integration", help="to resume from")
+    p.add_argument("--environments", type=Path, default=FOLDER, help="where peers are installed")
+    p.add_argument("--out", type=Path, default=OUT, help="folder for tables and pictures")
     return p
 
 
-def benchmark(args: argparse.Namespace, command: Sequence[str], *, cls: Any = None) -> list[Path]:
-    """Do what the command line says, print the table, and give the files written."""
+def benchmark(args: argparse.Namespace, command: Sequence[str]) -> list[Path]:
+    """Do what the command line says, print the tables, and give the files written."""
     set_threads(args.threads)
-    path = find_file(args.file)
-    mdata = mudata.read_h5mu(path)
-    check_keys(mdata, args)
-    drop = args.drop_label if args.drop_label is not None else list(UNKNOWN)
-    rows = scored_cells(mdata.obs[args.label_key], drop, args.max_cells, args.seed)
-    found, methods = embeddings(mdata, args, cls=cls)
-    found = {name: x[rows] for name, x in found.items()}
-    obs = mdata.obs.iloc[rows][[args.label_key, args.batch_key]].astype(str)
-    table = metric_table(
-        found, obs[args.label_key].to_numpy(), obs[args.batch_key].to_numpy(), seed=args.seed
-    )
-    record = {
-        "benchmark": "integration",
-        "file": path.name,
-        "n_cells": mdata.n_obs,
-        "n_scored": len(rows),
-        "dropped_labels": drop,
-        "seed": args.seed,
-        **environment(command=command, threads=args.threads),
-        "methods": methods,
-    }
-    print(f"{path.name}: {mdata.n_obs} cells, metrics on {len(rows)} with a known label\n")
-    wide = table.pivot_table(
-        index=["kind", "metric"], columns="embedding", values="value", sort=False
-    )
-    print(markdown(wide.reset_index()))
-    name = run_name("integration", path.stem, f"seed{args.seed}")
-    picture = umap_picture(found, obs, path=args.out / f"{name}.png", seed=args.seed)
-    return [*write_run(args.out, name, {"": table}, record), picture]
+    runner = Runner(folder=args.parts, minutes=args.minutes, threads=args.threads, retry=args.retry)
+    methods = methods_named(args.method)
+    name = run_name("integration", *(args.task or []))
+    tables, texts, pictures = [], [], []
+    for task in args.task or TASKS:
+        for seed in range(args.seeds):
+            data = TASKS[task].read(seed)
+            tables += [result_rows(runner, task, method, seed, data) for method in methods]
+            if args.pictures and seed == 0:
+                pictures += _picture(runner, task, data, args.out / f"{name}.{task}.png")
+        found = pd.concat(tables, ignore_index=True)
+        texts.append(f"**{task}: {TASKS[task].what}**\n\n{short_table(found[found.task == task])}")
+        print(f"\n{texts[-1]}", flush=True)
+    record = {"benchmark": "integration", **environment(command=command, threads=args.threads)}
+    paths = write_run(args.out, name, {"": found}, record)
+    short = args.out / f"{name}.md"
+    short.write_text("\n\n".join(texts) + "\n", encoding="utf-8")
+    return [*paths, short, *pictures]
+
+
+def _picture(runner: Runner, task: str, data: TaskData, path: Path) -> list[Path]:
+    """Draw the embeddings of cells of known type that there are."""
+    rows = scored_cells(data.labels)
+    found = {}
+    for method in METHODS.values():
+        file = runner.path(task, method.name, 0).with_suffix(".npz")
+        joint = Embedding.load(file).joint if file.is_file() else None
+        if joint is not None:
+            found[method.title] = joint[rows]
+    if not found:
+        return []
+    obs = pd.DataFrame({"type": data.labels[rows], "batch": data.cells.batch[rows]}).astype(str)
+    obs.index = obs.index.astype(str)
+    return [umap_picture(found, obs, path=path)]
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the benchmark; exit code 2 where the file, a name or an option is wrong."""
+    """Run the benchmark; exit code 2 where a file, a name or an option is wrong."""
     return run_command(parser(), benchmark, argv)
 
 

@@ -1,61 +1,187 @@
-"""Embeddings of all cells, and the metrics of each."""
+"""One method on one task with one seed, as a process of its own that leaves two files."""
 
-import argparse
+import hashlib
+import json
 import logging
-import time
-from collections.abc import Mapping
+import os
+import signal
+import subprocess
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-import mudata
-import numpy as np
-import pandas as pd
-
-from benchmarks.integration.data import choose_likelihoods
-from benchmarks.integration.embeddings import embed_ours, embed_pca
-from benchmarks.integration.scib import integration_metrics
+from benchmarks.common.report import commit
+from benchmarks.common.resume import write_whole
+from benchmarks.integration.catalogue import METHODS, Method
+from benchmarks.integration.environments import FOLDER, EnvironmentMissing, python_of
+from benchmarks.integration.methods import exchange
+from benchmarks.integration.methods.exchange import Cells
 
 _logger = logging.getLogger("benchmarks")
-OURS, PCA = "X_hzau", "PCA"
+ROOT = Path(__file__).resolve().parents[2]
+HERE = Path(exchange.__file__).parent
+OK, CUT, FAILED, UNSUPPORTED, NO_ENVIRONMENT = (
+    "ok", "cut", "failed", "unsupported", "no environment",
+)  # fmt: skip
+"""What became of a run; a run that was cut may still have an embedding."""
 
 
-def embeddings(
-    mdata: mudata.MuData, args: argparse.Namespace, *, cls: Any = None
-) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-    """Embed all cells with each method; also the seconds and epochs."""
-    found: dict[str, np.ndarray] = {}
-    record: dict[str, Any] = {}
-    if not args.only_pca:
-        likelihoods = choose_likelihoods(args.modality, list(mdata.mod))
-        train_kwargs = {} if args.max_epochs is None else {"max_epochs": args.max_epochs}
-        start = time.perf_counter()
-        found[OURS], model = embed_ours(
-            mdata,
-            modalities=likelihoods,
-            batch_key=args.batch_key,
-            seed=args.seed,
-            train_kwargs=train_kwargs,
-            cls=cls,
-        )
-        record[OURS] = {
-            "seconds": time.perf_counter() - start,
-            "likelihoods": likelihoods,
-            "epochs": len(model.history["elbo_train"]),
-            "train_kwargs": train_kwargs,
+@dataclass(frozen=True, kw_only=True)
+class Runner:
+    """Where runs leave their files, and what limits them.
+
+    Attributes
+    ----------
+    folder
+        Of all files but the environments.
+    environments
+        Folder of the peers' environments.
+    minutes
+        Time limit of a run.
+    threads
+        Threads of a run.
+    retry
+        Whether to repeat runs that were cut or failed.
+    """
+
+    folder: Path
+    environments: Path = FOLDER
+    minutes: float = 60
+    threads: int = 1
+    retry: bool = False
+
+    def path(self, task: str, method: str, seed: int) -> Path:
+        """Return the path of a run's files, without suffix."""
+        return self.folder / "runs" / f"{task}_{method}_{seed}"
+
+    def cells_path(self, task: str, seed: int) -> Path:
+        """Return the path of a task's cells."""
+        return self.folder / "cells" / f"{task}_{seed}.npz"
+
+    def record(self, task: str, method: Method, seed: int, cells: Cells) -> dict[str, Any]:
+        """Return what a run left, or run it: status, reason, and figures of a run that ended."""
+        reason = method.refusal(cells)
+        if reason is not None:
+            return {"status": UNSUPPORTED, "reason": reason}
+        path = self.path(task, method.name, seed)
+        code = digest_of(method, cells)
+        kept = _kept(path, code, retry=self.retry)
+        if kept is not None:
+            return kept
+        cells_path = self.cells_path(task, seed)
+        cells.save(cells_path)
+        try:
+            python = python_of(method, self.environments)
+        except EnvironmentMissing as error:
+            return {"status": NO_ENVIRONMENT, "reason": str(error)}
+        _logger.info("%s ...", path.name)
+        found = self._process(python, method, cells_path, seed, path)
+        found |= {
+            "code": code,
+            "commit": commit(),
+            "minutes": self.minutes,
+            "threads": self.threads,
         }
-        _logger.info("HZAU-VAE: %.0f s", record[OURS]["seconds"])
-    start = time.perf_counter()
-    found[PCA] = embed_pca(mdata, modality=args.pca_modality, seed=args.seed)
-    record[PCA] = {"seconds": time.perf_counter() - start, "modality": args.pca_modality}
-    return found, record
+        write_whole(path.with_suffix(".json"), json.dumps(found, indent=1))
+        _logger.info("%s: %s %s", path.name, found["status"], found.get("reason", ""))
+        return found
+
+    def _process(
+        self, python: Path, method: Method, cells_path: Path, seed: int, path: Path
+    ) -> dict[str, Any]:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        for suffix in (".json", ".npz", ".measures.json"):
+            path.with_suffix(suffix).unlink(missing_ok=True)
+        seconds = self.minutes * 60
+        words = [
+            str(python.absolute()), "-m", "benchmarks.integration.methods.worker", str(method.file),
+            str(cells_path.absolute()), str(seed), str(seconds), str(path.absolute()),
+        ]  # fmt: skip
+        log = path.with_suffix(".log")
+        with log.open("w", encoding="utf-8") as said:
+            process = subprocess.Popen(
+                words,
+                stdout=said,
+                stderr=subprocess.STDOUT,
+                cwd=ROOT,
+                env=_settings(self.threads),
+                start_new_session=True,
+            )
+            try:
+                process.wait(timeout=seconds)
+            except subprocess.TimeoutExpired:
+                return {"status": CUT, "reason": f"stopped after {self.minutes:g} minutes"}
+            finally:
+                _end(process)
+        record = path.with_suffix(".json")
+        if process.returncode or not record.is_file():
+            return {"status": FAILED, "reason": last_line(log.read_text(encoding="utf-8"))}
+        found: dict[str, Any] = json.loads(record.read_text(encoding="utf-8"))
+        if found["cut"]:
+            reason = f"training stopped by the limit of {self.minutes:g} minutes"
+            return {**found, "status": CUT, "reason": reason}
+        return {**found, "status": OK, "reason": ""}
 
 
-def metric_table(
-    found: Mapping[str, np.ndarray], labels: np.ndarray, batch: np.ndarray, *, seed: int
-) -> pd.DataFrame:
-    """Compute the metrics of every embedding in one long table with a column ``embedding``."""
-    tables = []
-    for name, x in found.items():
-        start = time.perf_counter()
-        tables.append(integration_metrics(x, labels, batch, seed=seed).assign(embedding=name))
-        _logger.info("metrics of %s: %.0f s", name, time.perf_counter() - start)
-    return pd.concat(tables, ignore_index=True)
+def digest_of_files(files: Iterable[Path]) -> str:
+    """Return a digest of what files hold."""
+    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()[:16]
+
+
+def digest_of(method: Method, cells: Cells) -> str:
+    """Return a digest of all that a run depends on: cells, the method's code, its requirements."""
+    found = hashlib.sha256("\n".join(method.environment).encode())
+    found.update(digest_of_files(sources_of(method)).encode())
+    found.update("\n".join([*cells.names, *cells.batch]).encode())
+    for m in cells.modalities:
+        for values in (cells.counts[m].data, cells.counts[m].indices, cells.present[m]):
+            found.update(values.tobytes())
+    return found.hexdigest()[:16]
+
+
+def sources_of(method: Method) -> list[Path]:
+    """Return the files that decide what a method does; of ours, the whole package."""
+    text = method.file.read_text(encoding="utf-8")
+    shared = [HERE / f"{name}.py" for name in ("preprocessing", "training")]
+    shared = [one for one in shared if f"methods.{one.stem} import" in text]
+    package = sorted((ROOT / "hzau_omics").rglob("*.py")) if method.name == "ours" else []
+    return [method.file, *shared, *package]
+
+
+def last_line(text: str) -> str:
+    """Return the last line that a process said: of an error, what it is."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return lines[-1][:300] if lines else "it ended without a word"
+
+
+def _kept(path: Path, code: str, *, retry: bool) -> dict[str, Any] | None:
+    record = path.with_suffix(".json")
+    if not record.is_file():
+        return None
+    found: dict[str, Any] = json.loads(record.read_text(encoding="utf-8"))
+    if found.get("code") != code or (retry and found["status"] != OK):
+        return None
+    return found
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """End a process that still runs, with all that it started: they are a session of their own."""
+    if process.poll() is None:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def _settings(threads: int) -> Mapping[str, str]:
+    """Return the environment variables of a run."""
+    names = ("OMP", "MKL", "OPENBLAS", "NUMEXPR", "NUMBA", "VECLIB")
+    limits = {f"{name}_NUM_THREADS": str(threads) for name in names}
+    others = {"PYTHONPATH": str(ROOT), "MPLBACKEND": "Agg"}
+    # Compiled modules are kept: each run is a new process, and would compile torch and all else.
+    others["PYTHONDONTWRITEBYTECODE"] = ""
+    return {**os.environ, **limits, **others}
+
+
+def methods_named(names: list[str] | None) -> list[Method]:
+    """Return methods by name; all of them for None."""
+    return [METHODS[name] for name in names or METHODS]

@@ -10,7 +10,6 @@ from anndata import AnnData
 from benchmarks.common.data import make_split
 from benchmarks.imputation.ours import ours_imputation
 from benchmarks.imputation.scores import score
-from benchmarks.integration.embeddings import binarised, embed_ours
 
 
 class Stub:
@@ -41,9 +40,6 @@ class Stub:
         self.calls.append(("pit", modality, given, mdata, seed))
         names = mdata[modality].var_names[::-1]
         return pd.DataFrame(0.5, index=mdata.obs_names[::-1], columns=names)
-
-    def get_latent_representation(self):
-        return np.asarray(self.mdata["rna"][self.mdata.obs_names].X.toarray())
 
 
 @pytest.fixture
@@ -83,20 +79,3 @@ def test_target_is_not_there_when_it_is_imputed(paired, stub):
     kind, modality, given, mdata, seed = stub.calls[3]
     assert (kind, modality, given, seed) == ("pit", "prot", ["rna"], 3)
     assert list(mdata.obs_names) == list(split.test.obs_names)
-
-
-def test_bernoulli_modalities_are_open_or_closed_and_the_file_stays(paired):
-    before = paired["prot"].X.toarray().copy()
-    changed = binarised(paired, ["prot"])
-    np.testing.assert_array_equal(changed["prot"].X.toarray(), (before > 0).astype(float))
-    np.testing.assert_array_equal(changed["rna"].X.toarray(), paired["rna"].X.toarray())
-    np.testing.assert_array_equal(paired["prot"].X.toarray(), before)
-
-
-def test_embedding_has_the_rows_of_the_file(paired, stub):
-    latent, _ = embed_ours(
-        paired, modalities={"rna": "nb", "prot": "bernoulli"}, batch_key="batch", cls=stub
-    )
-    np.testing.assert_array_equal(latent, paired["rna"][paired.obs_names].X.toarray())
-    assert stub.calls[0][3] == "batch"
-    assert set(np.unique(stub.calls[0][1]["prot"].X.data)) == {1.0}

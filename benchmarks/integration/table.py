@@ -1,0 +1,82 @@
+"""A short table per task: means over seeds, their spread, and why a cell is empty."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+
+from benchmarks.integration.run import CUT
+
+SHORT: Mapping[str, str] = {
+    "total": "total",
+    "label conservation": "labels",
+    "batch mixing": "batches",
+    "iLISI, all cells": "iLISI",
+    "label accuracy": "accuracy",
+    "label accuracy, other batches": "accuracy, other batches",
+    "least share": "least share",
+    "FOSCTTM": "FOSCTTM",
+    "seconds": "s",
+    "memory, GB": "GB",
+}
+"""Measures of the short table, and what they are called there."""
+DIGITS = {"seconds": 0, "memory, GB": 1}
+
+
+def short_table(results: pd.DataFrame) -> str:
+    """Write the short table of one task as markdown.
+
+    Parameters
+    ----------
+    results
+        Rows of one task in long form.
+
+    Returns
+    -------
+    A row per method in the order of its first occurrence. "(c)" marks means over runs that a time
+    limit cut; numbers in brackets lead to the reasons below.
+    """
+    rows = pd.concat([results, least_shares(results)], ignore_index=True)
+    rows["metric"] = rows["metric"].str.replace(r"^FOSCTTM .*", "FOSCTTM", regex=True)
+    reasons: list[str] = []
+    lines = [["method", *SHORT.values()], ["---"] * (len(SHORT) + 1)]
+    for method in pd.unique(rows["method"]):
+        own = rows[rows["method"] == method]
+        cells = [_cell(own[own["metric"] == metric], metric, reasons) for metric in SHORT]
+        lines.append([str(method), *cells])
+    table = "\n".join("| " + " | ".join(line) + " |" for line in lines)
+    notes = [f"[{i}] {reason}." for i, reason in enumerate(reasons, 1)]
+    if "(c)" in table:
+        notes.append("(c) training was stopped by the time limit.")
+    return "\n".join([table, "", *notes]).rstrip()
+
+
+def least_shares(results: pd.DataFrame) -> pd.DataFrame:
+    """Return the share of neighbours in other batches over the even share, least over batches.
+
+    1 is even, 0 is a batch whose cells keep to themselves.
+    """
+    prefix, even = "other batches, ", "even share, "
+    found = []
+    for _, own in results.groupby(["task", "method", "seed"], sort=False):
+        shares = own[own["metric"].str.startswith(prefix)]
+        evens = own[own["metric"].str.startswith(even)].set_index("metric")["value"]
+        names = even + shares["metric"].str.removeprefix(prefix)
+        ratio = shares["value"].to_numpy() / evens.reindex(names).to_numpy()
+        worst = shares.iloc[[int(np.nan_to_num(ratio, nan=np.inf).argmin())]]
+        found.append(worst.assign(metric="least share", value=ratio.min()))
+    return pd.concat(found, ignore_index=True)
+
+
+def _cell(rows: pd.DataFrame, metric: str, reasons: list[str]) -> str:
+    values = rows["value"].dropna()
+    if values.empty:
+        reason = str(rows["reason"].iloc[0]) if len(rows) else "this task has no such pair"
+        if reason not in reasons:
+            reasons.append(reason)
+        return f"[{reasons.index(reason) + 1}]"
+    digits = DIGITS.get(metric, 3)
+    text = f"{values.mean():.{digits}f}"
+    if len(values) > 1:
+        text += f" ± {values.std():.{digits}f}"
+    return text + (" (c)" if (rows["status"] == CUT).any() else "")
