@@ -17,7 +17,10 @@ from hzau_omics.nn.network import MultimodalVAE
 from hzau_omics.nn.posterior.subsets import SubsetFamily
 
 TEMPERATURES = (1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0, 12.0, 16.0)
-MAX_CELLS, MAX_FEATURES, MIN_CELLS, N_SAMPLES = 500, 200, 25, 50
+MAX_CELLS, MAX_FEATURES, MIN_CELLS = 500, 200, 25
+
+N_SAMPLES = 10
+"""Latent draws: as every second one mirrors the one before, few are enough."""
 
 SIGNIFICANT = 2.0
 """Standard errors by which the slope on neighbours has to exceed 0."""
@@ -26,8 +29,9 @@ LEAST_GAIN, MOST_SHARE = 0.005, 0.9
 """Least gain, in variances of features, that is worth the time; and the largest share: the decoder
 keeps possible what no neighbour has measured."""
 
-FEW_SOURCES = 2
-"""Most other modalities of which all subsets are tried; of more, single ones and all together."""
+FEW_SOURCES, MANY_SOURCES = 2, 4
+"""Most other modalities of which all subsets are tried, and fewest of which only all together are:
+in between, single ones and all together."""
 
 
 def reset(network: MultimodalVAE) -> dict[str, Any]:
@@ -63,7 +67,9 @@ def _sources(network: MultimodalVAE, modality: int) -> Iterator[tuple[str, ...]]
     if not others:
         return
     few = len(others) <= FEW_SOURCES
-    for given in (SubsetFamily.every if few else SubsetFamily.singles_and_all)(others).subsets:
+    family = (SubsetFamily.every if few else SubsetFamily.singles_and_all)(others)
+    tried = (tuple(others),) if len(others) >= MANY_SOURCES else family.subsets
+    for given in tried:
         present = torch.tensor([[name in given for name in network.modalities]])
         if network.pool.available(present.to(network.membership.device)).any():
             yield given
