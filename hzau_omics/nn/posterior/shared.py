@@ -23,11 +23,14 @@ LEAST_KNOWN = 1e-4
 
 
 class SharedCoordinates(nn.Module):
-    """One affine map of posterior means for each subset of a family; the identity at first."""
+    """One affine map of posterior means for each subset of a family; the identity at first.
+
+    A last one is for all other sets of modalities.
+    """
 
     def __init__(self, family: SubsetFamily, n_latent: int) -> None:
         super().__init__()
-        n = len(family.subsets)
+        n = len(family.subsets) + 1
         self.slope: Tensor
         self.offset: Tensor
         self.membership: Tensor
@@ -49,7 +52,7 @@ class SharedCoordinates(nn.Module):
     def set_map(
         self, subset: int, slope: Float[Tensor, "latent latent"], offset: Float[Tensor, " latent"]
     ) -> None:
-        """Set the map of one subset: a mean x becomes x @ slope + offset."""
+        """Set the map of one subset, -1 for others: a mean x becomes x @ slope + offset."""
         self.slope[subset] = slope.to(self.slope)
         self.offset[subset] = offset.to(self.offset)
 
@@ -59,16 +62,15 @@ class SharedCoordinates(nn.Module):
     ) -> Float[Tensor, "cell latent"]:
         """Return the point of each cell, given the mean inferred from its modalities in `seen`.
 
-        Means inferred from a set of modalities that is not in the family stay as they are.
+        Means of cells of which nothing was seen stay as they are.
         """
         points = mean.clone()
         subsets: Tensor = torch.unique(seen, dim=0)
-        for subset in subsets:
+        for subset in subsets[subsets.any(-1)]:
             known = (self.membership == subset).all(-1).nonzero()
-            if len(known):
-                i = int(known[0, 0])
-                rows = (seen == subset).all(-1)
-                points[rows] = mean[rows] @ self.slope[i] + self.offset[i]
+            i = int(known[0, 0]) if len(known) else -1
+            rows = (seen == subset).all(-1)
+            points[rows] = mean[rows] @ self.slope[i] + self.offset[i]
         return points
 
 

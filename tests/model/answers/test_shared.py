@@ -126,6 +126,18 @@ def test_no_cell_needs_to_have_all_modalities():
     np.testing.assert_allclose(spread[0], spread[1], rtol=0.35)
 
 
+def test_sets_of_modalities_that_no_training_cell_has_are_placed_among_the_others():
+    """Training cells have all three or one; held-out cells may have two."""
+    lacks = {"adt": range(80), "more": [*range(80), *range(80, 160)], "rna": range(80, 160)}
+    model = train(simulate(lacks, names=("rna", "adt", "more")))
+    chosen = {"indices": model._store.present.all(axis=1), "given": ["rna", "more"]}
+    both, means = (model.get_latent_representation(**chosen, shared=s) for s in (True, False))
+    whole = model.get_latent_representation(indices=chosen["indices"])
+    assert len(whole) == 80
+    assert (both != means).any()
+    assert np.abs(both - whole).mean() < np.abs(means - whole).mean() + 0.1 * whole.std()
+
+
 def test_systems_without_a_joint_posterior_of_some_subset_are_left_alone():
     model = train(simulate({"adt": range(80)}), system=MMVAE)
     assert np.isfinite(model.get_latent_representation()).all()

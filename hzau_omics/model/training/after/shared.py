@@ -18,6 +18,9 @@ MAX_CELLS, CELLS_PER_LATENT = 10_000, 5
 
 CELLS_AT_ONCE = 512
 
+MOST_SUBSETS = 15
+"""Most subsets that are all mapped; of more only those that cells have, and single modalities."""
+
 type Subset = tuple[str, ...]
 
 
@@ -47,9 +50,11 @@ def calibrate(trained: Trained) -> dict[str, Any]:
             own, less = cells.means(subset, [subset, common])
             if own is not None and less is not None:
                 maps[subset] = matching_map(own, maps[common](less))
-    for subset, found in maps.items():
-        index = trained.network.family.subsets.index(subset)
-        trained.network.shared.set_map(index, found.slope, found.offset)
+    if maps:
+        # Any other set of modalities is placed as the widest is, for want of cells to compare.
+        placed = [maps.get(s, maps[widest]) for s in trained.network.family.subsets]
+        for i, found in enumerate([*placed, maps[widest]]):
+            trained.network.shared.set_map(i, found.slope, found.offset)
     return {}
 
 
@@ -105,13 +110,16 @@ class _CellsByModalities:
 
 
 def _maps_within(cells: _CellsByModalities, widest: Subset) -> dict[Subset, AffineMap]:
-    """Return the map of each subset of the widest one that cells have, or that is a modality."""
+    """Return the map of each subset of the widest one that cells have or may be asked for."""
     shares: dict[Subset, float] = {}
     for subset, count in cells.counts.items():
         common = tuple(name for name in subset if name in widest)
         if common in cells.network.family.subsets:
             shares[common] = shares.get(common, 0.0) + count
-    subsets = list(dict.fromkeys([widest, *shares, *((name,) for name in widest)]))
+    family = cells.network.family.subsets
+    others = family if len(family) <= MOST_SUBSETS else [(name,) for name in widest]
+    inside = (s for s in others if set(s) <= set(widest))
+    subsets = list(dict.fromkeys([widest, *shares, *inside]))
     known = dict(zip(subsets, cells.means(widest, subsets), strict=True))
     views = {s: mean for s, mean in known.items() if mean is not None}
     if len([s for s in views if s in shares]) < 2 or widest not in views:
