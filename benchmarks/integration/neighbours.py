@@ -50,15 +50,35 @@ def label_accuracy(near: np.ndarray, labels: np.ndarray) -> float:
 def shares_elsewhere(near: np.ndarray, batch: np.ndarray) -> dict[str, tuple[float, float]]:
     """Return, for each batch, the share of its cells' neighbours in others, and the even share.
 
-    The even share is that of neighbours drawn at random from all other cells.
+    Both are as in :func:`share_elsewhere`.
     """
-    elsewhere = (batch[near] != batch[:, None]).mean(axis=1)
-    found = {}
-    for name in np.unique(batch):
-        own = batch == name
-        even = (~own).sum() / (len(batch) - 1)
-        found[str(name)] = float(elsewhere[own].mean()), float(even)
-    return found
+    return {str(name): share_elsewhere(near, batch, batch == name) for name in np.unique(batch)}
+
+
+def share_elsewhere(
+    near: np.ndarray, batch: np.ndarray, chosen: np.ndarray | None = None
+) -> tuple[float, float]:
+    """Return the share of cells' neighbours that are of other batches, and the even share.
+
+    Parameters
+    ----------
+    near
+        Neighbours of each cell (cell, neighbour).
+    batch
+        Batch of each cell.
+    chosen
+        Cells whose neighbours are looked at; None for all.
+
+    Returns
+    -------
+    The share, mean over the chosen cells, and what it would be if neighbours were drawn from all
+    other cells at random.
+    """
+    chosen = np.ones(len(batch), dtype=bool) if chosen is None else chosen
+    share = (batch[near] != batch[:, None])[chosen].mean()
+    _, code, size = np.unique(batch, return_inverse=True, return_counts=True)
+    even = ((len(batch) - size[code]) / (len(batch) - 1))[chosen].mean()
+    return float(share), float(even)
 
 
 def foscttm(x: np.ndarray, y: np.ndarray, *, block: int = 1_000) -> float:

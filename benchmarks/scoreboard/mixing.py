@@ -3,9 +3,9 @@
 from importlib.util import find_spec
 
 import numpy as np
-from sklearn.neighbors import NearestNeighbors
 
 from benchmarks.common.scores import NEIGHBOURS
+from benchmarks.integration.neighbours import nearest, share_elsewhere
 from benchmarks.scoreboard.figures import Figures
 from hzau_omics.metrics import cross_validated_knn_accuracy
 
@@ -23,18 +23,8 @@ def other_batch_share(
         Batch of each cell.
     chosen
         Cells whose neighbours are looked at; None for all.
-
-    Returns
-    -------
-    The share, mean over the chosen cells, and what it would be if neighbours were drawn from all
-    other cells at random.
     """
-    chosen = np.ones(len(batch), dtype=bool) if chosen is None else chosen
-    near = NearestNeighbors(n_neighbors=NEIGHBOURS).fit(latent).kneighbors(return_distance=False)
-    share = (batch[near] != batch[:, None])[chosen].mean()
-    _, code, size = np.unique(batch, return_inverse=True, return_counts=True)
-    even = ((len(batch) - size[code]) / (len(batch) - 1))[chosen].mean()
-    return float(share), float(even)
+    return share_elsewhere(nearest(latent), batch, chosen)
 
 
 def add_mixing(figures: Figures, prefix: str, latent: np.ndarray, batch: np.ndarray) -> None:
