@@ -20,8 +20,8 @@ class Trained:
         The network, with the weights that are kept.
     store
         The cells.
-    training, validation
-        Positions of the training and of the validation cells.
+    training, calibration
+        Positions of the training cells, and of those that calibrations are fitted on.
     corruptor
         Corrupts measurements as training does.
     seed
@@ -31,6 +31,6 @@ class Trained:
     network: MultimodalVAE
     store: CellStore
     training: NDArray[np.int64]
-    validation: NDArray[np.int64]
+    calibration: NDArray[np.int64]
     corruptor: Corruptor
     seed: int

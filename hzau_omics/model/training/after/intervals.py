@@ -59,7 +59,7 @@ def calibrate(trained: Trained) -> dict[str, Any]:
 
 
 def _calibrate_modality(trained: Trained, *, modality: int) -> float:
-    network, store, cells = trained.network, trained.store, trained.validation
+    network, store, cells = trained.network, trained.store, trained.calibration
     decoder = network.decoder(modality)
     layout = store.layout.modalities[modality]
     given = _others(network, modality)

@@ -76,7 +76,7 @@ def _sources(network: MultimodalVAE, modality: int) -> Iterator[tuple[str, ...]]
 
 
 def _learned(trained: Trained, modality: int, given: tuple[str, ...]) -> NeighbourSetting | None:
-    network, store, cells = trained.network, trained.store, trained.validation
+    network, store, cells = trained.network, trained.store, trained.calibration
     layout = store.layout.modalities[modality]
     needed = [modality, *map(network.modalities.index, given)]
     usable = cells[store.present[cells][:, needed].all(1)]

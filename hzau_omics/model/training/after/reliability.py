@@ -50,7 +50,7 @@ def calibrate(trained: Trained) -> dict[str, Any]:
     model = network.reliability
     model.reset()
     model.ambient.set(corruptor.profiles)
-    drawn = np.random.default_rng(trained.seed).permutation(trained.validation)[:MAX_REFERENCE]
+    drawn = np.random.default_rng(trained.seed).permutation(trained.calibration)[:MAX_REFERENCE]
     reference, chosen = np.sort(drawn), np.sort(drawn[:MAX_CELLS])
     if not len(chosen):
         return {}

@@ -35,7 +35,7 @@ def calibrate(trained: Trained) -> dict[str, Any]:
     ``text_temperature_``: modality name -> temperature, 0.1 if there are fewer than 20 such cells
     or two distinct texts. Modalities whose encoder cannot be rebuilt are left out.
     """
-    network, store, cells = trained.network, trained.store, trained.validation
+    network, store, cells = trained.network, trained.store, trained.calibration
     temperatures = {}
     for m, registered in enumerate(store.layout.modalities):
         if registered.text is None or m not in network.config.generated:
