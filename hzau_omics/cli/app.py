@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from hzau_omics.cli.commands import demo, impute, info, train
+from hzau_omics.cli.commands import demo, impute, info, map_, train
 from hzau_omics.cli.datasets import data_app
 from hzau_omics.errors import ConfigError, DataContractError, HzauWarning, RegistryError
 
@@ -31,6 +31,7 @@ app = typer.Typer(
 app.command()(demo)
 app.command()(train)
 app.command()(impute)
+app.command(name="map")(map_)
 app.add_typer(data_app, name="data")
 app.command()(info)
 

@@ -1,4 +1,4 @@
-"""The commands ``demo``, ``train``, ``impute`` and ``info``: options in, one result out."""
+"""The commands ``demo``, ``train``, ``impute``, ``map`` and ``info``: options in, one result out."""
 
 import sys
 from pathlib import Path
@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from hzau_omics.cli.mapping import MapRequest, run_map
 from hzau_omics.cli.options import (
     MODALITY,
     BatchKey,
@@ -121,6 +122,35 @@ def impute(
     )
     with chatter_on_stderr():
         result = run_impute(request)
+    emit_json(result)
+
+
+def map_(
+    reference: Annotated[
+        Path,
+        typer.Argument(
+            metavar="REFERENCE",
+            help="Folder that `train` or `save_reference` wrote.",
+            show_default=False,
+        ),
+    ],
+    source: Annotated[
+        Path, typer.Argument(metavar="IN.h5mu", help="The new sample.", show_default=False)
+    ],
+    *,
+    out: Annotated[Path, typer.Option(help="The sample with all annotations, .h5mu.")],
+    impute: Annotated[
+        list[str] | None,
+        typer.Option(help="Modality to predict, as a modality NAME_imputed; repeatable."),
+    ] = None,
+    overwrite: Overwrite = False,
+) -> None:
+    """Map a new sample onto a trained model, without training: latents, labels, novelty."""
+    request = MapRequest(
+        reference=reference, source=source, out=out, impute=impute or (), overwrite=overwrite
+    )
+    with chatter_on_stderr():
+        result = run_map(request)
     emit_json(result)
 
 

@@ -13,12 +13,14 @@ from scvi.data import AnnDataManager
 
 from hzau_omics.checks import check_integer, if_given
 from hzau_omics.data import CellStore, DataLayout, DiskStore, MosaicStore
-from hzau_omics.data.contract.presence import check_no_view
+from hzau_omics.data.contract.new_batches import held_out_layout
+from hzau_omics.data.contract.presence import check_container, check_no_view
 from hzau_omics.data.stores.memory import find_change
 from hzau_omics.errors import ConfigError, DataContractError, HzauWarning
+from hzau_omics.model.adaptation import Adaptation
 from hzau_omics.model.scvi_contract.fields import record_of, registry_of
 from hzau_omics.model.scvi_contract.registration import RegisteredModel
-from hzau_omics.model.session import InferenceSession, find_cells
+from hzau_omics.model.session import InferenceSession, evaluating, find_cells
 from hzau_omics.model.trained_cells import TrainedCells
 from hzau_omics.nn.network import MultimodalVAE
 
@@ -85,9 +87,20 @@ class DataHolder(RegisteredModel):
         elif isinstance(mdata, CellStore):
             store = mdata.aligned(self.layout)
         else:
-            store = MosaicStore(mdata, self.layout)
+            store = MosaicStore(mdata, held_out_layout(check_container(mdata), self.layout))
         size = if_given(check_integer, "batch_size", batch_size) or RESULTS_BATCH_SIZE
-        return InferenceSession(self.module, store, find_cells(indices, store), size)
+        cells = find_cells(indices, store)
+        return InferenceSession(self.module, store, cells, size, self._adaptation(store, size))
+
+    def _adaptation(self, store: CellStore, batch_size: int) -> Adaptation | None:
+        """Return how cells of new batches are inferred; None if there are none."""
+        reference = getattr(self, "reference_", None)
+        if store.layout.n_batches == self.layout.n_batches or reference is None:
+            return None
+        adaptation = Adaptation(self.module, store.layout, reference)
+        with evaluating(self.module):
+            adaptation.fit(store, batch_size)
+        return adaptation
 
     def _training_store(self) -> CellStore:
         """Return the cells to train on."""

@@ -14,6 +14,7 @@ from hzau_omics.checks import check_names, check_positions, check_seed, if_given
 from hzau_omics.data import CellStore, DataLayout
 from hzau_omics.errors import ConfigError
 from hzau_omics.minibatch import Minibatch, SparseEntries
+from hzau_omics.model.adaptation import Adaptation
 from hzau_omics.nn.network import Encoded, MultimodalVAE
 from hzau_omics.nn.objective.config import ObjectiveConfig
 from hzau_omics.nn.posterior.pools import ExactPool, Posterior
@@ -36,12 +37,15 @@ class InferenceSession:
         Positions of the cells, in the order of the results.
     batch_size
         Cells per minibatch.
+    adaptation
+        How cells of new batches are inferred; None to infer all cells alike.
     """
 
     network: MultimodalVAE
     store: CellStore
     cells: NDArray[np.int64]
     batch_size: int
+    adaptation: Adaptation | None = None
 
     @property
     def layout(self) -> DataLayout:
@@ -103,9 +107,12 @@ class InferenceSession:
 
     def infer(self, batch: Minibatch, given: Sequence[str] | None) -> tuple[Encoded, Posterior]:
         """Return experts and pooled posterior of a minibatch."""
-        encoded = self.network.encode(self._with_values_of(batch, given))
-        seen = self.seen(batch, given)
-        return encoded, self.checked(self.network.infer(encoded, seen), seen)
+        batch, seen = self._with_values_of(batch, given), self.seen(batch, given)
+        if self.adaptation is None:
+            encoded = self.network.encode(batch)
+            return encoded, self.checked(self.network.infer(encoded, seen), seen)
+        encoded, posterior = self.adaptation.infer(batch, seen)
+        return encoded, self.checked(posterior, seen)
 
     def checked(self, posterior: Posterior, seen: Tensor) -> Posterior:
         """Return a posterior given the modalities in `seen` (cell, modality), if it is one.

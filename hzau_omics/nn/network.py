@@ -1,6 +1,6 @@
 """The multimodal VAE: encoders, experts, pool, reliability model and decoders put together."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple, cast
 
 import torch
@@ -161,7 +161,7 @@ class MultimodalVAE(nn.Module):
             return continuous
         parts = []
         if self.config.n_batches > 1:
-            parts.append(_one_hot(batch, self.config.n_batches))
+            parts.append(_batch_inputs(batch, self.config.n_batches))
         for i, n in enumerate(self.config.n_categories):
             parts.append(_one_hot(categorical[:, i], n))
         return torch.cat([p.to(continuous.dtype) for p in parts] + [continuous], dim=-1)
@@ -195,10 +195,29 @@ class MultimodalVAE(nn.Module):
             reliability = self.reliability(inputs, covariates)
         return Encoded(hidden, self.experts(hidden), reliability)
 
+    def encode_again(
+        self, encoded: Encoded, batch: Minibatch, inputs: Mapping[int, Float[Tensor, "cell _"]]
+    ) -> Encoded:
+        """Return an encoding of the same cells with other encoder inputs of some modalities."""
+        covariates = self.covariates(batch)
+        hidden = list(encoded.hidden)
+        columns = None if encoded.reliability is None else list(encoded.reliability.unbind(-1))
+        for m, x in inputs.items():
+            hidden[m] = self.encoders[m](x, covariates)
+            if columns is not None:
+                columns[m] = self.reliability.head_log_odds(m, x, covariates)
+        reliability = None if columns is None else torch.stack(columns, dim=-1)
+        return Encoded(hidden, self.experts(hidden), reliability)
+
     def head_log_odds(self, batch: Minibatch, modality: int) -> Float[Tensor, " cell"]:
         """Return the log odds of one modality's reliability head, for its training."""
         x = self._encoder_input(modality, batch)
         return self.reliability.head_log_odds(modality, x, self.covariates(batch))
+
+    def encoder_input(self, modality: int, batch: Minibatch) -> Float[Tensor, "cell feature"]:
+        """Return what a modality's encoder sees of some cells; 0 for what was not measured."""
+        x = self._encoder_input(modality, batch)
+        return x.dense() if isinstance(x, SparseEntries) else x
 
     def _encoder_inputs(self, batch: Minibatch) -> list[Tensor | SparseEntries]:
         return [self._encoder_input(i, batch) for i in range(len(self.modalities))]
@@ -313,6 +332,11 @@ class MultimodalVAE(nn.Module):
             log_prob = self.reconstruct(chosen.flatten(0, -2), batch, repeated, m).log_prob
             result[..., row, m] = log_prob.view(chosen.shape[:-1])
         return result
+
+
+def _batch_inputs(codes: Int[Tensor, " cell"], n: int) -> Float[Tensor, "cell batch"]:
+    """Return one column per batch: the cell's own is 1, and of a new batch all are 1 / n."""
+    return _one_hot(codes, n).float() + (codes >= n).unsqueeze(1) / n
 
 
 def _one_hot(codes: Int[Tensor, " cell"], n: int) -> Bool[Tensor, "cell category"]:

@@ -100,12 +100,6 @@ def _without_a_gene(query):
     return _rebuilt(query, rna=query["rna"][:, 1:].copy())
 
 
-def _of_a_new_batch(query):
-    mdata = _rebuilt(query)
-    mdata.obs.loc[mdata.obs_names[0], "batch"] = "batch_9"
-    return mdata
-
-
 def _without_batch(query):
     mdata = _rebuilt(query)
     mdata.obs = mdata.obs.drop(columns="batch")
@@ -135,7 +129,6 @@ def _with_an_empty_cell(query):
 
 BAD = {
     "gene": (_without_a_gene, "'rna' lacks 1 of 16 registered features: 'rna_0'"),
-    "batch": (_of_a_new_batch, "not in the training data: 'batch_9'.*Known: 'batch_0'"),
     "no batch": (_without_batch, "batch key 'batch' is not a column"),
     "fractions": (_of_fractions, "non-negative integers"),
     "nothing": (_with_nothing_known, "one of the registered modalities.*'atac'"),

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from hzau_omics.data.contract.layout import DataLayout, ModalityLayout
 from hzau_omics.data.contract.matrix import Dense, read_matrix, select_features, to_float32, to_rows
+from hzau_omics.data.contract.new_batches import new_batches, panel_of_new
 from hzau_omics.data.contract.panel import (
     check_not_empty,
     panel_column,
@@ -114,6 +115,8 @@ def align(
     if layout.panel_key is not None:
         own = read_panels(adata, name, layout.panel_key, layout.batch.categories)
         panel = update_panel(modality, layout.batch, own, source)
+    new = new_batches(modality, row_batch)
+    panel = panel_of_new(modality, layout.batch, new, source, panel)
     _check_missing(modality, layout, source, panel, row_batch)
     values = to_rows(read_matrix(adata, name, modality.spec.layer))
     values = select_features(values, source)

@@ -50,7 +50,8 @@ class Agreement(Answers):
 
         Returns
         -------
-        Data frame (cells, pairs), columns such as ``"rna|adt"``; NaN where a cell lacks one.
+        Data frame (cells, pairs), columns such as ``"rna|adt"``; NaN where a cell lacks one, and
+        for cells of new batches.
 
         Raises
         ------
@@ -90,7 +91,8 @@ def agreement(session: InferenceSession, *, kind: str) -> pd.DataFrame:
             values[rows] = scores.agreement.cpu().numpy()
             p_values[rows] = agreement_p_value_of(scores).cpu().numpy()
     columns = pair_names(names)
-    both = [session.store.present[session.cells][:, pair].all(-1).any() for pair in pairs]
+    known = session.cells[session.store.batch[session.cells] < network.config.n_batches]
+    both = [session.store.present[known][:, pair].all(-1).any() for pair in pairs]
     if any(both) and np.isnan(values).all():
         msg = (
             "Agreement compares posteriors of one modality each. Received a model that infers "

@@ -108,6 +108,22 @@ def batch_names(layout: DataLayout, names: str | Sequence[str] | None) -> tuple[
     return tuple(layout.batch.categories[code] for code in batch_codes(layout, names))
 
 
+def blank_cells(
+    layout: DataLayout, n_cells: int, device: torch.device, *, code: int = 0
+) -> Minibatch:
+    """Return cells of a batch with the first category of every covariate and average others."""
+    n_categorical, n_continuous = (
+        len(columns) for columns in (layout.categorical_covariates, layout.continuous_covariates)
+    )
+    return Minibatch(
+        x={},
+        present=torch.zeros(n_cells, len(layout.names), dtype=torch.bool, device=device),
+        batch=torch.full((n_cells,), code, dtype=torch.long, device=device),
+        categorical=torch.zeros(n_cells, n_categorical, dtype=torch.long, device=device),
+        continuous=torch.zeros(n_cells, n_continuous, device=device),
+    )
+
+
 @dataclass(frozen=True)
 class ModalityPredictor:
     """Decode one modality of the cells of a minibatch at given latents.
@@ -224,7 +240,7 @@ class ModalityPredictor:
         """
         one = torch.ones(len(batch), 1, device=batch.present.device)
         own = batch.feature_mask.get(self.modality)
-        if own is None or mask is None or torch.equal(own, mask):
+        if own is None or (mask is not None and torch.equal(own, mask)):
             return one
         parameters = decode(torch.zeros_like(one))
         for name in ("log_rate", "log_probability"):

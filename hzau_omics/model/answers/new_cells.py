@@ -17,6 +17,7 @@ from hzau_omics.model.answers.decoding import (
     DecodeGroup,
     ModalityPredictor,
     batch_codes,
+    blank_cells,
     decode_groups,
 )
 from hzau_omics.model.answers.draws import MAX_DRAWS_HELD, PredictiveConfig, walk
@@ -145,7 +146,7 @@ def sample_prior(
         NewCells(
             z[turn.start :: turn.step],
             noise[turn.start :: turn.step],
-            _blank(layout, len(turn), device),
+            blank_cells(layout, len(turn), device),
             np.arange(len(turn)),
         )
         for turn in turns
@@ -190,20 +191,6 @@ def _cross(
     """Return the place of a group's features of some cells in a table."""
     features = np.arange(values.shape[1]) if group.features is None else group.features
     return np.ix_(rows, features)
-
-
-def _blank(layout: DataLayout, n_cells: int, device: torch.device) -> Minibatch:
-    """Return cells with the first category of every covariate and average continuous ones."""
-    long = torch.long
-    return Minibatch(
-        x={},
-        present=torch.zeros(n_cells, len(layout.names), dtype=torch.bool, device=device),
-        batch=torch.zeros(n_cells, dtype=long, device=device),
-        categorical=torch.zeros(
-            n_cells, len(layout.categorical_covariates), dtype=long, device=device
-        ),
-        continuous=torch.zeros(n_cells, len(layout.continuous_covariates), device=device),
-    )
 
 
 def sample_posterior(session: InferenceSession, config: PredictiveConfig, draws: Draws) -> AnnData:

@@ -46,7 +46,8 @@ class Reliability(Answers):
 
         Returns
         -------
-        Data frame (cells, modalities) from 0 to 1, 1 = trustworthy, NaN where absent.
+        Data frame (cells, modalities) from 0 to 1, 1 = trustworthy; NaN where absent, and for cells
+        of new batches, of which it is not known what is usual.
 
         Raises
         ------

@@ -128,7 +128,8 @@ class ReliabilityModel(nn.Module):
 
         Each unusual score counts by the bound on its Bayes factor. Disagreement counts only as far
         as one of the other measurements can be trusted: where all of them have failed, it is no
-        surprise (docs/method.md, equation 24).
+        surprise (docs/method.md, equation 24). NaN for cells of new batches: what is usual there is
+        not known.
         """
         alone: Tensor = self.known_kinds(self.indicators(evidence))
         for name in ALONE:
@@ -139,7 +140,8 @@ class ReliabilityModel(nn.Module):
         failed = self._others_failed(alone, ~evidence.level.isnan())
         together = (failed + (1 - failed) * agreement.exp()).log()
         log_odds: Tensor = self.calibrated((alone + together).unsqueeze(-1))
-        return log_odds
+        known = (evidence.batch < len(self.agreement.shift)).unsqueeze(1)
+        return torch.where(known, log_odds, torch.nan)
 
     def _unusual(self, name: str, evidence: Evidence) -> Float[Tensor, "cell modality"]:
         """Return the log Bayes factor of a score."""

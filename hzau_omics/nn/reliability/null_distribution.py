@@ -81,13 +81,17 @@ class NullDistribution(nn.Module):
         level: Float[Tensor, "cell score"],
         batch: Int[Tensor, " cell"],
     ) -> Float[Tensor, "cell score"]:
-        """Return p-values, how rare scores as low are; above 0, NaN without reference cells."""
+        """Return p-values, how rare scores as low are; above 0.
+
+        NaN without reference cells, and of new batches, whose shift is not known.
+        """
         n_reference = self.reference.isfinite().sum(-1, keepdim=True)
         scaled = self._standardised(values, level, batch).nan_to_num(nan=0.0).T.contiguous()
         # Unused places of the reference are infinite, and do not count.
         rank = torch.minimum(torch.searchsorted(self.reference, scaled, right=True), n_reference)
         p = ((rank + 1) / (n_reference + 1)).T
-        return torch.where(self.is_fitted & values.isfinite(), p, torch.nan)
+        known = (batch < len(self.shift)).unsqueeze(1)
+        return torch.where(self.is_fitted & known & values.isfinite(), p, torch.nan)
 
     def _batch_means(self, residual: Tensor, batch: Tensor) -> Tensor:
         """Return the mean of each batch, shrunk towards 0 if it has few cells (empirical Bayes)."""
@@ -102,7 +106,8 @@ class NullDistribution(nn.Module):
     def _standardised(self, values: Tensor, level: Tensor, batch: Tensor) -> Tensor:
         design = self._design(level)
         centre, width = ((design * part).sum(-1) for part in (self.centre, self.width))
-        return (values - centre - self.shift[batch]) / torch.maximum(width, self.least)
+        shift = self.shift[batch.clamp_max(len(self.shift) - 1)]
+        return (values - centre - shift) / torch.maximum(width, self.least)
 
     def _design(self, level: Tensor) -> Tensor:
         """Return powers of the covariate, which is clipped to the range of the reference cells."""

@@ -65,9 +65,12 @@ class AmbientProfiles(nn.Module):
     ) -> Float[Tensor, " entry"]:
         """Return the share of each entry's feature in the ambient profile of its cell's batch.
 
-        Shares are of the total over all features, or over those in `mask`.
+        Shares are of the total over all features, or over those in `mask`. Of a new batch they are
+        those of the average profile.
         """
-        profile = self.get_buffer(f"modality_{modality}")
+        known = self.get_buffer(f"modality_{modality}")
+        profile = torch.cat([known, known.mean(0, keepdim=True)])
+        batch = batch.clamp_max(len(known))
         total = profile.sum(-1)[batch]
         if mask is not None:
             total = torch.where(mask, profile[batch], 0.0).sum(-1)

@@ -70,8 +70,13 @@ class MeasurementScores:
 
     @cached_property
     def agreement(self) -> Float[Tensor, "cell pair"]:
-        """Log agreement of each pair of modalities; NaN where one is absent."""
-        return _pair_agreement(*self.alone)
+        """Log agreement of each pair of modalities.
+
+        NaN where one is absent, and for cells of new batches, whose measurements differ from those
+        that the encoders know.
+        """
+        known = (self.batch.batch < self.network.config.n_batches).unsqueeze(1)
+        return torch.where(known, _pair_agreement(*self.alone), torch.nan)
 
     @cached_property
     def evidence(self) -> Evidence:

@@ -54,12 +54,15 @@ class Dispersion(nn.Module):
         n_batches = len(self.seen)
         kind = context.batch if n_batches > 1 else torch.zeros_like(context.batch)
         seen = self._bounded(self.seen)
+        if n_batches > 1:
+            seen, kind = _with_average(seen), kind.clamp_max(n_batches)
         if context.seen is None:
             return seen, kind
         if context.seen.shape[1] != 1:
             return None
-        both = torch.cat([seen, self._inflated(context)])
-        return both, torch.where(context.seen.squeeze(1), kind, kind + n_batches)
+        unseen = self._inflated(context)
+        both = torch.cat([seen, _with_average(unseen) if n_batches > 1 else unseen])
+        return both, torch.where(context.seen.squeeze(1), kind, kind + len(seen))
 
     def _bounded(self, value: Tensor) -> Tensor:
         return soft_bound(value.float(), *self.bounds)
@@ -70,4 +73,11 @@ class Dispersion(nn.Module):
         return unseen + context.log_inflation / self.power
 
     def _of_batch(self, value: Tensor, context: DecoderContext) -> Tensor:
-        return value[context.batch] if len(value) > 1 else value
+        if len(value) == 1:
+            return value
+        return _with_average(value)[context.batch.clamp_max(len(value))]
+
+
+def _with_average(value: Float[Tensor, "batch feature"]) -> Float[Tensor, "_ feature"]:
+    """Return the rows of all batches, and their average for cells of a new one."""
+    return torch.cat([value, value.mean(0, keepdim=True)])

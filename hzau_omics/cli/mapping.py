@@ -1,0 +1,100 @@
+"""The command ``map`` without the parsing of the command line."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hzau_omics.cli.output import read_mudata
+from hzau_omics.cli.runs import model_folder
+from hzau_omics.cli.writing import attempt, check_outputs, make_folder
+from hzau_omics.errors import ConfigError
+from hzau_omics.files import replacing
+
+if TYPE_CHECKING:
+    from mudata import MuData
+
+    from hzau_omics.model import HZAUVAE
+
+NOVEL = 0.05
+"""False discovery rate at which novel cells are counted."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class MapRequest:
+    """The arguments of ``hzau-omics map``.
+
+    Attributes
+    ----------
+    reference, source, out
+        Folder of the reference model, the sample as ``.h5mu``, and the output as ``.h5mu``.
+    impute
+        Modalities of which all values are predicted, and written as layers.
+    overwrite
+        Whether to replace an earlier result.
+    """
+
+    reference: Path
+    source: Path
+    out: Path
+    impute: Sequence[str] = ()
+    overwrite: bool = False
+
+
+def run_map(request: MapRequest) -> dict[str, Any]:
+    """Place a sample in a reference, without training, and write it with all annotations.
+
+    Returns
+    -------
+    dict
+        The path written, and counts: of cells, of each label, and of novel cells.
+
+    Raises
+    ------
+    ConfigError
+        If the output would replace the input or exists, or has an unknown ending.
+    DataContractError
+        If the sample does not fit the reference, or the folder holds no model.
+    OSError
+        If the result cannot be written.
+    """
+    if request.out.suffix != ".h5mu":
+        msg = f"--out must end in .h5mu, received {request.out}"
+        raise ConfigError(msg)
+    started = time.monotonic()
+    folder = model_folder(request.reference)
+    check_outputs([request.out], [request.source], overwrite=request.overwrite)
+    mdata = read_mudata(request.source)
+    make_folder(request.out.parent)
+
+    import hzau_omics as ho
+
+    model = ho.model.HZAUVAE.load(folder, adata=False)
+    model.annotate(mdata)
+    novelty = model.get_novelty(mdata)
+    mdata.obs["hzau_novelty_q_value"] = novelty["q_value"].to_numpy()
+    for name in request.impute:
+        _add_imputed(model, mdata, name)
+    with attempt(f"write {request.out}"), replacing(request.out) as partial:
+        mdata.write(partial)
+    return {
+        "out": request.out,
+        "cells": mdata.n_obs,
+        "labels": _counts_of_labels(mdata),
+        "novel": int((novelty["q_value"] < NOVEL).sum()),
+        "seconds": round(time.monotonic() - started, 1),
+    }
+
+
+def _add_imputed(model: "HZAUVAE", mdata: "MuData", name: str) -> None:
+    """Add the predicted values of a modality as a modality of their own."""
+    mdata.mod[f"{name}_imputed"] = model.impute(name, mdata, seed=0)
+    mdata.update()
+
+
+def _counts_of_labels(mdata: "MuData") -> dict[str, int]:
+    if "hzau_label" not in mdata.obs:
+        return {}
+    counts = mdata.obs["hzau_label"].value_counts()
+    return {str(label): int(n) for label, n in counts.items() if n}
