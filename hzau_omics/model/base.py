@@ -146,8 +146,7 @@ class TrainableModel(SavableModel):
         calibration_size
             Share of calibration cells, which early stopping does not see. None for half of the
             cells that would be validation cells, if they are 400 or more. With fewer, and with 0,
-            calibrations use the validation cells: their p-values and intervals are then slightly
-            optimistic.
+            calibrations use the validation cells, and may be slightly optimistic.
         early_stopping
             Whether to stop when the validation loss no longer falls.
         early_stopping_patience
