@@ -6,10 +6,10 @@ validation after every epoch. Each training has a process and a new model of its
 model that was trained for one epoch and thrown away. Repeats alternate between methods, and figures
 are medians of them.
 
-Cells per second count all cells of the training (its validation cells too) per epoch; higher is
-better. The likelihood of 512 cells that no training sees is measured every 20 optimiser steps, and
-the time of measuring does not count. From it follow the seconds until a method is as good as the
-peer is in the end.
+Cells per second count all cells of the training (its validation and calibration cells too) per
+epoch; higher is better. The likelihood of 512 cells that no training sees is measured every 20
+optimiser steps, and the time of measuring does not count. From it follow the seconds until a method
+is as good as the peer is in the end.
 
 ``--default-run`` adds one ``train()`` of ours and of totalVI that takes no option at all.
 """

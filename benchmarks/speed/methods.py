@@ -25,7 +25,7 @@ class Method(ABC):
     Parameters
     ----------
     mdata
-        Training cells, of which the method takes its own validation cells.
+        Training cells, of which the method takes its own validation and calibration cells.
     seed
         Seed of initial weights, split, order and noise.
     """

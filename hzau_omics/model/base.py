@@ -106,6 +106,7 @@ class TrainableModel(SavableModel):
         batch_size: int | None = None,
         train_size: float = 0.9,
         validation_size: float | None = None,
+        calibration_size: float | None = None,
         early_stopping: bool = True,
         early_stopping_patience: int = 20,
         enable_progress_bar: bool = True,
@@ -121,7 +122,7 @@ class TrainableModel(SavableModel):
 
         The weights that are kept are running averages, from the epoch with the lowest validation
         loss. Then predictive intervals, reliability and probabilities of texts are calibrated on
-        the validation cells. An interrupt (Ctrl-C) stops after the current step and keeps what was
+        the calibration cells. An interrupt (Ctrl-C) stops after the current step and keeps what was
         trained.
 
         Parameters
@@ -142,6 +143,10 @@ class TrainableModel(SavableModel):
         train_size, validation_size
             Shares of training and validation cells; by default, all other cells are for validation.
             Every pattern of modalities stays in the training split.
+        calibration_size
+            Share of calibration cells, which early stopping does not see. None for half of the
+            cells that would be validation cells, if they are 400 or more. With fewer, and with 0,
+            calibrations use the validation cells, and may be slightly optimistic.
         early_stopping
             Whether to stop when the validation loss no longer falls.
         early_stopping_patience
@@ -193,7 +198,8 @@ class TrainableModel(SavableModel):
         check_choice("precision", precision, get_args(Precision))
         memory = if_given(check_number, "device_memory_gb", device_memory_gb, NOT_NEGATIVE)
         seed = draw_seed(seed)
-        split = self._split(store, train_size, validation_size, seed)
+        shares = check_shares(train_size, validation_size, calibration_size)
+        split = self._split or _new_split(store, shares, seed)
         on_gpu = accelerator in GPUS or (accelerator == "auto" and torch.cuda.is_available())
         max_epochs, batch_size = default_length(
             len(split.train), max_epochs, batch_size, on_gpu=on_gpu
@@ -225,7 +231,7 @@ class TrainableModel(SavableModel):
                 self.module, store, split.train, self.modality_weights, seed
             )
         corruptor = make_corruptor(store, split.train, options.plan.corruption, seed)
-        trained = Trained(self.module, store, split.train, split.validation, corruptor, seed)
+        trained = Trained(self.module, store, split.train, split.for_calibrations, corruptor, seed)
         former = {name: value.clone() for name, value in former_network.state_dict().items()}
         try:
             result = fit(trained, split, options, self.modality_weights_)
@@ -250,32 +256,11 @@ class TrainableModel(SavableModel):
             )
             raise type(result.failure)(msg) from result.failure
 
-    def _split(
-        self, store: CellStore, train_size: float, validation_size: float | None, seed: int
-    ) -> Split:
-        """Return the split; a trained model keeps its own."""
-        check_shares(train_size, validation_size)
-        train, validation, test = (
-            self.train_indices_,
-            self.validation_indices_,
-            self.test_indices_,
-        )
-        if train is not None and validation is not None and test is not None:
-            return Split(train, validation, test)
-        split: Split = split_cells(
-            store.n_cells,
-            train_size=train_size,
-            validation_size=validation_size,
-            seed=seed,
-            stratify=store.present,
-        )
-        return split
-
     def _keep(self, history: dict[str, Any], split: Split, offset: int) -> None:
         self.history_ = extended(self.history_, history, offset)
         last = max((int(frame.index[-1]) for frame in history.values()), default=-1)
         self.n_epochs_trained_ = max(self.n_epochs_trained_, offset + last + 1)
-        self.train_indices_, self.validation_indices_, self.test_indices_ = split
+        self._split = split
         if self._store is not None:
             self.trained_cells = TrainedCells(self._store.identity(), split)
         self.is_trained_ = True
@@ -317,6 +302,21 @@ class TrainableModel(SavableModel):
         with torch.random.fork_rng():
             torch.manual_seed(seed)
             return MultimodalVAE(self.network_config).eval()
+
+
+def _new_split(
+    store: CellStore, shares: tuple[float, float | None, float | None], seed: int
+) -> Split:
+    train_size, validation_size, calibration_size = shares
+    split: Split = split_cells(
+        store.n_cells,
+        train_size=train_size,
+        validation_size=validation_size,
+        calibration_size=calibration_size,
+        seed=seed,
+        stratify=store.present,
+    )
+    return split
 
 
 def _registered_layout(registry: dict[str, Any]) -> DataLayout:

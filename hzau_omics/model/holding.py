@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any, Self, override
 from uuid import uuid4
 
+import numpy as np
 from mudata import MuData
 from numpy.typing import ArrayLike, NDArray
 from scvi.data import AnnDataManager
@@ -16,6 +17,7 @@ from hzau_omics.data import CellStore, DataLayout, DiskStore, MosaicStore
 from hzau_omics.data.contract.new_batches import held_out_layout
 from hzau_omics.data.contract.presence import check_container, check_no_view
 from hzau_omics.data.stores.memory import find_change
+from hzau_omics.data.stores.splits import Split
 from hzau_omics.errors import ConfigError, DataContractError, HzauWarning
 from hzau_omics.model.adaptation import Adaptation
 from hzau_omics.model.scvi_contract.fields import record_of, registry_of
@@ -41,6 +43,9 @@ class DataHolder(RegisteredModel):
         The network.
     trained_cells
         The cells that it was trained on, in whatever order they come now; None before training.
+    train_indices_, validation_indices_, calibration_indices_, test_indices_
+        Positions of the cells of each part of the split among those that the model holds; None
+        before training. Without calibration cells, calibrations use the validation cells.
     """
 
     layout: DataLayout
@@ -49,6 +54,7 @@ class DataHolder(RegisteredModel):
     is_trained_: bool
     train_indices_: NDArray[Any] | None
     validation_indices_: NDArray[Any] | None
+    calibration_indices_: NDArray[Any] | None = None
     test_indices_: NDArray[Any] | None
     _store: CellStore | None
 
@@ -57,7 +63,7 @@ class DataHolder(RegisteredModel):
         """The MuData that the model holds; None for a store on disk, and without data.
 
         Setting it attaches other cells, as :meth:`load` does: they are checked against what was
-        registered, and training and validation cells are found again by name.
+        registered, and the cells of the split are found again by name.
         """
         mdata: MuData | None = self._adata
         return mdata
@@ -70,6 +76,23 @@ class DataHolder(RegisteredModel):
     def n_cells(self) -> int | None:
         """Number of cells that the model holds; None without data."""
         return None if self._store is None else self._store.n_cells
+
+    @property
+    def _split(self) -> Split | None:
+        """The split of the cells that the model holds; None before training, and for new cells."""
+        train, validation = self.train_indices_, self.validation_indices_
+        calibration, test = self.calibration_indices_, self.test_indices_
+        if train is None or validation is None or test is None:
+            return None
+        if calibration is None:
+            calibration = np.empty(0, dtype=np.int64)
+        return Split(train, validation, calibration, test)
+
+    @_split.setter
+    def _split(self, split: Split | None) -> None:
+        train, validation, calibration, test = split or (None,) * 4
+        self.train_indices_, self.validation_indices_ = train, validation
+        self.calibration_indices_, self.test_indices_ = calibration, test
 
     def _session(
         self,
@@ -183,10 +206,8 @@ class DataHolder(RegisteredModel):
             store = MosaicStore(data, self.layout, check=False, record=record)
         self._store, self.registry_ = store, registry
         self.summary_stats = AnnDataManager._get_summary_stats_from_registry(registry)
-        split = None
-        if self.trained_cells is not None:
-            split = self.trained_cells.split_of(store.identity())
-        self.train_indices_, self.validation_indices_, self.test_indices_ = split or (None,) * 3
+        known = self.trained_cells
+        self._split = None if known is None else known.split_of(store.identity())
 
     def _read(self, mdata: MuData, layout: DataLayout) -> MosaicStore:
         """Return the cells of a MuData that was set up; refuse them if they changed since."""

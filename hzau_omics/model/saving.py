@@ -100,8 +100,8 @@ class SavableModel(DataHolder):
         adata
             MuData or store on disk to attach, checked against what was registered. None takes the
             MuData that was saved beside the model, if there is one; False takes none. Without data
-            the model embeds and imputes cells given to its methods, but cannot be trained. Training
-            and validation cells are found again by name, in whatever order they come.
+            the model embeds and imputes cells given to its methods, but cannot be trained. The
+            split's cells are found again by name, in whatever order they come.
         accelerator
             Where to put the weights: ``"auto"`` (a GPU if there is one) or ``"cpu"``.
 

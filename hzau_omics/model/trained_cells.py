@@ -18,7 +18,7 @@ NAMES, VALUES = "names", "values"
 
 @dataclass(frozen=True, eq=False)
 class TrainedCells:
-    """Training, validation and test cells of a model.
+    """Cells of a model, and their split.
 
     Attributes
     ----------
@@ -85,7 +85,9 @@ class TrainedCells:
         identity = CellIdentity(
             _unsigned(tensors[NAMES]), None if values is None else _unsigned(values)
         )
-        return cls(identity, Split(*(tensors[name].numpy() for name in Split._fields)))
+        # Earlier versions had no calibration cells.
+        parts = {"calibration": torch.empty(0, dtype=torch.int64), **tensors}
+        return cls(identity, Split(*(parts[name].numpy() for name in Split._fields)))
 
 
 def _signed(values: NDArray[np.uint64]) -> Tensor:

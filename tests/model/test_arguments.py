@@ -306,6 +306,7 @@ TRAIN: dict[str, list[Any]] = {
     "num_nodes": COUNT,
     "train_size": [0, 1.1, *SHARE[2:]],
     "validation_size": [-0.1, 1.1, "0.1", True, np.nan],
+    "calibration_size": [0.5, *(value for value in SHARE if value is not None)],
     "early_stopping": FLAG,
     "enable_progress_bar": FLAG,
     "seed": SEED,

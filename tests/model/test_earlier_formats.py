@@ -30,6 +30,7 @@ def test_a_model_of_format_8_answers_as_it_did(cells):
     expected = json.loads((SAVED / "format_8" / "expected.json").read_text())
     model = HZAUVAE.load(SAVED / "format_8", cells, accelerator="cpu")
     assert model.model_version_ is None
+    assert len(model.calibration_indices_) == 0 < len(model.validation_indices_)
     first = range(5)
     answers = {
         "latent": model.get_latent_representation(),

@@ -64,8 +64,9 @@ def test_what_is_loaded_is_what_was_saved(model, folder):
     for name, frame in model.history.items():
         np.testing.assert_array_equal(loaded.history[name], frame)
         np.testing.assert_array_equal(loaded.history[name].index, frame.index)
-    for split in ("train_indices_", "validation_indices_", "test_indices_"):
-        np.testing.assert_array_equal(getattr(loaded, split), getattr(model, split))
+    for part in ("train", "validation", "calibration", "test"):
+        name = f"{part}_indices_"
+        np.testing.assert_array_equal(getattr(loaded, name), getattr(model, name))
     assert loaded.layout == model.layout
     assert loaded.modality_weights_ == model.modality_weights_
     assert loaded.n_epochs_trained_ == 3

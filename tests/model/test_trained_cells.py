@@ -10,7 +10,7 @@ from hzau_omics.model.trained_cells import TrainedCells
 
 NAMES = [f"cell_{i}" for i in range(20)]
 VALUES = np.arange(20, dtype=np.uint64) + np.uint64(2**63)
-SPLIT = split_cells(20, train_size=0.6, validation_size=0.2, seed=0)
+SPLIT = split_cells(20, train_size=0.5, validation_size=0.2, calibration_size=0.2, seed=0)
 
 
 def identity(where, values=VALUES):
@@ -55,6 +55,15 @@ def test_what_is_saved_comes_back(values):
         np.testing.assert_array_equal(found.identity.values, known.values)
     for part, former in zip(found.split, SPLIT, strict=True):
         np.testing.assert_array_equal(part, former)
+
+
+def test_models_of_earlier_versions_have_no_calibration_cells():
+    tensors = TRAINED.to_tensors()
+    del tensors["calibration"]
+    found = TrainedCells.from_tensors(tensors)
+    assert found is not None
+    assert len(found.split.calibration) == 0
+    np.testing.assert_array_equal(found.split.for_calibrations, SPLIT.validation)
 
 
 def test_before_training_there_is_nothing():

@@ -133,9 +133,11 @@ def test_all_cells_can_be_used_for_training(untrained, quick):
 
 def test_the_split_covers_all_cells_and_trains_on_every_pattern(fit):
     mdata = ho.data.simulate(60, n_features={"a": 5, "b": 5, "c": 5}, missing=0.3, seed=4)
-    model = fit(mdata, dict.fromkeys("abc", "nb"), train_size=0.5, validation_size=0.3)
-    parts = (model.train_indices_, model.validation_indices_, model.test_indices_)
-    assert [len(part) for part in parts] == [30, 18, 12]
+    shares = {"train_size": 0.5, "validation_size": 0.2, "calibration_size": 0.1}
+    model = fit(mdata, dict.fromkeys("abc", "nb"), **shares)
+    names = ("train", "validation", "calibration", "test")
+    parts = [getattr(model, f"{name}_indices_") for name in names]
+    assert [len(part) for part in parts] == [30, 12, 6, 12]
     assert sorted(np.concatenate(parts)) == list(range(60))
     present = np.stack([np.asarray(mdata.obsmap[name]).ravel() > 0 for name in "abc"], axis=1)
     patterns, counts = np.unique(present, axis=0, return_counts=True)

@@ -40,10 +40,10 @@ class Agreement(Answers):
         Parameters
         ----------
         kind
-            ``"score"``, or ``"pvalue"``: the share of validation cells, whose modalities belong
+            ``"score"``, or ``"pvalue"``: the share of calibration cells, whose modalities belong
             together, that score as high or higher. Of good held-out cells, 5 % have a p-value below
             0.05; of training cells fewer, since training has made their modalities agree. Correct
-            for the number of cells that you test. With n validation cells (of which 10,000 at most
+            for the number of cells that you test. With n calibration cells (of which 10,000 at most
             are kept), no p-value is below 1 / (n + 1).
         mdata, indices, batch_size
             As in :meth:`get_latent_representation`.
@@ -57,7 +57,7 @@ class Agreement(Answers):
         ------
         ConfigError
             `kind` is unknown; the model has one modality only, or never infers from one alone; or
-            ``kind="pvalue"`` and the model has too few validation cells to compare with.
+            ``kind="pvalue"`` and the model has too few calibration cells to compare with.
 
         Examples
         --------
@@ -104,7 +104,7 @@ def agreement(session: InferenceSession, *, kind: str) -> pd.DataFrame:
         return pd.DataFrame(-values, index=session.obs_names, columns=columns)
     if not network.reliability.agreement.is_fitted.any():
         msg = (
-            "p-values compare with validation cells that have both modalities, at least 25. "
+            "p-values compare with calibration cells that have both modalities, at least 25. "
             "Received a model with fewer. Train a new one with a smaller train_size, or take "
             "kind='score'."
         )

@@ -30,10 +30,10 @@ class Reliability(Answers):
         left. (A text has failed if it is another cell's, or if at most a tenth of its words is
         left; a label if it is wrong.) It is assumed that a tenth of all measurements has failed.
 
-        Two sources of evidence are calibrated on validation cells: a small network that was trained
-        to recognise failures, and the share of the measurement that most likely came from the mean
+        Two sources of evidence are calibrated on calibration cells: a network that was trained to
+        recognise failures, and the share of the measurement that most likely came from the mean
         profile of its batch, and not from the cell. For other kinds of failure the probability is
-        lowered by what is rare among validation cells: the model explains the measurement badly
+        lowered by what is rare among calibration cells: the model explains the measurement badly
         (low likelihood, or low correlation with its reconstruction), or no other modality of the
         cell agrees with it although this one can be trusted. Two good measurements of different
         cells may both stay reliable, since nobody can say which one is wrong: see
@@ -52,7 +52,7 @@ class Reliability(Answers):
         Raises
         ------
         ConfigError
-            The model has no gate, or was trained without ``corruption`` or validation cells.
+            The model has no gate, or was trained without ``corruption`` or held-out cells.
 
         Examples
         --------
@@ -78,12 +78,12 @@ def reliability(session: InferenceSession) -> pd.DataFrame:
         raise ConfigError(msg)
     if not network.reliability.is_calibrated:
         missing = (
-            "validation cells to calibrate it with: train a new model with train_size < 1"
+            "held-out cells to calibrate it with: train a new model with train_size < 1"
             if network.reliability.heads_are_trained
             else "failed measurements: train with plan_kwargs={'corruption': 0.1} (the default)"
         )
         msg = (
-            "Reliability needs failed measurements in training, and validation cells. Received a "
+            "Reliability needs failed measurements in training, and held-out cells. Received a "
             f"model that has seen no {missing}."
         )
         raise ConfigError(msg)

@@ -19,7 +19,7 @@ class ModalityDecoder(nn.Module):
     lacks, the library size comes from a learned distribution given latent and covariates, which
     gives imputed counts a scale and an uncertainty. ``library="learned"`` uses the mean of that
     distribution throughout. `log_inflation` is the log of the factor on the variance of unseen
-    values: 0 in training, then calibrated on validation cells.
+    values: 0 in training, then calibrated on calibration cells.
     """
 
     def __init__(self, modality: ModalityConfig, network: NetworkConfig) -> None:

@@ -96,7 +96,7 @@ class ReliabilityModel(nn.Module):
         return log_odds
 
     def reset(self) -> None:
-        """Reset everything that was fitted to validation cells; the heads stay."""
+        """Reset everything that was fitted to calibration cells; the heads stay."""
         for odds in (self.known_kinds, self.calibrated):
             odds.reset()
         for null in (*self.nulls.values(), self.agreement):

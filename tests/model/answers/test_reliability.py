@@ -94,7 +94,7 @@ def test_models_without_agreement_say_so(mdata, fit):
     with pytest.raises(ConfigError, match=r"kind must be one of .* Received 'p'"):
         model.get_agreement(kind="p")
     without = fit(mdata, train_size=1.0)
-    with pytest.raises(ConfigError, match="p-values compare with validation cells"):
+    with pytest.raises(ConfigError, match="p-values compare with calibration cells"):
         without.get_agreement(kind="pvalue")
     assert without.get_agreement().notna().any().all()
     one = mdata.copy()
@@ -149,7 +149,7 @@ def test_without_corruption_or_validation_there_is_no_reliability(mdata, fit):
     model.annotate()
     assert "hzau_reliability" not in mdata.obsm
     every = fit(mdata, train_size=1.0)
-    with pytest.raises(ConfigError, match="no validation cells to calibrate it"):
+    with pytest.raises(ConfigError, match="no held-out cells to calibrate it"):
         every.get_reliability()
     every.annotate()
     uniform = fit(mdata, options={"pool": "uniform"})

@@ -119,7 +119,7 @@ class TextQuestions(Answers):
         This annotates cells by texts alone, including cell types that were never labelled. The
         probability is the softmax of the similarity of the cell's expected text to each candidate
         (cosines; several wordings are averaged), at the temperature that maximises the probability
-        of validation cells' own texts. It assumes that exactly one candidate is right and that all
+        of calibration cells' own texts. It assumes that exactly one candidate is right and that all
         are equally frequent. It is not calibrated for texts of another kind than the training
         texts.
 

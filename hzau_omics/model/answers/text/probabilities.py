@@ -15,7 +15,7 @@ from hzau_omics.model.answers.text.queries import Texts, text_list
 from hzau_omics.model.session import InferenceSession
 
 DEFAULT_TEMPERATURE = 0.1
-"""Temperature of a modality that could not be calibrated on validation cells."""
+"""Temperature of a modality that could not be calibrated on calibration cells."""
 
 type Candidates = Mapping[str, Texts] | Sequence[str]
 

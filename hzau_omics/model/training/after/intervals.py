@@ -43,12 +43,12 @@ def calibrate(trained: Trained) -> dict[str, Any]:
     The dispersion of unseen values is learned under dropout, which makes it too large, and on
     training cells, which makes it too small. One factor per modality on the variance is chosen such
     that, on average over features, central intervals of 50, 80, 90 and 95 % have this coverage on
-    validation cells (randomised PIT; docs/method.md, equation 16).
+    calibration cells (randomised PIT; docs/method.md, equation 16).
 
     Returns
     -------
     ``calibration_``: modality name -> log of the variance factor; 0 for a modality that fewer than
-    20 validation cells have together with another one.
+    20 calibration cells have together with another one.
     """
     reset(trained.network)
     factors = {

@@ -1,4 +1,4 @@
-"""How much neighbours count in imputation, learned on validation cells."""
+"""How much neighbours count in imputation, learned on calibration cells."""
 
 from collections.abc import Iterator
 from typing import Any, NamedTuple
@@ -43,11 +43,11 @@ def calibrate(trained: Trained) -> dict[str, Any]:
     """Learn the share of neighbours and their temperature (docs/method.md, section 9).
 
     For each modality and each set of others it may be predicted from, the share minimises the
-    squared error of the mixture's mean on validation cells, in units of each feature's variance (of
-    log1p for counts); the temperature is the best of a few. Neighbours are training cells. They
+    squared error of the mixture's mean on calibration cells, in units of each feature's variance
+    (of log1p for counts); the temperature is the best of a few. Neighbours are training cells. They
     count only where the slope of the decoder's errors on (neighbours - decoder) exceeds 0 by two
     standard errors over cells, the error falls by at least half a percent of the variance, and at
-    least 25 validation cells can be compared.
+    least 25 calibration cells can be compared.
 
     Returns
     -------
@@ -122,7 +122,7 @@ def _compare(
     reference: ReferenceCells,
     features: NDArray[np.int64],
 ) -> Compared:
-    """Predict validation cells by the decoder, and by neighbours at each temperature."""
+    """Predict calibration cells by the decoder, and by neighbours at each temperature."""
     shape = (len(session), len(features))
     compared = Compared(
         np.full(shape, np.nan),

@@ -1,4 +1,4 @@
-"""Calibration of reliability on validation cells."""
+"""Calibration of reliability on calibration cells."""
 
 import logging
 import math
@@ -40,11 +40,11 @@ def reset(network: MultimodalVAE) -> dict[str, Any]:
 def calibrate(trained: Trained) -> dict[str, Any]:
     """Fit null distributions, and calibrate the log odds of reliability.
 
-    Two logistic regressions separate validation cells from the same cells with failed measurements,
-    weighted as if a tenth had failed. The first, for each kind of corruption, is on the indicators
-    of known kinds; the second (Platt scaling) is on the log odds that these and all other evidence
-    give. At most 1,000 cells are corrupted, and at most 10,000 make up the null distributions. A
-    modality that fewer than 25 cells have keeps its log odds.
+    Two logistic regressions separate calibration cells from the same cells with failed
+    measurements, weighted as if a tenth had failed. The first, for each kind of corruption, is on
+    the indicators of known kinds; the second (Platt scaling) is on the log odds that these and all
+    other evidence give. At most 1,000 cells are corrupted, and at most 10,000 make up the null
+    distributions. A modality that fewer than 25 cells have keeps its log odds.
     """
     network, store, corruptor = trained.network, trained.store, trained.corruptor
     model = network.reliability
@@ -67,7 +67,7 @@ def calibrate(trained: Trained) -> dict[str, Any]:
                 failures[m] = _failed(network, _minibatches(store, cells_with), corruptor, m)
             else:
                 logger.warning(
-                    "Reliability of %s is not calibrated: %d validation cells have it, and %d are "
+                    "Reliability of %s is not calibrated: %d calibration cells have it, and %d are "
                     "needed.", name, len(cells_with), MIN_CELLS,
                 )  # fmt: skip
         # Good cells are compared with the same cells after corruption.

@@ -1,4 +1,4 @@
-"""Calibration of the probabilities of texts on validation cells."""
+"""Calibration of the probabilities of texts on calibration cells."""
 
 from typing import Any
 
@@ -27,8 +27,9 @@ def reset(network: MultimodalVAE) -> dict[str, Any]:
 def calibrate(trained: Trained) -> dict[str, Any]:
     """Choose the temperature of the probabilities of texts (docs/method.md, equation 34).
 
-    Among validation cells with text and another modality, the temperature maximises the probability
-    of each cell's own text among the texts of all these cells, given its other modalities.
+    Among calibration cells with text and another modality, the temperature maximises the
+    probability of each cell's own text among the texts of all these cells, given its other
+    modalities.
 
     Returns
     -------
