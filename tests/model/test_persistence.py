@@ -214,7 +214,7 @@ def test_a_model_that_replaces_another_is_all_of_the_new_one(model, mdata, fit, 
         np.testing.assert_array_equal(
             loaded.get_latent_representation(saved.adata), saved.get_latent_representation()
         )
-        assert len(list((tmp_path / "model").iterdir())) == 4
+        assert len(list((tmp_path / "model").iterdir())) == 5
     assert (tmp_path / "model" / "notes.txt").read_text() == "mine"
 
 
