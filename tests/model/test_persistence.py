@@ -92,6 +92,7 @@ def test_the_folder_holds_no_pickle(folder):
         "manifest.json",
         "weights.safetensors",
         "splits.safetensors",
+        "reference.safetensors",
     }
     json.loads((folder / "manifest.json").read_text())
     load_file(folder / "weights.safetensors")

@@ -8,7 +8,7 @@ import pandas as pd
 from hzau_omics.model.answers.annotation import Annotation, Annotations, Reading
 from hzau_omics.model.answers.base import Answers
 from hzau_omics.model.answers.comparison import Asked, Comparison
-from hzau_omics.model.answers.labels import hard_labels, knows_labels
+from hzau_omics.model.answers.labels import hard_labels, knows_labels, rare_labels
 from hzau_omics.model.answers.novelty import P_VALUE, knows_novelty
 
 if TYPE_CHECKING:
@@ -56,12 +56,15 @@ def comparison_columns(model: Answers, annotations: Annotations) -> dict[str, li
     columns: dict[str, list[Any]] = {}
     table = annotations.get(NOVELTY_KEY)
     votes = annotations.get(LABELS_KEY)
+    reference: Reference | None = getattr(model, "reference_", None)
     if isinstance(table, pd.DataFrame):
         columns[NOVELTY_KEY] = table[P_VALUE].tolist()
-    if votes is not None and model.layout.labels is not None:
+    if votes is not None and model.layout.labels is not None and reference is not None:
         probability = np.asarray(votes)
         unknown = [np.nan] * len(probability)
         p_value = np.array(columns.get(NOVELTY_KEY, unknown))
-        names, found = hard_labels(probability, p_value, model.layout.labels.categories)
+        labels = model.layout.labels.categories
+        rare = rare_labels(reference, len(labels))
+        names, found = hard_labels(probability, p_value, labels, rare=rare)
         columns |= {LABEL_KEY: names, PROBABILITY_KEY: found.tolist()}
     return columns

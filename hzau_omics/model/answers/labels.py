@@ -19,6 +19,7 @@ from hzau_omics.model.answers.novelty import knows_novelty, reference_of
 from hzau_omics.model.reference import LabelVotes, Reference
 from hzau_omics.model.session import InferenceSession, check_given, evaluating
 from hzau_omics.nn.labels.conformal import prediction_sets, thresholds
+from hzau_omics.nn.novelty.distance import neighbour_rank
 
 UNKNOWN_LABEL = "unknown"
 CONVINCING, NOVEL = 0.5, 0.01
@@ -69,7 +70,8 @@ class Labels(Answers):
 
         - ``label``: the most likely label; ``"unknown"`` where its probability is below 0.5 (with
           a hierarchy: where nothing is certain), or where the p-value of :meth:`get_novelty` is
-          below 0.01.
+          below 0.01, unless the label is so rare that its own cells look novel (fewer training
+          cells than k there).
         - ``probability``: of this label, or of the most likely one.
         - ``set``: labels joined by ``"|"``, of which one is the true one with a probability of
           `coverage` for cells like the validation cells (docs/method.md, equation 44). It is never
@@ -116,7 +118,17 @@ class Labels(Answers):
             return pd.DataFrame(votes.probability, index=session.obs_names, columns=list(labels))
         if votes.lacks_calibration:
             _warn_of_full_sets(coverage)
-        return _hard(votes, session.obs_names, labels, above, certain)
+        rare = rare_labels(reference, len(labels))
+        label, probability = hard_labels(
+            votes.probability, votes.p_value, labels, rare=rare, above=above, certain=certain
+        )
+        columns = {
+            "label": label,
+            "probability": probability,
+            "set": ["|".join(np.asarray(labels)[row]) for row in votes.sets],
+            "set_size": votes.sets.sum(axis=1),
+        }
+        return pd.DataFrame(columns, index=session.obs_names)
 
 
 class _Votes(NamedTuple):
@@ -206,6 +218,13 @@ def _voted(
     return _Votes(probability, sets, p_value, lacking)
 
 
+def rare_labels(reference: Reference, n_labels: int) -> NDArray[np.bool_]:
+    """Return which labels too few reference cells have for novelty to be told beside them."""
+    known = reference.labels[reference.labels >= 0]
+    counts = np.bincount(known, minlength=n_labels)
+    return np.asarray(counts < neighbour_rank(len(reference.names)))
+
+
 def _limits(votes: LabelVotes, n_labels: int, coverage: float) -> torch.Tensor:
     return thresholds(votes.scores, votes.labels.long(), n_labels, coverage)
 
@@ -221,30 +240,12 @@ def _warn_of_full_sets(coverage: float) -> None:
     )
 
 
-def _hard(
-    votes: _Votes,
-    names: "pd.Index[str]",
-    labels: Sequence[str],
-    above: Ancestors | None,
-    certain: float,
-) -> pd.DataFrame:
-    label, probability = hard_labels(votes.probability, votes.p_value, labels, above, certain)
-    joined = ["|".join(np.asarray(labels)[row]) for row in votes.sets]
-    return pd.DataFrame(
-        {
-            "label": label,
-            "probability": probability,
-            "set": joined,
-            "set_size": votes.sets.sum(axis=1),
-        },
-        index=names,
-    )
-
-
 def hard_labels(
     probability: NDArray[np.floating],
     p_value: NDArray[np.floating],
     labels: Sequence[str],
+    *,
+    rare: NDArray[np.bool_],
     above: Ancestors | None = None,
     certain: float = CONVINCING,
 ) -> tuple[list[str], NDArray[np.float64]]:
@@ -258,6 +259,8 @@ def hard_labels(
         p-value of the novelty of each cell, NaN where it is not known.
     labels
         The labels.
+    rare
+        Labels beside which novelty cannot be told: a cell that is most likely of one keeps it.
     above
         Ancestors of each label; without them, labels need a probability of 0.5.
     certain
@@ -265,13 +268,14 @@ def hard_labels(
 
     Examples
     --------
-    >>> hard_labels(np.array([[0.8, 0.2], [0.8, 0.2]]), np.array([0.3, 0.001]), ["T", "B"])[0]
-    ['T', 'unknown']
+    >>> probability, rare = np.array([[0.8, 0.2], [0.8, 0.2], [0.1, 0.9]]), np.array([False, True])
+    >>> hard_labels(probability, np.array([0.3, 0.001, 0.001]), ["T", "B"], rare=rare)[0]
+    ['T', 'unknown', 'B']
     """
     least = CONVINCING if above is None else certain
     above = dict.fromkeys(labels, ()) if above is None else above
     names, found = first_certain(probability, labels, above, certain=least)
-    novel = p_value < NOVEL
+    novel = (p_value < NOVEL) & ~rare[probability.argmax(axis=1)]
     return [
         UNKNOWN_LABEL if name is None or new else name
         for name, new in zip(names, novel, strict=True)

@@ -30,8 +30,19 @@ def test_the_temperature_that_labels_were_drawn_with_is_found(temperature):
     assert found == pytest.approx(temperature, rel=0.25)
 
 
+def test_cells_without_an_error_do_not_make_the_next_one_certain():
+    codes = torch.tensor([0, 1])
+    labels = torch.arange(50) % 2
+    agreements = torch.where(labels[:, None] == codes, 5.0, 0.0)
+    temperature = fit_temperature(agreements, codes, labels, 2)
+    error = 1 - log_votes(agreements, codes, 2, temperature).exp().max()
+    assert float(error) == pytest.approx(1 / 51, rel=0.5)
+
+
 def test_cells_of_a_label_that_nobody_has_do_not_count():
     agreements = torch.tensor([[4.0, 0.0], [0.0, 4.0]])
     codes, labels = torch.tensor([0, 1]), torch.tensor([0, 2])
-    assert fit_temperature(agreements, codes, labels, 3) == 2**-4
+    assert fit_temperature(agreements, codes, labels, 3) == fit_temperature(
+        agreements[:1], codes, labels[:1], 3
+    )
     assert fit_temperature(agreements, codes, torch.tensor([2, 2]), 3) == 1.0
