@@ -82,9 +82,13 @@ class HZAUVAE(GateWeights, Reliability, System):
     DISAGREEING_KEY = "hzau_disagreeing"
     DISAGREEING = 0.01
     """p-value of the agreement below which a pair of modalities is listed."""
-    ANNOTATIONS = frozenset(
-        {GATE_KEY, RELIABILITY_KEY, SUSPICIOUS_KEY, AGREEMENT_KEY, DISAGREEING_KEY}
-    )
+    ANNOTATIONS = System.ANNOTATIONS | {
+        GATE_KEY,
+        RELIABILITY_KEY,
+        SUSPICIOUS_KEY,
+        AGREEMENT_KEY,
+        DISAGREEING_KEY,
+    }
     recipe = Recipe(
         aligned=True,
         training={
@@ -166,12 +170,12 @@ class HZAUVAE(GateWeights, Reliability, System):
         return annotations
 
     @override
-    def _columns(self, annotations: Annotations) -> dict[str, list[str]]:
+    def _columns(self, annotations: Annotations) -> dict[str, list[Any]]:
         limits = {
             self.SUSPICIOUS_KEY: (self.RELIABILITY_KEY, self.SUSPICIOUS),
             self.DISAGREEING_KEY: (self.AGREEMENT_KEY, self.DISAGREEING),
         }
-        columns = {}
+        columns = super()._columns(annotations)
         for column, (key, limit) in limits.items():
             table = annotations.get(key)
             if isinstance(table, pd.DataFrame):

@@ -25,17 +25,19 @@ from hzau_omics.files import replacing
 from hzau_omics.model import history
 from hzau_omics.model.answers.neighbours import NeighbourSetting
 from hzau_omics.model.earlier_formats import FIRST_NAMES, parts_added_since, with_present_names
+from hzau_omics.model.reference import Reference
 from hzau_omics.model.trained_cells import TrainedCells
 from hzau_omics.processes import writes_files
 
-FORMAT = 10
-READABLE = (7, 8, 9, FORMAT)
+FORMAT = 11
+READABLE = (7, 8, 9, 10, FORMAT)
 MANIFEST = "manifest.json"
 DATA = "mdata.h5mu"
 REQUIRED = {"model", "layout", "init_params", "is_trained", "n_cells", "history", "files"}
 FILES = {
     "weights": ("weights.safetensors", "weights.1.safetensors"),
     "splits": ("splits.safetensors", "splits.1.safetensors"),
+    "reference": ("reference.safetensors", "reference.1.safetensors"),
 }
 """Names of the files beside the manifest. A model that replaces another takes the names that are
 free, so that the former one is intact until the manifest, which names the files, is replaced."""
@@ -63,6 +65,8 @@ class SavedModel:
         Weights of modalities and temperatures of texts; None before training.
     neighbours
         How much neighbours count in imputation.
+    reference
+        What is kept of the training cells; None before training, and in formats before 11.
     n_cells
         Number of cells that were registered.
     history
@@ -83,6 +87,7 @@ class SavedModel:
     modality_weights: dict[str, float] | None
     text_temperature: dict[str, float] | None
     neighbours: tuple[NeighbourSetting, ...]
+    reference: Reference | None
     n_cells: int
     history: history.History | None
     added: tuple[str, ...] = ()
@@ -111,6 +116,7 @@ def write(folder: Path, saved: SavedModel, *, overwrite: bool, data: MuData | No
     tensors = {
         "weights": {k: v.detach().cpu().contiguous() for k, v in saved.weights.items()},
         "splits": {} if cells is None else cells.to_tensors(),
+        "reference": {} if saved.reference is None else saved.reference.to_tensors(),
     }
     text = _as_text(manifest)
     with _folder_to_write(folder) as target:
@@ -242,6 +248,12 @@ def read(folder: Path) -> SavedModel:
         weights = load_file(files["weights"])
     with naming_file(files["splits"]):
         cells = TrainedCells.from_tensors(load_file(files["splits"]))
+    layout = DataLayout.from_dict(manifest["layout"])
+    reference = None
+    if "reference" in files:
+        with naming_file(files["reference"]):
+            tensors = load_file(files["reference"])
+            reference = Reference.from_tensors(tensors, tuple(layout.names))
     if manifest["is_trained"] and cells is None:
         warnings.warn(
             "The model was saved by an earlier version, which kept no names of cells: its split "
@@ -251,7 +263,7 @@ def read(folder: Path) -> SavedModel:
         )
     return SavedModel(
         system=manifest["model"],
-        layout=DataLayout.from_dict(manifest["layout"]),
+        layout=layout,
         init_params=manifest["init_params"],
         weights=with_present_names(weights),
         added=parts_added_since(manifest["format"]),
@@ -266,6 +278,7 @@ def read(folder: Path) -> SavedModel:
             NeighbourSetting(**{**setting, "given": tuple(setting["given"])})
             for setting in manifest.get("neighbours", ())
         ),
+        reference=reference,
         n_cells=int(manifest["n_cells"]),
         history=history.from_dict(manifest["history"]),
     )

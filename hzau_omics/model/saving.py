@@ -178,6 +178,7 @@ class SavableModel(DataHolder):
             modality_weights=getattr(self, "modality_weights_", None),
             text_temperature=getattr(self, "text_temperature_", None),
             neighbours=getattr(self, "neighbours_", ()),
+            reference=getattr(self, "reference_", None),
             n_cells=int(self.summary_stats["n_cells"]),
             history=self.history_,
         )
@@ -193,6 +194,7 @@ class SavableModel(DataHolder):
         if saved.text_temperature is not None:
             self.text_temperature_ = saved.text_temperature
         self.neighbours_ = saved.neighbours
+        self.reference_ = saved.reference
         self.history_ = saved.history
         self._model_summary_string = self._describe()
 

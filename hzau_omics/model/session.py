@@ -1,8 +1,9 @@
 """A pass over some cells with a trained network: what every answer starts from."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -113,6 +114,23 @@ class InferenceSession:
             return encoded, self.checked(self.network.infer(encoded, seen), seen)
         encoded, posterior = self.adaptation.infer(batch, seen)
         return encoded, self.checked(posterior, seen)
+
+    def inference(self, batch: Minibatch) -> Callable[[Tensor], Posterior]:
+        """Return a function that gives the posterior of a minibatch from any of its modalities.
+
+        The function takes a boolean tensor (cell, modality). Cells are encoded once.
+        """
+        if self.adaptation is None:
+            return partial(self.network.infer, self.network.encode(batch))
+        adaptation, known = self.adaptation, dict[bytes, Posterior]()
+
+        def infer(seen: Tensor) -> Posterior:
+            key = seen.cpu().numpy().tobytes()
+            if key not in known:
+                known[key] = adaptation.infer(batch, seen)[1]
+            return known[key]
+
+        return infer
 
     def checked(self, posterior: Posterior, seen: Tensor) -> Posterior:
         """Return a posterior given the modalities in `seen` (cell, modality), if it is one.

@@ -3,7 +3,7 @@
 import inspect
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, override
 
 import pandas as pd
 from mudata import MuData
@@ -12,12 +12,22 @@ from hzau_omics.data import DiskStore
 from hzau_omics.errors import ConfigError
 from hzau_omics.messages import did_you_mean
 from hzau_omics.model.answers.agreement import Agreement
-from hzau_omics.model.answers.annotation import Export
+from hzau_omics.model.answers.annotation import Annotation, Annotations, Export
+from hzau_omics.model.answers.comparison_annotations import (
+    LABEL_KEY,
+    LABELS_KEY,
+    NOVELTY_KEY,
+    PROBABILITY_KEY,
+    comparison_annotations,
+    comparison_columns,
+)
 from hzau_omics.model.answers.embedding import Embedding
 from hzau_omics.model.answers.expression import Expression
 from hzau_omics.model.answers.generation import Generation
 from hzau_omics.model.answers.importance import ImportanceWeights
 from hzau_omics.model.answers.imputation import Imputation
+from hzau_omics.model.answers.labels import Labels
+from hzau_omics.model.answers.novelty import Novelty
 from hzau_omics.model.answers.pit import PitValues
 from hzau_omics.model.answers.scores import Scores
 from hzau_omics.model.answers.text.methods import TextQuestions
@@ -34,6 +44,8 @@ class System(
     Scores,
     ImportanceWeights,
     Agreement,
+    Labels,
+    Novelty,
     TextQuestions,
     Export,
     TrainableModel,
@@ -70,6 +82,7 @@ class System(
 
     STRUCTURE: ClassVar[tuple[str, ...]] = ()
     """Options that change the structure of the system."""
+    ANNOTATIONS = frozenset({LABELS_KEY, LABEL_KEY, PROBABILITY_KEY, NOVELTY_KEY})
 
     def __init__(
         self,
@@ -111,6 +124,14 @@ class System(
                 known = [*inspect.signature(System.__init__).parameters, *cls.STRUCTURE]
                 msg = f"{cls.__name__} has no option {name!r}.{did_you_mean(name, known)}"
                 raise TypeError(msg)
+
+    @override
+    def _annotations(self) -> list[Annotation]:
+        return [*super()._annotations(), *comparison_annotations(self)]
+
+    @override
+    def _columns(self, annotations: Annotations) -> dict[str, list[Any]]:
+        return super()._columns(annotations) | comparison_columns(self, annotations)
 
     def get_gate_weights(self, *_args: Any, **_kwargs: Any) -> pd.DataFrame:
         """Refuse: only HZAU-VAE has a gate.

@@ -23,13 +23,16 @@ def cells():
     return mdata
 
 
+FORMATS = (8, 10)
 RANKED = {"reliability", "agreement"}
 
 
-def test_a_model_of_format_8_answers_as_it_did(cells):
-    expected = json.loads((SAVED / "format_8" / "expected.json").read_text())
-    model = HZAUVAE.load(SAVED / "format_8", cells, accelerator="cpu")
-    assert model.model_version_ is None
+@pytest.mark.parametrize("number", FORMATS)
+def test_a_model_of_an_earlier_format_answers_as_it_did(cells, number):
+    folder = SAVED / f"format_{number}"
+    expected = json.loads((folder / "expected.json").read_text())
+    model = HZAUVAE.load(folder, cells, accelerator="cpu")
+    assert model.model_version_ == {8: None, 10: 4}[number]
     assert len(model.calibration_indices_) == 0 < len(model.validation_indices_)
     first = range(5)
     answers = {
@@ -48,12 +51,21 @@ def test_a_model_of_format_8_answers_as_it_did(cells):
         np.testing.assert_allclose(np.asarray(found)[first], expected[name], rtol=1e-3, atol=atol)
 
 
-def test_a_model_of_format_8_is_saved_in_the_present_one(cells, tmp_path):
-    model = HZAUVAE.load(SAVED / "format_8", cells, accelerator="cpu")
+@pytest.mark.parametrize("number", FORMATS)
+def test_a_model_of_an_earlier_format_is_saved_in_the_present_one(cells, tmp_path, number):
+    model = HZAUVAE.load(SAVED / f"format_{number}", cells, accelerator="cpu")
     model.save(tmp_path / "again")
-    assert json.loads((tmp_path / "again" / "manifest.json").read_text())["format"] == 10
+    assert json.loads((tmp_path / "again" / "manifest.json").read_text())["format"] == 11
     again = HZAUVAE.load(tmp_path / "again", cells, accelerator="cpu")
     np.testing.assert_array_equal(again.get_reliability(), model.get_reliability())
+
+
+def test_a_model_of_an_earlier_format_has_no_reference(cells):
+    model = HZAUVAE.load(SAVED / "format_10", cells, accelerator="cpu")
+    with pytest.raises(ho.errors.ConfigError, match=r"without one.*model\.train\(max_epochs=1\)"):
+        model.get_novelty()
+    model.annotate(cells)
+    assert "hzau_novelty" not in cells.obs
 
 
 def test_an_unknown_format_is_refused(tmp_path):

@@ -93,6 +93,7 @@ def test_the_folder_holds_no_pickle(folder):
         "manifest.json",
         "weights.safetensors",
         "splits.safetensors",
+        "reference.safetensors",
     }
     json.loads((folder / "manifest.json").read_text())
     load_file(folder / "weights.safetensors")
@@ -215,7 +216,7 @@ def test_a_model_that_replaces_another_is_all_of_the_new_one(model, mdata, fit, 
         np.testing.assert_array_equal(
             loaded.get_latent_representation(saved.adata), saved.get_latent_representation()
         )
-        assert len(list((tmp_path / "model").iterdir())) == 4
+        assert len(list((tmp_path / "model").iterdir())) == 5
     assert (tmp_path / "model" / "notes.txt").read_text() == "mine"
 
 

@@ -2,8 +2,8 @@
 
 from collections.abc import Callable, Mapping, Sequence, Set as AbstractSet
 from dataclasses import dataclass, replace
-from functools import cached_property
-from typing import ClassVar
+from functools import cached_property, partial
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -29,14 +29,22 @@ Annotations = Mapping[str, NDArray[np.float32] | pd.DataFrame]
 class Reading:
     """A minibatch that is encoded once for all annotations."""
 
-    def __init__(self, session: InferenceSession, batch: Minibatch) -> None:
-        self.session, self.batch = session, batch
+    def __init__(self, session: InferenceSession, batch: Minibatch, names: "pd.Index[str]") -> None:
+        self.session, self.batch, self.names = session, batch, names
         self.scores = MeasurementScores(session.network, batch)
+
+    @cached_property
+    def infer(self) -> Callable[[Tensor], Posterior]:
+        """Function that gives posteriors from any of the modalities (cell, modality)."""
+        if self.session.adaptation is None:
+            return partial(self.session.network.infer, self.scores.encoded)
+        return self.session.inference(self.batch)
 
     @cached_property
     def posterior(self) -> Posterior:
         """Posterior of all measured modalities."""
-        return self.session.checked(self.scores.joint, self.batch.present)
+        present = self.batch.present
+        return self.session.checked(self.infer(present), present)
 
     @property
     def point(self) -> Tensor:
@@ -74,7 +82,7 @@ def annotate(session: InferenceSession, annotations: Sequence[Annotation]) -> An
     made = {one.key: np.empty((len(session), one.width), np.float32) for one in annotations}
     with evaluating(session.network):
         for rows, batch in session.minibatches():
-            reading = Reading(session, batch)
+            reading = Reading(session, batch, session.obs_names[rows])
             for entry in annotations:
                 made[entry.key][rows] = entry.values(reading).cpu().numpy()
     return {
@@ -122,6 +130,14 @@ class Export(Answers):
           MuData ``"hzau_disagreeing"``: the pairs with a p-value below 0.01, such as
           ``"rna|protein"``.
 
+        Every system adds, from validation cells and where labels were registered,
+
+        - ``obsm["hzau_novelty"]`` and the column ``"hzau_novelty"`` of ``obs`` of the MuData:
+          p-values of :meth:`get_novelty`;
+        - ``obsm["hzau_labels"]``: probabilities of :meth:`predict_labels`, one column per label in
+          its order; in ``obs`` of the MuData ``"hzau_label"``, the most likely label or
+          ``"unknown"``, and ``"hzau_label_probability"``.
+
         Results of an earlier model under these names are removed if this one has none. A store on
         disk gets the entries of ``obsm``, some cells at a time.
 
@@ -150,7 +166,7 @@ class Export(Answers):
         n_latent = self.module.config.n_latent
         return [Annotation(self.LATENT_KEY, lambda reading: reading.point, n_latent)]
 
-    def _columns(self, annotations: Annotations) -> dict[str, list[str]]:
+    def _columns(self, annotations: Annotations) -> dict[str, list[Any]]:
         """Return columns of ``obs`` that follow from annotations."""
         return {}
 
@@ -188,7 +204,7 @@ def _annotate_mudata(
     mdata: MuData,
     cells: pd.Index,
     annotations: Annotations,
-    columns: Mapping[str, list[str]],
+    columns: Mapping[str, list[Any]],
     *,
     keys: AbstractSet[str],
 ) -> None:

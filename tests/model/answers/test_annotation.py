@@ -29,9 +29,10 @@ def test_annotate_touches_nothing_else_and_survives_a_file(mdata, fit, fingerpri
     after = fingerprint(mdata)
     new = {key for key in after if after[key] != before.get(key)}
     places = ("", "rna", "adt")
-    keys = ("X_hzau", "hzau_gate", "hzau_reliability")
+    keys = ("X_hzau", "hzau_gate", "hzau_reliability", "hzau_novelty")
     assert new == {f"{p} obsm {key}" for p in places for key in keys} | {" obs"}
-    del mdata.obs["hzau_suspicious"]
+    for column in ("hzau_suspicious", "hzau_novelty"):
+        del mdata.obs[column]
     assert fingerprint(mdata)[" obs"] == before[" obs"]
     model.annotate()
     mdata.write(tmp_path / "x.h5mu")

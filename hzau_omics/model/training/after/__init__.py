@@ -6,7 +6,14 @@ the list, and knows none of them by name.
 
 from typing import Any, Protocol
 
-from hzau_omics.model.training.after import intervals, neighbours, reliability, shared, texts
+from hzau_omics.model.training.after import (
+    intervals,
+    neighbours,
+    reference,
+    reliability,
+    shared,
+    texts,
+)
 from hzau_omics.model.training.trained import Trained
 from hzau_omics.nn.network import MultimodalVAE
 
@@ -21,4 +28,11 @@ class Calibration(Protocol):
         """Calibrate a trained network."""
 
 
-CALIBRATIONS: tuple[Calibration, ...] = (shared, intervals, neighbours, reliability, texts)
+CALIBRATIONS: tuple[Calibration, ...] = (
+    shared,
+    intervals,
+    neighbours,
+    reliability,
+    texts,
+    reference,
+)

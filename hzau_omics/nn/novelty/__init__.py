@@ -1,0 +1,1 @@
+"""Whether the reference holds cells like a given one."""
