@@ -32,6 +32,7 @@ from hzau_omics.model.answers.pit import PitValues
 from hzau_omics.model.answers.scores import Scores
 from hzau_omics.model.answers.text.methods import TextQuestions
 from hzau_omics.model.base import TrainableModel
+from hzau_omics.model.handover import Handover
 from hzau_omics.model.options import DEFAULTS, NetworkOptions
 
 
@@ -48,6 +49,7 @@ class System(
     Novelty,
     TextQuestions,
     Export,
+    Handover,
     TrainableModel,
 ):
     """A multimodal VAE built from a recipe.

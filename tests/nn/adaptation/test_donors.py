@@ -70,9 +70,8 @@ def test_draws_follow_the_weights():
 def test_expected_inputs_and_their_spread():
     rng = torch.Generator().manual_seed(0)
     centre = torch.tensor([[1.0, 5.0], [2.0, 7.0]])
-    draws = [
-        centre + torch.tensor([0.5, 2.0]) * torch.randn(2, 2, generator=rng) for _ in range(4000)
-    ]
+    spread = torch.tensor([0.5, 2.0])
+    draws = [centre + spread * torch.randn(2, 2, generator=rng) for _ in range(4000)]
     donors = donors_from_draws(draws)
     torch.testing.assert_close(donors.inputs, centre, rtol=0, atol=0.15)
     torch.testing.assert_close(donors.spread, spread, rtol=0.05, atol=0)
