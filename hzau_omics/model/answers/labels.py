@@ -230,7 +230,7 @@ def _limits(votes: LabelVotes, n_labels: int, coverage: float) -> torch.Tensor:
 
 
 def _warn_of_full_sets(coverage: float) -> None:
-    needed = int(np.ceil(coverage / (1 - coverage) - 1e-9))
+    needed = int(np.ceil(round(coverage / (1 - coverage), 6)))
     warnings.warn(
         f"Sets of labels with a coverage of {coverage} need at least {needed:,} validation cells "
         "with a label and the same modalities. There are fewer, so that these sets hold all "
