@@ -29,11 +29,14 @@ class LabelVotes:
     ----------
     temperature
         What the agreement with each labelled reference cell is divided by.
+    floor
+        Share of the probability that all labels have equally.
     scores, labels
         Of calibration cells with a label: minus the log probability that it got, and its code.
     """
 
     temperature: float
+    floor: float
     scores: Tensor
     labels: Tensor
 
@@ -103,8 +106,9 @@ class Reference:
             tensors[f"{start}logvar"] = view.posterior.logvar.contiguous()
             tensors[f"{start}distances"] = view.distances.contiguous()
             if view.votes is not None:
-                temperature = torch.tensor(view.votes.temperature, dtype=torch.float64)
-                tensors[f"{start}temperature"] = temperature
+                for name in ("temperature", "floor"):
+                    value = torch.tensor(getattr(view.votes, name), dtype=torch.float64)
+                    tensors[f"{start}{name}"] = value
                 tensors[f"{start}label_scores"] = view.votes.scores.contiguous()
                 tensors[f"{start}label_codes"] = view.votes.labels.contiguous()
         return tensors
@@ -132,7 +136,10 @@ class Reference:
             votes = None
             if "temperature" in part:
                 votes = LabelVotes(
-                    float(part["temperature"]), part["label_scores"], part["label_codes"]
+                    float(part["temperature"]),
+                    float(part["floor"]),
+                    part["label_scores"],
+                    part["label_codes"],
                 )
             posterior = DiagonalGaussian(part["mean"], part["logvar"])
             views[given] = View(posterior, votes, part["distances"])

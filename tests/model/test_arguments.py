@@ -38,6 +38,10 @@ BAD: dict[str, list[Any]] = {
     "return_dist": FLAG,
     "return_mean": FLAG,
     "neighbours": FLAG,
+    "soft": FLAG,
+    "coverage": [0, *SHARE],
+    "certain": [0, *SHARE],
+    "hierarchy": [3, "type_0", {"no such label": "T"}, {"type_0": 3}, {3: "T"}],
     "overwrite": FLAG,
     "save_anndata": FLAG,
     "level": WORD,
@@ -108,7 +112,12 @@ def told(fit) -> HZAUVAE:
     mdata.obs["note"] = np.where(mdata.obs["cell_type"].str[-1].astype(int) % 2, "w1 w2", "w2 w3")
     ho.pp.add_text_modality(mdata, "note")
     spec = {"rna": "nb", "adt": ho.data.ModalitySpec(likelihood="nb", library="observed")}
-    return fit(mdata, {**spec, "text": "bernoulli"}, setup={"batch_key": "batch"}, max_epochs=1)
+    return fit(
+        mdata,
+        {**spec, "text": "bernoulli"},
+        setup={"batch_key": "batch", "labels_key": "cell_type"},
+        max_epochs=1,
+    )
 
 
 def call(model: HZAUVAE, method: str, folder: Any, **changed: Any) -> Any:
@@ -177,6 +186,9 @@ GOOD: dict[str, tuple[Any, list[Any]]] = {
     "shared": (False, [np.False_]),
     "return_dist": (True, [np.True_]),
     "return_mean": (False, [np.False_]),
+    "soft": (True, [np.True_]),
+    "coverage": (0.5, [np.float32(0.5), torch.tensor(0.5)]),
+    "certain": (0.5, [np.float32(0.5), torch.tensor(0.5)]),
     "given": ("rna", [np.array(["rna"]), {"rna"}]),
     "conditions": ("rna", [["rna"], np.str_("rna")]),
     "features": ("adt_3", [["adt_3"], pd.Series(["adt_3"], index=[7])]),

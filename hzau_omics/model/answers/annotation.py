@@ -130,7 +130,7 @@ class Export(Answers):
           MuData ``"hzau_disagreeing"``: the pairs with a p-value below 0.01, such as
           ``"rna|protein"``.
 
-        Every system adds, from validation cells and where labels were registered,
+        Every system adds, from calibration cells and where labels were registered,
 
         - ``obsm["hzau_novelty"]`` and the column ``"hzau_novelty"`` of ``obs`` of the MuData:
           p-values of :meth:`get_novelty`;

@@ -99,7 +99,9 @@ class Comparison:
             votes = views[group.given].votes
             assert votes is not None
             agreements, codes = self.agreements(group)
-            found[group.rows] = log_votes(agreements, codes, n_labels, votes.temperature)
+            found[group.rows] = log_votes(
+                agreements, codes, n_labels, votes.temperature, votes.floor
+            )
         return found, groups
 
     def agreements(self, group: Group) -> tuple[Tensor, Tensor]:

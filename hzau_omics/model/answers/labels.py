@@ -44,7 +44,7 @@ class Labels(Answers):
         """Predict the label of each cell, for models that were set up with ``labels_key``.
 
         Labelled training cells vote, weighted by how well their posteriors agree with the cell's;
-        how far votes reach is learned on validation cells (docs/method.md, equation 43). The cell's
+        how far votes reach is learned on calibration cells (docs/method.md, equation 43). The cell's
         own label, if it has one, does not count.
 
         Parameters
@@ -74,7 +74,7 @@ class Labels(Answers):
           cells than k there).
         - ``probability``: of this label, or of the most likely one.
         - ``set``: labels joined by ``"|"``, of which one is the true one with a probability of
-          `coverage` for cells like the validation cells (docs/method.md, equation 44). It is never
+          `coverage` for cells like the calibration cells (docs/method.md, equation 44). It is never
           empty.
         - ``set_size``: their number.
 
@@ -87,7 +87,7 @@ class Labels(Answers):
         Warns
         -----
         HzauWarning
-            There are too few labelled validation cells for this coverage: sets hold all labels.
+            There are too few labelled calibration cells for this coverage: sets hold all labels.
 
         Examples
         --------
@@ -229,9 +229,9 @@ def _limits(votes: LabelVotes, n_labels: int, coverage: float) -> torch.Tensor:
 
 
 def _warn_of_full_sets(coverage: float) -> None:
-    needed = int(np.ceil(coverage / (1 - coverage) - 1e-9))
+    needed = int(np.ceil(round(coverage / (1 - coverage), 6)))
     warnings.warn(
-        f"Sets of labels with a coverage of {coverage} need at least {needed:,} validation cells "
+        f"Sets of labels with a coverage of {coverage} need at least {needed:,} calibration cells "
         "with a label and the same modalities. There are fewer, so that these sets hold all "
         "labels. Lower coverage, or train a new model with a smaller train_size.",
         HzauWarning,

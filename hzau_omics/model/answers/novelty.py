@@ -33,7 +33,7 @@ class Novelty(Answers):
 
         The score is the distance, in latent units, to the k-th nearest of at most 20,000 training
         cells, where k is the root of their number: few cells lie around a cell of an unknown type.
-        Validation cells, which are no training cells either, say how large it may be
+        Calibration cells, which are no training cells either, say how large it may be
         (docs/method.md, equation 45). What a model was not trained on it cannot always tell apart:
         docs/labels.md has what was measured.
 
@@ -41,13 +41,13 @@ class Novelty(Answers):
         ----------
         mdata, indices, given, batch_size
             As in :meth:`get_latent_representation`. Cells are compared by the modalities that they
-            are inferred from, or by as many of them as enough training and validation cells have.
+            are inferred from, or by as many of them as enough training and calibration cells have.
 
         Returns
         -------
         Data frame with one row per cell:
 
-        - ``p_value``: the share of validation cells that score as high. Of cells like these at most
+        - ``p_value``: the share of calibration cells that score as high. Of cells like these at most
           5 % have one below 0.05. With n of them (2,000 at most) none is below 1 / (n + 1).
         - ``q_value``: the least false discovery rate at which the cell is novel, among the cells
           asked about (Benjamini and Hochberg 1995).
@@ -58,7 +58,7 @@ class Novelty(Answers):
         Raises
         ------
         ConfigError
-            The model has no validation cells, or was saved by a version that kept no reference.
+            The model has no calibration cells, or was saved by a version that kept no reference.
 
         Examples
         --------
@@ -75,7 +75,7 @@ class Novelty(Answers):
         reference = reference_of(self)
         if not knows_novelty(reference):
             msg = (
-                "Novelty compares with validation cells, which training has not seen. Received a "
+                "Novelty compares with calibration cells, which training has not seen. Received a "
                 "model without any. Train a new one with train_size below 1."
             )
             raise ConfigError(msg)

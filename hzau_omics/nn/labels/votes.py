@@ -1,7 +1,5 @@
 """Votes of labelled cells on the labels of others."""
 
-import math
-
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
@@ -18,6 +16,7 @@ def log_votes(
     codes: Int[Tensor, " other"],
     n_labels: int,
     temperature: float,
+    floor: float = 0.0,
 ) -> Float[Tensor, "cell label"]:
     """Return the log probability of each label: the softmax of agreements, summed within labels.
 
@@ -33,6 +32,8 @@ def log_votes(
         Number of labels.
     temperature
         What agreements are divided by: the higher, the more cells count.
+    floor
+        Share of the probability that all labels have equally, whoever votes.
 
     Examples
     --------
@@ -42,7 +43,16 @@ def log_votes(
     """
     weights = (agreements / temperature).softmax(-1)
     members = (codes[:, None] == torch.arange(n_labels, device=codes.device)).to(weights.dtype)
-    return (weights @ members).clamp_min(LEAST).log()
+    return ((1 - floor) * (weights @ members) + floor / n_labels).clamp_min(LEAST).log()
+
+
+def floor_of(n_cells: int) -> float:
+    """Return the floor of votes that were fitted to some cells (Laplace's rule of succession).
+
+    n cells without an error do not make the next one certain: the error of one more is thought to
+    be as likely as 1 in n + 1.
+    """
+    return 1 / (n_cells + 1)
 
 
 def fit_temperature(
@@ -53,9 +63,8 @@ def fit_temperature(
 ) -> float:
     """Return the temperature with the highest mean log probability of cells' own labels.
 
-    Since n cells without an error do not make the next one certain, one more is thought to have
-    another label: of each cell's weight 1 / (n + 1) is on all other labels. Cells whose label
-    nobody has, or on which nobody can vote, do not count.
+    Probabilities have the floor of as many cells: one error then counts, and does not decide alone.
+    Cells whose label nobody has, or on which nobody can vote, do not count.
 
     Parameters
     ----------
@@ -68,9 +77,7 @@ def fit_temperature(
     agreements, labels = agreements[rows], labels[rows]
 
     def loss(temperature: float) -> float:
-        votes = log_votes(agreements, codes, n_labels, temperature)
-        own = votes.gather(1, labels[:, None]).squeeze(1)
-        others = votes.scatter(1, labels[:, None], math.log(LEAST)).logsumexp(-1)
-        return -float(((len(rows) * own + others) / (len(rows) + 1)).mean())
+        votes = log_votes(agreements, codes, n_labels, temperature, floor_of(len(rows)))
+        return -float(votes.gather(1, labels[:, None]).mean())
 
     return min(TEMPERATURES, key=loss) if len(rows) else 1.0

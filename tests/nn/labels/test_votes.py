@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from hzau_omics.nn.labels.votes import fit_temperature, log_votes
+from hzau_omics.nn.labels.votes import fit_temperature, floor_of, log_votes
 
 
 def test_votes_are_the_softmax_within_labels():
@@ -30,13 +30,21 @@ def test_the_temperature_that_labels_were_drawn_with_is_found(temperature):
     assert found == pytest.approx(temperature, rel=0.25)
 
 
-def test_cells_without_an_error_do_not_make_the_next_one_certain():
+def test_the_floor_is_shared_by_all_labels():
+    agreements, codes = torch.tensor([[0.0, 30.0]]), torch.tensor([0, 1])
+    found = log_votes(agreements, codes, 4, temperature=1.0, floor=floor_of(49)).exp()
+    torch.testing.assert_close(found, torch.tensor([[0.005, 0.985, 0.005, 0.005]]))
+
+
+def test_one_error_does_not_decide_alone():
+    """One in 200 cells is wrong by 60 nats: probabilities of the others stay near 1."""
     codes = torch.tensor([0, 1])
-    labels = torch.arange(50) % 2
+    labels = torch.arange(200) % 2
     agreements = torch.where(labels[:, None] == codes, 5.0, 0.0)
+    agreements[0] = torch.tensor([0.0, 60.0])
     temperature = fit_temperature(agreements, codes, labels, 2)
-    error = 1 - log_votes(agreements, codes, 2, temperature).exp().max()
-    assert float(error) == pytest.approx(1 / 51, rel=0.5)
+    found = log_votes(agreements, codes, 2, temperature, floor_of(200)).exp().max(-1).values
+    assert float(found[1:].mean()) == pytest.approx(1.0, abs=0.02)
 
 
 def test_cells_of_a_label_that_nobody_has_do_not_count():

@@ -6,7 +6,7 @@ from torch import Tensor
 
 from hzau_omics.model.answers.comparison import Comparison, Group
 from hzau_omics.model.reference import LabelVotes
-from hzau_omics.nn.labels.votes import fit_temperature, log_votes
+from hzau_omics.nn.labels.votes import fit_temperature, floor_of, log_votes
 from hzau_omics.nn.posterior.gaussian import DiagonalGaussian
 
 MIN_LABELLED, MAX_FITTED, CELLS_AT_ONCE = 30, 500, 512
@@ -44,13 +44,14 @@ def learned(comparison: Comparison, group: Group, labels: Tensor) -> LabelVotes 
     fitted, of_fitted = _take(fitted, some), of_fitted[some]
     n_labels = 1 + int(max(others[1].max(), labels.max() if len(labels) else 0))
     temperature = fit_temperature(*comparison.agreements(fitted), of_fitted, n_labels)
+    floor = floor_of(len(of_fitted))
     scores = []
     for rows in torch.split(torch.arange(len(labels), device=labels.device), CELLS_AT_ONCE):
         agreements, codes = comparison.agreements(_take(group, rows))
-        votes = log_votes(agreements, codes, n_labels, temperature)
+        votes = log_votes(agreements, codes, n_labels, temperature, floor)
         scores.append(-votes.gather(1, labels[rows, None]).squeeze(1))
     found = torch.cat(scores) if scores else torch.zeros(0)
-    return LabelVotes(temperature, found.float().cpu(), labels.int().cpu())
+    return LabelVotes(temperature, floor, found.float().cpu(), labels.int().cpu())
 
 
 def _take(group: Group, which: Tensor) -> Group:
