@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from hzau_omics.nn.labels.votes import fit_temperature, floor_of, log_votes
+from hzau_omics.nn.labels.votes import USUAL, fit_temperature, floor_of, log_votes
 
 
 def test_votes_are_the_softmax_within_labels():
@@ -53,4 +53,4 @@ def test_cells_of_a_label_that_nobody_has_do_not_count():
     assert fit_temperature(agreements, codes, labels, 3) == fit_temperature(
         agreements[:1], codes, labels[:1], 3
     )
-    assert fit_temperature(agreements, codes, torch.tensor([2, 2]), 3) == 1.0
+    assert fit_temperature(agreements, codes, torch.tensor([2, 2]), 3) == USUAL
