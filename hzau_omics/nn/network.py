@@ -8,6 +8,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from hzau_omics.minibatch import Minibatch, Observed, SparseEntries
+from hzau_omics.nn.added import added_parameters
 from hzau_omics.nn.config import NetworkConfig
 from hzau_omics.nn.decoding.decoder import ModalityDecoder
 from hzau_omics.nn.decoding.library import log_of_total
@@ -89,11 +90,12 @@ class MultimodalVAE(nn.Module):
         self.encoders = nn.ModuleList(
             HiddenStack(
                 m.n_features,
-                config.n_covariates if config.encode_covariates else 0,
+                config.n_encoder_covariates,
                 width,
                 n_layers=m.n_layers or config.n_layers,
                 dropout=config.encoder_dropout,
                 input_dropout=m.input_dropout,
+                n_added=config.n_added,
             )
             for m, width in zip(config.modalities, widths, strict=True)
         )
@@ -112,6 +114,7 @@ class MultimodalVAE(nn.Module):
             [m.n_features for m in config.modalities],
             config.n_covariates,
             n_batches=config.n_batches,
+            n_added=config.n_added,
             dropout=config.dropout,
             with_heads=make_pool.weighs_reliability,
         )
@@ -132,6 +135,10 @@ class MultimodalVAE(nn.Module):
         for i in conditions:
             # Conditions are not decoded: only their likelihood's encoder input is used.
             self.decoder(i).requires_grad_(requires_grad=False)
+        if config.n_added:
+            self.requires_grad_(requires_grad=False)
+            for parameter in added_parameters(nn.ModuleList([self.encoders, self.decoders])):
+                parameter.requires_grad_(requires_grad=True)
         self.membership: Tensor
         self.register_buffer("membership", self.family.membership(), persistent=False)
 
@@ -150,7 +157,7 @@ class MultimodalVAE(nn.Module):
         return cast("ModalityDecoder", self.decoders[modality])
 
     def covariates(self, batch: Minibatch) -> Float[Tensor, "cell covariate"]:
-        """Return the one-hot batch and categorical covariates, then the continuous ones."""
+        """Return one-hot batch and categorical covariates, continuous ones, and added batches."""
         return self.covariates_of(batch.batch, batch.categorical, batch.continuous)
 
     def covariates_of(
@@ -160,11 +167,14 @@ class MultimodalVAE(nn.Module):
         if not self.config.n_covariates:
             return continuous
         parts = []
-        if self.config.n_batches > 1:
-            parts.append(_one_hot(batch, self.config.n_batches))
+        if self.config.n_first > 1:
+            parts.append(_one_hot(batch, self.config.n_first))
         for i, n in enumerate(self.config.n_categories):
             parts.append(_one_hot(categorical[:, i], n))
-        return torch.cat([p.to(continuous.dtype) for p in parts] + [continuous], dim=-1)
+        parts.append(continuous)
+        if self.config.n_added:
+            parts.append(_one_hot(batch - self.config.n_first, self.config.n_added))
+        return torch.cat([p.to(continuous.dtype) for p in parts], dim=-1)
 
     def decoder_covariates(
         self, batch: Minibatch, codes: Int[Tensor, " cell"] | None = None

@@ -110,10 +110,10 @@ def align(
     present = rows != ABSENT
     row_batch = np.empty(adata.n_obs, dtype=np.int64)
     row_batch[rows[present]] = batch[present]
-    panel = None
+    own = {}
     if layout.panel_key is not None:
         own = read_panels(adata, name, layout.panel_key, layout.batch.categories)
-        panel = update_panel(modality, layout.batch, own, source)
+    panel = update_panel(modality, layout.batch, own, source)
     _check_missing(modality, layout, source, panel, row_batch)
     values = to_rows(read_matrix(adata, name, modality.spec.layer))
     values = select_features(values, source)
