@@ -2,10 +2,12 @@
 
 from copy import deepcopy
 from pathlib import Path
-from typing import Self
+from typing import Self, cast
 
+import numpy as np
 import torch
 from mudata import MuData
+from torch import Tensor
 
 from hzau_omics.data import DiskStore, MosaicStore
 from hzau_omics.data.contract.extend import extended, layout_of_query, only_value
@@ -13,7 +15,12 @@ from hzau_omics.data.contract.presence import check_no_view
 from hzau_omics.errors import ConfigError, DataContractError
 from hzau_omics.model.base import TrainableModel
 from hzau_omics.model.scvi_contract.fields import registry_of
+from hzau_omics.model.session import evaluating
 from hzau_omics.nn.grow import grow
+from hzau_omics.nn.posterior.points import ReferencePoints
+
+MOST_CELLS, CELLS_AT_ONCE = 4000, 512
+"""Reference cells whose posterior means the query is compared with, and how many at a time."""
 
 
 class QueryMapping(TrainableModel):
@@ -114,6 +121,9 @@ class QueryMapping(TrainableModel):
     def _start_from(self, reference: Self) -> None:
         """Take everything that was learned from a trained model."""
         self.module = grow(reference.module, self.layout.n_added)
+        points = cast("ReferencePoints", self.module.points)
+        if reference._store is not None:
+            points.set(_posterior_means(reference))
         self.is_trained_ = True
         self.model_version_ = reference.model_version_
         self.neighbours_ = ()
@@ -132,3 +142,21 @@ def _name_of_cells(reference: QueryMapping, batch_key: str | None) -> str | None
         return only_value(store.obs(batch_key))
     except DataContractError:
         return None
+
+
+def _posterior_means(reference: QueryMapping) -> dict[int, Tensor]:
+    """Return posterior means of some training cells of a model, given each subset by position."""
+    network, store = reference.module, reference._training_store()
+    training = reference.train_indices_
+    cells = np.arange(store.n_cells) if training is None else training
+    cells = np.sort(np.random.default_rng(0).permutation(cells)[:MOST_CELLS])
+    found: dict[int, list[Tensor]] = {i: [] for i in range(len(network.family))}
+    with evaluating(network):
+        for batch in store.minibatches(cells, CELLS_AT_ONCE):
+            batch = batch.to(reference.device)
+            encoded = network.encode(batch)
+            for i, subset in enumerate(network.membership):
+                has = (batch.present | ~subset).all(-1)
+                mean = network.infer(encoded, batch.present & subset).q.mean
+                found[i].append(mean[has])
+    return {i: torch.cat(means) for i, means in found.items()}

@@ -16,6 +16,7 @@ from hzau_omics.nn.decoding.likelihoods.base import DecoderContext
 from hzau_omics.nn.layers import HiddenStack
 from hzau_omics.nn.posterior.expert import SubsetExperts
 from hzau_omics.nn.posterior.gaussian import DiagonalGaussian
+from hzau_omics.nn.posterior.points import ReferencePoints
 from hzau_omics.nn.posterior.pools import POOLS, Posterior
 from hzau_omics.nn.posterior.shared import SharedCoordinates
 from hzau_omics.nn.posterior.subsets import SubsetFamily
@@ -135,6 +136,7 @@ class MultimodalVAE(nn.Module):
         for i in conditions:
             # Conditions are not decoded: only their likelihood's encoder input is used.
             self.decoder(i).requires_grad_(requires_grad=False)
+        self.points = ReferencePoints(self.family, config.n_latent) if config.n_added else None
         if config.n_added:
             self.requires_grad_(requires_grad=False)
             for parameter in added_parameters(nn.ModuleList([self.encoders, self.decoders])):
