@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from torch import nn
 
 from hzau_omics.nn.decoding.likelihoods.dispersion import Dispersion
-from hzau_omics.nn.layers import CovariateMap
+from hzau_omics.nn.layers import AddedInputs, CovariateMap
 
 
 def added_parameters(network: nn.Module) -> Iterator[nn.Parameter]:
@@ -16,6 +16,8 @@ def added_parameters(network: nn.Module) -> Iterator[nn.Parameter]:
             found = [part.added]
         elif isinstance(part, Dispersion):
             found = [part.added_seen, part.added_unseen]
+        elif isinstance(part, AddedInputs):
+            found = [part.weight, part.bias]
         yield from (parameter for parameter in found if parameter is not None)
 
 

@@ -91,6 +91,32 @@ class CovariateMap(nn.Module):
             self.added.copy_(self.weight[:, :n_first].mean(1, keepdim=True).expand_as(self.added))
 
 
+class AddedInputs(nn.Module):
+    """Affine map of the features of added batches to what other batches would have measured.
+
+    It starts as the identity. Cells of other batches stay as they are.
+
+    Parameters
+    ----------
+    n_features
+        Number of features.
+    n_added
+        Number of added batches.
+    """
+
+    def __init__(self, n_features: int, n_added: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.zeros(n_added, n_features, n_features))
+        self.bias = nn.Parameter(torch.zeros(n_added, n_features))
+
+    def forward(
+        self, x: Float[Tensor, "cell feature"], which: Float[Tensor, "cell added"]
+    ) -> Float[Tensor, "cell feature"]:
+        """Map cells; `which` is the one-hot added batch."""
+        change = torch.einsum("cf,afg->cag", x, self.weight) + self.bias
+        return x + (change * which.unsqueeze(-1)).sum(1)
+
+
 class HiddenLayer(nn.Module):
     """Linear map of features plus covariates, then normalisation, SiLU and dropout.
 

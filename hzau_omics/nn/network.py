@@ -13,7 +13,7 @@ from hzau_omics.nn.config import NetworkConfig
 from hzau_omics.nn.decoding.decoder import ModalityDecoder
 from hzau_omics.nn.decoding.library import log_of_total
 from hzau_omics.nn.decoding.likelihoods.base import DecoderContext
-from hzau_omics.nn.layers import HiddenStack
+from hzau_omics.nn.layers import AddedInputs, HiddenStack
 from hzau_omics.nn.posterior.expert import SubsetExperts
 from hzau_omics.nn.posterior.gaussian import DiagonalGaussian
 from hzau_omics.nn.posterior.points import ReferencePoints
@@ -137,9 +137,17 @@ class MultimodalVAE(nn.Module):
             # Conditions are not decoded: only their likelihood's encoder input is used.
             self.decoder(i).requires_grad_(requires_grad=False)
         self.points = ReferencePoints(self.family, config.n_latent) if config.n_added else None
+        narrow = [i for i, m in enumerate(config.modalities) if m.n_features < MIN_SPARSE]
+        self.added_inputs = nn.ModuleDict(
+            {
+                str(i): AddedInputs(config.modalities[i].n_features, config.n_added)
+                for i in narrow
+                if config.n_added
+            }
+        )
         if config.n_added:
             self.requires_grad_(requires_grad=False)
-            for parameter in added_parameters(nn.ModuleList([self.encoders, self.decoders])):
+            for parameter in added_parameters(nn.ModuleList([self.encoders, self.added_inputs, self.decoders])):
                 parameter.requires_grad_(requires_grad=True)
         self.membership: Tensor
         self.register_buffer("membership", self.family.membership(), persistent=False)
@@ -213,7 +221,11 @@ class MultimodalVAE(nn.Module):
         return self.reliability.head_log_odds(modality, x, self.covariates(batch))
 
     def _encoder_inputs(self, batch: Minibatch) -> list[Tensor | SparseEntries]:
-        return [self._encoder_input(i, batch) for i in range(len(self.modalities))]
+        inputs = [self._encoder_input(i, batch) for i in range(len(self.modalities))]
+        for i, change in self.added_inputs.items():
+            which = _one_hot(batch.batch - self.config.n_first, self.config.n_added)
+            inputs[int(i)] = change(inputs[int(i)], which.to(batch.continuous.dtype))
+        return inputs
 
     def _encoder_input(self, modality: int, batch: Minibatch) -> Tensor | SparseEntries:
         name = self.modalities[modality]
