@@ -74,7 +74,8 @@ def fit(
         # Heads are trained by now, and no average with what they were before would be.
         plan.restart_average()
 
-    network.train()
+    # Parameters of added batches are few, and are fitted to the network as it answers: no dropout.
+    network.train(mode=not network.config.n_added)
     try:
         result = run_training(plan, data, options.run, before=before)
     finally:
