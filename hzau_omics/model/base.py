@@ -28,7 +28,7 @@ from hzau_omics.model.session import check_patterns, draw_seed
 from hzau_omics.model.structure import check_weights, network_config
 from hzau_omics.model.trained_cells import TrainedCells
 from hzau_omics.model.training.after import calibrations_of
-from hzau_omics.model.training.config import TrainingPlanConfig, default_length
+from hzau_omics.model.training.config import ON_QUERY, TrainingPlanConfig, default_length
 from hzau_omics.model.training.corruption import make_corruptor
 from hzau_omics.model.training.fit import FitOptions, fit
 from hzau_omics.model.training.plan import Precision
@@ -129,7 +129,8 @@ class TrainableModel(SavableModel):
         ----------
         max_epochs
             Epochs of this call; None for about 1,500 steps (25 to 400 epochs; fewer for millions
-            of cells), and as many on a GPU with its own `batch_size`.
+            of cells), and as many on a GPU with its own `batch_size`. About 600 steps (8 to 400
+            epochs) for a model of a query.
         accelerator, devices
             As in Lightning, for example ``"cpu"`` or ``"gpu"``; ``"auto"`` takes one device. With
             ``devices=2`` two processes run the script, each trains on its half of every minibatch,
@@ -196,7 +197,11 @@ class TrainableModel(SavableModel):
         split = self._split(store, train_size, validation_size, seed)
         on_gpu = accelerator in GPUS or (accelerator == "auto" and torch.cuda.is_available())
         max_epochs, batch_size = default_length(
-            len(split.train), max_epochs, batch_size, on_gpu=on_gpu
+            len(split.train),
+            max_epochs,
+            batch_size,
+            on_gpu=on_gpu,
+            on_query=self.layout.n_added > 0,
         )
         run = RunConfig(
             max_epochs=max_epochs,
@@ -220,7 +225,7 @@ class TrainableModel(SavableModel):
         """Return the options of the training plan that differ from its own defaults."""
         options = {**self.recipe.training}
         if self.layout.n_added:
-            options["corruption"] = 0.0
+            options |= ON_QUERY
         options |= if_given(check_mapping, "plan_kwargs", given) or {}
         if self.layout.n_added and options["corruption"]:
             msg = (

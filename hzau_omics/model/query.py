@@ -2,7 +2,7 @@
 
 from copy import deepcopy
 from pathlib import Path
-from typing import Self, cast
+from typing import Self
 
 import numpy as np
 import torch
@@ -17,7 +17,6 @@ from hzau_omics.model.base import TrainableModel
 from hzau_omics.model.scvi_contract.fields import registry_of
 from hzau_omics.model.session import evaluating
 from hzau_omics.nn.grow import grow
-from hzau_omics.nn.posterior.points import ReferencePoints
 
 MOST_CELLS, CELLS_AT_ONCE = 4000, 512
 """Reference cells whose posterior means the query is compared with, and how many at a time."""
@@ -121,9 +120,8 @@ class QueryMapping(TrainableModel):
     def _start_from(self, reference: Self) -> None:
         """Take everything that was learned from a trained model."""
         self.module = grow(reference.module, self.layout.n_added)
-        points = cast("ReferencePoints", self.module.points)
-        if reference._store is not None:
-            points.set(_posterior_means(reference))
+        if self.module.points is not None and reference._store is not None:
+            self.module.points.set(_posterior_means(reference))
         self.is_trained_ = True
         self.model_version_ = reference.model_version_
         self.neighbours_ = ()
@@ -152,8 +150,8 @@ def _posterior_means(reference: QueryMapping) -> dict[int, Tensor]:
     cells = np.sort(np.random.default_rng(0).permutation(cells)[:MOST_CELLS])
     found: dict[int, list[Tensor]] = {i: [] for i in range(len(network.family))}
     with evaluating(network):
-        for batch in store.minibatches(cells, CELLS_AT_ONCE):
-            batch = batch.to(reference.device)
+        for on_host in store.minibatches(cells, CELLS_AT_ONCE):
+            batch = on_host.to(reference.device)
             encoded = network.encode(batch)
             for i, subset in enumerate(network.membership):
                 has = (batch.present | ~subset).all(-1)

@@ -22,9 +22,7 @@ def grow(network: MultimodalVAE, n_added: int) -> MultimodalVAE:
     n_added
         Number of batches to add.
     """
-    config = replace(
-        network.config, n_batches=network.config.n_batches + n_added, n_added=n_added
-    )
+    config = replace(network.config, n_batches=network.config.n_batches + n_added, n_added=n_added)
     with torch.random.fork_rng():
         grown = MultimodalVAE(config)
     own = grown.state_dict()

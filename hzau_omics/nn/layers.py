@@ -2,7 +2,7 @@
 
 import math
 from itertools import pairwise
-from typing import Self, cast, override
+from typing import cast, override
 
 import torch
 from jaxtyping import Float
@@ -66,7 +66,7 @@ class CovariateMap(nn.Module):
             self.added = nn.Parameter(torch.zeros(n_out, n_added))
 
     @classmethod
-    def of(cls, n_covariates: int, n_out: int, n_added: int = 0) -> Self | None:
+    def of(cls, n_covariates: int, n_out: int, n_added: int = 0) -> "CovariateMap | None":
         """Return a map; None without covariates."""
         return cls(n_covariates, n_out, n_added) if n_covariates else None
 

@@ -136,21 +136,24 @@ class MultimodalVAE(nn.Module):
         for i in conditions:
             # Conditions are not decoded: only their likelihood's encoder input is used.
             self.decoder(i).requires_grad_(requires_grad=False)
-        self.points = ReferencePoints(self.family, config.n_latent) if config.n_added else None
-        narrow = [i for i, m in enumerate(config.modalities) if m.n_features < MIN_SPARSE]
-        self.added_inputs = nn.ModuleDict(
-            {
-                str(i): AddedInputs(config.modalities[i].n_features, config.n_added)
-                for i in narrow
-                if config.n_added
-            }
-        )
-        if config.n_added:
-            self.requires_grad_(requires_grad=False)
-            for parameter in added_parameters(nn.ModuleList([self.encoders, self.added_inputs, self.decoders])):
-                parameter.requires_grad_(requires_grad=True)
+        self._add_batches()
         self.membership: Tensor
         self.register_buffer("membership", self.family.membership(), persistent=False)
+
+    def _add_batches(self) -> None:
+        """Build what added batches have besides columns and rows, and freeze all else."""
+        config = self.config
+        self.points = ReferencePoints(self.family, config.n_latent) if config.n_added else None
+        self.added_inputs = nn.ModuleDict()
+        if not config.n_added:
+            return
+        for i, modality in enumerate(config.modalities):
+            if modality.n_features < MIN_SPARSE:
+                self.added_inputs[str(i)] = AddedInputs(modality.n_features, config.n_added)
+        self.requires_grad_(requires_grad=False)
+        for part in (self.encoders, self.added_inputs, self.decoders):
+            for parameter in added_parameters(part):
+                parameter.requires_grad = True
 
     @property
     def single_experts(self) -> tuple[int, ...]:

@@ -186,7 +186,8 @@ def _measured_features(modality: ModalityLayout, own: ModalityLayout) -> NDArray
     panel = own.panel
     if panel is None:
         panel = np.ones((len(own.measured), own.n_features), dtype=bool)
-    return np.where(source >= 0, panel[:, source], False)
+    found: NDArray[np.bool_] = panel[:, source] & (source >= 0)
+    return found
 
 
 def _check_shared(

@@ -87,7 +87,7 @@ def reference_discrepancy(
     inferred = (groups.subsets.unsqueeze(0) == points.membership[:, None, None]).all(-1)
     first = inferred & (inferred.cumsum(1) == 1)
     own = torch.einsum("spc,pcl->scl", first.to(mean.dtype), mean)
-    has = torch.cat([points.known.unsqueeze(1).expand(-1, n_points), first.any(1)], 1)
+    has = torch.cat([points.usable.unsqueeze(1).expand(-1, n_points), first.any(1)], 1)
     beside = TermGroups(
         has.unsqueeze(-1) & points.membership.unsqueeze(1),
         torch.cat([groups.counts.new_ones(n_points), groups.counts]),

@@ -19,17 +19,17 @@ class ReferencePoints(nn.Module):
     ----------
     mean
         Means, of shape (subset, point, latent).
-    known
+    usable
         Whether there are any, of shape (subset).
     """
 
     def __init__(self, family: SubsetFamily, n_latent: int) -> None:
         super().__init__()
         self.mean: Float[Tensor, "subset point latent"]
-        self.known: Bool[Tensor, " subset"]
+        self.usable: Bool[Tensor, " subset"]
         self.membership: Bool[Tensor, "subset modality"]
         self.register_buffer("mean", torch.zeros(len(family), N_POINTS, n_latent))
-        self.register_buffer("known", torch.zeros(len(family), dtype=torch.bool))
+        self.register_buffer("usable", torch.zeros(len(family), dtype=torch.bool))
         self.register_buffer("membership", family.membership(), persistent=False)
 
     def set(self, means: Mapping[int, Float[Tensor, "cell latent"]]) -> None:
@@ -40,4 +40,4 @@ class ReferencePoints(nn.Module):
                 rows = torch.randperm(len(mean), generator=generator)
                 rows = rows.repeat(-(-N_POINTS // len(rows)))[:N_POINTS]
                 self.mean[subset] = mean[rows.to(mean.device)].to(self.mean.device)
-                self.known[subset] = True
+                self.usable[subset] = True

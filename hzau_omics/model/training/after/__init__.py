@@ -1,6 +1,7 @@
 """Calibrations that follow training.
 
-A calibration is a module with two functions, listed in this one. Training goes through the list, and knows none of them by name.
+A calibration is a module with two functions, listed in this one. Training goes through the list,
+and knows none of them by name.
 """
 
 from typing import Any, Protocol
