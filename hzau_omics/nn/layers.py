@@ -74,7 +74,9 @@ class CovariateMap(nn.Module):
         """Map covariates."""
         parts = []
         if self.weight is not None:
-            parts.append(nn.functional.linear(covariates[:, : self.n_known], self.weight))
+            # Products of rows with gaps between them may be rounded differently.
+            known = covariates[:, : self.n_known].contiguous()
+            parts.append(nn.functional.linear(known, self.weight))
         if self.added is not None:
             parts.append(nn.functional.linear(covariates[:, -self.n_added :], self.added))
         return parts[0] if len(parts) == 1 else parts[0] + parts[1]

@@ -1,6 +1,7 @@
 """A layout extended by the batches of further cells, for a model that is trained on these too."""
 
 import logging
+import warnings
 from dataclasses import replace
 from typing import Any
 
@@ -13,7 +14,7 @@ from hzau_omics.data.contract.columns.category import distinct
 from hzau_omics.data.contract.layout import CategoricalLayout, DataLayout, ModalityLayout
 from hzau_omics.data.contract.presence import check_container
 from hzau_omics.data.contract.register import register
-from hzau_omics.errors import ConfigError, DataContractError
+from hzau_omics.errors import ConfigError, DataContractError, HzauWarning
 from hzau_omics.messages import listed
 
 LEAST_SHARED = 0.1
@@ -53,14 +54,17 @@ def layout_of_query(mdata: MuData, layout: DataLayout, batch_key: str | None) ->
             f"Received {listed(mdata.mod, limit=20)}: rename one, or add one."
         )
         raise DataContractError(msg)
-    registered = register(
-        mdata,
-        specs,
-        batch_key=_batch_key(layout, batch_key),
-        panel_key=layout.panel_key,
-        # Panels are optional here: what a query lacks, it did not measure.
-        is_piece=True,
-    )
+    with warnings.catch_warnings():
+        # What no batch of the query measured is known from the reference.
+        warnings.simplefilter("ignore", HzauWarning)
+        registered = register(
+            mdata,
+            specs,
+            batch_key=_batch_key(layout, batch_key),
+            panel_key=layout.panel_key,
+            # Panels are optional here: what a query lacks, it did not measure.
+            is_piece=True,
+        )
     return registered.layout
 
 
