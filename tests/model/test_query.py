@@ -1,5 +1,6 @@
 """Mapping of new cells with training of their own batches alone."""
 
+import mudata
 import numpy as np
 import pytest
 import torch
@@ -221,3 +222,36 @@ def test_refused(three, one):
         HZAUVAE.load_query_data(_of(_simulated(5), ["batch_4"]), model)
     with pytest.raises(ConfigError, match="teach reliability"):
         model.train(**QUICK, plan_kwargs={"corruption": 0.1})
+
+
+def _measured_in(mdata, batch, n_cells):
+    """Return cells of a batch with 400 genes, and the proteins that the batch measured."""
+    cells = mdata[(mdata.obs["batch"] == batch).to_numpy()][:n_cells].copy()
+    proteins = cells["prot"][:, cells["prot"].var[f"measured_{batch}"].to_numpy()]
+    rebuilt = MuData({"rna": cells["rna"][:, ::8].copy(), "prot": proteins.copy()})
+    for key in ("batch", "cell_type"):
+        rebuilt.obs[key] = cells.obs[key].astype(str)
+    return rebuilt
+
+
+def _accuracy(reference, model, query):
+    """Return how often the nearest reference cell by protein has the type of a query cell."""
+    theirs = reference.get_latent_representation(given="prot")
+    own = model.get_latent_representation(given="prot")
+    types = reference.adata.obs["cell_type"].to_numpy()
+    nearest = np.linalg.norm(own[:, None] - theirs, axis=-1).argmin(1)
+    labelled = query.obs["cell_type"].to_numpy() != "unknown"
+    return float((types[nearest] == query.obs["cell_type"].to_numpy())[labelled].mean())
+
+
+def test_blood_cells_with_another_panel_and_staining(data_file):
+    mdata = mudata.read_h5mu(data_file("citeseq_pbmc_2batch_labelled.h5mu"))
+    old, query = _measured_in(mdata, "PBMC10k", 500), _measured_in(mdata, "InHouse", 300)
+    old = old[(old.obs["cell_type"] != "unknown").to_numpy()].copy()
+    options = {"options": {"n_latent": 10, "n_hidden": 64}, "batch_size": 64}
+    reference = fit_model(old, {"rna": "nb", "prot": "nb"}, max_epochs=15, **options)
+    model = HZAUVAE.load_query_data(query, reference, batch_key="batch")
+    before = _accuracy(reference, model, query)
+    model.train(**{**QUICK, "max_epochs": 15})
+    after = _accuracy(reference, model, query)
+    assert after > max(before, 0.9), (before, after)
