@@ -19,6 +19,7 @@ from hzau_omics.checks import (
 )
 from hzau_omics.data import CellStore, DataLayout, DiskStore, split_cells
 from hzau_omics.data.stores.splits import Split, check_shares
+from hzau_omics.errors import ConfigError
 from hzau_omics.model.history import extended
 from hzau_omics.model.recipe import Recipe
 from hzau_omics.model.saving import SavableModel
@@ -26,8 +27,8 @@ from hzau_omics.model.scvi_contract.fields import LAYOUT_KEY, layout_of, registr
 from hzau_omics.model.session import check_patterns, draw_seed
 from hzau_omics.model.structure import check_weights, network_config
 from hzau_omics.model.trained_cells import TrainedCells
-from hzau_omics.model.training.after import CALIBRATIONS
-from hzau_omics.model.training.config import TrainingPlanConfig, default_length
+from hzau_omics.model.training.after import calibrations_of
+from hzau_omics.model.training.config import ON_QUERY, TrainingPlanConfig, default_length
 from hzau_omics.model.training.corruption import make_corruptor
 from hzau_omics.model.training.fit import FitOptions, fit
 from hzau_omics.model.training.plan import Precision
@@ -129,7 +130,8 @@ class TrainableModel(SavableModel):
         ----------
         max_epochs
             Epochs of this call; None for about 1,500 steps (25 to 400 epochs; fewer for millions
-            of cells), and as many on a GPU with its own `batch_size`.
+            of cells), and as many on a GPU with its own `batch_size`. About 600 steps (8 to 400
+            epochs) for a model of a query.
         accelerator, devices
             As in Lightning, for example ``"cpu"`` or ``"gpu"``; ``"auto"`` takes one device. With
             ``devices=2`` two processes run the script, each trains on its half of every minibatch,
@@ -188,9 +190,8 @@ class TrainableModel(SavableModel):
             The loss is no longer finite.
         """
         store = self._training_store()
-        plan_options = if_given(check_mapping, "plan_kwargs", plan_kwargs) or {}
         plan = TrainingPlanConfig.of(
-            {**self.recipe.training, **plan_options},
+            self._plan_options(plan_kwargs),
             mosaic=self.recipe.aligned and not store.present.all(),
         )
         check_patterns(self.module, store, plan.objective)
@@ -202,7 +203,11 @@ class TrainableModel(SavableModel):
         split = self._split or _new_split(store, shares, seed)
         on_gpu = accelerator in GPUS or (accelerator == "auto" and torch.cuda.is_available())
         max_epochs, batch_size = default_length(
-            len(split.train), max_epochs, batch_size, on_gpu=on_gpu
+            len(split.train),
+            max_epochs,
+            batch_size,
+            on_gpu=on_gpu,
+            on_query=self.layout.n_added > 0,
         )
         run = RunConfig(
             max_epochs=max_epochs,
@@ -221,6 +226,20 @@ class TrainableModel(SavableModel):
             plan=plan, run=run, batch_size=batch_size, precision=precision, device_memory_gb=memory
         )
         self._fit(store, split, options, seed)
+
+    def _plan_options(self, given: Mapping[str, Any] | None) -> dict[str, Any]:
+        """Return the options of the training plan that differ from its own defaults."""
+        options = {**self.recipe.training}
+        if self.layout.n_added:
+            options |= ON_QUERY
+        options |= if_given(check_mapping, "plan_kwargs", given) or {}
+        if self.layout.n_added and options["corruption"]:
+            msg = (
+                "Corrupted measurements teach reliability, and training on a query leaves it as it "
+                f"is. Received corruption={options['corruption']!r}: leave it out."
+            )
+            raise ConfigError(msg)
+        return options
 
     def _fit(self, store: CellStore, split: Split, options: FitOptions, seed: int) -> None:
         """Fit the network, then calibrate it; a call that fails leaves it as it was."""
@@ -243,7 +262,7 @@ class TrainableModel(SavableModel):
         offset = self.n_epochs_trained_ if options.run.resume_from is None else 0
         self._keep(result.history, split, offset)
         self.best_epoch_ = result.best_epoch + offset if result.best_epoch >= 0 else -1
-        for calibration in CALIBRATIONS:
+        for calibration in calibrations_of(self.module):
             failed = result.failure is not None
             attributes = (
                 calibration.reset(self.module) if failed else calibration.calibrate(trained)
@@ -290,6 +309,8 @@ class TrainableModel(SavableModel):
             for m in self.layout.modalities
         )
         state = f"trained for {self.n_epochs_trained_} epochs" if self.is_trained_ else "untrained"
+        if self.layout.n_added:
+            state = f"{self.layout.n_added} of its batches {state} after the others"
         return (
             f"{type(self).__name__} with {self.network_config.n_latent} latents, "
             f"{len(self.module.family)} experts; {state}. "

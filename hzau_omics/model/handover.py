@@ -86,7 +86,9 @@ class Handover(SavableModel):
         """Return what others want to know of a model before they use it."""
         counts = np.bincount(reference.labels[reference.labels >= 0])
         labels = self.layout.labels
-        named = {} if labels is None else dict(zip(labels.categories, counts.tolist(), strict=False))
+        named = (
+            {} if labels is None else dict(zip(labels.categories, counts.tolist(), strict=False))
+        )
         return {
             "description": description,
             "system": type(self).__name__,

@@ -13,13 +13,14 @@ from hzau_omics.model.answers.annotation import Annotation, Annotations
 from hzau_omics.model.answers.gate import GateWeights, by_modality
 from hzau_omics.model.answers.reliability import Reliability, reliability_of
 from hzau_omics.model.options import DEFAULTS
+from hzau_omics.model.query import QueryMapping
 from hzau_omics.model.recipe import Recipe
 from hzau_omics.model.system import System
 
 OWN_POOLS = ("gate", "uniform", "global")
 
 
-class HZAUVAE(GateWeights, Reliability, System):
+class HZAUVAE(QueryMapping, GateWeights, Reliability, System):
     """Gated multimodal VAE over any number of modalities, paired or mosaic.
 
     Each subset S of modalities has an expert q_S(z | x_S). A gate that sees hidden features and the

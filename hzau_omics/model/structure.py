@@ -41,6 +41,7 @@ def network_config(
             for m in layout.modalities
         ),
         n_batches=layout.n_batches,
+        n_added=layout.n_added,
         n_categories=tuple(c.n_categories for c in layout.categorical_covariates),
         n_continuous=len(layout.continuous_covariates),
         experts=family.subsets,

@@ -42,6 +42,9 @@ class NetworkConfig:
         Dropout rate of the encoders' and experts' hidden layers.
     n_batches
         Number of batches; with at least two, the batch is a one-hot covariate.
+    n_added
+        Number of batches that were added to a trained network, the last ones. Only what belongs to
+        them is trained; encoders see which of them a cell is of, whatever `encode_covariates` says.
     n_categories
         Number of categories of each further categorical covariate.
     n_continuous
@@ -64,6 +67,7 @@ class NetworkConfig:
     dropout: float = 0.0
     encoder_dropout: float = 0.0
     n_batches: int = 1
+    n_added: int = 0
     n_categories: tuple[int, ...] = field(default=())
     n_continuous: int = 0
     encode_covariates: bool = True
@@ -73,9 +77,19 @@ class NetworkConfig:
 
     @property
     def n_covariates(self) -> int:
-        """Width of the one-hot batch, one-hot covariates and continuous covariates."""
-        batch = self.n_batches if self.n_batches > 1 else 0
-        return batch + sum(self.n_categories) + self.n_continuous
+        """Width of the one-hot batch, one-hot covariates, continuous ones and added batches."""
+        batch = self.n_first if self.n_first > 1 else 0
+        return batch + sum(self.n_categories) + self.n_continuous + self.n_added
+
+    @property
+    def n_encoder_covariates(self) -> int:
+        """Width of the covariates that encoders see, the last of all."""
+        return self.n_covariates if self.encode_covariates else self.n_added
+
+    @property
+    def n_first(self) -> int:
+        """Number of batches that the network was first trained on."""
+        return self.n_batches - self.n_added
 
     @property
     def n_decoder_covariates(self) -> int:

@@ -8,13 +8,15 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from hzau_omics.minibatch import Minibatch, Observed, SparseEntries
+from hzau_omics.nn.added import added_parameters
 from hzau_omics.nn.config import NetworkConfig
 from hzau_omics.nn.decoding.decoder import ModalityDecoder
 from hzau_omics.nn.decoding.library import log_of_total
 from hzau_omics.nn.decoding.likelihoods.base import DecoderContext
-from hzau_omics.nn.layers import HiddenStack
+from hzau_omics.nn.layers import AddedInputs, HiddenStack
 from hzau_omics.nn.posterior.expert import SubsetExperts
 from hzau_omics.nn.posterior.gaussian import DiagonalGaussian
+from hzau_omics.nn.posterior.points import ReferencePoints
 from hzau_omics.nn.posterior.pools import POOLS, Posterior
 from hzau_omics.nn.posterior.shared import SharedCoordinates
 from hzau_omics.nn.posterior.subsets import SubsetFamily
@@ -89,11 +91,12 @@ class MultimodalVAE(nn.Module):
         self.encoders = nn.ModuleList(
             HiddenStack(
                 m.n_features,
-                config.n_covariates if config.encode_covariates else 0,
+                config.n_encoder_covariates,
                 width,
                 n_layers=m.n_layers or config.n_layers,
                 dropout=config.encoder_dropout,
                 input_dropout=m.input_dropout,
+                n_added=config.n_added,
             )
             for m, width in zip(config.modalities, widths, strict=True)
         )
@@ -112,6 +115,7 @@ class MultimodalVAE(nn.Module):
             [m.n_features for m in config.modalities],
             config.n_covariates,
             n_batches=config.n_batches,
+            n_added=config.n_added,
             dropout=config.dropout,
             with_heads=make_pool.weighs_reliability,
         )
@@ -132,8 +136,24 @@ class MultimodalVAE(nn.Module):
         for i in conditions:
             # Conditions are not decoded: only their likelihood's encoder input is used.
             self.decoder(i).requires_grad_(requires_grad=False)
+        self._add_batches()
         self.membership: Tensor
         self.register_buffer("membership", self.family.membership(), persistent=False)
+
+    def _add_batches(self) -> None:
+        """Build what added batches have besides columns and rows, and freeze all else."""
+        config = self.config
+        self.points = ReferencePoints(self.family, config.n_latent) if config.n_added else None
+        self.added_inputs = nn.ModuleDict()
+        if not config.n_added:
+            return
+        for i, modality in enumerate(config.modalities):
+            if modality.n_features < MIN_SPARSE:
+                self.added_inputs[str(i)] = AddedInputs(modality.n_features, config.n_added)
+        self.requires_grad_(requires_grad=False)
+        for part in (self.encoders, self.added_inputs, self.decoders):
+            for parameter in added_parameters(part):
+                parameter.requires_grad = True
 
     @property
     def single_experts(self) -> tuple[int, ...]:
@@ -150,7 +170,7 @@ class MultimodalVAE(nn.Module):
         return cast("ModalityDecoder", self.decoders[modality])
 
     def covariates(self, batch: Minibatch) -> Float[Tensor, "cell covariate"]:
-        """Return the one-hot batch and categorical covariates, then the continuous ones."""
+        """Return one-hot batch and categorical covariates, continuous ones, and added batches."""
         return self.covariates_of(batch.batch, batch.categorical, batch.continuous)
 
     def covariates_of(
@@ -160,11 +180,20 @@ class MultimodalVAE(nn.Module):
         if not self.config.n_covariates:
             return continuous
         parts = []
-        if self.config.n_batches > 1:
-            parts.append(_batch_inputs(batch, self.config.n_batches))
+        if self.config.n_first > 1:
+            parts.append(self._batch_inputs(batch))
         for i, n in enumerate(self.config.n_categories):
             parts.append(_one_hot(categorical[:, i], n))
-        return torch.cat([p.to(continuous.dtype) for p in parts] + [continuous], dim=-1)
+        parts.append(continuous)
+        if self.config.n_added:
+            parts.append(_one_hot(batch - self.config.n_first, self.config.n_added))
+        return torch.cat([p.to(continuous.dtype) for p in parts], dim=-1)
+
+    def _batch_inputs(self, codes: Int[Tensor, " cell"]) -> Float[Tensor, "cell batch"]:
+        """Return one column per first batch: 1 for the cell's own; of unknown ones all are 1 / n."""
+        n = self.config.n_first
+        unknown = (codes >= self.config.n_batches).unsqueeze(1)
+        return _one_hot(codes, n).float() + unknown / n
 
     def decoder_covariates(
         self, batch: Minibatch, codes: Int[Tensor, " cell"] | None = None
@@ -220,7 +249,11 @@ class MultimodalVAE(nn.Module):
         return x.dense() if isinstance(x, SparseEntries) else x
 
     def _encoder_inputs(self, batch: Minibatch) -> list[Tensor | SparseEntries]:
-        return [self._encoder_input(i, batch) for i in range(len(self.modalities))]
+        inputs = [self._encoder_input(i, batch) for i in range(len(self.modalities))]
+        for i, change in self.added_inputs.items():
+            which = _one_hot(batch.batch - self.config.n_first, self.config.n_added)
+            inputs[int(i)] = change(inputs[int(i)], which.to(batch.continuous.dtype))
+        return inputs
 
     def _encoder_input(self, modality: int, batch: Minibatch) -> Tensor | SparseEntries:
         name = self.modalities[modality]
@@ -332,11 +365,6 @@ class MultimodalVAE(nn.Module):
             log_prob = self.reconstruct(chosen.flatten(0, -2), batch, repeated, m).log_prob
             result[..., row, m] = log_prob.view(chosen.shape[:-1])
         return result
-
-
-def _batch_inputs(codes: Int[Tensor, " cell"], n: int) -> Float[Tensor, "cell batch"]:
-    """Return one column per batch: the cell's own is 1, and of a new batch all are 1 / n."""
-    return _one_hot(codes, n).float() + (codes >= n).unsqueeze(1) / n
 
 
 def _one_hot(codes: Int[Tensor, " cell"], n: int) -> Bool[Tensor, "cell category"]:

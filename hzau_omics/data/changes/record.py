@@ -15,7 +15,7 @@ from hzau_omics.data.contract.columns.obs import category_codes, continuous_valu
 from hzau_omics.data.contract.layout import DataLayout, ModalityLayout
 from hzau_omics.data.contract.matrix import describe, read_matrix
 from hzau_omics.data.contract.panel import read_panels
-from hzau_omics.data.contract.presence import row_map
+from hzau_omics.data.contract.presence import ABSENT, row_map
 from hzau_omics.messages import listed
 
 type Names = pd.Index[str]
@@ -92,6 +92,8 @@ class DataRecord:
             return found
         for modality in layout.modalities:
             if modality.name not in mdata.mod:
+                if not len(self.modalities[modality.name].var_names):
+                    continue
                 return f"modality {modality.name!r} was removed"
             found = _names_change(
                 f"features of modality {modality.name!r}",
@@ -149,6 +151,12 @@ def _columns(mdata: MuData, layout: DataLayout) -> dict[str, NDArray[Any]]:
 
 
 def _modality(mdata: MuData, modality: ModalityLayout, layout: DataLayout) -> ModalityRecord:
+    if modality.name not in mdata.mod:
+        # Cells that a model is attached to, or that are added to it, may lack it.
+        absent = np.full(mdata.n_obs, ABSENT, dtype=np.int64)
+        return ModalityRecord(
+            pd.Index([], dtype="str"), absent, {}, np.zeros(mdata.n_obs, dtype=np.uint64)
+        )
     rows = row_map(mdata, modality.name)
     adata = mdata.mod[modality.name]
     panels = {}

@@ -111,10 +111,10 @@ def align(
     present = rows != ABSENT
     row_batch = np.empty(adata.n_obs, dtype=np.int64)
     row_batch[rows[present]] = batch[present]
-    panel = None
+    own = {}
     if layout.panel_key is not None:
         own = read_panels(adata, name, layout.panel_key, layout.batch.categories)
-        panel = update_panel(modality, layout.batch, own, source)
+    panel = update_panel(modality, layout.batch, own, source)
     new = new_batches(modality, row_batch)
     panel = panel_of_new(modality, layout.batch, new, source, panel)
     _check_missing(modality, layout, source, panel, row_batch)

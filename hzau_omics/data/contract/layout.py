@@ -18,6 +18,8 @@ FORMAT = 1
 class CategoricalLayout:
     """A categorical column of ``obs``: its key, and its categories as text in the order of codes.
 
+    If it is `optional`, cells without the column are of the first category.
+
     Examples
     --------
     >>> CategoricalLayout("batch", ("a", "b")).n_categories
@@ -26,6 +28,7 @@ class CategoricalLayout:
 
     key: str | None
     categories: tuple[str, ...]
+    optional: bool = False
 
     @property
     def n_categories(self) -> int:
@@ -34,12 +37,13 @@ class CategoricalLayout:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the column as plain JSON values."""
-        return {"key": self.key, "categories": list(self.categories)}
+        record = {"key": self.key, "categories": list(self.categories)}
+        return {**record, "optional": True} if self.optional else record
 
     @classmethod
     def from_dict(cls, record: Mapping[str, Any]) -> "CategoricalLayout":
         """Build the column from `to_dict`'s result."""
-        return cls(record["key"], tuple(record["categories"]))
+        return cls(record["key"], tuple(record["categories"]), record.get("optional", False))
 
 
 NO_BATCH = CategoricalLayout(None, ("all",))
@@ -158,6 +162,8 @@ class DataLayout:
         The label column; None without one.
     panel_key
         Prefix of the boolean ``var`` columns that hold the feature panels.
+    n_added
+        Number of batches that were added to a trained model with other cells, the last ones.
     """
 
     modalities: tuple[ModalityLayout, ...]
@@ -166,6 +172,7 @@ class DataLayout:
     continuous_covariates: tuple[ContinuousLayout, ...] = ()
     labels: CategoricalLayout | None = None
     panel_key: str | None = None
+    n_added: int = 0
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -176,6 +183,21 @@ class DataLayout:
     def n_batches(self) -> int:
         """Number of batches, at least 1."""
         return self.batch.n_categories
+
+    @property
+    def n_first(self) -> int:
+        """Number of batches that the model was first trained on."""
+        return self.n_batches - self.n_added
+
+    def donors(self, name: str) -> NDArray[np.bool_]:
+        """Return a boolean array (batch): which ones stand for batches that lack a modality.
+
+        They are those with cells that have it. Added batches count only if no other one has it:
+        answers about the first ones do not depend on what is added.
+        """
+        measured = self.modality(name).measured
+        first = measured & (np.arange(self.n_batches) < self.n_first)
+        return first if first.any() else measured
 
     def modality(self, name: str) -> ModalityLayout:
         """Return a registered modality by its name.
@@ -201,6 +223,7 @@ class DataLayout:
             "continuous_covariates": [c.to_dict() for c in self.continuous_covariates],
             "labels": None if self.labels is None else self.labels.to_dict(),
             "panel_key": self.panel_key,
+            **({"n_added": self.n_added} if self.n_added else {}),
         }
 
     @classmethod
@@ -232,6 +255,7 @@ class DataLayout:
                 ),
                 labels=None if labels is None else CategoricalLayout.from_dict(labels),
                 panel_key=record["panel_key"],
+                n_added=int(record.get("n_added", 0)),
             )
         except (KeyError, TypeError, ValueError) as error:
             msg = f"The record of the data layout is incomplete or damaged ({error!r})."

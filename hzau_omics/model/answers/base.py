@@ -33,8 +33,8 @@ class Answers(DataHolder):
         chosen = batch_names(self.layout, transform_batch)
         if chosen is not None:
             return chosen
-        measured = self.layout.modality(modality).measured
-        return [self.layout.batch.categories[i] for i in np.flatnonzero(measured)]
+        donors = np.flatnonzero(self.layout.donors(modality))
+        return [self.layout.batch.categories[i] for i in donors]
 
     @property
     def _generated(self) -> list[str]:

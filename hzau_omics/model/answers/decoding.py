@@ -64,13 +64,15 @@ def decode_groups(
     if transform_batch is not None:
         return [DecodeGroup(None, batch_codes(layout, transform_batch))]
     registered = layout.modality(modality)
-    donors = tuple(int(b) for b in np.flatnonzero(registered.measured))
+    may_stand_in = layout.donors(modality)
+    donors = tuple(int(b) for b in np.flatnonzero(may_stand_in))
     if registered.panel is None:
         return [DecodeGroup(None, (batch,) if registered.measured[batch] else donors)]
-    measured = registered.panel & registered.measured[:, None]
-    own = np.flatnonzero(measured[batch])
+    measured_here = registered.panel[batch] & registered.measured[batch]
+    own = np.flatnonzero(measured_here)
     groups = [DecodeGroup(own, (batch,))] if own.size else []
-    missing = np.flatnonzero(~measured[batch])
+    missing = np.flatnonzero(~measured_here)
+    measured = registered.panel & may_stand_in[:, None]
     patterns, member = np.unique(measured[:, missing], axis=1, return_inverse=True)
     for i in range(patterns.shape[1]):
         batches = tuple(int(b) for b in np.flatnonzero(patterns[:, i])) or donors

@@ -18,10 +18,12 @@ from hzau_omics.errors import ConfigError
 from hzau_omics.messages import did_you_mean
 from hzau_omics.nn.objective.config import ObjectiveConfig
 
-TARGET_STEPS, MAX_STEPS = 1500, 50_000
+TARGET_STEPS, QUERY_STEPS, MAX_STEPS = 1500, 600, 50_000
 MOSAIC_ALIGNMENT = 5.0
 CPU_BATCH_SIZE, MAX_BATCH_SIZE, LEAST_STEPS_PER_EPOCH = 128, 4096, 64
 MIN_EPOCHS, FEWEST_EPOCHS, MAX_EPOCHS = 25, 8, 400
+ON_QUERY = {"corruption": 0.0, "lr": 1e-2}
+"""Defaults of training options where only what belongs to added batches is trained."""
 
 RANGES: dict[str, Interval] = {
     "lr": POSITIVE,
@@ -142,11 +144,17 @@ def default_batch_size(n_cells: int, *, on_gpu: bool) -> int:
 
 
 def default_length(
-    n_cells: int, max_epochs: int | None, batch_size: int | None, *, on_gpu: bool
+    n_cells: int,
+    max_epochs: int | None,
+    batch_size: int | None,
+    *,
+    on_gpu: bool,
+    on_query: bool = False,
 ) -> tuple[int, int]:
     """Return epochs and cells per step; None takes the default of either.
 
-    With a default batch size, a GPU takes as many steps as a CPU would.
+    With a default batch size, a GPU takes as many steps as a CPU would. `on_query` says whether
+    only what belongs to added batches is trained, which needs fewer steps.
 
     Examples
     --------
@@ -156,20 +164,23 @@ def default_length(
     (100, 512)
     """
     if batch_size is not None:
-        epochs = default_max_epochs(n_cells, batch_size) if max_epochs is None else max_epochs
-        return epochs, batch_size
+        if max_epochs is None:
+            max_epochs = default_max_epochs(n_cells, batch_size, on_query=on_query)
+        return max_epochs, batch_size
     batch_size = default_batch_size(n_cells, on_gpu=on_gpu)
     if max_epochs is None:
-        steps = default_max_epochs(n_cells, CPU_BATCH_SIZE) * -(-n_cells // CPU_BATCH_SIZE)
+        epochs = default_max_epochs(n_cells, CPU_BATCH_SIZE, on_query=on_query)
+        steps = epochs * -(-n_cells // CPU_BATCH_SIZE)
         max_epochs = -(-steps // -(-n_cells // batch_size))
     return max_epochs, batch_size
 
 
-def default_max_epochs(n_cells: int, batch_size: int) -> int:
+def default_max_epochs(n_cells: int, batch_size: int, *, on_query: bool = False) -> int:
     """Return how many epochs to train by default.
 
     About 1,500 optimiser steps, in 25 to 400 epochs; fewer epochs for millions of cells, but at
-    least 8, so that there are at most about 50,000 steps.
+    least 8, so that there are at most about 50,000 steps. On a query about 600 steps, in 8 to 400
+    epochs.
 
     Examples
     --------
@@ -177,5 +188,6 @@ def default_max_epochs(n_cells: int, batch_size: int) -> int:
     [125, 38, 25, 8]
     """
     steps_per_epoch = -(-n_cells // batch_size)
-    epochs = min(max(-(-TARGET_STEPS // steps_per_epoch), MIN_EPOCHS), MAX_EPOCHS)
+    target, fewest = (QUERY_STEPS, FEWEST_EPOCHS) if on_query else (TARGET_STEPS, MIN_EPOCHS)
+    epochs = min(max(-(-target // steps_per_epoch), fewest), MAX_EPOCHS)
     return max(min(epochs, MAX_STEPS // steps_per_epoch), FEWEST_EPOCHS)

@@ -7,7 +7,7 @@ import torch
 
 from hzau_omics.data.stores.gpu import ResidentCells
 from hzau_omics.data.stores.splits import Split
-from hzau_omics.model.training.after import CALIBRATIONS
+from hzau_omics.model.training.after import calibrations_of
 from hzau_omics.model.training.config import TrainingPlanConfig
 from hzau_omics.model.training.data import MosaicDataModule
 from hzau_omics.model.training.heads import train_heads
@@ -63,7 +63,7 @@ def fit(
 
     def before(device: torch.device) -> None:
         # Validation predicts unseen values too: the calibration of former weights must not count.
-        for calibration in CALIBRATIONS:
+        for calibration in calibrations_of(network):
             calibration.reset(network)
         if corrupts:
             network.to(device)
@@ -74,7 +74,8 @@ def fit(
         # Heads are trained by now, and no average with what they were before would be.
         plan.restart_average()
 
-    network.train()
+    # Parameters of added batches are few, and are fitted to the network as it answers: no dropout.
+    network.train(mode=not network.config.n_added)
     try:
         result = run_training(plan, data, options.run, before=before)
     finally:

@@ -47,6 +47,7 @@ HARMLESS = (
     "Total length of `list` across ranks is zero",
     r"It is recommended to use `self.log\(.*sync_dist=True\)`",
     "callbacks used to create the checkpoint need to be provided",
+    r"module\(s\) in eval mode at the start of training",
     r"`isinstance\(treespec, LeafSpec\)` is deprecated",
 )
 """Warnings of Lightning about what is intended here."""

@@ -31,6 +31,7 @@ class ModalityDecoder(nn.Module):
             n_hidden,
             n_layers=modality.n_layers or network.n_layers,
             dropout=network.dropout,
+            n_added=network.n_added,
         )
         self.likelihood = make_likelihood(
             modality.likelihood,
@@ -39,6 +40,7 @@ class ModalityDecoder(nn.Module):
                 n_covariates=network.n_decoder_covariates,
                 n_features=modality.n_features,
                 n_batches=network.n_batches if modality.dispersion == "feature-batch" else 1,
+                n_added=network.n_added,
                 uses_library=modality.library != "none",
             ),
         )

@@ -15,7 +15,7 @@ from hzau_omics.minibatch import Minibatch
 from hzau_omics.nn.network import Encoded, MultimodalVAE
 from hzau_omics.nn.objective.config import ObjectiveConfig
 from hzau_omics.nn.objective.corrupted import corrupt_joint
-from hzau_omics.nn.objective.mixing import TermGroups, batch_discrepancy
+from hzau_omics.nn.objective.mixing import TermGroups, batch_discrepancy, reference_discrepancy
 from hzau_omics.nn.objective.terms import Terms, draw_by_weight, draw_terms
 from hzau_omics.nn.posterior.gaussian import DiagonalGaussian, kl_divergence, kl_from
 from hzau_omics.nn.reliability.corruption import Corruptor
@@ -217,7 +217,11 @@ def penalise(step: Step, inferred: Inferred) -> Iterator[Float[Tensor, ""]]:
     n_batches = step.network.config.n_batches
     if config.mixing and n_batches > 1:
         groups = TermGroups(step.terms.subsets, intact > 0, step.batch.batch, n_batches)
-        yield config.mixing * batch_discrepancy(q.mean, groups)
+        points = step.network.points
+        if points is None:
+            yield config.mixing * batch_discrepancy(q.mean, groups)
+        else:
+            yield config.mixing * reference_discrepancy(q.mean, groups, points)
     weight = step.terms.weight[1:] * intact
     if config.singles_to_joint:
         joint = DiagonalGaussian(*(part[0] for part in q))

@@ -13,6 +13,8 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch.autograd.function import FunctionCtx
 
+from hzau_omics.nn.posterior.points import ReferencePoints
+
 DISTANCES = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2)
 """Squared distances, in units of the mean one, at which parts of the kernel have fallen to a
 quarter: neighbours count as much as the whole."""
@@ -70,6 +72,30 @@ def batch_discrepancy(
         return batch_discrepancy(mean[:, :MOST_CELLS], few) * (n_cells / MOST_CELLS)
     out: Tensor = _KernelSum.apply(mean, pair_weights(groups).to(mean.dtype))
     return out
+
+
+def reference_discrepancy(
+    mean: Float[Tensor, "place cell latent"], groups: TermGroups, points: ReferencePoints
+) -> Float[Tensor, ""]:
+    """Return the discrepancy between batches of a query, and between these and reference cells.
+
+    As :func:`batch_discrepancy`, with some reference cells as a further batch, the first one. A
+    cell counts once for each subset of modalities that it was inferred from.
+    """
+    n_cells, n_points = mean.shape[1], min(MOST_CELLS // 2, points.mean.shape[1])
+    drawn = torch.randint(points.mean.shape[1], (n_points,), device=mean.device)
+    inferred = (groups.subsets.unsqueeze(0) == points.membership[:, None, None]).all(-1)
+    first = inferred & (inferred.cumsum(1) == 1)
+    own = torch.einsum("spc,pcl->scl", first.to(mean.dtype), mean)
+    has = torch.cat([points.usable.unsqueeze(1).expand(-1, n_points), first.any(1)], 1)
+    beside = TermGroups(
+        has.unsqueeze(-1) & points.membership.unsqueeze(1),
+        torch.cat([groups.counts.new_ones(n_points), groups.counts]),
+        torch.cat([groups.batch.new_zeros(n_points), groups.batch]),
+        groups.n_batches,
+    )
+    means = torch.cat([points.mean[:, drawn], own], 1)
+    return batch_discrepancy(means, beside) * (n_cells / (n_cells + n_points))
 
 
 class _KernelSum(torch.autograd.Function):

@@ -21,9 +21,13 @@ class ReliabilityHead(nn.Module):
     It has its own hidden layers: sharing those of the encoder would disturb both tasks.
     """
 
-    def __init__(self, n_features: int, n_covariates: int, *, dropout: float = 0.0) -> None:
+    def __init__(
+        self, n_features: int, n_covariates: int, *, dropout: float = 0.0, n_added: int = 0
+    ) -> None:
         super().__init__()
-        self.features = HiddenStack(n_features, n_covariates, N_HIDDEN, n_layers=1, dropout=dropout)
+        self.features = HiddenStack(
+            n_features, n_covariates, N_HIDDEN, n_layers=1, dropout=dropout, n_added=n_added
+        )
         self.level = nn.Linear(1, N_HIDDEN, bias=False)
         self.finish = nn.Sequential(nn.Linear(N_HIDDEN, N_HIDDEN), nn.SiLU())
         self.out = nn.Linear(N_HIDDEN, 1)

@@ -39,13 +39,16 @@ class ReliabilityModel(nn.Module):
         n_covariates: int,
         *,
         n_batches: int = 1,
+        n_added: int = 0,
         dropout: float,
         with_heads: bool,
     ) -> None:
         super().__init__()
         n_modalities = len(n_features)
         self.heads = nn.ModuleList(
-            ReliabilityHead(n, n_covariates, dropout=dropout) for n in n_features if with_heads
+            ReliabilityHead(n, n_covariates, dropout=dropout, n_added=n_added)
+            for n in n_features
+            if with_heads
         )
         # Heads are trained before the network, and are frozen while it trains.
         self.heads.requires_grad_(requires_grad=False)

@@ -122,6 +122,10 @@ def _holders(mdata: MuData, key: str) -> list[tuple[str, str]]:
     ]
 
 
+def _has_column(mdata: MuData, key: str) -> bool:
+    return key in mdata.obs.columns or bool(_holders(mdata, key))
+
+
 def _no_column(mdata: MuData, key: str, role: str) -> DataContractError:
     own = [f"{name}:{column}" for name, adata in mdata.mod.items() for column in adata.obs.columns]
     options = [*map(str, mdata.obs.columns), *own]
@@ -172,7 +176,7 @@ def category_codes(mdata: MuData, layout: CategoricalLayout, role: str) -> NDArr
     DataContractError
         If the column is missing, a cell has no value, or a value was not registered.
     """
-    if layout.key is None:
+    if layout.key is None or (layout.optional and not _has_column(mdata, layout.key)):
         return np.zeros(mdata.n_obs, dtype=np.int64)
     return codes_of(obs_column(mdata, layout.key, role=role), layout, role)
 

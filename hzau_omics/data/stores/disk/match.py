@@ -57,12 +57,11 @@ class Match:
             raise DataContractError(msg)
         for name in shared:
             _check_values(own.modality(name), wanted.modality(name), where)
+        panels = {m.name: _panel(own, wanted, m) for m in wanted.modalities}
         return cls(
             layout=wanted,
-            sources={
-                name: _columns(own.modality(name), wanted.modality(name), where) for name in shared
-            },
-            panels={m.name: _panel(own, wanted, m) for m in wanted.modalities},
+            sources={name: _columns(own, wanted, name, panels[name], where) for name in shared},
+            panels=panels,
             n_columns=sum(m.n_features for m in own.modalities),
         )
 
@@ -104,13 +103,25 @@ def _columns_between(wide: sp.csr_array, start: int, stop: int) -> sp.csr_array:
     return wide[:, start:stop]
 
 
-def _columns(own: ModalityLayout, wanted: ModalityLayout, where: str) -> NDArray[np.int64]:
-    source = pd.Index(own.var_names).get_indexer(pd.Index(wanted.var_names))
-    missing = np.asarray(wanted.var_names, dtype=object)[source < 0]
+def _columns(
+    own: DataLayout,
+    wanted: DataLayout,
+    name: str,
+    panel: NDArray[np.bool_] | None,
+    where: str,
+) -> NDArray[np.int64]:
+    asked = wanted.modality(name)
+    source = pd.Index(own.modality(name).var_names).get_indexer(pd.Index(asked.var_names))
+    lacking = source < 0
+    if panel is not None and own.batch.key is not None:
+        # What none of the store's batches measured may be missing.
+        codes = [i for i, c in enumerate(wanted.batch.categories) if c in own.batch.categories]
+        lacking &= panel[codes].any(axis=0)
+    missing = np.asarray(asked.var_names, dtype=object)[lacking]
     if len(missing):
         msg = (
-            f"{where} lacks {len(missing)} of {wanted.n_features} registered features of modality "
-            f"{wanted.name!r}: {listed(missing)}. Features are matched by name: it may belong to "
+            f"{where} lacks {len(missing)} of {asked.n_features} registered features of modality "
+            f"{name!r}: {listed(missing)}. Features are matched by name: it may belong to "
             "another model, or have names of another kind (symbols or ids)."
         )
         raise DataContractError(msg)

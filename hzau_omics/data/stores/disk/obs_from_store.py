@@ -150,7 +150,8 @@ def code_table(obs: ObsColumns, layout: DataLayout) -> CellTable:
     present = np.stack([obs.present(name) for name in layout.names], axis=1)
     n_cells = len(present)
     batch = np.zeros(n_cells, dtype=np.int32)
-    if layout.batch.key is not None:
+    optional = layout.batch.optional and layout.batch.key not in obs.names_of_columns
+    if layout.batch.key is not None and not optional:
         batch = _codes(obs, layout.batch, "batch key")
     return CellTable(
         present=present,

@@ -1,7 +1,7 @@
 """Calibrations that follow training.
 
-A calibration is a module with two functions, listed in :data:`CALIBRATIONS`. Training goes through
-the list, and knows none of them by name.
+A calibration is a module with two functions, listed in this one. Training goes through the list,
+and knows none of them by name.
 """
 
 from typing import Any, Protocol
@@ -28,7 +28,7 @@ class Calibration(Protocol):
         """Calibrate a trained network."""
 
 
-CALIBRATIONS: tuple[Calibration, ...] = (
+_ALL: tuple[Calibration, ...] = (
     shared,
     intervals,
     neighbours,
@@ -36,3 +36,12 @@ CALIBRATIONS: tuple[Calibration, ...] = (
     texts,
     reference,
 )
+
+
+def calibrations_of(network: MultimodalVAE) -> tuple[Calibration, ...]:
+    """Return the calibrations that follow the training of a network.
+
+    None where only added batches are trained: calibrations belong to the cells that the network was
+    first trained on, and answers about these do not change.
+    """
+    return () if network.config.n_added else _ALL

@@ -10,6 +10,7 @@ from hzau_omics.minibatch import Observed
 from hzau_omics.nn.decoding.likelihoods.damage import Damage
 from hzau_omics.nn.kernels.negative_binomial_wide import Location
 from hzau_omics.nn.kernels.precision import WideLinear
+from hzau_omics.nn.layers import CovariateMap
 
 Cells = Float[Tensor, "cell feature"]
 Entries = Float[Tensor, "*entry"]
@@ -59,6 +60,9 @@ class Sizes(NamedTuple):
         Number of features of the modality.
     n_batches
         Number of batches with separate dispersions; 1 for a shared one.
+    n_added
+        Number of added batches: the last covariates, and the last batches with separate
+        dispersions.
     uses_library
         Whether counts are shares of a library size, where the likelihood allows it; None for the
         likelihood's default.
@@ -68,6 +72,7 @@ class Sizes(NamedTuple):
     n_covariates: int
     n_features: int
     n_batches: int = 1
+    n_added: int = 0
     uses_library: bool | None = None
 
 
@@ -86,12 +91,12 @@ class Likelihood(nn.Module):
 
     def __init__(self, sizes: Sizes) -> None:
         super().__init__()
-        n_hidden, n_covariates, n_features, n_batches, _ = sizes
+        n_hidden, n_covariates, n_features, n_batches, n_added, _ = sizes
         self.n_features = n_features
         self.n_batches = n_batches
         self.location = WideLinear(n_hidden, n_features)
-        self.shift = nn.Linear(n_covariates, n_features, bias=False) if n_covariates else None
-        if self.shift is not None:
+        self.shift = CovariateMap.of(n_covariates, n_features, n_added)
+        if self.shift is not None and self.shift.weight is not None:
             nn.init.zeros_(self.shift.weight)
 
     def encoder_input(self, x: Entries) -> Entries:
@@ -113,7 +118,7 @@ class Likelihood(nn.Module):
         inputs, weight = hidden, self.location.weight
         if self.shift is not None:
             inputs = torch.cat([inputs, context.covariates], 1)
-            weight = torch.cat([weight, self.shift.weight], 1)
+            weight = torch.cat([weight, self.shift.whole], 1)
         return Location(inputs, weight, self.location.bias)
 
     def forward(self, hidden: Hidden, context: DecoderContext) -> Parameters:

@@ -18,6 +18,7 @@ from hzau_omics.nn.decoding.likelihoods.base import (
 )
 from hzau_omics.nn.decoding.likelihoods.counts import MIN_LOG_RATE, NegativeBinomial
 from hzau_omics.nn.kernels.precision import WideLinear
+from hzau_omics.nn.layers import CovariateMap
 from hzau_omics.nn.posterior.gaussian import soft_bound
 
 
@@ -40,9 +41,7 @@ class NegativeBinomialMixture(NegativeBinomial):
         self.background = nn.Parameter(torch.zeros(n_features))
         self.log_library_centre: Tensor
         self.register_buffer("log_library_centre", torch.zeros(()))
-        self.background_shift = (
-            nn.Linear(n_covariates, n_features, bias=False) if n_covariates else None
-        )
+        self.background_shift = CovariateMap.of(n_covariates, n_features, sizes.n_added)
         self.background_logit = WideLinear(sizes.n_hidden, n_features)
 
     @override
