@@ -88,8 +88,8 @@ predicted = reference.predict_labels(sample, soft=False)
 predicted.head()
 
 # %% [markdown]
-# The same from protein alone, and from half of the proteins, as a smaller panel would give. Features
-# that a new batch lacks count as not measured.
+# The same from half of the proteins alone, as a smaller panel would give. Features that a new batch
+# lacks count as not measured.
 
 # %%
 protein = MuData({"adt": sample["adt"][:, ::2].copy()})

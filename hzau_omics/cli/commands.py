@@ -1,4 +1,4 @@
-"""The commands ``demo``, ``train``, ``impute``, ``map`` and ``info``: options in, one result out."""
+"""The commands ``demo``, ``train``, ``impute``, ``map``, ``info``: options in, one result out."""
 
 import sys
 from pathlib import Path

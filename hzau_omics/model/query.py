@@ -14,9 +14,11 @@ from hzau_omics.data.contract.extend import extended, layout_of_query, only_valu
 from hzau_omics.data.contract.presence import check_no_view
 from hzau_omics.errors import ConfigError, DataContractError
 from hzau_omics.model.base import TrainableModel
+from hzau_omics.model.reference import Reference
 from hzau_omics.model.scvi_contract.fields import registry_of
 from hzau_omics.model.session import evaluating
 from hzau_omics.nn.grow import grow
+from hzau_omics.nn.network import MultimodalVAE
 
 MOST_CELLS, CELLS_AT_ONCE = 4000, 512
 """Reference cells whose posterior means the query is compared with, and how many at a time."""
@@ -120,8 +122,13 @@ class QueryMapping(TrainableModel):
     def _start_from(self, reference: Self) -> None:
         """Take everything that was learned from a trained model."""
         self.module = grow(reference.module, self.layout.n_added)
+        kept: Reference | None = getattr(reference, "reference_", None)
         if self.module.points is not None and reference._store is not None:
             self.module.points.set(_posterior_means(reference))
+        elif self.module.points is not None and kept is not None:
+            self.module.points.set(_kept_means(kept, self.module))
+        # Labels and novelty of the query rest on the cells of the reference.
+        self.reference_ = kept
         self.is_trained_ = True
         self.model_version_ = reference.model_version_
         self.neighbours_ = ()
@@ -140,6 +147,18 @@ def _name_of_cells(reference: QueryMapping, batch_key: str | None) -> str | None
         return only_value(store.obs(batch_key))
     except DataContractError:
         return None
+
+
+def _kept_means(kept: Reference, network: MultimodalVAE) -> dict[int, Tensor]:
+    """Return posterior means that a model kept of its training cells, as far as it has any."""
+    n_latent = network.config.n_latent
+    found = {}
+    for i, subset in enumerate(network.family.subsets):
+        view = kept.views.get(subset)
+        means = torch.zeros(0, n_latent) if view is None else view.posterior.mean.float()
+        chosen = np.random.default_rng(0).permutation(len(means))[:MOST_CELLS]
+        found[i] = means[torch.from_numpy(np.sort(chosen))].to(network.membership.device)
+    return found
 
 
 def _posterior_means(reference: QueryMapping) -> dict[int, Tensor]:

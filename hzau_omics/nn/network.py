@@ -190,7 +190,7 @@ class MultimodalVAE(nn.Module):
         return torch.cat([p.to(continuous.dtype) for p in parts], dim=-1)
 
     def _batch_inputs(self, codes: Int[Tensor, " cell"]) -> Float[Tensor, "cell batch"]:
-        """Return one column per first batch: 1 for the cell's own; of unknown ones all are 1 / n."""
+        """Return one column per first batch: 1 for the cell's own, 1 / n each for unknown ones."""
         n = self.config.n_first
         unknown = (codes >= self.config.n_batches).unsqueeze(1)
         return _one_hot(codes, n).float() + unknown / n

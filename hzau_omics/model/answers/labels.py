@@ -44,8 +44,8 @@ class Labels(Answers):
         """Predict the label of each cell, for models that were set up with ``labels_key``.
 
         Labelled training cells vote, weighted by how well their posteriors agree with the cell's;
-        how far votes reach is learned on calibration cells (docs/method.md, equation 43). The cell's
-        own label, if it has one, does not count.
+        how far votes reach is learned on calibration cells (docs/method.md, equation 43). The
+        cell's own label, if it has one, does not count.
 
         Parameters
         ----------

@@ -47,8 +47,8 @@ class Novelty(Answers):
         -------
         Data frame with one row per cell:
 
-        - ``p_value``: the share of calibration cells that score as high. Of cells like these at most
-          5 % have one below 0.05. With n of them (2,000 at most) none is below 1 / (n + 1).
+        - ``p_value``: the share of calibration cells that score as high. Of cells like these at
+          most 5 % have one below 0.05. With n of them (2,000 at most) none is below 1 / (n + 1).
         - ``q_value``: the least false discovery rate at which the cell is novel, among the cells
           asked about (Benjamini and Hochberg 1995).
         - ``score``: the distance.
