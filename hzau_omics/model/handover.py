@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from hzau_omics.checks import check_flag
+from hzau_omics.checks import check_flag, refusal
 from hzau_omics.errors import ConfigError
 from hzau_omics.files import replacing
 from hzau_omics.model import persistence
@@ -67,6 +67,8 @@ class Handover(SavableModel):
         True
         """
         overwrite = check_flag("overwrite", overwrite)
+        if not isinstance(description, str):
+            raise refusal(description, "description", "a text")
         self._check_if_trained()
         if self.reference_ is None:
             msg = (

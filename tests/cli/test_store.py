@@ -66,7 +66,10 @@ def test_store_train_and_impute(files, tmp_path, capsys):
 
     code, _, message = call(capsys, "train", store, *options[:-1], tmp_path / "other")
     assert code == 2
-    assert "has results (X_hzau, hzau_gate, hzau_reliability); add --overwrite" in message
+    assert (
+        "has results (X_hzau, hzau_gate, hzau_novelty, hzau_reliability); add --overwrite"
+        in message
+    )
     assert not (tmp_path / "other").exists()
     code, _, message = call(capsys, "train", store, *modalities, *options)
     assert code == 2

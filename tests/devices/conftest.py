@@ -49,7 +49,7 @@ def texts() -> MuData:
 DESIGNS: dict[str, tuple[Callable[[], MuData], dict[str, str], dict[str, Any]]] = {
     "paired": (paired, PAIR, {}),
     "mosaic": (mosaic, PAIR, {"batch_key": "batch", "panel_key": "measured"}),
-    "texts": (texts, {**PAIR, "text": "bernoulli"}, {}),
+    "texts": (texts, {**PAIR, "text": "bernoulli"}, {"labels_key": "cell_type"}),
 }
 
 

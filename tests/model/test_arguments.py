@@ -133,7 +133,7 @@ def call(model: HZAUVAE, method: str, folder: Any, **changed: Any) -> Any:
         needed |= {"conditions": "rna"} if "text" not in changed else {}
     if method == "write_imputed":
         needed |= {"path": folder / "imputed.zarr"}
-    if method == "save":
+    if method in {"save", "save_reference"}:
         needed |= {"dir_path": folder / "model"}
     return getattr(model, method)(**{**needed, **changed})
 
@@ -201,7 +201,7 @@ GOOD: dict[str, tuple[Any, list[Any]]] = {
 }  # fmt: skip
 
 
-CHANGES_SOMETHING = {"annotate", "save", "write_imputed"}
+CHANGES_SOMETHING = {"annotate", "save", "save_reference", "write_imputed"}
 TAKEN = [
     (method, name) for method, name in CASES if name in GOOD and method not in CHANGES_SOMETHING
 ]

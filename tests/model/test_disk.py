@@ -107,7 +107,9 @@ def test_annotations_are_written_beside_the_cells(model, path, monkeypatch):
     monkeypatch.setattr(annotation, "CELLS_HELD", 70)
     model.annotate()
     store = ho.data.open_store(path)
-    assert list(store.obsm) == ["X_hzau", "hzau_gate", "hzau_reliability"]
+    assert list(store.obsm) == [
+        "X_hzau", "hzau_gate", "hzau_labels", "hzau_novelty", "hzau_reliability"
+    ]  # fmt: skip
     # Other minibatches, hence other rounding.
     np.testing.assert_allclose(store.obsm["X_hzau"], model.get_latent_representation(), atol=1e-5)
     expected = model.get_gate_weights()

@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-import torch
 from numpy.typing import ArrayLike, NDArray
+from torch import Tensor
 
 from hzau_omics.checks import INNER_SHARE, check_flag, check_number
 from hzau_omics.errors import ConfigError, HzauWarning
@@ -16,7 +16,7 @@ from hzau_omics.model.answers.base import Answers, Cells
 from hzau_omics.model.answers.comparison import Asked, Comparison
 from hzau_omics.model.answers.hierarchy import Ancestors, check_hierarchy, first_certain
 from hzau_omics.model.answers.novelty import knows_novelty, reference_of
-from hzau_omics.model.reference import LabelVotes, Reference
+from hzau_omics.model.reference import Reference, Subset
 from hzau_omics.model.session import InferenceSession, check_given, evaluating
 from hzau_omics.nn.labels.conformal import prediction_sets, thresholds
 from hzau_omics.nn.novelty.distance import neighbour_rank
@@ -196,6 +196,7 @@ def _voted(
     shape = (len(session), len(labels))
     probability, sets = np.full(shape, np.nan, np.float32), np.ones(shape, bool)
     p_value = np.full(len(session), np.nan, np.float32)
+    limits = {} if coverage is None else _limits(reference, len(labels), coverage)
     lacking = False
     with evaluating(session.network):
         for rows, batch in session.minibatches():
@@ -208,11 +209,9 @@ def _voted(
             if knows_novelty(reference):
                 p_value[rows] = comparison.novelty(asked)[1].cpu().numpy()
             for group in groups:
-                learned = reference.views[group.given].votes
-                assert learned is not None
-                limits = _limits(learned, len(labels), coverage).to(votes.device)
-                lacking = lacking or bool(limits.isinf().all())
-                chosen = prediction_sets(-votes[group.rows], limits)
+                limit = limits[group.given].to(votes.device)
+                lacking = lacking or bool(limit.isinf().all())
+                chosen = prediction_sets(-votes[group.rows], limit)
                 sets[rows[group.rows.cpu().numpy()]] = chosen.cpu().numpy()
     return _Votes(probability, sets, p_value, lacking)
 
@@ -224,8 +223,13 @@ def rare_labels(reference: Reference, n_labels: int) -> NDArray[np.bool_]:
     return np.asarray(counts < neighbour_rank(len(reference.names)))
 
 
-def _limits(votes: LabelVotes, n_labels: int, coverage: float) -> torch.Tensor:
-    return thresholds(votes.scores, votes.labels.long(), n_labels, coverage)
+def _limits(reference: Reference, n_labels: int, coverage: float) -> dict[Subset, Tensor]:
+    """Return the threshold of each label, for each set of modalities that labels follow from."""
+    return {
+        given: thresholds(view.votes.scores, view.votes.labels.long(), n_labels, coverage)
+        for given, view in reference.views.items()
+        if view.votes is not None
+    }
 
 
 def _warn_of_full_sets(coverage: float) -> None:

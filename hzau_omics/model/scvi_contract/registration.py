@@ -53,7 +53,8 @@ class RegisteredModel(InheritedMethods):
         categorical_covariate_keys, continuous_covariate_keys
             Further columns of ``obs`` that encoders and decoders see, one or a list.
         labels_key
-            Column of ``obs`` with cell labels, for reports only: the model never sees it.
+            Column of ``obs`` with cell labels, for reports and ``predict_labels``: training never
+            sees it. Cells may lack a label.
 
         Raises
         ------

@@ -41,7 +41,7 @@ def reset(network: MultimodalVAE) -> dict[str, Any]:
 
 
 def calibrate(trained: Trained) -> dict[str, Any]:
-    """Infer the reference cells; calibrate labels and novelty (docs/method.md, equations 43-45).
+    """Infer the reference cells, and learn from them (docs/method.md, equations 43 to 45).
 
     Returns
     -------
