@@ -43,6 +43,7 @@ BAD: dict[str, list[Any]] = {
     "certain": [0, *SHARE],
     "hierarchy": [3, "type_0", {"no such label": "T"}, {"type_0": 3}, {3: "T"}],
     "overwrite": FLAG,
+    "description": [3, None, ["text"]],
     "save_anndata": FLAG,
     "level": WORD,
     "kind": WORD,

@@ -9,7 +9,6 @@ from mudata import MuData
 
 import hzau_omics as ho
 from hzau_omics.errors import DataContractError, HzauWarning
-from hzau_omics.model import adaptation
 from tests.model.conftest import fit_model
 
 DESIGN = {"n_obs": 400, "n_features": {"rna": 60, "adt": 12}, "n_cell_types": 4, "seed": 0}
@@ -141,16 +140,6 @@ def test_stronger_staining_does_not_move_a_sample(reference, sample):
     known.obs["batch"] = "batch_0"  # said to be of a batch that the model knows: not aligned
     moved = reference.get_latent_representation(known, given="adt")
     assert np.square(adapted - plain).sum() < 0.5 * np.square(moved - plain).sum()
-
-
-@pytest.mark.filterwarnings("ignore:Modality .* lacks:hzau_omics.errors.HzauWarning")
-def test_filled_values_are_uncertain(reference, sample, monkeypatch):
-    """Values that are filled in several times widen the posterior by how far they differ."""
-    few = _of(sample, adt=slice(0, 3))
-    several = reference.get_latent_representation(few, return_dist=True)[1]
-    monkeypatch.setattr(adaptation, "N_FILLED", 1)
-    once = reference.get_latent_representation(few, return_dist=True)[1]
-    assert several.mean() > once.mean()
 
 
 def test_new_batches_follow_one_another(reference, sample):

@@ -179,11 +179,15 @@ def test_saved_and_loaded(three, tmp_path):
     _check_same(_answers(model, reference.adata), _answers(loaded, reference.adata))
 
 
-def test_a_reference_without_data_has_no_points(three, tmp_path):
+def test_a_reference_without_data_gives_the_posteriors_that_it_kept(three, tmp_path):
     mdata, reference = three
     reference.save(tmp_path / "reference")
     model = HZAUVAE.load_query_data(_of(mdata, ["batch_3"]), tmp_path / "reference")
-    assert not model.module.points.usable.any()
+    points = model.module.points
+    kept = reference.reference_.views["rna", "adt"].posterior.mean.float()
+    subset = model.module.family.subsets.index(("rna", "adt"))
+    assert points.usable.all()
+    assert torch.cdist(points.mean[subset], kept).min(1).values.max() < 1e-5
     model.train(**QUICK)
 
 

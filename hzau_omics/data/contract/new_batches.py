@@ -8,7 +8,7 @@ from mudata import MuData
 from numpy.typing import NDArray
 
 from hzau_omics.data.contract.columns.category import distinct, require_all
-from hzau_omics.data.contract.columns.obs import obs_column
+from hzau_omics.data.contract.columns.obs import has_column, obs_column
 from hzau_omics.data.contract.layout import CategoricalLayout, DataLayout, ModalityLayout
 from hzau_omics.errors import DataContractError, HzauWarning
 from hzau_omics.messages import listed
@@ -42,6 +42,8 @@ def held_out_layout(mdata: MuData, layout: DataLayout) -> DataLayout:
     if layout.batch.key is None:
         return layout
     key, role = layout.batch.key, "batch key"
+    if layout.batch.optional and not has_column(mdata, key):
+        return layout
     column = obs_column(mdata, key, role=role)
     found = require_all(distinct(column), column, key, role).categories(key, role)
     new = [name for name in found if name not in layout.batch.categories]

@@ -122,7 +122,8 @@ def _holders(mdata: MuData, key: str) -> list[tuple[str, str]]:
     ]
 
 
-def _has_column(mdata: MuData, key: str) -> bool:
+def has_column(mdata: MuData, key: str) -> bool:
+    """Return whether a column is in ``mdata.obs`` or in the ``obs`` of a modality."""
     return key in mdata.obs.columns or bool(_holders(mdata, key))
 
 
@@ -176,7 +177,7 @@ def category_codes(mdata: MuData, layout: CategoricalLayout, role: str) -> NDArr
     DataContractError
         If the column is missing, a cell has no value, or a value was not registered.
     """
-    if layout.key is None or (layout.optional and not _has_column(mdata, layout.key)):
+    if layout.key is None or (layout.optional and not has_column(mdata, layout.key)):
         return np.zeros(mdata.n_obs, dtype=np.int64)
     return codes_of(obs_column(mdata, layout.key, role=role), layout, role)
 
