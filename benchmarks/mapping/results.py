@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.common.long_form import Measured, kept_measures, measured_row, of_run
-from benchmarks.common.runner import FAILED, OK, UNSUPPORTED, Runner
+from benchmarks.common.runner import CUT, FAILED, OK, UNSUPPORTED, Runner
 from benchmarks.integration import neighbours
 from benchmarks.integration.scib import ilisi
 from benchmarks.mapping import measures
@@ -68,10 +68,14 @@ def _of_form(record: Mapping[str, Any], form: str, refused: str | None) -> Mappi
         return {"status": UNSUPPORTED, "reason": refused}
     if "seconds" not in record:
         return record
-    own = record["info"]["forms"][form]
+    forms = record["info"]["forms"]
+    own = forms[form]
     if "reason" in own:
         return {"status": FAILED, "reason": own["reason"]}
-    return record if own["cut"] else {"status": OK, "reason": ""}
+    if own["cut"]:
+        part = record["minutes"] / (1 + len(forms))
+        return {"status": CUT, "reason": f"training was stopped after {part:g} minutes"}
+    return {"status": OK, "reason": ""}
 
 
 def _seconds(record: Mapping[str, Any], form: str) -> dict[str, Measured]:
