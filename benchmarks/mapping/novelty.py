@@ -28,7 +28,7 @@ from benchmarks.integration.methods.exchange import Cells
 from benchmarks.integration.methods.ours import as_mudata, trained
 from benchmarks.integration.tasks import SNARE_SEQ, TaskData, as_task
 from benchmarks.mapping.methods.ours import LABELS, labelled
-from benchmarks.mapping.tasks import BMMC, subset
+from benchmarks.mapping.tasks import BMMC, Parts, subset
 
 FILES: Mapping[str, str] = {
     "pbmc10k": "citeseq_pbmc10k_totalvi.h5mu",
@@ -117,8 +117,9 @@ def measure(run: NoveltyRun) -> Found:
     nearest = pd.Series(given[novel]).mode()[0]
 
     def q_values(rows: np.ndarray) -> np.ndarray:
-        found = model.get_novelty(as_mudata(subset(query, rows, _all(query))))
-        return found.loc[query.names[rows], "q_value"].to_numpy()
+        part = as_mudata(subset(query, rows, _all(query)))
+        found = model.get_novelty(part).loc[query.names[rows], "q_value"]
+        return np.asarray(found, dtype=np.float64)
 
     found: dict[str, Any] = {
         **asdict(run),
@@ -140,7 +141,7 @@ def _trained(data: TaskData, learned: np.ndarray, seed: int) -> Any:
     return trained(mdata, cells, seed, labels_key=LABELS, **several)
 
 
-def _all(cells: Cells) -> dict[str, np.ndarray | None]:
+def _all(cells: Cells) -> Parts:
     return dict.fromkeys(cells.modalities)
 
 
@@ -193,7 +194,7 @@ def discoveries(
         found = {}
         for level in LEVELS:
             called = q <= level
-            found[f"false, {level:.0%}"] = float((called & ~true).sum() / max(called.sum(), 1))
+            found[f"false, {level:.0%}"] = float((called & ~true).sum()) / max(int(called.sum()), 1)
             found[f"found, {level:.0%}"] = float(called[true].mean())
         yield {name.replace("%", " %"): value for name, value in found.items()}
 

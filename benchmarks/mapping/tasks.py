@@ -20,6 +20,9 @@ RNA_ONLY = "RNA only"
 HALF = "RNA, half of the protein"
 """Every second protein of the shared panel, in the order of the file."""
 
+type Parts = Mapping[str, np.ndarray | None]
+"""Modalities, and names of their features; None for all."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class MapData:
@@ -71,7 +74,7 @@ def two_laboratories() -> MapData:
     reference = np.unique(data.cells.batch) == "PBMC10k"
     both = data.cells.measured[PROTEIN].all(axis=0)
     panel = {PROTEIN: data.cells.features[PROTEIN][both]}
-    forms = {
+    forms: dict[str, Parts] = {
         RNA_ONLY: {RNA: None},
         "protein only": panel,
         HALF: {RNA: None, PROTEIN: panel[PROTEIN][::2]},
@@ -85,7 +88,7 @@ def two_laboratories() -> MapData:
 def two_donors() -> MapData:
     """Return one donor of bone marrow as the reference of the other."""
     data = as_task(mudata.read_h5mu(find_file(BMMC)))
-    forms: dict[str, dict[str, np.ndarray | None]] = {
+    forms: dict[str, Parts] = {
         RNA_ONLY: {RNA: None},
         "protein only": {PROTEIN: None},
         "RNA and protein": {RNA: None, PROTEIN: None},
@@ -96,7 +99,7 @@ def two_donors() -> MapData:
 def libraries() -> MapData:
     """Return four libraries of SNARE-seq as the reference of the other eight."""
     data = as_task(mudata.read_h5mu(find_file(SNARE_SEQ)))
-    forms: dict[str, dict[str, np.ndarray | None]] = {
+    forms: dict[str, Parts] = {
         RNA_ONLY: {RNA: None},
         "chromatin only": {CHROMATIN: None},
         "RNA and chromatin": {RNA: None, CHROMATIN: None},
@@ -108,7 +111,7 @@ def as_question(
     cells: Cells,
     labels: np.ndarray,
     batches: Sequence[str],
-    forms: Mapping[str, Mapping[str, np.ndarray | None]],
+    forms: Mapping[str, Parts],
     known: Mapping[str, np.ndarray] | None = None,
 ) -> MapData:
     """Split cells into reference and query.
@@ -143,7 +146,7 @@ def as_question(
     return MapData(question=question, labels=asked[~chosen], protein=protein)
 
 
-def subset(cells: Cells, rows: np.ndarray, parts: Mapping[str, np.ndarray | None]) -> Cells:
+def subset(cells: Cells, rows: np.ndarray, parts: Parts) -> Cells:
     """Return some cells with some modalities and features.
 
     Parameters

@@ -147,7 +147,7 @@ def load_answers(path: Path) -> dict[str, Answer]:
     """Read the answers that a run left, by form."""
     with np.load(path) as file:
         found = {name: file[name] for name in file.files}
-    forms: dict[str, dict[str, np.ndarray]] = {}
+    forms: dict[str, dict[str, Any]] = {}
     for name, x in found.items():
         form, _, part = name.partition("//")
         forms.setdefault(form, {})[part] = x
