@@ -1,8 +1,9 @@
 """Principal components of the reference, onto which the query is projected; nearest neighbours.
 
 RNA: 50 components of log-normalised counts. Protein: centred log ratios, as they are. Chromatin:
-50 components of TF-IDF but the first, which follows depth. Each modality is scaled to a total
-variance of 1 in the reference, and those that the query has are put side by side.
+50 components of TF-IDF but the first, which follows depth, of unit length for each cell. Each
+modality is scaled to a total variance of 1 in the reference, and those that the query has are put
+side by side.
 """
 
 from dataclasses import dataclass, field
@@ -15,7 +16,7 @@ from sklearn.decomposition import PCA, TruncatedSVD
 from benchmarks.integration.methods.exchange import CHROMATIN, PROTEIN, Cells
 from benchmarks.mapping.methods.exchange import Answer, Question
 from benchmarks.mapping.methods.neighbours import by_neighbours
-from benchmarks.mapping.methods.preprocessing import chosen, normalised
+from benchmarks.mapping.methods.preprocessing import TARGET, chosen, normalised
 
 PACKAGES = ("scikit-learn",)
 N_COMPONENTS = 50
@@ -43,7 +44,8 @@ class Components:
         if modality == CHROMATIN:
             old, new = tf_idf(*(chosen(one, modality, names) for one in cells))
             svd = TruncatedSVD(N_COMPONENTS, random_state=self.seed)
-            reference, found = svd.fit_transform(old)[:, 1:], svd.transform(new)[:, 1:]
+            pair = svd.fit_transform(old)[:, 1:], svd.transform(new)[:, 1:]
+            reference, found = (x / np.linalg.norm(x, axis=1, keepdims=True) for x in pair)
         else:
             reference, found = (normalised(one, modality, names).toarray() for one in cells)
             if modality != PROTEIN:
@@ -56,16 +58,16 @@ class Components:
 def tf_idf(
     reference: sparse.csr_matrix, query: sparse.csr_matrix
 ) -> tuple[sparse.csr_matrix, sparse.csr_matrix]:
-    """Return log1p of 10,000 times TF-IDF (cell, feature); the IDF is that of the reference."""
+    """Return log TF times log IDF (cell, feature) of open features; the IDF is the reference's."""
     share = np.asarray((reference > 0).mean(axis=0)).ravel()
-    idf = sparse.diags(1 / np.maximum(share, 1 / reference.shape[0]))
+    idf = sparse.diags(np.log1p(1 / np.maximum(share, 1 / reference.shape[0])))
 
     def weighted(x: sparse.csr_matrix) -> sparse.csr_matrix:
         opened = (x > 0).astype(np.float32)
         total = np.maximum(np.asarray(opened.sum(axis=1)).ravel(), 1)
-        y = sparse.csr_matrix(sparse.diags(1e4 / total) @ opened @ idf)
+        y = sparse.csr_matrix(sparse.diags(TARGET / total) @ opened)
         y.data = np.log1p(y.data)
-        return y
+        return sparse.csr_matrix(y @ idf)
 
     return weighted(reference), weighted(query)
 
