@@ -29,6 +29,7 @@ SHORT = {
     "coverage of 99 % sets": "99 % sets cover",
     "size of 99 % sets": "types in them",
     "reference neighbours": "reference neighbours",
+    "reference neighbours, even": "even",
     "iLISI": "iLISI",
     PROTEIN: "protein",
     "training seconds": "training, s",

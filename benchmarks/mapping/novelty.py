@@ -24,11 +24,10 @@ from benchmarks.common.report import environment, markdown, run_name, set_thread
 from benchmarks.common.resume import Found, Run, results_of
 from benchmarks.common.runner import digest_of_files, package_sources
 from benchmarks.common.scores import auroc
-from benchmarks.integration.methods.exchange import Cells
 from benchmarks.integration.methods.ours import as_mudata, trained
 from benchmarks.integration.tasks import SNARE_SEQ, TaskData, as_task
 from benchmarks.mapping.methods.ours import LABELS, labelled
-from benchmarks.mapping.tasks import BMMC, Parts, subset
+from benchmarks.mapping.tasks import BMMC
 
 FILES: Mapping[str, str] = {
     "pbmc10k": "citeseq_pbmc10k_totalvi.h5mu",
@@ -108,7 +107,7 @@ def measure(run: NoveltyRun) -> Found:
     start = time.perf_counter()
     model = _trained(data, learned, run.seed)
     seconds = time.perf_counter() - start
-    query = subset(data.cells, asked, _all(data.cells))
+    query = data.cells.subset(asked)
     novel = data.labels[asked] == missing
     mdata = as_mudata(query)
     names = list(query.names)
@@ -117,7 +116,7 @@ def measure(run: NoveltyRun) -> Found:
     nearest = pd.Series(given[novel]).mode()[0]
 
     def q_values(rows: np.ndarray) -> np.ndarray:
-        part = as_mudata(subset(query, rows, _all(query)))
+        part = as_mudata(query.subset(rows))
         found = model.get_novelty(part).loc[query.names[rows], "q_value"]
         return np.asarray(found, dtype=np.float64)
 
@@ -135,14 +134,10 @@ def measure(run: NoveltyRun) -> Found:
 
 
 def _trained(data: TaskData, learned: np.ndarray, seed: int) -> Any:
-    cells = subset(data.cells, learned, _all(data.cells))
+    cells = data.cells.subset(learned)
     several = {"batch_key": "batch"} if len(cells.batches) > 1 else {}
     mdata = labelled(cells, data.labels[learned])
     return trained(mdata, cells, seed, labels_key=LABELS, **several)
-
-
-def _all(cells: Cells) -> Parts:
-    return dict.fromkeys(cells.modalities)
 
 
 def separation(score: np.ndarray, novel: np.ndarray, near: np.ndarray) -> dict[str, float]:

@@ -5,10 +5,9 @@ from dataclasses import dataclass
 
 import mudata
 import numpy as np
-import pandas as pd
 
 from benchmarks.common.data import find_file
-from benchmarks.integration.methods.exchange import CHROMATIN, PROTEIN, RNA, Cells
+from benchmarks.integration.methods.exchange import CHROMATIN, PROTEIN, RNA, Cells, Parts
 from benchmarks.integration.tasks import SNARE_SEQ, as_task
 from benchmarks.mapping.methods.exchange import Question
 from benchmarks.scoreboard.tasks import TWO_BATCHES
@@ -19,9 +18,6 @@ FEWEST = 10
 RNA_ONLY = "RNA only"
 HALF = "RNA, half of the protein"
 """Every second protein of the shared panel, in the order of the file."""
-
-type Parts = Mapping[str, np.ndarray | None]
-"""Modalities, and names of their features; None for all."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,7 +128,7 @@ def as_question(
     chosen = np.isin(cells.batch, batches)
     known = known or {}
     every = {m: known.get(m) for m in cells.modalities}
-    reference = subset(cells, chosen, every)
+    reference = cells.subset(chosen, every)
     own = labels[chosen]
     types, sizes = np.unique(own[own != ""], return_counts=True)
     types = types[sizes >= FEWEST]
@@ -140,44 +136,15 @@ def as_question(
     question = Question(
         reference=reference,
         labels=asked[chosen],
-        forms={name: subset(cells, ~chosen, parts) for name, parts in forms.items()},
+        forms={name: cells.subset(~chosen, parts) for name, parts in forms.items()},
     )
     protein = observed(cells, ~chosen, reference.features[PROTEIN]) if PROTEIN in every else None
     return MapData(question=question, labels=asked[~chosen], protein=protein)
 
 
-def subset(cells: Cells, rows: np.ndarray, parts: Parts) -> Cells:
-    """Return some cells with some modalities and features.
-
-    Parameters
-    ----------
-    cells
-        All cells.
-    rows
-        Which cells.
-    parts
-        Names of features by modality; None for all.
-    """
-    counts, features, measured = {}, {}, {}
-    batches = np.isin(cells.batches, cells.batch[rows])
-    for m, names in parts.items():
-        features[m] = cells.features[m] if names is None else np.asarray(names)
-        columns = pd.Index(cells.features[m]).get_indexer(features[m])
-        counts[m] = cells.counts[m][rows][:, columns].tocsr()
-        measured[m] = cells.measured[m][batches][:, columns]
-    return Cells(
-        names=cells.names[rows],
-        batch=cells.batch[rows],
-        counts=counts,
-        present={m: cells.present[m][rows] for m in parts},
-        features=features,
-        measured=measured,
-    )
-
-
 def observed(cells: Cells, rows: np.ndarray, proteins: np.ndarray) -> np.ndarray:
     """Return counts of proteins (cell, protein); NaN where the cell's batch did not measure one."""
-    part = subset(cells, rows, {PROTEIN: proteins})
+    part = cells.subset(rows, {PROTEIN: proteins})
     there = part.measured[PROTEIN][np.searchsorted(part.batches, part.batch)]
     return np.where(there, part.counts[PROTEIN].toarray(), np.nan)
 

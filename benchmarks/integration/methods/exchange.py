@@ -6,9 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from scipy import sparse
 
 RNA, PROTEIN, CHROMATIN = "rna", "protein", "chromatin"
+
+type Parts = Mapping[str, np.ndarray | None]
+"""Modalities, and names of their features; None for all."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,6 +86,25 @@ class Cells:
     def rows(self, modality: str) -> np.ndarray:
         """Return positions of the cells that have a modality."""
         return np.flatnonzero(self.present[modality])
+
+    def subset(self, rows: np.ndarray, parts: Parts | None = None) -> "Cells":
+        """Return some cells, by mask or position, with some modalities and features (all)."""
+        batches = np.isin(self.batches, self.batch[rows])
+        parts = dict.fromkeys(self.modalities) if parts is None else parts
+        counts, features, measured = {}, {}, {}
+        for m, names in parts.items():
+            features[m] = self.features[m] if names is None else np.asarray(names)
+            columns = pd.Index(self.features[m]).get_indexer(features[m])
+            counts[m] = sparse.csr_matrix(self.counts[m][rows][:, columns])
+            measured[m] = self.measured[m][batches][:, columns]
+        return Cells(
+            names=self.names[rows],
+            batch=self.batch[rows],
+            counts=counts,
+            present={m: self.present[m][rows] for m in parts},
+            features=features,
+            measured=measured,
+        )
 
     def pieces(self) -> Iterator[bytes]:
         """Yield what decides a result, for a digest."""

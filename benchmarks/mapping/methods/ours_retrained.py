@@ -32,9 +32,11 @@ class Retrained:
         model = trained(mdata, cells, self.seed, batch_key="batch", labels_key=LABELS)
         latent = model.get_latent_representation(mdata)
         latent = latent[mdata.obs_names.get_indexer(reference.names)]
+        # With the panels that the model was told of.
+        asked = cells.subset(np.arange(reference.n, cells.n), dict.fromkeys(query.modalities))
         return answered(
             model,
-            as_mudata(query),
+            as_mudata(asked),
             query,
             question=self.question,
             reference=latent,
