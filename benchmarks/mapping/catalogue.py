@@ -96,6 +96,12 @@ METHODS: Mapping[str, Method] = {
             needs=(RNA,),
             reads=(RNA, PROTEIN),
         ),
+        Method(
+            name="multivi",
+            title="MultiVI, scArches",
+            learns=(RNA, CHROMATIN),
+            reads=(RNA, CHROMATIN),
+        ),
         Method(name="scanvi", title="scANVI, scArches", needs=(RNA,), reads=(RNA,)),
         Method(name="pca-knn", title="PCA and neighbours"),
         Method(name="logistic", title="logistic regression"),

@@ -68,6 +68,7 @@ def test_answers_survive_the_file(tmp_path):
         ("totalvi", RNA_ONLY, None),
         ("totalvi", "protein only", "totalVI, scArches needs rna of every cell"),
         ("scanvi", "RNA and protein", "scANVI, scArches reads rna, not protein"),
+        ("multivi", RNA_ONLY, "MultiVI, scArches needs chromatin in the reference"),
         ("pca-knn", "protein only", None),
         ("ours", "RNA and protein", None),
     ],
