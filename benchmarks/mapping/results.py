@@ -1,5 +1,6 @@
 """Results in long form: one row per task, form, method, seed and measure."""
 
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -10,8 +11,7 @@ import pandas as pd
 
 from benchmarks.common.long_form import Measured, kept_measures, measured_row, of_run
 from benchmarks.common.runner import CUT, FAILED, OK, UNSUPPORTED, Runner
-from benchmarks.integration import neighbours
-from benchmarks.integration.scib import ilisi
+from benchmarks.integration import neighbours, scib
 from benchmarks.mapping import measures
 from benchmarks.mapping.catalogue import Method
 from benchmarks.mapping.methods.exchange import Answer, load_answers
@@ -103,7 +103,7 @@ def _measured(path: Path, data: MapData) -> dict[str, dict[str, Measured]]:
         ]
 
     found: dict[str, dict[str, Measured]] = {}
-    for one in kept_measures(path, (measures, neighbours), measure):
+    for one in kept_measures(path, (sys.modules[__name__], measures, neighbours, scib), measure):
         form, _, metric = one.metric.partition("//")
         found.setdefault(form, {})[metric] = replace(one, metric=metric)
     return found
@@ -133,7 +133,7 @@ def measures_of(answer: Answer, data: MapData) -> Iterator[Measured]:
         yield from _reasons(PLACE, "it has no latent")
     else:
         is_query = np.repeat([0, 1], [len(answer.reference), len(answer.query)])
-        mixing = ilisi(np.vstack([answer.reference, answer.query]), is_query)
+        mixing = scib.ilisi(np.vstack([answer.reference, answer.query]), is_query)
         share = measures.reference_share(answer.reference, answer.query)
         yield from _named(PLACE, (*share, mixing))
     if answer.protein is None or data.protein is None:

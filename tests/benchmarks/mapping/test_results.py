@@ -16,7 +16,7 @@ FAKE = Path(__file__).with_name("fake_method.py")
 @pytest.fixture(autouse=True)
 def no_scib(monkeypatch):
     """A value in place of that of scib-metrics, which takes seconds."""
-    monkeypatch.setattr(results, "ilisi", lambda x, batch: 0.25)
+    monkeypatch.setattr(results.scib, "ilisi", lambda x, batch: 0.25)
 
 
 @pytest.fixture
