@@ -14,14 +14,14 @@ from pathlib import Path
 import pandas as pd
 
 from benchmarks.common.command import OUT, run_command
+from benchmarks.common.environments import FOLDER
 from benchmarks.common.report import environment, run_name, set_threads, write_run
-from benchmarks.integration.catalogue import METHODS
-from benchmarks.integration.environments import FOLDER
+from benchmarks.common.runner import Runner
+from benchmarks.integration.catalogue import METHODS, WORKER, methods_named
 from benchmarks.integration.figures import umap_picture
 from benchmarks.integration.measures import scored_cells
 from benchmarks.integration.methods.exchange import Embedding
 from benchmarks.integration.results import result_rows
-from benchmarks.integration.run import Runner, methods_named
 from benchmarks.integration.table import short_table
 from benchmarks.integration.tasks import TASKS, TaskData
 
@@ -46,7 +46,14 @@ def parser() -> argparse.ArgumentParser:
 def benchmark(args: argparse.Namespace, command: Sequence[str]) -> list[Path]:
     """Do what the command line says, print the tables, and give the files written."""
     set_threads(args.threads)
-    runner = Runner(folder=args.parts, minutes=args.minutes, threads=args.threads, retry=args.retry)
+    runner = Runner(
+        folder=args.parts,
+        worker=WORKER,
+        environments=args.environments,
+        minutes=args.minutes,
+        threads=args.threads,
+        retry=args.retry,
+    )
     methods = methods_named(args.method)
     name = run_name("integration", *(args.task or []))
     tables, texts, pictures = [], [], []

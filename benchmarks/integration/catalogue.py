@@ -4,11 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.common.environments import Environment
+from benchmarks.common.runner import imported, package_sources
 from benchmarks.integration.methods.exchange import CHROMATIN, PROTEIN, RNA, Cells
 
-type Environment = tuple[str, ...]
-"""Requirements of an environment of its own; empty for the environment of this process."""
-
+FOLDER = Path(__file__).parent / "methods"
+WORKER = "benchmarks.integration.methods.worker"
 MUON = ("muon==0.2.0", "mofapy2==0.7.5", "scanpy[leiden]>=1.11")
 # It gives AnnData an argument that later releases no longer take.
 MULTIGRATE = ("multigrate==1.0.1", "anndata<0.13")
@@ -47,7 +48,12 @@ class Method:
     @property
     def file(self) -> Path:
         """File with its ``embed``."""
-        return self.code or Path(__file__).parent / "methods" / f"{self.name}.py"
+        return self.code or FOLDER / f"{self.name}.py"
+
+    def sources(self) -> list[Path]:
+        """Return the files that decide what it does; of ours, the whole package."""
+        shared = imported(self.file, [FOLDER / "preprocessing.py", FOLDER / "training.py"])
+        return [self.file, *shared, *(package_sources() if self.name == "ours" else [])]
 
     def refusal(self, cells: Cells) -> str | None:
         """Return why it does not take these cells; None if it does."""
@@ -82,3 +88,8 @@ METHODS: Mapping[str, Method] = {
         Method(name="pca", title="PCA of RNA", needs=(RNA,)),
     )
 }
+
+
+def methods_named(names: list[str] | None) -> list[Method]:
+    """Return methods by name; all of them for None."""
+    return [METHODS[name] for name in names or METHODS]

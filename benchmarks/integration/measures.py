@@ -1,12 +1,12 @@
 """All measures of one embedding, each with a value or with the reason why there is none."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
 import pandas as pd
 
+from benchmarks.common.long_form import Measured
 from benchmarks.common.scores import NEIGHBOURS
 from benchmarks.integration.methods.exchange import RNA, Embedding
 from benchmarks.integration.methods.preprocessing import rna_components
@@ -30,15 +30,6 @@ from benchmarks.integration.tasks import TaskData
 MOST_SCORED = 5_000
 """Cells that scib-metrics scores at most; drawn with seed 0."""
 NO_POINTS = "it gives neighbours, no embedding"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Measured:
-    """One measure: a value, or why there is none."""
-
-    metric: str
-    value: float = float("nan")
-    reason: str = ""
 
 
 def metric_names(data: TaskData) -> list[str]:

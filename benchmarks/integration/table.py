@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from benchmarks.integration.run import CUT
+from benchmarks.common.short_table import short_table as shared_table
 
 SHORT: Mapping[str, str] = {
     "total": "total",
@@ -38,17 +38,7 @@ def short_table(results: pd.DataFrame) -> str:
     """
     rows = pd.concat([results, least_shares(results)], ignore_index=True)
     rows["metric"] = rows["metric"].str.replace(r"^FOSCTTM .*", "FOSCTTM", regex=True)
-    reasons: list[str] = []
-    lines = [["method", *SHORT.values()], ["---"] * (len(SHORT) + 1)]
-    for method in pd.unique(rows["method"]):
-        own = rows[rows["method"] == method]
-        cells = [_cell(own[own["metric"] == metric], metric, reasons) for metric in SHORT]
-        lines.append([str(method), *cells])
-    table = "\n".join("| " + " | ".join(line) + " |" for line in lines)
-    notes = [f"[{i}] {reason}." for i, reason in enumerate(reasons, 1)]
-    if "(c)" in table:
-        notes.append("(c) training was stopped by the time limit.")
-    return "\n".join([table, "", *notes]).rstrip()
+    return shared_table(rows, "method", SHORT, DIGITS)
 
 
 def least_shares(results: pd.DataFrame) -> pd.DataFrame:
@@ -66,17 +56,3 @@ def least_shares(results: pd.DataFrame) -> pd.DataFrame:
         worst = shares.iloc[[int(np.nan_to_num(ratio, nan=np.inf).argmin())]]
         found.append(worst.assign(metric="least share", value=ratio.min()))
     return pd.concat(found, ignore_index=True)
-
-
-def _cell(rows: pd.DataFrame, metric: str, reasons: list[str]) -> str:
-    values = rows["value"].dropna()
-    if values.empty:
-        reason = str(rows["reason"].iloc[0]) if len(rows) else "this task has no such pair"
-        if reason not in reasons:
-            reasons.append(reason)
-        return f"[{reasons.index(reason) + 1}]"
-    digits = DIGITS.get(metric, 3)
-    text = f"{values.mean():.{digits}f}"
-    if len(values) > 1:
-        text += f" ± {values.std():.{digits}f}"
-    return text + (" (c)" if (rows["status"] == CUT).any() else "")

@@ -1,14 +1,18 @@
 """What a method is given and what it gives back, as files that every environment can read."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from scipy import sparse
 
 RNA, PROTEIN, CHROMATIN = "rna", "protein", "chromatin"
+
+type Parts = Mapping[str, np.ndarray | None]
+"""Modalities, and names of their features; None for all."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,22 +87,56 @@ class Cells:
         """Return positions of the cells that have a modality."""
         return np.flatnonzero(self.present[modality])
 
-    def save(self, path: Path) -> None:
-        """Write to an NPZ."""
+    def subset(self, rows: np.ndarray, parts: Parts | None = None) -> "Cells":
+        """Return some cells, by mask or position, with some modalities and features (all)."""
+        batches = np.isin(self.batches, self.batch[rows])
+        parts = dict.fromkeys(self.modalities) if parts is None else parts
+        counts, features, measured = {}, {}, {}
+        for m, names in parts.items():
+            features[m] = self.features[m] if names is None else np.asarray(names)
+            columns = pd.Index(self.features[m]).get_indexer(features[m])
+            counts[m] = sparse.csr_matrix(self.counts[m][rows][:, columns])
+            measured[m] = self.measured[m][batches][:, columns]
+        return Cells(
+            names=self.names[rows],
+            batch=self.batch[rows],
+            counts=counts,
+            present={m: self.present[m][rows] for m in parts},
+            features=features,
+            measured=measured,
+        )
+
+    def pieces(self) -> Iterator[bytes]:
+        """Yield what decides a result, for a digest."""
+        yield "\n".join([*self.names, *self.batch]).encode()
+        for m in self.modalities:
+            for values in (self.counts[m].data, self.counts[m].indices, self.present[m]):
+                yield values.tobytes()
+
+    def arrays(self) -> dict[str, Any]:
+        """Return everything as arrays by name, for an NPZ."""
         arrays: dict[str, Any] = {"names": self.names.astype(str), "batch": self.batch.astype(str)}
         for m, x in self.counts.items():
             arrays |= {f"{m}/data": x.data, f"{m}/indices": x.indices, f"{m}/indptr": x.indptr}
             arrays |= {f"{m}/shape": np.array(x.shape), f"{m}/present": self.present[m]}
             arrays |= {f"{m}/features": self.features[m].astype(str)}
             arrays |= {f"{m}/measured": self.measured[m]}
+        return arrays
+
+    def save(self, path: Path) -> None:
+        """Write to an NPZ."""
         path.parent.mkdir(parents=True, exist_ok=True)
-        np.savez_compressed(path, **arrays)
+        np.savez_compressed(path, **self.arrays())
 
     @classmethod
     def load(cls, path: Path) -> "Cells":
         """Read what :meth:`save` wrote."""
         with np.load(path) as file:
-            found = {name: file[name] for name in file.files}
+            return cls.of_arrays({name: file[name] for name in file.files})
+
+    @classmethod
+    def of_arrays(cls, found: Mapping[str, Any]) -> "Cells":
+        """Make them of what :meth:`arrays` gives."""
         modalities = [name.split("/")[0] for name in found if name.endswith("/data")]
 
         def each(key: str) -> dict[str, np.ndarray]:

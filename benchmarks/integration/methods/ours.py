@@ -34,20 +34,35 @@ def as_mudata(cells: Cells) -> MuData:
     return mdata
 
 
-def embed(cells: Cells, seed: int, seconds: float) -> Embedding:
-    """Train with defaults; embed each cell from all it has, and from each modality alone."""
+def trained(mdata: MuData, cells: Cells, seed: int, **options: Any) -> Any:
+    """Return HZAU-VAE trained with defaults.
+
+    Parameters
+    ----------
+    mdata
+        What :func:`as_mudata` made of the cells.
+    cells
+        The cells.
+    seed
+        Seed of the training.
+    options
+        Other arguments of ``setup_mudata``, such as ``batch_key``.
+    """
     silence_lightning()
-    mdata = as_mudata(cells)
     model_type: Any = model_class()
-    panels = any(not mask.all() for mask in cells.measured.values())
-    model_type.setup_mudata(
-        mdata,
-        modalities={m: LIKELIHOODS.get(m, "nb") for m in cells.modalities},
-        batch_key="batch",
-        **({"panel_key": "measured"} if panels else {}),
-    )
+    if any(not mask.all() for mask in cells.measured.values()):
+        options["panel_key"] = "measured"
+    likelihoods = {m: LIKELIHOODS.get(m, "nb") for m in cells.modalities}
+    model_type.setup_mudata(mdata, modalities=likelihoods, **options)
     model = model_type(mdata)
     model.train(seed=seed, enable_progress_bar=False)
+    return model
+
+
+def embed(cells: Cells, seed: int, seconds: float) -> Embedding:
+    """Train with defaults; embed each cell from all it has, and from each modality alone."""
+    mdata = as_mudata(cells)
+    model = trained(mdata, cells, seed, batch_key="batch")
     order = mdata.obs_names.get_indexer(cells.names)
     alone = {}
     for m in cells.modalities:

@@ -4,12 +4,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from benchmarks.common.long_form import Measured
+from benchmarks.common.runner import Runner
 from benchmarks.integration import __main__ as integration, measures
-from benchmarks.integration.catalogue import Method
-from benchmarks.integration.measures import Measured, among, measure, metric_names, scored_cells
+from benchmarks.integration.catalogue import WORKER, Method
+from benchmarks.integration.measures import among, measure, metric_names, scored_cells
 from benchmarks.integration.methods.exchange import Embedding
 from benchmarks.integration.results import result_rows
-from benchmarks.integration.run import Runner
 from benchmarks.integration.scib import BATCH_METRICS, LABEL_METRICS, TOTALS
 from benchmarks.integration.table import least_shares, short_table
 
@@ -85,7 +86,7 @@ def test_matches_are_of_cells_with_both_modalities(mosaic):
 
 @pytest.mark.usefixtures("no_scib")
 def test_rows_are_long_and_measures_are_kept(tmp_path, data, monkeypatch):
-    runner = Runner(folder=tmp_path, minutes=0.5)
+    runner = Runner(folder=tmp_path, worker=WORKER, minutes=0.5)
     method = Method(name="fake", title="Fake", code=FAKE)
     rows = result_rows(runner, "b", method, 0, data)
     assert list(rows.columns) == ["task", "method", "seed", "metric", "value", "status", "reason"]
@@ -99,7 +100,7 @@ def test_rows_are_long_and_measures_are_kept(tmp_path, data, monkeypatch):
 
 @pytest.mark.usefixtures("no_scib")
 def test_a_run_without_an_embedding_has_its_reason_in_every_row(tmp_path, data):
-    runner = Runner(folder=tmp_path, minutes=0.5)
+    runner = Runner(folder=tmp_path, worker=WORKER, minutes=0.5)
     rows = result_rows(runner, "b", Method(name="fake", title="Fake", code=FAKE), 1, data)
     assert rows["value"].isna().all()
     assert set(rows["status"]) == {"failed"}

@@ -10,12 +10,13 @@ from pathlib import Path
 import pooch
 
 from benchmarks.common.resume import write_whole
-from benchmarks.integration.catalogue import Method
 
 _logger = logging.getLogger("benchmarks")
 FOLDER = Path(pooch.os_cache("hzau_omics")) / "peers"
 """Where environments are kept by default: outside of the checkout, whose tests read all code below
 ``benchmarks``."""
+type Environment = tuple[str, ...]
+"""Requirements of an environment of its own; empty for the environment of this process."""
 STAMP = "requirements.txt"
 """Written into an environment when all of it is installed."""
 
@@ -24,13 +25,13 @@ class EnvironmentMissing(RuntimeError):
     """An environment could not be made; the message says why."""
 
 
-def python_of(method: Method, folder: Path = FOLDER) -> Path:
-    """Return the interpreter that runs a method; make its environment if it is not there.
+def python_of(requirements: Environment, folder: Path = FOLDER) -> Path:
+    """Return the interpreter of an environment; make it if it is not there.
 
     Parameters
     ----------
-    method
-        The method.
+    requirements
+        What is installed; the first names the environment.
     folder
         Where environments are kept.
 
@@ -39,21 +40,21 @@ def python_of(method: Method, folder: Path = FOLDER) -> Path:
     EnvironmentMissing
         If its packages cannot be installed.
     """
-    if not method.environment:
+    if not requirements:
         return Path(sys.executable)
-    home = folder / method.environment[0].replace("==", "-")
-    wanted = "\n".join(method.environment) + "\n"
+    home = folder / requirements[0].replace("==", "-")
+    wanted = "\n".join(requirements) + "\n"
     python = home / "bin" / "python"
     stamp = home / STAMP
     if python.exists() and stamp.is_file() and stamp.read_text(encoding="utf-8") == wanted:
         return python
-    _logger.info("installing %s", ", ".join(method.environment))
+    _logger.info("installing %s", ", ".join(requirements))
     shutil.rmtree(home, ignore_errors=True)
     try:
-        _install(home, python, method.environment)
+        _install(home, python, requirements)
     except (OSError, subprocess.CalledProcessError) as error:
         said = getattr(error, "stderr", None) or str(error)
-        message = f"{', '.join(method.environment)} cannot be installed: {said.strip()[-300:]}"
+        message = f"{', '.join(requirements)} cannot be installed: {said.strip()[-300:]}"
         raise EnvironmentMissing(message) from error
     write_whole(stamp, wanted)
     return python

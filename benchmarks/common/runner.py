@@ -6,25 +6,54 @@ import logging
 import os
 import signal
 import subprocess
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
+from benchmarks.common.environments import FOLDER, Environment, EnvironmentMissing, python_of
 from benchmarks.common.report import commit
 from benchmarks.common.resume import write_whole
-from benchmarks.integration.catalogue import METHODS, Method
-from benchmarks.integration.environments import FOLDER, EnvironmentMissing, python_of
-from benchmarks.integration.methods import exchange
-from benchmarks.integration.methods.exchange import Cells
 
 _logger = logging.getLogger("benchmarks")
 ROOT = Path(__file__).resolve().parents[2]
-HERE = Path(exchange.__file__).parent
 OK, CUT, FAILED, UNSUPPORTED, NO_ENVIRONMENT = (
     "ok", "cut", "failed", "unsupported", "no environment",
 )  # fmt: skip
-"""What became of a run; a run that was cut may still have an embedding."""
+"""What became of a run; a run that was cut may still have a result."""
+PACKAGE = ROOT / "hzau_omics"
+
+
+class Content(Protocol):
+    """What a method is given: written to a file that its process reads."""
+
+    def save(self, path: Path) -> None:
+        """Write to an NPZ."""
+
+    def pieces(self) -> Iterator[bytes]:
+        """Yield what it holds, for a digest."""
+
+
+class Runnable[Given: Content](Protocol):
+    """A method as the runner sees it."""
+
+    @property
+    def name(self) -> str:
+        """Name."""
+
+    @property
+    def environment(self) -> Environment:
+        """Requirements of its environment."""
+
+    @property
+    def file(self) -> Path:
+        """File with its code."""
+
+    def sources(self) -> list[Path]:
+        """Return the files that decide what it does."""
+
+    def refusal(self, given: Given, /) -> str | None:
+        """Return why it does not take what it is given; None if it does."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +64,8 @@ class Runner:
     ----------
     folder
         Of all files but the environments.
+    worker
+        Module that runs a method's file (:mod:`benchmarks.common.worker`).
     environments
         Folder of the peers' environments.
     minutes
@@ -46,6 +77,7 @@ class Runner:
     """
 
     folder: Path
+    worker: str
     environments: Path = FOLDER
     minutes: float = 60
     threads: int = 1
@@ -56,10 +88,12 @@ class Runner:
         return self.folder / "runs" / f"{task}_{method}_{seed}"
 
     def cells_path(self, task: str, seed: int) -> Path:
-        """Return the path of a task's cells."""
+        """Return the path of what a task's methods are given."""
         return self.folder / "cells" / f"{task}_{seed}.npz"
 
-    def record(self, task: str, method: Method, seed: int, cells: Cells) -> dict[str, Any]:
+    def record[Given: Content](
+        self, task: str, method: Runnable[Given], seed: int, cells: Given
+    ) -> dict[str, Any]:
         """Return what a run left, or run it: status, reason, and figures of a run that ended."""
         reason = method.refusal(cells)
         if reason is not None:
@@ -72,11 +106,11 @@ class Runner:
         cells_path = self.cells_path(task, seed)
         cells.save(cells_path)
         try:
-            python = python_of(method, self.environments)
+            python = python_of(method.environment, self.environments)
         except EnvironmentMissing as error:
             return {"status": NO_ENVIRONMENT, "reason": str(error)}
         _logger.info("%s ...", path.name)
-        found = self._process(python, method, cells_path, seed, path)
+        found = self._process(python, method.file, cells_path, seed, path)
         found |= {
             "code": code,
             "commit": commit(),
@@ -88,14 +122,14 @@ class Runner:
         return found
 
     def _process(
-        self, python: Path, method: Method, cells_path: Path, seed: int, path: Path
+        self, python: Path, file: Path, cells_path: Path, seed: int, path: Path
     ) -> dict[str, Any]:
         path.parent.mkdir(parents=True, exist_ok=True)
         for suffix in (".json", ".npz", ".measures.json"):
             path.with_suffix(suffix).unlink(missing_ok=True)
         seconds = self.minutes * 60
         words = [
-            str(python.absolute()), "-m", "benchmarks.integration.methods.worker", str(method.file),
+            str(python.absolute()), "-m", self.worker, str(file),
             str(cells_path.absolute()), str(seed), str(seconds), str(path.absolute()),
         ]  # fmt: skip
         log = path.with_suffix(".log")
@@ -129,24 +163,25 @@ def digest_of_files(files: Iterable[Path]) -> str:
     return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()[:16]
 
 
-def digest_of(method: Method, cells: Cells) -> str:
+def digest_of[Given: Content](method: Runnable[Given], cells: Given) -> str:
     """Return a digest of all that a run depends on: cells, the method's code, its requirements."""
     found = hashlib.sha256("\n".join(method.environment).encode())
-    found.update(digest_of_files(sources_of(method)).encode())
-    found.update("\n".join([*cells.names, *cells.batch]).encode())
-    for m in cells.modalities:
-        for values in (cells.counts[m].data, cells.counts[m].indices, cells.present[m]):
-            found.update(values.tobytes())
+    found.update(digest_of_files(method.sources()).encode())
+    for piece in cells.pieces():
+        found.update(piece)
     return found.hexdigest()[:16]
 
 
-def sources_of(method: Method) -> list[Path]:
-    """Return the files that decide what a method does; of ours, the whole package."""
-    text = method.file.read_text(encoding="utf-8")
-    shared = [HERE / f"{name}.py" for name in ("preprocessing", "training")]
-    shared = [one for one in shared if f"methods.{one.stem} import" in text]
-    package = sorted((ROOT / "hzau_omics").rglob("*.py")) if method.name == "ours" else []
-    return [method.file, *shared, *package]
+def imported(file: Path, among: Iterable[Path]) -> list[Path]:
+    """Return those of some modules of the benchmarks that a file imports from."""
+    text = file.read_text(encoding="utf-8")
+    names = {one: ".".join(one.relative_to(ROOT).with_suffix("").parts) for one in among}
+    return [one for one, name in names.items() if f"from {name} import" in text]
+
+
+def package_sources() -> list[Path]:
+    """Return the files of the package, on which all of our own methods depend."""
+    return sorted(PACKAGE.rglob("*.py"))
 
 
 def last_line(text: str) -> str:
@@ -180,8 +215,3 @@ def _settings(threads: int) -> Mapping[str, str]:
     # Compiled modules are kept: each run is a new process, and would compile torch and all else.
     others["PYTHONDONTWRITEBYTECODE"] = ""
     return {**os.environ, **limits, **others}
-
-
-def methods_named(names: list[str] | None) -> list[Method]:
-    """Return methods by name; all of them for None."""
-    return [METHODS[name] for name in names or METHODS]

@@ -4,10 +4,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.integration.catalogue import Method
-from benchmarks.integration.environments import EnvironmentMissing, python_of
+from benchmarks.common.environments import EnvironmentMissing
+from benchmarks.common.runner import Runner, digest_of, last_line
+from benchmarks.integration.catalogue import WORKER, Method
 from benchmarks.integration.methods.exchange import Embedding
-from benchmarks.integration.run import Runner, digest_of, last_line
 
 FAKE = Path(__file__).with_name("fake_method.py")
 WORKS, FAILS, HANGS, GIVES_NAN, IS_CUT = range(5)
@@ -20,7 +20,7 @@ def method():
 
 @pytest.fixture
 def runner(tmp_path):
-    return Runner(folder=tmp_path, minutes=0.5)
+    return Runner(folder=tmp_path, worker=WORKER, minutes=0.5)
 
 
 def test_a_run_leaves_an_embedding_and_a_record(runner, method, data):
@@ -49,7 +49,7 @@ def test_a_failed_run_says_why_and_is_repeated_on_request(runner, method, data):
     path = runner.path("b", "fake", FAILS).with_suffix(".json")
     path.write_text(json.dumps(record | {"reason": "kept"}))
     assert runner.record("b", method, FAILS, data.cells)["reason"] == "kept"
-    again = Runner(folder=runner.folder, minutes=0.5, retry=True)
+    again = Runner(folder=runner.folder, worker=WORKER, minutes=0.5, retry=True)
     assert again.record("b", method, FAILS, data.cells)["reason"] != "kept"
 
 
@@ -60,7 +60,7 @@ def test_values_that_are_no_numbers_are_a_failure(runner, method, data):
 
 
 def test_a_run_past_its_time_is_stopped(tmp_path, method, data):
-    runner = Runner(folder=tmp_path, minutes=0.05)
+    runner = Runner(folder=tmp_path, worker=WORKER, minutes=0.05)
     record = runner.record("b", method, HANGS, data.cells)
     assert (record["status"], record["reason"]) == ("cut", "stopped after 0.05 minutes")
     assert "seconds" not in record
@@ -80,44 +80,15 @@ def test_cells_that_a_method_does_not_take_are_not_run(runner, mosaic):
 
 
 def test_an_environment_that_cannot_be_made_is_a_reason(runner, data, monkeypatch):
-    def refuse(method, folder):
+    def refuse(requirements, folder):
         message = "fake==1 cannot be installed: no such package"
         raise EnvironmentMissing(message)
 
-    monkeypatch.setattr("benchmarks.integration.run.python_of", refuse)
+    monkeypatch.setattr("benchmarks.common.runner.python_of", refuse)
     method = Method(name="fake", title="Fake", code=FAKE, environment=("fake==1",))
     record = runner.record("b", method, WORKS, data.cells)
     assert record["status"] == "no environment"
     assert record["reason"] == "fake==1 cannot be installed: no such package"
-
-
-def test_environments_are_made_once(tmp_path, monkeypatch):
-    made = []
-
-    def install(home, python, requirements):
-        made.append(requirements)
-        python.parent.mkdir(parents=True)
-        python.touch()
-
-    monkeypatch.setattr("benchmarks.integration.environments._install", install)
-    method = Method(name="fake", title="Fake", environment=("fake==1",))
-    python = python_of(method, tmp_path)
-    assert python_of(method, tmp_path) == python
-    assert python == tmp_path / "fake-1" / "bin" / "python"
-    changed = Method(name="fake", title="Fake", environment=("fake==1", "other"))
-    python_of(changed, tmp_path)
-    assert made == [("fake==1",), ("fake==1", "other")]
-
-
-def test_a_failed_installation_says_why(tmp_path, monkeypatch):
-    def install(home, python, requirements):
-        message = "no route to the index"
-        raise OSError(message)
-
-    monkeypatch.setattr("benchmarks.integration.environments._install", install)
-    method = Method(name="fake", title="Fake", environment=("fake==1",))
-    with pytest.raises(EnvironmentMissing, match="fake==1 cannot be installed: no route"):
-        python_of(method, tmp_path)
 
 
 def test_a_run_is_of_its_code_and_requirements(method, data):

@@ -1,0 +1,1 @@
+"""Mapping of new samples onto a reference: labels with probabilities, protein, place."""

@@ -1,0 +1,1 @@
+"""One file per method; each has ``PACKAGES`` and ``fit``."""
