@@ -40,15 +40,9 @@ class Ours:
 
 
 def fit(question: Question, seed: int, seconds: float) -> Ours:
-    """Train on the reference; one batch is none."""
-    several = len(question.reference.batches) > 1
-    return of_reference(question, seed, **({"batch_key": "batch"} if several else {}))
-
-
-def of_reference(question: Question, seed: int, **options: Any) -> Ours:
-    """Train on the reference with labels, and with other arguments of ``setup_mudata``."""
+    """Train on the reference; of its batches, of which there may be one, the query's are told."""
     mdata = labelled(question.reference, question.labels)
-    model = trained(mdata, question.reference, seed, labels_key=LABELS, **options)
+    model = trained(mdata, question.reference, seed, batch_key="batch", labels_key=LABELS)
     return Ours(
         model=model,
         mdata=mdata,
@@ -102,7 +96,7 @@ def answered(
     order = mdata.obs_names.get_indexer(names)
     return Answer(
         probabilities=share,
-        sets=np.array([[one in found for one in types] for found in sets]),
+        sets=np.array([[one in found.split("|") for one in types] for found in sets]),
         query=model.get_latent_representation(mdata)[order],
         reference=reference,
         protein=protein,

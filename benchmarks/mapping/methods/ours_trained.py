@@ -6,7 +6,7 @@ from benchmarks.common.model import model_class
 from benchmarks.integration.methods.exchange import Cells
 from benchmarks.integration.methods.ours import as_mudata
 from benchmarks.mapping.methods.exchange import Answer, Question
-from benchmarks.mapping.methods.ours import PACKAGES, Ours, answered, of_reference
+from benchmarks.mapping.methods.ours import PACKAGES, Ours, answered, fit as fit_reference
 
 __all__ = ["PACKAGES", "fit"]
 
@@ -32,5 +32,5 @@ class Trained(Ours):
 
 
 def fit(question: Question, seed: int, seconds: float) -> Trained:
-    """Train on the reference, whose batch is one even if it is the only one."""
-    return Trained(**vars(of_reference(question, seed, batch_key="batch")))
+    """Train on the reference."""
+    return Trained(**vars(fit_reference(question, seed, seconds)))
