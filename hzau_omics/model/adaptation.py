@@ -2,7 +2,7 @@
 
 Encoders were trained on complete measurements of the reference's batches. A new batch may be
 stained more strongly, and may lack features. Training cells that may be in the state of a new cell
-say what is to be expected of it (docs/method.md, equations 44 to 46).
+say what is to be expected of it (docs/method.md, equations 46 to 48).
 """
 
 from collections.abc import Iterator, Mapping, Sequence

@@ -117,8 +117,17 @@ class DataHolder(RegisteredModel):
 
     def _adaptation(self, store: CellStore, batch_size: int) -> Adaptation | None:
         """Return how cells of new batches are inferred; None if there are none."""
+        if store.layout.n_batches == self.layout.n_batches:
+            return None
         reference = getattr(self, "reference_", None)
-        if store.layout.n_batches == self.layout.n_batches or reference is None:
+        if reference is None:
+            warnings.warn(
+                "This model keeps no posteriors of its training cells (an earlier version saved "
+                "it), so that new batches are taken as they are measured: staining is not aligned, "
+                "and missing features are not filled in. Train it one more epoch to have them.",
+                HzauWarning,
+                stacklevel=3,
+            )
             return None
         adaptation = Adaptation(self.module, store.layout, reference)
         with evaluating(self.module):

@@ -88,3 +88,30 @@ def test_a_trained_model_imputes_from_the_file_it_annotated(
     assert list(imputed.obs_names) == list(annotated.obs_names)
     assert result["observed"] == annotated["adt"].n_obs
     assert (imputed["adt"].layers["q05"] <= imputed["adt"].layers["q95"]).all()
+
+
+@pytest.mark.filterwarnings("ignore:Modality .* lacks:hzau_omics.errors.HzauWarning")
+def test_a_sample_of_a_new_batch_is_mapped(
+    result_of: RESULT_OF, few_cells: Path, tmp_path: Path
+) -> None:
+    cells = mudata.read_h5mu(few_cells)
+    batch = cells.obs["batch"].astype(str)
+    new = (batch == batch.iloc[-1]).to_numpy()
+    cells[~new].copy().write(tmp_path / "old.h5mu")
+    sample = mudata.MuData({"adt": cells["adt"][cells.obs_names[new]].copy()[:, ::2].copy()})
+    sample.obs["batch"] = batch[new].reindex(sample.obs_names)
+    sample.write(tmp_path / "new.h5mu")
+    words = ["--modality", "rna=nb", "--modality", "adt=nb", "--batch-key", "batch"]
+    options = [*words, "--labels-key", "cell_type", "--max-epochs", 2, "--n-latent", 4]
+    result_of("train", tmp_path / "old.h5mu", *options, "--out", tmp_path / "run")
+    command = ["map", tmp_path / "run", tmp_path / "new.h5mu", "--out", tmp_path / "mapped.h5mu"]
+    mapped = result_of(*command, "--impute", "rna")
+    assert mapped["cells"] == sum(mapped["labels"].values()) == sample.n_obs
+    written = mudata.read_h5mu(tmp_path / "mapped.h5mu")
+    assert written.obsm["X_hzau"].shape == (sample.n_obs, 4)
+    assert written["rna_imputed"].shape == (sample.n_obs, 30)
+    assert written.obs["hzau_novelty_q_value"].between(0, 1).all()
+    model = ho.model.HZAUVAE.load(tmp_path / "run" / "model", adata=False)
+    np.testing.assert_allclose(
+        written.obsm["X_hzau"], model.get_latent_representation(sample), atol=1e-5
+    )

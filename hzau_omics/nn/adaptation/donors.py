@@ -72,7 +72,7 @@ def fit_shift(
 
     Cells are compared with donors that they may share their state with, so that a sample of few
     cell types is not moved to the average of all. Shift and weights are found in turn, while
-    weights become sharper (docs/method.md, equation 45).
+    weights become sharper (docs/method.md, equation 47).
     """
     shift = torch.zeros_like(donors.spread)
     for temperature in TEMPERATURES:

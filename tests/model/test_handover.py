@@ -1,0 +1,81 @@
+"""A reference that is handed over without its data."""
+
+import json
+
+import numpy as np
+import pytest
+
+import hzau_omics as ho
+from hzau_omics.errors import ConfigError
+from hzau_omics.model import HZAUVAE
+from tests.model.conftest import fit_model
+
+
+@pytest.fixture(scope="module")
+def cells():
+    return ho.data.simulate(300, n_batches=2, n_cell_types=3, seed=0)
+
+
+@pytest.fixture(scope="module")
+def model(cells):
+    old = cells[(cells.obs["batch"] == "batch_0").to_numpy()].copy()
+    setup = {"batch_key": "batch", "labels_key": "cell_type"}
+    return fit_model(old, setup=setup, max_epochs=10)
+
+
+@pytest.fixture
+def sample(cells):
+    return cells[(cells.obs["batch"] == "batch_1").to_numpy()].copy()
+
+
+def test_it_answers_without_its_data_as_with_them(model, sample, tmp_path):
+    model.save_reference(tmp_path / "reference")
+    loaded = HZAUVAE.load(tmp_path / "reference")
+    assert loaded.adata is None
+    for ask in ("get_latent_representation", "predict_labels", "get_novelty"):
+        np.testing.assert_allclose(
+            np.asarray(getattr(loaded, ask)(sample)),
+            np.asarray(getattr(model, ask)(sample)),
+            rtol=1e-5,
+            atol=1e-6,
+        )
+
+
+def test_its_card_counts_what_it_was_trained_on(model, tmp_path):
+    model.save_reference(tmp_path / "reference", description="simulated cells")
+    card = json.loads((tmp_path / "reference" / "card.json").read_text())
+    assert card["description"] == "simulated cells"
+    assert card["training_cells"] == card["reference_cells"] == len(model.train_indices_)
+    labels = model.adata.obs["cell_type"].iloc[model.train_indices_]
+    assert card["labels"] == labels.value_counts().to_dict()
+    assert card["modalities"]["rna"]["features"] == model.adata["rna"].n_vars
+    assert card["batches"] == ["batch_0"]
+    elbo = model.history["elbo_validation"].iloc[:, 0][model.best_epoch_]
+    assert card["held_out"]["elbo"] == pytest.approx(elbo)
+
+
+def test_it_holds_no_values_of_cells(model, tmp_path):
+    model.save_reference(tmp_path / "reference")
+    assert {path.name for path in (tmp_path / "reference").iterdir()} == {
+        "card.json",
+        "manifest.json",
+        "reference.safetensors",
+        "splits.safetensors",
+        "weights.safetensors",
+    }
+    names = set(model.adata.obs_names)
+    text = (tmp_path / "reference" / "manifest.json").read_text()
+    assert not any(f'"{name}"' in text for name in names)
+
+
+def test_a_folder_is_not_replaced_unless_asked(model, tmp_path):
+    model.save_reference(tmp_path / "reference")
+    with pytest.raises(ConfigError, match="not empty"):
+        model.save_reference(tmp_path / "reference")
+    model.save_reference(tmp_path / "reference", overwrite=True)
+
+
+def test_an_untrained_model_is_no_reference(sample, tmp_path):
+    HZAUVAE.setup_mudata(sample, {"rna": "nb", "adt": "nb"})
+    with pytest.raises(ConfigError, match="not trained"):
+        HZAUVAE(sample).save_reference(tmp_path / "reference")
