@@ -36,6 +36,9 @@ from hzau_omics.nn.posterior.pools import Posterior
 MAX_CELLS = 2000
 """Most training cells that are donors, and most cells of a new batch that set its shift."""
 
+MANY_FEATURES = 500
+"""Number of features from which a modality is neither aligned nor filled in from donors."""
+
 N_FILLED = 8
 """How often missing values are filled in."""
 
@@ -87,11 +90,12 @@ class Adaptation:
         self._n_known = network.config.n_batches
         self._fitted: dict[tuple[_Pattern, int], _Fitted | None] = {}
         self._shifts: dict[tuple[int, int], Tensor] = {}
-        # Amounts without a library: depth and staining are not separated from the cell's state.
+        # Of many features with few counts each, a shift of log counts would be a shift of zeros.
         self._narrow = tuple(
             m
             for m in network.config.generated
-            if network.decoder(m).library_head is None and network.decoder(m).likelihood.is_count
+            if network.decoder(m).likelihood.is_count
+            and layout.modalities[m].n_features < MANY_FEATURES
         )
 
     # ---------------------------------------------------------------- alignment
@@ -272,12 +276,19 @@ class Adaptation:
 
     def _donors(self, z: Tensor, m: int) -> Donors:
         """Decode the means of training cells as the average of all batches."""
-        network, likelihood = self._network, self._network.decoder(m).likelihood
+        network, decoder = self._network, self._network.decoder(m)
         blank = blank_cells(self._layout, len(z), z.device, code=self._n_known)
-        decoder, covariates = network.decoder(m), network.decoder_covariates(blank)
-        generator = torch.Generator(z.device).manual_seed(0)
-        context = decoder.context(None, batch=blank.batch, covariates=covariates, feature_mask=None)
-        parameters = likelihood(decoder.hidden(z, covariates), context)
+        covariates = network.decoder_covariates(blank)
+        hidden = decoder.hidden(z, covariates)
+        library = decoder.library(hidden)
+        context = decoder.context(
+            None if library is None else library.mean,
+            batch=blank.batch,
+            covariates=covariates,
+            feature_mask=None,
+        )
+        likelihood, generator = decoder.likelihood, torch.Generator(z.device).manual_seed(0)
+        parameters = likelihood(hidden, context)
         drawn = (likelihood.sample(parameters, generator) for _ in range(N_DRAWS))
         return donors_from_draws([likelihood.encoder_input(values) for values in drawn])
 

@@ -28,7 +28,19 @@ def cells_in_words(names):
     assert names["found"] > 0.9
 
 
-CLAIMS = {"01_first_steps": first_steps, "02_cells_in_words": cells_in_words}
+def a_new_sample(names):
+    assert names["accuracy"]["RNA and protein"] > 0.88
+    assert names["accuracy"]["half of the proteins"] > 0.75
+    assert names["found_of_new"] > 0.6
+    assert names["found_of_known"] < 0.1
+    assert names["rna"].n_obs == 400
+
+
+CLAIMS = {
+    "01_first_steps": first_steps,
+    "02_cells_in_words": cells_in_words,
+    "03_a_new_sample": a_new_sample,
+}
 
 
 @pytest.mark.tutorial
