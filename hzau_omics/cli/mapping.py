@@ -48,7 +48,8 @@ def run_map(request: MapRequest) -> dict[str, Any]:
     Returns
     -------
     dict
-        The path written, and counts: of cells, of each label, and of novel cells.
+        The path written, and counts: of cells, of each label, and of novel cells (None without
+        calibration cells in the reference).
 
     Raises
     ------
@@ -72,8 +73,7 @@ def run_map(request: MapRequest) -> dict[str, Any]:
 
     model = ho.model.HZAUVAE.load(folder, adata=False)
     model.annotate(mdata)
-    novelty = model.get_novelty(mdata)
-    mdata.obs["hzau_novelty_q_value"] = novelty["q_value"].to_numpy()
+    n_novel = _add_q_values(mdata)
     for name in request.impute:
         _add_imputed(model, mdata, name)
     with attempt(f"write {request.out}"), replacing(request.out) as partial:
@@ -82,7 +82,7 @@ def run_map(request: MapRequest) -> dict[str, Any]:
         "out": request.out,
         "cells": mdata.n_obs,
         "labels": _counts_of_labels(mdata),
-        "novel": int((novelty["q_value"] < NOVEL).sum()),
+        "novel": n_novel,
         "seconds": round(time.monotonic() - started, 1),
     }
 
@@ -91,6 +91,17 @@ def _add_imputed(model: "HZAUVAE", mdata: "MuData", name: str) -> None:
     """Add the predicted values of a modality as a modality of their own."""
     mdata.mod[f"{name}_imputed"] = model.impute(name, mdata, seed=0)
     mdata.update()
+
+
+def _add_q_values(mdata: "MuData") -> int | None:
+    """Add q-values of novelty, and return how many cells are novel; None if it is not known."""
+    from hzau_omics.model.answers.novelty import q_values
+
+    if "hzau_novelty" not in mdata.obs:
+        return None
+    found = q_values(mdata.obs["hzau_novelty"].to_numpy())
+    mdata.obs["hzau_novelty_q_value"] = found
+    return int((found < NOVEL).sum())
 
 
 def _counts_of_labels(mdata: "MuData") -> dict[str, int]:

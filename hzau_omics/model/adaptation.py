@@ -5,6 +5,7 @@ stained more strongly, and may lack features. Training cells that may be in the 
 say what is to be expected of it (docs/method.md, equations 46 to 48).
 """
 
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from hzau_omics.data import CellStore, DataLayout
+from hzau_omics.errors import HzauWarning
 from hzau_omics.minibatch import Minibatch
 from hzau_omics.model.answers.decoding import ModalityPredictor, blank_cells
 from hzau_omics.model.reference import Reference
@@ -28,7 +30,7 @@ from hzau_omics.nn.adaptation.donors import (
     systematic_draws,
 )
 from hzau_omics.nn.adaptation.mixture import mixed_encoding, mixed_posterior
-from hzau_omics.nn.neighbours.agreement import log_agreements
+from hzau_omics.nn.neighbours.agreement import WITHIN_STATE, log_agreements
 from hzau_omics.nn.network import Encoded, MultimodalVAE
 from hzau_omics.nn.posterior.gaussian import DiagonalGaussian
 from hzau_omics.nn.posterior.pools import Posterior
@@ -39,14 +41,17 @@ MAX_CELLS = 2000
 MANY_FEATURES = 500
 """Number of features from which a modality is neither aligned nor filled in from donors."""
 
+MIN_CELLS = 20
+"""Fewest cells from which a shift is found: of one cell, the shift would be the cell itself."""
+
 N_FILLED = 8
 """How often missing values are filled in."""
 
 N_DRAWS = 16
 """Draws of each donor's values, for expected encoder inputs and their spread."""
 
-WITHIN_STATE, AGREEMENT_TEMPERATURE = 0.05, 2.0
-"""Variance of latents within a state, and what log agreement is divided by."""
+AGREEMENT_TEMPERATURE = 2.0
+"""What the log agreement of other modalities is divided by."""
 
 
 class _Pattern(NamedTuple):
@@ -96,6 +101,8 @@ class Adaptation:
             for m in network.config.generated
             if network.decoder(m).likelihood.is_count
             and layout.modalities[m].n_features < MANY_FEATURES
+            # Words are not stained.
+            and layout.modalities[m].text is None
         )
 
     # ---------------------------------------------------------------- alignment
@@ -124,6 +131,15 @@ class Adaptation:
         if fitted is None:
             return None
         wanted = patterns[count.argmax()]
+        if count.max() < MIN_CELLS:
+            warnings.warn(
+                f"The staining of {self._layout.names[m]!r} in a new batch is aligned from at "
+                f"least {MIN_CELLS} cells with the same modalities. Received {int(count.max())}: "
+                "they are taken as they are. Pass all cells of the batch at once.",
+                HzauWarning,
+                stacklevel=2,
+            )
+            return None
         inputs, agreements = [], []
         for batch in batches:
             rows = (batch.present == wanted).all(1)

@@ -1,12 +1,14 @@
 """A trained model as a reference to hand over: what others need to map their samples onto it."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from hzau_omics.checks import check_flag, refusal
+from hzau_omics.data.changes.identity import CellIdentity
 from hzau_omics.errors import ConfigError
 from hzau_omics.files import replacing
 from hzau_omics.model import persistence
@@ -70,6 +72,12 @@ class Handover(SavableModel):
         if not isinstance(description, str):
             raise refusal(description, "description", "a text")
         self._check_if_trained()
+        if self.layout.n_added:
+            msg = (
+                "A reference is a model of the cells it was trained on. Received one that "
+                "load_query_data extended: save it with save, or hand over its reference."
+            )
+            raise ConfigError(msg)
         if self.reference_ is None:
             msg = (
                 f"A reference holds posteriors of training cells. Received a "
@@ -78,7 +86,12 @@ class Handover(SavableModel):
             )
             raise ConfigError(msg)
         folder = Path(dir_path)
-        persistence.write(folder, self._to_saved(), overwrite=overwrite, data=None)
+        saved, cells = self._to_saved(), self.trained_cells
+        if cells is not None:
+            # Digests of values would tell whoever has a cell that it is among these.
+            names_only = replace(cells, identity=CellIdentity(cells.identity.names, None))
+            saved = replace(saved, trained_cells=names_only)
+        persistence.write(folder, saved, overwrite=overwrite, data=None)
         if writes_files(f"the card {folder / CARD}"):
             with replacing(folder / CARD) as partial:
                 text = json.dumps(self._card(self.reference_, description), indent=1)

@@ -14,7 +14,7 @@ from scvi.data import AnnDataManager
 
 from hzau_omics.checks import check_integer, if_given
 from hzau_omics.data import CellStore, DataLayout, DiskStore, MosaicStore
-from hzau_omics.data.contract.new_batches import held_out_layout
+from hzau_omics.data.contract.new_batches import extends, held_out_layout
 from hzau_omics.data.contract.presence import check_container, check_no_view
 from hzau_omics.data.stores.memory import find_change
 from hzau_omics.data.stores.splits import Split
@@ -108,7 +108,8 @@ class DataHolder(RegisteredModel):
         elif mdata is self._adata and self._store is not None and self._store.change() is None:
             store = self._store
         elif isinstance(mdata, CellStore):
-            store = mdata.aligned(self.layout)
+            is_ours = extends(mdata.layout, self.layout)
+            store = mdata if is_ours else mdata.aligned(self.layout)
         else:
             store = MosaicStore(mdata, held_out_layout(check_container(mdata), self.layout))
         size = if_given(check_integer, "batch_size", batch_size) or RESULTS_BATCH_SIZE
@@ -117,7 +118,8 @@ class DataHolder(RegisteredModel):
 
     def _adaptation(self, store: CellStore, batch_size: int) -> Adaptation | None:
         """Return how cells of new batches are inferred; None if there are none."""
-        if store.layout.n_batches == self.layout.n_batches:
+        # A model that is given a condition has no posterior of cells without their values.
+        if store.layout.n_batches == self.layout.n_batches or self.module.config.condition:
             return None
         reference = getattr(self, "reference_", None)
         if reference is None:

@@ -102,8 +102,8 @@ class QueryMapping(TrainableModel):
             cls._register(query, layout)
             model = cls(query, **options)
         model._start_from(reference)
-        if accelerator != "cpu" and torch.cuda.is_available():
-            model.to_device("cuda")
+        uses_gpu = accelerator != "cpu" and torch.cuda.is_available()
+        model.to_device("cuda" if uses_gpu else "cpu")
         return model
 
     @classmethod

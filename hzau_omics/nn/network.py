@@ -245,15 +245,20 @@ class MultimodalVAE(nn.Module):
 
     def encoder_input(self, modality: int, batch: Minibatch) -> Float[Tensor, "cell feature"]:
         """Return what a modality's encoder sees of some cells; 0 for what was not measured."""
-        x = self._encoder_input(modality, batch)
+        x = self._changed_input(modality, batch)
         return x.dense() if isinstance(x, SparseEntries) else x
 
     def _encoder_inputs(self, batch: Minibatch) -> list[Tensor | SparseEntries]:
-        inputs = [self._encoder_input(i, batch) for i in range(len(self.modalities))]
-        for i, change in self.added_inputs.items():
-            which = _one_hot(batch.batch - self.config.n_first, self.config.n_added)
-            inputs[int(i)] = change(inputs[int(i)], which.to(batch.continuous.dtype))
-        return inputs
+        return [self._changed_input(i, batch) for i in range(len(self.modalities))]
+
+    def _changed_input(self, modality: int, batch: Minibatch) -> Tensor | SparseEntries:
+        """Return an encoder's input, which added batches may change."""
+        x = self._encoder_input(modality, batch)
+        if str(modality) not in self.added_inputs:
+            return x
+        which = _one_hot(batch.batch - self.config.n_first, self.config.n_added)
+        changed: Tensor = self.added_inputs[str(modality)](x, which.to(batch.continuous.dtype))
+        return changed
 
     def _encoder_input(self, modality: int, batch: Minibatch) -> Tensor | SparseEntries:
         name = self.modalities[modality]

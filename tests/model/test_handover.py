@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+from safetensors.torch import load_file
 
 import hzau_omics as ho
 from hzau_omics.errors import ConfigError
@@ -63,6 +64,8 @@ def test_it_holds_no_values_of_cells(model, tmp_path):
         "splits.safetensors",
         "weights.safetensors",
     }
+    splits = load_file(tmp_path / "reference" / "splits.safetensors")
+    assert "values" not in splits
     names = set(model.adata.obs_names)
     text = (tmp_path / "reference" / "manifest.json").read_text()
     assert not any(f'"{name}"' in text for name in names)

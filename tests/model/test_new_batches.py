@@ -2,6 +2,7 @@
 
 import warnings
 
+import anndata
 import numpy as np
 import pytest
 import torch
@@ -9,7 +10,7 @@ from mudata import MuData
 
 import hzau_omics as ho
 from hzau_omics.errors import DataContractError, HzauWarning
-from tests.model.conftest import fit_model
+from tests.model.conftest import QUICK, fit_model
 
 DESIGN = {"n_obs": 400, "n_features": {"rna": 60, "adt": 12}, "n_cell_types": 4, "seed": 0}
 
@@ -149,3 +150,38 @@ def test_new_batches_follow_one_another(reference, sample):
     two.obs["batch"] = np.where(rows, "batch_2", "batch_3")
     assert np.isfinite(reference.get_latent_representation(two)).all()
     assert np.isfinite(reference.impute("adt", two, n_samples=2, seed=0).X).all()
+
+
+@pytest.mark.filterwarnings("ignore:The staining of:hzau_omics.errors.HzauWarning")
+def test_single_cells_of_a_new_batch_stay_different(reference, sample):
+    """A shift that is found from one cell would be the cell itself."""
+    cells = [_of(sample[[i]].copy(), adt=ALL) for i in range(4)]
+    latents = np.concatenate([reference.get_latent_representation(cell) for cell in cells])
+    assert len(np.unique(latents.round(4), axis=0)) == 4
+
+
+def test_too_few_cells_to_align_are_told(reference, sample):
+    with pytest.warns(HzauWarning, match="at least 20 cells .* Received 3"):
+        reference.get_latent_representation(sample[:3].copy())
+
+
+def test_imputed_values_of_a_new_batch_are_written(reference, sample, tmp_path):
+    pytest.importorskip("zarr")
+    reference.write_imputed(tmp_path / "imputed.zarr", "adt", sample, n_samples=2, seed=0)
+    written = anndata.read_zarr(tmp_path / "imputed.zarr")
+    expected = reference.impute("adt", sample, n_samples=2, seed=0)
+    np.testing.assert_allclose(written.X, expected.X, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "system", ["MVAE", "MVAEQ", "JMVAE", "MMVAE", "MoPoEVAE", "CoDEVAE", "CVAE"]
+)
+def test_every_system_takes_new_batches(cells, sample, system):
+    kept = (cells.obs["batch"] != "batch_2").to_numpy()
+    model_type = getattr(ho.model, system)
+    training = cells[kept].copy()
+    model_type.setup_mudata(training, {"rna": "nb", "adt": "nb"}, batch_key="batch")
+    model = model_type(training, n_latent=3, n_hidden=8)
+    model.train(**{**QUICK, "max_epochs": 1})
+    assert np.isfinite(model.get_latent_representation(sample)).all()
+    assert np.isfinite(model.impute("rna", sample, n_samples=2, seed=0).X).all()

@@ -260,3 +260,20 @@ def test_blood_cells_with_another_panel_and_staining(data_file):
     model.train(**{**QUICK, "max_epochs": 15})
     after = _accuracy(reference, model, query)
     assert after > max(before, 0.9), (before, after)
+
+
+@pytest.mark.filterwarnings("ignore:The staining of:hzau_omics.errors.HzauWarning")
+def test_cells_of_added_batches_stay_as_they_are_beside_a_further_one(three):
+    """A batch that the query model does not know changes nothing for those that it does."""
+    mdata, reference = three
+    added = _of(mdata, ["batch_3"])
+    model = HZAUVAE.load_query_data(added, reference)
+    model.train(**QUICK)
+    further = _of(mdata, ["batch_3"])
+    further.obs["batch"] = further.obs["batch"].astype(str)
+    half = np.arange(further.n_obs) % 2 == 0
+    further.obs.loc[half, "batch"] = "batch_9"
+    found = model.get_latent_representation(further)
+    np.testing.assert_allclose(
+        found[~half], model.get_latent_representation(added)[~half], atol=1e-5
+    )

@@ -12,13 +12,11 @@ from numpy.typing import NDArray
 
 from hzau_omics.data.contract.columns.category import distinct
 from hzau_omics.data.contract.layout import CategoricalLayout, DataLayout, ModalityLayout
+from hzau_omics.data.contract.new_batches import LEAST_SHARED
 from hzau_omics.data.contract.presence import check_container
 from hzau_omics.data.contract.register import register
 from hzau_omics.errors import ConfigError, DataContractError, HzauWarning
 from hzau_omics.messages import listed
-
-LEAST_SHARED = 0.1
-"""Least share of a modality's registered features that a batch has to measure."""
 
 logger = logging.getLogger(__name__)
 

@@ -8,7 +8,7 @@ from mudata import MuData
 from numpy.typing import NDArray
 
 from hzau_omics.data.contract.columns.category import distinct, require_all
-from hzau_omics.data.contract.columns.obs import has_column, obs_column
+from hzau_omics.data.contract.columns.obs import obs_column
 from hzau_omics.data.contract.layout import CategoricalLayout, DataLayout, ModalityLayout
 from hzau_omics.errors import DataContractError, HzauWarning
 from hzau_omics.messages import listed
@@ -42,7 +42,8 @@ def held_out_layout(mdata: MuData, layout: DataLayout) -> DataLayout:
     if layout.batch.key is None:
         return layout
     key, role = layout.batch.key, "batch key"
-    if layout.batch.optional and not has_column(mdata, key):
+    if layout.batch.optional:
+        # Values of the first cells, which were set up without this column, are not known.
         return layout
     column = obs_column(mdata, key, role=role)
     found = require_all(distinct(column), column, key, role).categories(key, role)
@@ -54,6 +55,25 @@ def held_out_layout(mdata: MuData, layout: DataLayout) -> DataLayout:
         batch=CategoricalLayout(key, (*layout.batch.categories, *new)),
         modalities=tuple(_with_rows(modality, len(new)) for modality in layout.modalities),
     )
+
+
+def extends(layout: DataLayout, known: DataLayout) -> bool:
+    """Return whether a layout is another one with new batches after its own.
+
+    Examples
+    --------
+    >>> from hzau_omics.data.build import build_layout
+    >>> import anndata, numpy as np
+    >>> cells = MuData({"rna": anndata.AnnData(np.eye(2, dtype="float32"))})
+    >>> layout = build_layout(cells, {"rna": "nb"})
+    >>> extends(layout, layout)
+    False
+    """
+    n, n_new = known.n_batches, layout.n_batches - known.n_batches
+    if n_new < 1 or layout.batch.categories[:n] != known.batch.categories:
+        return False
+    modalities = tuple(_with_rows(modality, n_new) for modality in known.modalities)
+    return layout == replace(known, batch=layout.batch, modalities=modalities)
 
 
 def _with_rows(modality: ModalityLayout, n_new: int) -> ModalityLayout:

@@ -137,6 +137,13 @@ def _sizes(
     n_calibration = _at_most(n_cells - n_train, n_cells, calibration_size or 0)
     left = n_cells - n_train - n_calibration
     n_validation = left if validation_size is None else _at_most(left, n_cells, validation_size)
+    if n_calibration and not n_validation and validation_size is None:
+        msg = (
+            "calibration_size takes cells that are not trained on, of which some must be left for "
+            f"validation. Received calibration_size={calibration_size} and "
+            f"train_size={train_size}: make one of them smaller, or give validation_size=0."
+        )
+        raise ConfigError(msg)
     if calibration_size is None and n_validation >= 2 * LEAST_EACH:
         n_calibration = n_validation // 2
         n_validation -= n_calibration

@@ -6,10 +6,9 @@ from typing import TYPE_CHECKING, NamedTuple
 import torch
 from torch import Tensor
 
-from hzau_omics.model.answers.neighbours import WITHIN_STATE
 from hzau_omics.model.reference import Reference, Subset, best_set
 from hzau_omics.nn.labels.votes import log_votes
-from hzau_omics.nn.neighbours.agreement import log_agreements
+from hzau_omics.nn.neighbours.agreement import WITHIN_STATE, log_agreements
 from hzau_omics.nn.network import MultimodalVAE
 from hzau_omics.nn.novelty.distance import conformal_p_values, neighbour_distance
 from hzau_omics.nn.posterior.gaussian import DiagonalGaussian

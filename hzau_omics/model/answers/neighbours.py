@@ -13,7 +13,7 @@ from torch import Tensor
 from hzau_omics.data import CellStore
 from hzau_omics.model.answers.decoding import DecodeGroup
 from hzau_omics.model.session import InferenceSession, evaluating
-from hzau_omics.nn.neighbours.agreement import log_agreements
+from hzau_omics.nn.neighbours.agreement import WITHIN_STATE, log_agreements
 from hzau_omics.nn.neighbours.mixture import neighbour_weights
 from hzau_omics.nn.network import MultimodalVAE
 from hzau_omics.nn.posterior.gaussian import DiagonalGaussian, standard_normal_like
@@ -23,9 +23,6 @@ MAX_REFERENCE, MAX_VALUES = 2000, 2**25
 
 MIN_REFERENCE = 50
 """Fewest such cells in the batch that a cell is decoded as."""
-
-WITHIN_STATE = 0.05
-"""Variance of each latent among cells of one state."""
 
 BATCH_SIZE = 512
 

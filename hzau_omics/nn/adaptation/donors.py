@@ -92,6 +92,6 @@ def systematic_draws(
     tensor([[0, 0, 2, 2]])
     """
     places = (torch.arange(n_draws, device=weights.device) + 0.5) / n_draws
-    upto = weights.cumsum(-1)
+    upto = weights.double().cumsum(-1)
     found = torch.searchsorted(upto, (places * upto[:, -1:]).contiguous())
     return found.clamp_max(weights.shape[1] - 1).T

@@ -9,6 +9,9 @@ from hzau_omics.nn.posterior.gaussian import DiagonalGaussian, informed
 PAIRS_HELD = 2**18
 """Pairs that are computed at a time, so that they stay in the processor's cache."""
 
+WITHIN_STATE = 0.05
+"""Variance of each latent among cells of one state."""
+
 LATENTS_MULTIPLIED = 4
 """Latents whose spreads are multiplied before one logarithm is taken: no product underflows."""
 

@@ -70,9 +70,16 @@ def test_by_default_half_of_many_validation_cells_are_for_calibrations(n_cells, 
 )
 def test_training_cells_do_not_depend_on_the_calibration_cells(n_cells, calibration, seed):
     options = {"train_size": 0.5, "seed": seed}
-    split = split_cells(n_cells, **options, calibration_size=calibration)
+    split = split_cells(n_cells, **options, validation_size=0.0, calibration_size=calibration)
     np.testing.assert_array_equal(split.train, split_cells(n_cells, **options).train)
     assert len(split.calibration) == int(np.floor(n_cells * calibration + 1e-9))
+
+
+def test_calibration_cells_leave_some_for_validation():
+    with pytest.raises(ConfigError, match=r"calibration_size=0.1 and train_size=0.9"):
+        split_cells(100, train_size=0.9, calibration_size=0.1)
+    assert len(split_cells(100, train_size=0.8, calibration_size=0.1).validation) == 10
+    assert len(split_cells(100, validation_size=0.0, calibration_size=0.1).validation) == 0
 
 
 def test_the_seed_matters_and_global_state_does_not():

@@ -14,6 +14,12 @@ from hzau_omics.data.contract.presence import ABSENT, row_map
 from hzau_omics.errors import DataContractError
 from hzau_omics.messages import did_you_mean, listed
 
+_ALSO = {
+    "batch key": "; or give a MuData with new batches to a method of the model (mdata=...), which "
+    "takes them if the model was set up with batch_key"
+}
+"""What else can be done about unseen values of a column."""
+
 
 def obs_column(mdata: MuData, key: str, *, role: str = "column") -> "pd.Series[Any]":
     """Return a column for every cell of the MuData.
@@ -198,7 +204,7 @@ def codes_of(column: "pd.Series[Any]", layout: CategoricalLayout, role: str) -> 
         msg = (
             f"The {role} {layout.key!r} has values that were not in the training data: "
             f"{listed(unseen)}. Known: {listed(layout.categories, limit=20)}. Use a known value, "
-            "or train with these cells."
+            f"or train with these cells{_ALSO.get(role, '')}."
         )
         raise DataContractError(msg)
     return codes

@@ -13,7 +13,9 @@ MIN_LABELLED, MAX_FITTED, CELLS_AT_ONCE = 30, 500, 512
 """Fewest calibration cells with a label from which the temperature is learned; and most."""
 
 
-def learned(comparison: Comparison, group: Group, labels: Tensor) -> LabelVotes | None:
+def learned(
+    comparison: Comparison, group: Group, labels: Tensor, n_labels: int
+) -> LabelVotes | None:
     """Learn the temperature of one set of modalities, and score calibration cells.
 
     With fewer than 30 labelled calibration cells the temperature is learned on reference cells,
@@ -27,6 +29,8 @@ def learned(comparison: Comparison, group: Group, labels: Tensor) -> LabelVotes 
         Calibration cells inferred from the set.
     labels
         Their labels, -1 where they have none.
+    n_labels
+        Number of registered labels.
 
     Returns
     -------
@@ -42,7 +46,6 @@ def learned(comparison: Comparison, group: Group, labels: Tensor) -> LabelVotes 
         fitted, of_fitted = others
     some = _some(len(of_fitted)).to(labels.device)
     fitted, of_fitted = _take(fitted, some), of_fitted[some]
-    n_labels = 1 + int(max(others[1].max(), labels.max() if len(labels) else 0))
     temperature = fit_temperature(*comparison.agreements(fitted), of_fitted, n_labels)
     floor = floor_of(len(of_fitted))
     scores = []

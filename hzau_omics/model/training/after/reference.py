@@ -64,6 +64,7 @@ def calibrate(trained: Trained) -> dict[str, Any]:
     names = CellIdentity.of(store.obs_names[cells], None).names
     reference = Reference(names, codes[cells], store.present[cells], modalities, views)
     comparison = Comparison(reference, network)
+    n_labels = 0 if store.layout.labels is None else store.layout.labels.n_categories
     rng = np.random.default_rng(trained.seed)
     asked = np.sort(rng.permutation(trained.calibration)[:MAX_CALIBRATION])
     for given, (rows, q) in _posteriors(network, store, asked, sets).items():
@@ -73,7 +74,7 @@ def calibrate(trained: Trained) -> dict[str, Any]:
         own = torch.from_numpy(codes[asked[rows]]).to(device)
         views[given] = replace(
             views[given],
-            votes=labels.learned(comparison, group, own),
+            votes=labels.learned(comparison, group, own, n_labels),
             distances=novelty.learned(comparison, group),
         )
     return {"reference_": replace(reference, views=views)}
