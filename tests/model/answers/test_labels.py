@@ -244,3 +244,20 @@ def test_cells_of_one_modality_in_a_model_of_two(labelled, cells):
     found = labelled.predict_labels(alone)
     expected = labelled.predict_labels(cells[:10].copy(), given="rna")
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-6)
+
+
+def test_scores_of_calibration_cells_are_what_predict_labels_gives_them(cells, fit):
+    """Also if the last registered label is one that cells with protein do not have."""
+    some = cells.copy()
+    lacking = ~some.obs_names.isin(some["adt"].obs_names)
+    labels = some.obs["label"].astype(object).to_numpy().copy()
+    labels[np.flatnonzero(lacking)[:40]] = "z_rare"
+    some.obs["label"] = labels
+    options = {"setup": {"labels_key": "label"}, "options": {"n_latent": 4, "n_hidden": 16}}
+    model = fit(some, **options, max_epochs=3, train_size=0.6)
+    cells_of = model.validation_indices_[~lacking[model.validation_indices_]]
+    known = cells_of[pd.notna(labels[cells_of])]
+    soft = model.predict_labels(indices=known, given="adt")
+    own = soft.to_numpy()[np.arange(len(known)), soft.columns.get_indexer(labels[known])]
+    scores = model.reference_.views["adt",].votes.scores.exp().reciprocal()
+    np.testing.assert_allclose(np.sort(scores), np.sort(own), rtol=1e-3)
