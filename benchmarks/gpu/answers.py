@@ -81,6 +81,7 @@ def calls(
         "get_gate_weights": lambda: model.get_gate_weights(test, level="expert", kind="precision"),
         "get_reliability": lambda: model.get_reliability(test),
         "get_agreement": lambda: model.get_agreement(test, kind="pvalue"),
+        "get_novelty": lambda: model.get_novelty(test),
         "get_elbo": lambda: model.get_elbo(test),
         "get_reconstruction_error": lambda: model.get_reconstruction_error(test),
         "get_marginal_ll": lambda: model.get_marginal_ll(test, n_samples=5),

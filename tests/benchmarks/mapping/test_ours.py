@@ -41,7 +41,7 @@ class Stub:
         assert self.trainings
         if soft:
             return pd.DataFrame({"T": 0.75, "B": 0.25}, index=mdata.obs_names)
-        table = {"label": "T", "probability": 0.75, "set": [("T",)] * mdata.n_obs, "set_size": 1}
+        table = {"label": "T", "probability": 0.75, "set": ["T"] * mdata.n_obs, "set_size": 1}
         return pd.DataFrame(table, index=mdata.obs_names)
 
     def impute(self, modality, mdata, *, seed):
@@ -82,7 +82,8 @@ def test_answers_are_in_the_order_of_cells_and_types(module, data, stub):
 
 def test_unknown_types_are_missing(data, stub):
     ours.fit(data.question, 0, 60.0)
-    assert stub.setups == [{"labels_key": "cell_type", "types": ["B", "T"], "n": 54}]
+    expected = {"batch_key": "batch", "labels_key": "cell_type", "types": ["B", "T"], "n": 54}
+    assert stub.setups == [expected]
 
 
 def test_a_model_that_is_trained_further_knows_the_batch_of_the_reference(data, stub):
