@@ -126,11 +126,11 @@ class Adaptation:
             return None
         present = torch.cat([batch.present for batch in batches])
         patterns, count = torch.unique(present, dim=0, return_counts=True)
-        pattern = self._pattern(patterns[count.argmax()])
+        wanted = patterns[count.argmax()]
+        pattern = self._pattern(wanted)
         fitted = self._fit(pattern, m)
         if fitted is None:
             return None
-        wanted = patterns[count.argmax()]
         if count.max() < MIN_CELLS:
             warnings.warn(
                 f"The staining of {self._layout.names[m]!r} in a new batch is aligned from at "
@@ -146,9 +146,8 @@ class Adaptation:
             inputs.append(self._network.encoder_input(m, batch)[rows])
             mask = self._measured(m, batch)
             if fitted.posterior is not None:
-                encoded = self._network.encode(batch)
-                agreement = self._agreement(encoded, batch, pattern, fitted.posterior)
-                agreements.append(agreement[rows])
+                q = self._fixed_posterior(self._network.encode(batch), batch, pattern)
+                agreements.append(_agreement(q, rows, fitted.posterior))
         measured = mask[0]
         shift = torch.zeros_like(fitted.donors.spread)
         shift[measured] = fit_shift(
@@ -168,19 +167,14 @@ class Adaptation:
         if not bool(new.any()):
             return encoded, network.infer(encoded, seen)
         wanted = seen & new.unsqueeze(1)
-        fills = list(self._filled(encoded, batch, wanted))
-        if fills:
-            parts = [network.encode_again(encoded, batch, inputs) for inputs in fills]
-            encoded = mixed_encoding(parts)
-            posterior = mixed_posterior([network.infer(part, seen) for part in parts])
-        else:
-            parts, posterior = [encoded], network.infer(encoded, seen)
+        fills = self._filled(encoded, batch, wanted)
+        parts = [network.encode_again(encoded, batch, inputs) for inputs in fills] or [encoded]
+        posterior = mixed_posterior([network.infer(part, seen) for part in parts])
         wide = self._expected_wide(batch, wanted, posterior)
         if wide:
             parts = [network.encode_again(part, batch, wide) for part in parts]
-            encoded = mixed_encoding(parts)
             posterior = mixed_posterior([network.infer(part, seen) for part in parts])
-        return encoded, posterior
+        return mixed_encoding(parts), posterior
 
     def _filled(
         self, encoded: Encoded, batch: Minibatch, wanted: Tensor
@@ -217,7 +211,8 @@ class Adaptation:
                 continue
             agreement = None
             if fitted.posterior is not None:
-                agreement = self._agreement(encoded, batch, pattern, fitted.posterior)[rows]
+                q = self._fixed_posterior(encoded, batch, pattern)
+                agreement = _agreement(q, rows, fitted.posterior)
             weights = donor_weights(
                 own[:, known], fitted.donors.of_features(known), DRAW_TEMPERATURE, agreement
             )
@@ -308,19 +303,19 @@ class Adaptation:
         drawn = (likelihood.sample(parameters, generator) for _ in range(N_DRAWS))
         return donors_from_draws([likelihood.encoder_input(values) for values in drawn])
 
-    def _agreement(
-        self,
-        encoded: Encoded,
-        batch: Minibatch,
-        pattern: _Pattern,
-        posterior: DiagonalGaussian,
-    ) -> Tensor:
-        """Return the log agreement of all cells with the donors, by what is taken as it is."""
+    def _fixed_posterior(
+        self, encoded: Encoded, batch: Minibatch, pattern: _Pattern
+    ) -> DiagonalGaussian:
+        """Return posteriors of all cells given what is taken as it is."""
         fixed = torch.zeros_like(batch.present)
         fixed[:, list(pattern.fixed)] = True
-        q = self._network.infer(encoded, batch.present & fixed).q
-        other = DiagonalGaussian(*(part.to(q.mean.device) for part in posterior))
-        return log_agreements(q, other, within=WITHIN_STATE) / AGREEMENT_TEMPERATURE
+        return self._network.infer(encoded, batch.present & fixed).q
+
+
+def _agreement(q: DiagonalGaussian, rows: Tensor, donors: DiagonalGaussian) -> Tensor:
+    """Return the log agreement of some cells with the donors, over the temperature."""
+    some = DiagonalGaussian(q.mean[rows], q.logvar[rows])
+    return log_agreements(some, donors, within=WITHIN_STATE) / AGREEMENT_TEMPERATURE
 
 
 def _groups(keys: Tensor, wanted: Tensor) -> Iterator[tuple[Tensor, Tensor]]:

@@ -24,8 +24,6 @@ HELD_OUT = "_validation"
 class Handover(SavableModel):
     """Saving a model for others, who do not have its data."""
 
-    reference_: Reference | None
-
     def save_reference(
         self, dir_path: str | Path, *, overwrite: bool = False, description: str = ""
     ) -> None:

@@ -20,6 +20,7 @@ from hzau_omics.data.stores.memory import find_change
 from hzau_omics.data.stores.splits import Split
 from hzau_omics.errors import ConfigError, DataContractError, HzauWarning
 from hzau_omics.model.adaptation import Adaptation
+from hzau_omics.model.reference import Reference
 from hzau_omics.model.scvi_contract.fields import record_of, registry_of
 from hzau_omics.model.scvi_contract.registration import RegisteredModel
 from hzau_omics.model.session import InferenceSession, evaluating, find_cells
@@ -46,11 +47,14 @@ class DataHolder(RegisteredModel):
     train_indices_, validation_indices_, calibration_indices_, test_indices_
         Positions of the cells of each part of the split among those that the model holds; None
         before training. Without calibration cells, calibrations use the validation cells.
+    reference_
+        Posteriors of training cells; None before training, and in models of earlier versions.
     """
 
     layout: DataLayout
     module: MultimodalVAE
     trained_cells: TrainedCells | None
+    reference_: Reference | None = None
     is_trained_: bool
     train_indices_: NDArray[Any] | None
     validation_indices_: NDArray[Any] | None
@@ -121,8 +125,7 @@ class DataHolder(RegisteredModel):
         # A model that is given a condition has no posterior of cells without their values.
         if store.layout.n_batches == self.layout.n_batches or self.module.config.condition:
             return None
-        reference = getattr(self, "reference_", None)
-        if reference is None:
+        if self.reference_ is None:
             warnings.warn(
                 "This model keeps no posteriors of its training cells (an earlier version saved "
                 "it), so that new batches are taken as they are measured: staining is not aligned, "
@@ -131,7 +134,7 @@ class DataHolder(RegisteredModel):
                 stacklevel=3,
             )
             return None
-        adaptation = Adaptation(self.module, store.layout, reference)
+        adaptation = Adaptation(self.module, store.layout, self.reference_)
         with evaluating(self.module):
             adaptation.fit(store, batch_size)
         return adaptation

@@ -122,7 +122,7 @@ class QueryMapping(TrainableModel):
     def _start_from(self, reference: Self) -> None:
         """Take everything that was learned from a trained model."""
         self.module = grow(reference.module, self.layout.n_added)
-        kept: Reference | None = getattr(reference, "reference_", None)
+        kept = reference.reference_
         if self.module.points is not None and reference._store is not None:
             self.module.points.set(_posterior_means(reference))
         elif self.module.points is not None and kept is not None:

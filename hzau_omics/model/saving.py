@@ -178,7 +178,7 @@ class SavableModel(DataHolder):
             modality_weights=getattr(self, "modality_weights_", None),
             text_temperature=getattr(self, "text_temperature_", None),
             neighbours=getattr(self, "neighbours_", ()),
-            reference=getattr(self, "reference_", None),
+            reference=self.reference_,
             n_cells=int(self.summary_stats["n_cells"]),
             history=self.history_,
         )

@@ -1,6 +1,6 @@
 """Labels and novelty as annotations: both compare a minibatch, encoded once, with the reference."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,16 +11,13 @@ from hzau_omics.model.answers.comparison import Asked, Comparison
 from hzau_omics.model.answers.labels import hard_labels, knows_labels, rare_labels
 from hzau_omics.model.answers.novelty import P_VALUE, knows_novelty
 
-if TYPE_CHECKING:
-    from hzau_omics.model.reference import Reference
-
 LABELS_KEY, LABEL_KEY = "hzau_labels", "hzau_label"
 PROBABILITY_KEY, NOVELTY_KEY = "hzau_label_probability", "hzau_novelty"
 
 
 def comparison_annotations(model: Answers) -> list[Annotation]:
     """Return entries of ``obsm``, as far as the model has a reference that knows them."""
-    reference: Reference | None = getattr(model, "reference_", None)
+    reference = model.reference_
     if reference is None:
         return []
     comparison = Comparison(reference, model.module)
@@ -56,7 +53,7 @@ def comparison_columns(model: Answers, annotations: Annotations) -> dict[str, li
     columns: dict[str, list[Any]] = {}
     table = annotations.get(NOVELTY_KEY)
     votes = annotations.get(LABELS_KEY)
-    reference: Reference | None = getattr(model, "reference_", None)
+    reference = model.reference_
     if isinstance(table, pd.DataFrame):
         columns[NOVELTY_KEY] = table[P_VALUE].tolist()
     if votes is not None and model.layout.labels is not None and reference is not None:

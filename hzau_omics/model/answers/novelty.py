@@ -19,8 +19,6 @@ P_VALUE, Q_VALUE, SCORE = "p_value", "q_value", "score"
 class Novelty(Answers):
     """Novelty of cells."""
 
-    reference_: Reference | None
-
     def get_novelty(
         self,
         mdata: Cells = None,
@@ -90,7 +88,7 @@ def reference_of(model: Answers) -> Reference:
     ConfigError
         It has none.
     """
-    reference: Reference | None = getattr(model, "reference_", None)
+    reference = model.reference_
     if reference is None:
         msg = (
             "Cells are compared with a reference, which is made at the end of training. Received "

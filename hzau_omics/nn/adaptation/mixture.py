@@ -15,6 +15,8 @@ def mixed_posterior(parts: Sequence[Posterior]) -> Posterior:
 
     Weights of experts are averages.
     """
+    if len(parts) == 1:
+        return parts[0]
     mean = torch.stack([part.q.mean for part in parts])
     within = torch.stack([part.q.variance for part in parts]).mean(0)
     variance = within + mean.var(0, correction=0)
@@ -27,6 +29,8 @@ def mixed_posterior(parts: Sequence[Posterior]) -> Posterior:
 
 def mixed_encoding(parts: Sequence[Encoded]) -> Encoded:
     """Return average hidden features and experts, where several encodings stand for one."""
+    if len(parts) == 1:
+        return parts[0]
     hidden = [torch.stack(same).mean(0) for same in zip(*(p.hidden for p in parts), strict=True)]
     experts = DiagonalGaussian(
         torch.stack([part.experts.mean for part in parts]).mean(0),

@@ -65,12 +65,11 @@ class AmbientProfiles(nn.Module):
     ) -> Float[Tensor, " entry"]:
         """Return the share of each entry's feature in the ambient profile of its cell's batch.
 
-        Shares are of the total over all features, or over those in `mask`. Of a new batch they are
-        those of the average profile.
+        Shares are of the total over all features, or over those in `mask`.
         """
-        known = self.get_buffer(f"modality_{modality}")
-        profile = torch.cat([known, known.mean(0, keepdim=True)])
-        batch = batch.clamp_max(len(known))
+        profile = self.get_buffer(f"modality_{modality}")
+        # New batches have no profile; no answer about their measurements is given.
+        batch = batch.clamp_max(len(profile) - 1)
         total = profile.sum(-1)[batch]
         if mask is not None:
             total = torch.where(mask, profile[batch], 0.0).sum(-1)

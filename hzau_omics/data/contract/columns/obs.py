@@ -128,7 +128,7 @@ def _holders(mdata: MuData, key: str) -> list[tuple[str, str]]:
     ]
 
 
-def has_column(mdata: MuData, key: str) -> bool:
+def _has_column(mdata: MuData, key: str) -> bool:
     """Return whether a column is in ``mdata.obs`` or in the ``obs`` of a modality."""
     return key in mdata.obs.columns or bool(_holders(mdata, key))
 
@@ -183,7 +183,7 @@ def category_codes(mdata: MuData, layout: CategoricalLayout, role: str) -> NDArr
     DataContractError
         If the column is missing, a cell has no value, or a value was not registered.
     """
-    if layout.key is None or (layout.optional and not has_column(mdata, layout.key)):
+    if layout.key is None or (layout.optional and not _has_column(mdata, layout.key)):
         return np.zeros(mdata.n_obs, dtype=np.int64)
     return codes_of(obs_column(mdata, layout.key, role=role), layout, role)
 
@@ -213,7 +213,7 @@ def codes_of(column: "pd.Series[Any]", layout: CategoricalLayout, role: str) -> 
 def label_codes(mdata: MuData, layout: CategoricalLayout) -> NDArray[np.int64]:
     """Return the label code of every cell, `UNKNOWN` where it has no registered label."""
     key = str(layout.key)
-    if key not in mdata.obs.columns and not _holders(mdata, key):
+    if not _has_column(mdata, key):
         return np.full(mdata.n_obs, UNKNOWN, dtype=np.int64)
     return distinct(obs_column(mdata, key, role="labels key")).codes(layout.categories)
 
