@@ -21,6 +21,7 @@ from hzau_omics.model.answers.comparison_annotations import (
     comparison_annotations,
     comparison_columns,
 )
+from hzau_omics.model.answers.differential.methods import Differential
 from hzau_omics.model.answers.embedding import Embedding
 from hzau_omics.model.answers.expression import Expression
 from hzau_omics.model.answers.generation import Generation
@@ -47,6 +48,7 @@ class System(
     Agreement,
     Labels,
     Novelty,
+    Differential,
     TextQuestions,
     Export,
     Handover,

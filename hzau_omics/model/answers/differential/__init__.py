@@ -1,0 +1,1 @@
+"""What differs between groups of cells."""

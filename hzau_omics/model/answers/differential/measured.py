@@ -1,0 +1,163 @@
+"""Sums over the measured values of each group, in two passes over the cells."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hzau_omics.data.contract.layout import ModalityLayout
+from hzau_omics.data.contract.spec import FEW_FEATURES
+from hzau_omics.minibatch import Minibatch
+from hzau_omics.model.answers.differential.groups import NONE
+from hzau_omics.model.session import InferenceSession
+from hzau_omics.nn.differential.counts import GroupSums, dispersions, rate
+from hzau_omics.nn.differential.exchange import ResidualSums
+
+Array = NDArray[np.float64]
+
+ENTRIES_HELD = 2**23
+"""Values (cell, feature) that are held at a time."""
+
+
+class Block(NamedTuple):
+    """Cells of one batch that were measured.
+
+    Attributes
+    ----------
+    positions
+        Positions of the cells in the session.
+    batch
+        Code of the batch, 0 if batches are not told apart.
+    values
+        Values of the wanted features (cell, feature).
+    sizes
+        Size factor of each cell (cell,).
+    measured
+        1 where the batch measured a feature (feature,).
+    """
+
+    positions: NDArray[np.int64]
+    batch: int
+    values: Array
+    sizes: Array
+    measured: Array
+
+
+@dataclass(frozen=True)
+class MeasuredValues:
+    """The measured values of a modality, block by block.
+
+    Attributes
+    ----------
+    session
+        The cells.
+    modality
+        Name of the modality.
+    features
+        Positions of the wanted features.
+    by_batch
+        Whether batches are told apart.
+    """
+
+    session: InferenceSession
+    modality: str
+    features: NDArray[np.int64]
+    by_batch: bool = True
+
+    @property
+    def index(self) -> int:
+        """Position of the modality."""
+        return int(self.session.layout.names.index(self.modality))
+
+    @property
+    def has_sizes(self) -> bool:
+        """Whether values are shares of a cell's total.
+
+        The total of a panel of a few features is biology more than depth.
+        """
+        layout = self._layout
+        return layout.spec.library_mode(layout.n_features) == "observed" or (
+            layout.n_features >= FEW_FEATURES and layout.spec.library is None
+        )
+
+    @property
+    def n_batches(self) -> int:
+        """Number of batches that are told apart."""
+        return self.session.layout.n_batches if self.by_batch else 1
+
+    def blocks(self, positions: NDArray[np.int64]) -> Iterator[Block]:
+        """Yield cells of one batch that have the modality."""
+        size = max(1, min(1024, ENTRIES_HELD // self._layout.n_features))
+        has = self.session.store.present[self.session.cells[positions], self.index]
+        for where, part in self.session.parts(positions[has]):
+            for rows, batch in part.minibatches(batch_size=size):
+                yield from self.of_minibatch(where[rows], batch)
+
+    def of_minibatch(self, positions: NDArray[np.int64], batch: Minibatch) -> Iterator[Block]:
+        """Yield the cells of a minibatch that all have the modality, one batch at a time."""
+        x = batch.x[self.modality].double().cpu().numpy()
+        sizes = x.sum(1) if self.has_sizes else np.ones(len(x))
+        codes = batch.batch.cpu().numpy()
+        panel = self._layout.panel
+        for code in np.unique(codes):
+            own = codes == code
+            measured = np.ones(len(self.features))
+            if panel is not None:
+                measured = panel[code][self.features].astype(np.float64)
+            yield Block(
+                positions[own],
+                int(code) if self.by_batch else 0,
+                x[own][:, self.features] * measured,
+                sizes[own],
+                measured,
+            )
+
+    @property
+    def _layout(self) -> ModalityLayout:
+        return self.session.layout.modality(self.modality)
+
+
+def membership(codes: NDArray[np.int64], n_groups: int) -> Array:
+    """Return 1 where a cell is in a group, else 0 (group, cell)."""
+    return np.asarray(codes == np.arange(n_groups)[:, None], np.float64)
+
+
+def sum_groups(values: MeasuredValues, codes: NDArray[np.int64], n_groups: int) -> GroupSums:
+    """Return the sums over each group and batch."""
+    sums = GroupSums.zeros(n_groups, values.n_batches, len(values.features))
+    for block in values.blocks(np.flatnonzero(codes != NONE)):
+        member = membership(codes[block.positions], n_groups)
+        sums.add(member, block)
+    return sums
+
+
+def sum_residuals(
+    values: MeasuredValues,
+    codes: NDArray[np.int64],
+    n_groups: int,
+    sums: GroupSums,
+    members: NDArray[np.int64],
+) -> ResidualSums:
+    """Return sums of residuals of the groups that take part, from what they have in common.
+
+    Parameters
+    ----------
+    values
+        The values.
+    codes, n_groups
+        Group of each cell, and number of groups.
+    sums
+        Sums over all groups.
+    members
+        Groups that take part.
+    """
+    taking = sums.pick(members)
+    rates = rate(taking.total, taking.size)
+    dispersion = dispersions(sums.of(members))
+    found = ResidualSums.zeros(n_groups, values.n_batches, len(values.features))
+    for block in values.blocks(np.flatnonzero(np.isin(codes, members))):
+        member = membership(codes[block.positions], n_groups)
+        found.add(member, block, rates=rates[block.batch], dispersion=dispersion)
+    return found

@@ -1,0 +1,137 @@
+"""A test of pseudobulks: samples are the replicates."""
+
+import warnings
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy.stats import false_discovery_control
+
+from hzau_omics.data.contract.columns.category import text_of
+from hzau_omics.errors import ConfigError
+from hzau_omics.model.answers.differential.groups import NONE, Comparison, Groups
+from hzau_omics.model.answers.differential.measured import MeasuredValues, sum_groups
+from hzau_omics.model.answers.differential.request import TestOptions
+
+SAMPLES = "samples"
+FEWEST_CELLS = 10
+"""Cells of a sample in a group, below which it gives no pseudobulk."""
+FEWEST_COUNTS = 10
+"""Counts over all pseudobulks below which a feature is not tested."""
+
+
+def add_pseudobulk(
+    table: pd.DataFrame,
+    values: MeasuredValues,
+    groups: Groups,
+    samples: "pd.Series[Any]",
+    options: TestOptions,
+) -> pd.DataFrame:
+    """Return the table with p-values and calls from pseudobulks of samples.
+
+    Raises
+    ------
+    ConfigError
+        PyDESeq2 is not installed, or a group has fewer than two samples with enough cells.
+    """
+    codes, names = _sample_codes(samples)
+    joined = np.where((groups.codes == NONE) | (codes < 0), NONE, groups.codes * len(names) + codes)
+    sums = sum_groups(values, joined, len(groups.names) * len(names))
+    shape = (len(groups.names), len(names), len(values.features))
+    counts = sums.total.sum(1).reshape(shape)
+    n_cells = sums.n.max((1, 2)).reshape(shape[:2])
+    var_names = pd.Index(values.session.layout.modality(values.modality).var_names)
+    parts = []
+    for comparison in groups.comparisons:
+        found = _tested(comparison, counts, n_cells, names, options)
+        found.index = var_names[values.features]
+        own = table[table["comparison"] == " vs ".join(comparison.names)]
+        parts.append(_merged(own, found, options))
+    return pd.concat(parts)
+
+
+def _sample_codes(samples: "pd.Series[Any]") -> tuple[NDArray[np.int64], list[str]]:
+    texts = samples.map(text_of, na_action="ignore")
+    codes, names = pd.factorize(texts, sort=True)
+    return codes.astype(np.int64), [str(name) for name in names]
+
+
+def _merged(own: pd.DataFrame, found: pd.DataFrame, options: TestOptions) -> pd.DataFrame:
+    found = found.loc[own.index]
+    q_value = false_discovery_control(found["p_value"])
+    merged = own.assign(
+        p_value=found["p_value"],
+        q_value=q_value,
+        pseudobulk_lfc=found["lfc"],
+        replicates=SAMPLES,
+    )
+    merged[f"is_de_fdr_{options.fdr_target}"] = q_value <= options.fdr_target
+    return merged.iloc[np.lexsort((-own["lfc"].abs(), merged["p_value"]))]
+
+
+def _tested(
+    comparison: Comparison,
+    counts: NDArray[np.float64],
+    n_cells: NDArray[np.float64],
+    names: list[str],
+    options: TestOptions,
+) -> pd.DataFrame:
+    """Return log2 fold changes and p-values (feature)."""
+    rows, metadata = [], []
+    for side, members in zip(("one", "other"), comparison.members, strict=True):
+        enough = np.flatnonzero(n_cells[members].sum(0) >= FEWEST_CELLS)
+        if len(enough) < 2:
+            name = comparison.names[0 if side == "one" else 1]
+            msg = (
+                "A test of samples needs at least two of them in each group, with at least "
+                f"{FEWEST_CELLS} measured cells each. Received {len(enough)} in group {name!r}. "
+                "Leave sample_key out: the calls are then of cells, not of samples."
+            )
+            raise ConfigError(msg)
+        rows.append(counts[members].sum(0)[enough])
+        metadata += [(side, names[i]) for i in enough]
+    design = pd.DataFrame(metadata, columns=["group", "sample"])
+    matrix = np.concatenate(rows)
+    design.index = [f"{side}_{i}" for i, side in enumerate(design["group"])]
+    found = pd.DataFrame({"lfc": 0.0, "p_value": 1.0}, index=range(matrix.shape[1]))
+    tested = np.flatnonzero(matrix.sum(0) >= FEWEST_COUNTS)
+    if len(tested):
+        found.iloc[tested] = _deseq(matrix[:, tested], design, options.threshold)
+    return found
+
+
+def _deseq(matrix: NDArray[np.float64], design: pd.DataFrame, delta: float) -> NDArray[np.float64]:
+    """Return log2 fold change and p-value of each feature (feature, 2)."""
+    try:
+        from pydeseq2.dds import DeseqDataSet
+        from pydeseq2.ds import DeseqStats
+    except ImportError as error:
+        msg = (
+            "Pseudobulks are tested with PyDESeq2, which is not installed. "
+            "Run pip install 'hzau-omics[de]', or leave sample_key out."
+        )
+        raise ConfigError(msg) from error
+    pairs = design.groupby("sample")["group"].nunique()
+    formula = "~sample + group" if (pairs == 2).all() else "~group"
+    counts = pd.DataFrame(np.rint(matrix).astype(int), index=design.index)
+    counts.columns = counts.columns.astype(str)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        fitted = DeseqDataSet(
+            counts=counts, metadata=design, design=formula, quiet=True, refit_cooks=True
+        )
+        fitted.deseq2()
+        stats = DeseqStats(
+            fitted,
+            contrast=["group", "one", "other"],
+            quiet=True,
+            cooks_filter=False,
+            independent_filter=False,
+            **({"lfc_null": delta, "alt_hypothesis": "greaterAbs"} if delta > 0 else {}),
+        )
+        stats.summary()
+    result = stats.results_df
+    lfc = result["log2FoldChange"].fillna(0.0).to_numpy()
+    p_value = result["pvalue"].fillna(1.0).to_numpy()
+    return np.stack([lfc, np.clip(p_value, 0.0, 1.0)], axis=1)

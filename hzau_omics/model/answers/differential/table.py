@@ -1,0 +1,187 @@
+"""The table of one comparison: test, effect, and what was seen in the cells."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy.stats import false_discovery_control
+
+from hzau_omics.model.answers.differential.groups import Comparison
+from hzau_omics.model.answers.differential.request import TestOptions
+from hzau_omics.nn.differential.counts import GroupSums, rate
+from hzau_omics.nn.differential.effect import (
+    GroupMeans,
+    as_error,
+    group_means,
+    log_ratio,
+    p_value_beyond,
+    pseudocount,
+)
+from hzau_omics.nn.differential.exchange import ResidualSums, p_values
+from hzau_omics.nn.differential.predicted import Completion
+from hzau_omics.nn.differential.prior import Expected, Posterior, log_odds, posterior
+
+Array = NDArray[np.float64]
+
+INTERVAL = (0.05, 0.95)
+CELLS = "cells"
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What is known of two groups.
+
+    Attributes
+    ----------
+    comparison
+        The groups.
+    sums
+        Sums of the measured values of all groups.
+    residuals
+        Sums of residuals of the groups that take part.
+    completion
+        Predictions for cells that lack the values, and for the prior.
+    """
+
+    comparison: Comparison
+    sums: GroupSums
+    residuals: ResidualSums
+    completion: Completion
+
+    @property
+    def sides(self) -> tuple[GroupSums, GroupSums]:
+        """Sums of the two groups (batch, feature)."""
+        one, other = self.comparison.members
+        return self.sums.pick(one), self.sums.pick(other)
+
+
+def comparison_table(
+    evidence: Evidence, options: TestOptions, names: "pd.Index[str]"
+) -> pd.DataFrame:
+    """Return one row per feature, most certain first.
+
+    Parameters
+    ----------
+    evidence
+        What is known of the groups.
+    options
+        What is tested.
+    names
+        Names of the features.
+    """
+    members = evidence.comparison.members
+    one, other = evidence.sides
+    means = group_means(one, other)
+    completed = evidence.completion.of(means, members)
+    offset = pseudocount(one, other) if one.total.any() or other.total.any() else _least(completed)
+    change, error = log_ratio(completed, offset)
+    lacks = evidence.completion.lacking(np.concatenate(members))
+    p_value, error = _tested(evidence, change, error, lacks & ~_untouched(evidence), means)
+    beyond = p_value_beyond(change, error, options.threshold)
+    p_value = np.maximum(p_value, beyond) if options.threshold > 0 else p_value
+    q_value = false_discovery_control(p_value)
+    believed = posterior(change, error, _expected(evidence, offset, lacks))
+    columns = _belief(believed, options) | {
+        "lfc": change,
+        "p_value": p_value,
+        "q_value": q_value,
+        f"is_de_fdr_{options.fdr_target}": q_value <= options.fdr_target,
+        **_of_cells(evidence),
+        "pseudocounts": offset,
+        "delta": options.threshold,
+        "replicates": CELLS,
+        "comparison": " vs ".join(evidence.comparison.names),
+        "group1": evidence.comparison.names[0],
+        "group2": evidence.comparison.names[1],
+    }
+    table = pd.DataFrame(columns, index=names)
+    order = np.lexsort((-np.abs(change), p_value))
+    return table.iloc[order]
+
+
+def _untouched(evidence: Evidence) -> NDArray[np.bool_]:
+    """Return for which features no cell of the two groups lacks the values (feature,)."""
+    return ~evidence.completion.lacking(np.concatenate(evidence.comparison.members))
+
+
+def _least(means: GroupMeans) -> float:
+    positive = means.mean[means.mean > 0]
+    return float(positive.min()) / 100 if positive.size else 1e-8
+
+
+def _tested(
+    evidence: Evidence,
+    change: Array,
+    error: Array,
+    lacks: NDArray[np.bool_],
+    means: GroupMeans,
+) -> tuple[Array, Array]:
+    """Return p-values of no change, and standard errors that agree with them."""
+    members = evidence.comparison.members
+    exchanged, _ = p_values(*(evidence.residuals.pick(side) for side in members))
+    plain = p_value_beyond(change, error, 0.0)
+    of_cells = ~lacks & means.shared
+    p_value = np.where(of_cells, exchanged, plain)
+    measured = [evidence.completion.share_measured(side) for side in members]
+    known = (np.minimum(*measured) > 0) | lacks
+    p_value = np.where(known, p_value, 1.0)
+    return p_value, np.where(of_cells, as_error(change, exchanged, error), error)
+
+
+def _expected(evidence: Evidence, offset: float, lacks: NDArray[np.bool_]) -> Expected | None:
+    """Return what the decoder expects; nothing where it is part of the estimate already."""
+    if lacks.any():
+        return None
+    found = [evidence.completion.means(side) for side in evidence.comparison.members]
+    means = GroupMeans(
+        np.stack([mean for mean, _ in found]), np.stack([error for _, error in found]), ~lacks
+    )
+    change, error = log_ratio(means, offset)
+    return Expected(change, error**2)
+
+
+def _belief(believed: Posterior, options: TestOptions) -> dict[str, Any]:
+    delta = options.threshold
+    above, below = believed.above(delta), 1.0 - believed.above(-delta)
+    # A point at -delta itself is no change.
+    zero = believed.above(-1e-12) - believed.above(0.0) if delta == 0 else 0.0
+    below = np.maximum(below - zero, 0.0) if delta == 0 else below
+    found: dict[str, Any] = {}
+    if options.mode == "vanilla":
+        known = np.maximum(above + below, 1e-12)
+        found |= {"proba_m1": above / known, "proba_m2": below / known}
+        found["bayes_factor"] = log_odds(found["proba_m1"])
+    proba = np.maximum(above, below)
+    found |= {"proba_de": proba, "proba_not_de": 1.0 - proba}
+    found.setdefault("bayes_factor", log_odds(proba))
+    low, high = (believed.quantile(q) for q in INTERVAL)
+    return found | {
+        "lfc_mean": believed.expectation(),
+        "lfc_median": believed.quantile(0.5),
+        "lfc_std": believed.spread(),
+        "lfc_q05": low,
+        "lfc_q95": high,
+    }
+
+
+def _of_cells(evidence: Evidence) -> dict[str, Array]:
+    """Return what was seen in each group: means, shares of cells, and the model's means."""
+    found: dict[str, Array] = {}
+    for i, (side, members) in enumerate(
+        zip(evidence.sides, evidence.comparison.members, strict=True), start=1
+    ):
+        n = side.n.sum(0)
+        known = n > 0
+        values = {
+            f"scale{i}": evidence.completion.means(members)[0],
+            f"raw_mean{i}": np.where(known, rate(side.total.sum(0), n), np.nan),
+            f"raw_normalized_mean{i}": np.where(
+                known, rate(side.total.sum(0), side.size.sum(0)), np.nan
+            ),
+            f"non_zeros_proportion{i}": np.where(known, rate(side.detected.sum(0), n), np.nan),
+            f"measured{i}": evidence.completion.share_measured(members),
+        }
+        found |= values
+    return {name: found[name] for name in sorted(found)}

@@ -1,0 +1,1 @@
+"""Differences between two groups of cells: a test, an effect, and what is believed of it."""

@@ -1,0 +1,123 @@
+"""Weighted residuals of counts, and their sums over the cells of a group."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+
+LARGEST_DISPERSION = 100.0
+
+
+class Cells(Protocol):
+    """Cells of one batch, whose values were measured."""
+
+    @property
+    def batch(self) -> int:
+        """Code of the batch."""
+
+    @property
+    def values(self) -> Array:
+        """Values, 0 where the batch did not measure a feature (cell, feature)."""
+
+    @property
+    def sizes(self) -> Array:
+        """Size factor of each cell (cell,)."""
+
+    @property
+    def measured(self) -> Array:
+        """1 where the batch measured a feature, else 0 (feature,)."""
+
+
+@dataclass
+class GroupSums:
+    """Sums over the cells of each group and batch, of every feature.
+
+    Arrays have the shape (group, batch, feature) unless another is given.
+
+    Attributes
+    ----------
+    n
+        Number of cells in which the feature was measured.
+    size
+        Sum of their size factors.
+    size2
+        Sum of squared size factors.
+    total
+        Sum of the values.
+    square
+        Sum of squared values.
+    cross
+        Sum of values times size factors.
+    detected
+        Number of cells with a value above 0.
+    """
+
+    n: Array
+    size: Array
+    size2: Array
+    total: Array
+    square: Array
+    cross: Array
+    detected: Array
+
+    @classmethod
+    def zeros(cls, n_groups: int, n_batches: int, n_features: int) -> "GroupSums":
+        """Return sums over no cells."""
+        shape = (n_groups, n_batches, n_features)
+        return cls(*(np.zeros(shape) for _ in range(7)))
+
+    def add(self, member: Array, cells: "Cells") -> None:
+        """Add cells of one batch.
+
+        Parameters
+        ----------
+        member
+            1 where a cell is in a group, else 0 (group, cell).
+        cells
+            The cells.
+        """
+        sized, batch = member * cells.sizes, cells.batch
+        self.n[:, batch] += member.sum(1)[:, None] * cells.measured
+        self.size[:, batch] += sized.sum(1)[:, None] * cells.measured
+        self.size2[:, batch] += (sized * cells.sizes).sum(1)[:, None] * cells.measured
+        self.total[:, batch] += member @ cells.values
+        self.square[:, batch] += member @ cells.values**2
+        self.cross[:, batch] += sized @ cells.values
+        self.detected[:, batch] += member @ (cells.values > 0).astype(np.float64)
+
+    def pick(self, groups: NDArray[np.int64]) -> "GroupSums":
+        """Return the sums over several groups together, (batch, feature) each."""
+        return GroupSums(*(getattr(self, name)[groups].sum(0) for name in _NAMES))
+
+    def of(self, groups: NDArray[np.int64]) -> "GroupSums":
+        """Return the sums of some groups (group, batch, feature)."""
+        return GroupSums(*(getattr(self, name)[groups] for name in _NAMES))
+
+
+_NAMES = ("n", "size", "size2", "total", "square", "cross", "detected")
+
+
+def rate(total: Array, size: Array) -> Array:
+    """Return values per unit of size, 0 where nothing was measured."""
+    return np.divide(total, size, out=np.zeros_like(total), where=size > 0)
+
+
+def residual_square(sums: GroupSums, rates: Array) -> Array:
+    """Return the sum of squared residuals of values from ``rate * size``."""
+    square = sums.square - 2 * rates * sums.cross + rates**2 * sums.size2
+    return np.maximum(square, 0.0)
+
+
+def dispersions(sums: GroupSums) -> Array:
+    """Return the overdispersion of each feature by moments: variance = mean + d mean² (feature,).
+
+    Within groups and batches, so that differences between them are no dispersion.
+    """
+    rates = rate(sums.total, sums.size)
+    excess = (residual_square(sums, rates) - sums.total).sum((0, 1))
+    square = (rates**2 * sums.size2).sum((0, 1))
+    found = np.divide(excess, square, out=np.zeros_like(excess), where=square > 0)
+    return np.clip(found, 0.0, LARGEST_DISPERSION)
