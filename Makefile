@@ -62,7 +62,7 @@ $(STAMP): pyproject.toml
 	fi
 	@echo "setup: installing (some minutes the first time: torch is large)" >&2
 	@$(BIN)/python -m pip --disable-pip-version-check install -qq uv
-	@$(BIN)/python -m uv pip install --quiet --python $(BIN)/python -e '.[large,metrics,text]' --group test --group lint
+	@$(BIN)/python -m uv pip install --quiet --python $(BIN)/python -e '.[de,large,metrics,text]' --group test --group lint
 	@touch $@
 	@echo "setup: done" >&2
 

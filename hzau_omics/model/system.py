@@ -21,7 +21,8 @@ from hzau_omics.model.answers.comparison_annotations import (
     comparison_annotations,
     comparison_columns,
 )
-from hzau_omics.model.answers.differential.methods import Differential
+from hzau_omics.model.answers.differential.accessibility import Accessibility
+from hzau_omics.model.answers.differential.correlation import FeatureCorrelation
 from hzau_omics.model.answers.embedding import Embedding
 from hzau_omics.model.answers.expression import Expression
 from hzau_omics.model.answers.generation import Generation
@@ -48,7 +49,8 @@ class System(
     Agreement,
     Labels,
     Novelty,
-    Differential,
+    Accessibility,
+    FeatureCorrelation,
     TextQuestions,
     Export,
     Handover,

@@ -8,3 +8,4 @@ from ._reliability import reliability as reliability
 from ._samples import samples as samples
 from ._training import training as training
 from ._umap import umap as umap
+from ._volcano import volcano as volcano

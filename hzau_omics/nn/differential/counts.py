@@ -1,7 +1,7 @@
 """Weighted residuals of counts, and their sums over the cells of a group."""
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,24 +11,25 @@ Array = NDArray[np.float64]
 LARGEST_DISPERSION = 100.0
 
 
-class Cells(Protocol):
-    """Cells of one batch, whose values were measured."""
+class MeasuredCells(NamedTuple):
+    """Cells of one batch, whose values were measured.
 
-    @property
-    def batch(self) -> int:
-        """Code of the batch."""
+    Attributes
+    ----------
+    batch
+        Code of the batch.
+    values
+        Values, 0 where the batch did not measure a feature (cell, feature).
+    sizes
+        Size factor of each cell (cell,).
+    measured
+        1 where the batch measured a feature, else 0 (feature,).
+    """
 
-    @property
-    def values(self) -> Array:
-        """Values, 0 where the batch did not measure a feature (cell, feature)."""
-
-    @property
-    def sizes(self) -> Array:
-        """Size factor of each cell (cell,)."""
-
-    @property
-    def measured(self) -> Array:
-        """1 where the batch measured a feature, else 0 (feature,)."""
+    batch: int
+    values: Array
+    sizes: Array
+    measured: Array
 
 
 @dataclass
@@ -69,7 +70,7 @@ class GroupSums:
         shape = (n_groups, n_batches, n_features)
         return cls(*(np.zeros(shape) for _ in range(7)))
 
-    def add(self, member: Array, cells: "Cells") -> None:
+    def add(self, member: Array, cells: MeasuredCells) -> None:
         """Add cells of one batch.
 
         Parameters

@@ -56,7 +56,7 @@ def _mean(sums: GroupSums, weight: Array) -> tuple[Array, Array]:
     bessel = sums.n / np.maximum(sums.n - 1, 1.0)
     square = np.maximum(residual_square(sums, rates) * bessel, HALF_A_COUNT)
     of_batch = np.divide(square, sums.size**2, out=np.zeros_like(square), where=sums.size > 0)
-    total = np.maximum(weight.sum(0), np.finfo(float).tiny)
+    total = np.where(weight.any(0), weight.sum(0), 1.0)
     return (weight * rates).sum(0) / total, (weight**2 * of_batch).sum(0) / total**2
 
 
@@ -64,13 +64,14 @@ def pseudocount(one: GroupSums, other: GroupSums) -> float:
     """Return what is added to means before a ratio: what features show that are not expressed.
 
     It is the 0.9 quantile of the larger mean over features of fewer than 0.01 counts per cell in
-    both groups, and at least half a count in the smaller group.
+    both groups, and at least half a count in the smaller group that was measured.
     """
     counts = [rate(sums.total.sum(0), sums.n.sum(0)) for sums in (one, other)]
     rates = [rate(sums.total.sum(0), sums.size.sum(0)) for sums in (one, other)]
     silent = (counts[0] < NOT_EXPRESSED) & (counts[1] < NOT_EXPRESSED)
-    smaller = min(sums.size.sum(0).max(initial=0.0) for sums in (one, other))
-    least = HALF_A_COUNT / smaller if smaller > 0 else SMALLEST_P
+    sizes = [sums.size.sum(0).max(initial=0.0) for sums in (one, other)]
+    measured = [size for size in sizes if size > 0]
+    least = HALF_A_COUNT / min(measured) if measured else SMALLEST_P
     noise = np.maximum(*rates)[silent]
     return max(least, float(np.quantile(noise, MOST_OF_THE_NOISE)) if noise.size else 0.0)
 

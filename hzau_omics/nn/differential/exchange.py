@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import gammaincc, ndtr
 
-from hzau_omics.nn.differential.counts import Cells
+from hzau_omics.nn.differential.counts import MeasuredCells
 
 Array = NDArray[np.float64]
 
@@ -43,7 +43,7 @@ class ResidualSums:
         shape = (n_groups, n_batches, n_features)
         return cls(*(np.zeros(shape) for _ in range(5)))
 
-    def add(self, member: Array, cells: Cells, *, rates: Array, dispersion: Array) -> None:
+    def add(self, member: Array, cells: MeasuredCells, *, rates: Array, dispersion: Array) -> None:
         """Add cells of one batch.
 
         Parameters

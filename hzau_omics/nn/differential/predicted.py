@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from hzau_omics.nn.differential.counts import Cells, rate
+from hzau_omics.nn.differential.counts import MeasuredCells, rate
 from hzau_omics.nn.differential.effect import GroupMeans
 
 Array = NDArray[np.float64]
@@ -51,7 +51,9 @@ class PredictionSums:
         parts, plain = (n_groups, 2, n_features), (n_groups, n_features)
         return cls(*(np.zeros(parts) for _ in range(3)), *(np.zeros(plain) for _ in range(4)))
 
-    def add(self, group: int, prediction: Array, cells: Cells | None, usable: Array) -> None:
+    def add(
+        self, group: int, prediction: Array, cells: MeasuredCells | None, usable: Array
+    ) -> None:
         """Add cells of one group.
 
         Parameters
@@ -139,7 +141,7 @@ class Completion:
     Attributes
     ----------
     n_cells
-        Cells of each group and part (group, part, feature).
+        MeasuredCells of each group and part (group, part, feature).
     sums
         Predictions of a sample of them.
     bias

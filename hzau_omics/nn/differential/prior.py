@@ -12,6 +12,7 @@ STEP = np.sqrt(2.0)
 """Ratio of neighbouring scales of the prior."""
 NULL_WEIGHT, NULL_SHARE = 10.0, 0.05
 """Features without a change that are assumed besides those tested: at most, and their share."""
+ENOUGH = 50
 N_STEPS, TOLERANCE = 500, 1e-5
 NEGLIGIBLE = 1e-4
 """Weight of a component of the prior below which it is left out."""
@@ -92,7 +93,11 @@ def posterior(change: Array, error: Array, expected: Expected | None = None) -> 
         Estimated changes and standard errors (feature,).
     expected
         What a model expects; None for a prior around 0 only.
+
+    Of fewer than `ENOUGH` features no prior can be learned: it is then flat.
     """
+    if len(change) < ENOUGH:
+        return Posterior(np.ones((len(change), 1)), change[:, None], error[:, None])
     scales = _scales(change, error)
     centre, spread = _components(len(change), scales, expected)
     total = np.maximum(spread + error[:, None] ** 2, np.finfo(float).tiny)

@@ -12,7 +12,7 @@ from hzau_omics.data.contract.spec import FEW_FEATURES
 from hzau_omics.minibatch import Minibatch
 from hzau_omics.model.answers.differential.groups import NONE
 from hzau_omics.model.session import InferenceSession
-from hzau_omics.nn.differential.counts import GroupSums, dispersions, rate
+from hzau_omics.nn.differential.counts import GroupSums, MeasuredCells, dispersions, rate
 from hzau_omics.nn.differential.exchange import ResidualSums
 
 Array = NDArray[np.float64]
@@ -27,22 +27,13 @@ class Block(NamedTuple):
     Attributes
     ----------
     positions
-        Positions of the cells in the session.
-    batch
-        Code of the batch, 0 if batches are not told apart.
-    values
-        Values of the wanted features (cell, feature).
-    sizes
-        Size factor of each cell (cell,).
-    measured
-        1 where the batch measured a feature (feature,).
+        Their positions in the session.
+    cells
+        The cells, with the wanted features; the batch is 0 if batches are not told apart.
     """
 
     positions: NDArray[np.int64]
-    batch: int
-    values: Array
-    sizes: Array
-    measured: Array
+    cells: MeasuredCells
 
 
 @dataclass(frozen=True)
@@ -106,13 +97,9 @@ class MeasuredValues:
             measured = np.ones(len(self.features))
             if panel is not None:
                 measured = panel[code][self.features].astype(np.float64)
-            yield Block(
-                positions[own],
-                int(code) if self.by_batch else 0,
-                x[own][:, self.features] * measured,
-                sizes[own],
-                measured,
-            )
+            batch_code = int(code) if self.by_batch else 0
+            values = x[own][:, self.features] * measured
+            yield Block(positions[own], MeasuredCells(batch_code, values, sizes[own], measured))
 
     @property
     def _layout(self) -> ModalityLayout:
@@ -129,7 +116,7 @@ def sum_groups(values: MeasuredValues, codes: NDArray[np.int64], n_groups: int) 
     sums = GroupSums.zeros(n_groups, values.n_batches, len(values.features))
     for block in values.blocks(np.flatnonzero(codes != NONE)):
         member = membership(codes[block.positions], n_groups)
-        sums.add(member, block)
+        sums.add(member, block.cells)
     return sums
 
 
@@ -159,5 +146,5 @@ def sum_residuals(
     found = ResidualSums.zeros(n_groups, values.n_batches, len(values.features))
     for block in values.blocks(np.flatnonzero(np.isin(codes, members))):
         member = membership(codes[block.positions], n_groups)
-        found.add(member, block, rates=rates[block.batch], dispersion=dispersion)
+        found.add(member, block.cells, rates=rates[block.cells.batch], dispersion=dispersion)
     return found

@@ -31,7 +31,7 @@ from hzau_omics.model.answers.differential.predicted import (
     draw_sample,
 )
 from hzau_omics.model.answers.differential.pseudobulk import add_pseudobulk
-from hzau_omics.model.answers.differential.request import Mode, TestOptions
+from hzau_omics.model.answers.differential.request import COMPARABLE, Mode, TestOptions
 from hzau_omics.model.answers.differential.table import Evidence, comparison_table
 from hzau_omics.model.answers.draws import select_features
 from hzau_omics.model.session import (
@@ -44,7 +44,6 @@ from hzau_omics.model.session import (
 from hzau_omics.nn.differential.counts import GroupSums
 from hzau_omics.nn.differential.predicted import LACKING, MEASURED, Bias, Completion
 
-COMPARABLE = ("counts", "unit")
 FOR_BIAS, FEWEST_FOR_BIAS = 4000, 100
 """Measured cells that say how far predictions are off: at most, and at least."""
 

@@ -11,8 +11,8 @@ from torch import Tensor
 
 from hzau_omics.minibatch import Minibatch
 from hzau_omics.model.answers.decoding import ModalityPredictor
+from hzau_omics.model.answers.differential.expected import expected_values_at
 from hzau_omics.model.answers.differential.measured import Block, MeasuredValues
-from hzau_omics.model.answers.draws import standard_normal
 from hzau_omics.nn.differential.predicted import Bias, PredictionSums, bias_of
 from hzau_omics.nn.posterior.gaussian import DiagonalGaussian
 
@@ -57,8 +57,8 @@ class Predictions:
                 found.add(group, prediction, None, ones)
             for where, prediction, batch in self._predicted(own[has], sample.draws(group)):
                 for block, rows in self._blocks(where, batch):
-                    found.add(group, prediction[rows], block, block.measured)
-                    rest = 1.0 - block.measured
+                    found.add(group, prediction[rows], block.cells, block.cells.measured)
+                    rest = 1.0 - block.cells.measured
                     if rest.any():
                         found.add(group, prediction[rows], None, rest)
         return found
@@ -102,30 +102,14 @@ class Predictions:
         n_draws: int,
     ) -> Tensor:
         codes = self.decode_as
-        if codes is None:
-            codes = tuple(np.unique(batch.batch.cpu().numpy()).tolist())
-        likelihood = predictor.network.decoder(predictor.index).likelihood
-        of_share = likelihood.uses_library
-        total: Tensor | float = 0.0
+        total = torch.zeros(())
         for _ in range(n_draws):
-            noise = standard_normal(q.mean, self.generator)
-            z = q.mean + (0.5 * q.logvar).exp() * noise
-            for code in codes:
-                parameters = predictor.parameters(
-                    z,
-                    batch,
-                    decode_as=code,
-                    log_library=z.new_zeros(len(z), 1) if of_share else None,
-                    seen=seen,
-                    generator=self.generator,
+            z = q.sample(self.generator)
+            for code in codes or (None,):
+                total = total + expected_values_at(
+                    predictor, z, batch, code, of_share=self.values.has_sizes, seen=seen
                 )
-                mean = likelihood.mean(parameters)
-                if self.values.has_sizes and not of_share:
-                    mean = mean / mean.sum(-1, keepdim=True)
-                if self.decode_as is None:
-                    mean = torch.where((batch.batch == code)[:, None], mean * len(codes), 0.0)
-                total = total + mean
-        return total / (n_draws * len(codes))  # type: ignore[return-value]
+        return total / (n_draws * max(len(codes or ()), 1))
 
     def _blocks(self, where: Positions, batch: Minibatch) -> Iterator[tuple[Block, Positions]]:
         """Yield the cells of a minibatch with their values, one batch at a time."""

@@ -1,11 +1,7 @@
 """The options of a differential analysis, checked."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
-
-import numpy as np
-from numpy.typing import NDArray
 
 from hzau_omics.checks import (
     INNER_SHARE,
@@ -21,6 +17,8 @@ from hzau_omics.checks import (
 type Mode = Literal["change", "vanilla"]
 
 DEFAULT_DELTA = 0.25
+COMPARABLE = ("counts", "unit")
+"""Domains of values whose ratios mean something."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,19 +68,3 @@ class TestOptions:
     def threshold(self) -> float:
         """Log2 fold change that does not count: 0 where only the direction is asked for."""
         return 0.0 if self.mode == "vanilla" or self.delta is None else self.delta
-
-
-@dataclass(frozen=True)
-class Features:
-    """The features that are tested.
-
-    Attributes
-    ----------
-    positions
-        Their positions in the modality.
-    names
-        Their names.
-    """
-
-    positions: NDArray[np.int64]
-    names: Sequence[str]

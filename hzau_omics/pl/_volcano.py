@@ -1,0 +1,115 @@
+"""Volcano plot: how large a change is, and how certain."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+
+from hzau_omics.checks import as_list, check_integer
+from hzau_omics.errors import DataContractError
+from hzau_omics.messages import listed
+from hzau_omics.pl.style import MISSING_COLOUR, TEXT, TITLE, new_axes, palette
+
+SMALLEST = 1e-300
+LARGEST_SCORE = 50.0
+
+
+def volcano(
+    result: pd.DataFrame,
+    *,
+    comparison: str | None = None,
+    n_names: int = 10,
+    names: str | Sequence[str] | None = None,
+    ax: Axes | None = None,
+) -> Axes:
+    """Draw the changes of one comparison: log2 fold change against minus log10 of the p-value.
+
+    Parameters
+    ----------
+    result
+        Data frame of ``model.differential_expression`` or ``differential_accessibility``.
+    comparison
+        Which comparison, as in its column; None if there is one only.
+    n_names
+        Number of called features that are named, on each side; the most certain first.
+    names
+        Features that are named besides.
+    ax
+        Axes to draw into; None for a new figure.
+
+    Returns
+    -------
+    The axes. Called features are coloured: higher in group 1 to the right, in group 2 to the left.
+    P-values below 1e-50 are drawn at 1e-50.
+
+    Raises
+    ------
+    DataContractError
+        The table is another one, or has several comparisons of which none is chosen.
+
+    Examples
+    --------
+    >>> rows = {"lfc_mean": [2.0, 0.1], "p_value": [1e-8, 0.5], "is_de_fdr_0.05": [True, False]}
+    >>> table = pd.DataFrame({**rows, "comparison": "a vs b"}, index=["CD3E", "LYZ"])
+    >>> volcano(table).get_xlabel()
+    'log2 fold change'
+    """
+    n_names = check_integer("n_names", n_names, least=0)
+    own = _one_comparison(result, comparison)
+    calls = next(column for column in own if str(column).startswith(("is_de_fdr", "is_da_fdr")))
+    x = own["lfc_mean"].to_numpy(np.float64)
+    y = np.minimum(-np.log10(np.clip(own["p_value"].to_numpy(), SMALLEST, 1.0)), LARGEST_SCORE)
+    called = own[calls].to_numpy(bool)
+    axes = new_axes(ax, size=(4.6, 4.0))
+    lower, higher = palette(6)[0], palette(6)[5]
+    for chosen, colour in (
+        (~called, MISSING_COLOUR), (called & (x < 0), lower), (called & (x >= 0), higher)
+    ):  # fmt: skip
+        axes.scatter(x[chosen], y[chosen], s=8, color=colour, linewidths=0, rasterized=True)
+    order = np.lexsort((-np.abs(x), -y))
+    sides = [
+        [i for i in order if called[i] and (x[i] >= 0) == up][:n_names] for up in (True, False)
+    ]
+    wanted = set(as_list(names)) if names is not None else set()
+    named = {*sides[0], *sides[1], *(i for i, name in enumerate(own.index) if name in wanted)}
+    for i in sorted(named):
+        axes.annotate(
+            str(own.index[i]),
+            (x[i], y[i]),
+            xytext=(3 if x[i] >= 0 else -3, 2),
+            textcoords="offset points",
+            ha="left" if x[i] >= 0 else "right",
+            fontsize=TEXT - 1,
+        )
+    axes.axvline(0, color=MISSING_COLOUR, linewidth=0.8, zorder=0)
+    axes.set_xlabel("log2 fold change", fontsize=TEXT)
+    axes.set_ylabel("\N{MINUS SIGN}log10 p-value", fontsize=TEXT)
+    title = f"{own['comparison'].iloc[0]}\n{int(called.sum()):,} of {len(own):,} called"
+    axes.set_title(title, fontsize=TITLE)
+    return axes
+
+
+def _one_comparison(result: pd.DataFrame, comparison: str | None) -> pd.DataFrame:
+    needed = ("lfc_mean", "p_value", "comparison")
+    calls = [c for c in result if str(c).startswith(("is_de_fdr", "is_da_fdr"))]
+    if any(name not in result for name in needed) or not calls:
+        msg = (
+            "result must be a table of model.differential_expression. Received one with the "
+            f"columns {listed(result.columns)}. Pass the table as it is returned."
+        )
+        raise DataContractError(msg)
+    found = pd.unique(result["comparison"]).tolist()
+    if comparison is None and len(found) != 1:
+        msg = (
+            f"A volcano plot shows one comparison. Received {len(found)}: "
+            f"{listed(found, limit=20)}. Choose one (comparison=...)."
+        )
+        raise DataContractError(msg)
+    if comparison is not None and comparison not in found:
+        msg = (
+            f"There must be such a comparison. Received {comparison!r}; there are "
+            f"{listed(found, limit=20)}."
+        )
+        raise DataContractError(msg)
+    return result if comparison is None else result[result["comparison"] == comparison]
