@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from hzau_omics.arrays import dense
 from hzau_omics.data.reading.files import several_genomes
+from hzau_omics.data.reading.quiet import names_may_repeat
 from hzau_omics.data.reading.record import Record
 from hzau_omics.errors import ConfigError, DataContractError
 from hzau_omics.messages import did_you_mean, listed
@@ -102,19 +103,21 @@ def choose_genome(adata: AnnData, genome: str | None, where: str, record: Record
         If there are several genomes, and none of them is chosen.
     """
     own = _genomes(adata)
-    names, counts = np.unique(own[own != ""].astype(str), return_counts=True)
+    known, counts = np.unique(own[own != ""].astype(str), return_counts=True)
+    names = list(map(str, known))
     if len(names) < 2:
-        if genome is not None and len(names) and genome != names[0]:
+        if genome is not None and names and genome != names[0]:
             msg = (
                 f"genome must be one that the features have. Received {genome!r}; {where} has "
                 f"{names[0]!r} only.{did_you_mean(genome, names)} Leave it out, or name that one."
             )
             raise ConfigError(msg)
         return adata
-    found = {str(name): int(n) for name, n in zip(names, counts, strict=True)}
+    found = {name: int(n) for name, n in zip(names, counts, strict=True)}
     if genome not in found:
         raise several_genomes(where, dict(found), genome)
-    chosen = adata[:, (own == "") | (own == genome)].copy()
+    with names_may_repeat():
+        chosen = adata[:, (own == "") | (own == genome)].copy()
     before = list(map(str, chosen.var_names))
     front = re.compile(rf"^{re.escape(genome)}_+")
     after = [front.sub("", name) for name in before]
@@ -178,7 +181,8 @@ def split(
     if not mod:
         msg = f"Features of at least one modality must be left. {where} has {listed(kinds)}."
         raise DataContractError(msg)
-    parts = {name: adata[:, np.isin(types, own) & ~hashtag].copy() for name, own in mod.items()}
+    with names_may_repeat():
+        parts = {name: adata[:, np.isin(types, own) & ~hashtag].copy() for name, own in mod.items()}
     return parts, _hashtags(adata, hashtag, record)
 
 

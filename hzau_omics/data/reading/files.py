@@ -1,6 +1,5 @@
 """Which kind of file a path leads to, and reading it with the reader of its kind."""
 
-import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
@@ -12,6 +11,7 @@ import scanpy as sc
 from anndata import AnnData, read_h5ad
 from mudata import MuData
 
+from hzau_omics.data.reading.quiet import names_may_repeat
 from hzau_omics.errors import ConfigError, DataContractError
 from hzau_omics.messages import did_you_mean, listed
 
@@ -225,8 +225,7 @@ def _opened(path: Path) -> Any:
 def _read(path: Path, what: str, read: Callable[[], Any]) -> Any:
     """Read a file, without the warnings of names that are put right afterwards."""
     try:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", message=".*names are not unique")
+        with names_may_repeat():
             return read()
     except Exception as error:
         raise _unreadable(path, what, error) from error

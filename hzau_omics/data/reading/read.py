@@ -1,6 +1,5 @@
 """Reading a user's own files into a MuData."""
 
-import warnings
 from collections.abc import Iterable, Mapping
 from os import PathLike
 from pathlib import Path
@@ -12,10 +11,12 @@ from mudata import MuData
 
 from hzau_omics.checks import if_given, refusal
 from hzau_omics.data.contract.panel import panel_column
+from hzau_omics.data.pitfalls.warning import number_of
 from hzau_omics.data.reading.cells import cells_of, check_different, clashing, in_sample
 from hzau_omics.data.reading.features import ORIGINAL, originals, reconcile
 from hzau_omics.data.reading.files import read_table_file
 from hzau_omics.data.reading.part import Part, put_together
+from hzau_omics.data.reading.quiet import names_may_repeat
 from hzau_omics.data.reading.record import UNS_KEY, Record
 from hzau_omics.data.reading.samples import PANEL_KEY, join
 from hzau_omics.data.reading.sources import Reader, Sources
@@ -215,7 +216,9 @@ def _tell_apart(parts: Mapping[str, Part], record: Record) -> None:
             adata.obs_names = [in_sample(sample, str(cell)) for cell in adata.obs_names]
         part.obs.index = pd.Index([in_sample(sample, cell) for cell in before])
         pairs = list(zip(before, map(str, part.obs.index), strict=True))
-        record.add("", "cell", pairs, f"{len(shared):,} names are in several samples", counted=True)
+        record.add(
+            "", "cell", pairs, f"samples share {number_of(len(shared), 'name')}", counted=True
+        )
     left = clashing({sample: part.obs.index for sample, part in parts.items()})
     if left:
         msg = (
@@ -244,9 +247,8 @@ def _as_mudata(part: Part) -> MuData:
     if part.whole is not None:
         part.whole.obs = part.obs
         return part.whole
-    with warnings.catch_warnings():
-        # The same name in two modalities is normal here: a gene and its protein.
-        warnings.filterwarnings("ignore", message="var_names are not unique")
+    # The same name in two modalities is normal here: a gene and its protein.
+    with names_may_repeat():
         # Cells given in advance keep their order; MuData would sort those of a mosaic.
         mdata = MuData(part.mod, obs=pd.DataFrame(index=cells_of(part.mod)))
     mdata.obs = part.obs.loc[mdata.obs_names]

@@ -23,6 +23,7 @@ from hzau_omics.data.reading.files import (
     read_tenx_h5,
     table_separator,
 )
+from hzau_omics.data.reading.quiet import names_may_repeat
 from hzau_omics.data.reading.record import Record
 from hzau_omics.errors import ConfigError, DataContractError
 from hzau_omics.messages import did_you_mean, listed
@@ -140,7 +141,9 @@ class Reader:
         if isinstance(source, str | PathLike):
             self._take_file(Path(source), into, asked, alone=alone)
         elif isinstance(source, AnnData):
-            self._take_adata(source.copy(), "the AnnData", into, asked)
+            with names_may_repeat():
+                own = source.copy()
+            self._take_adata(own, "the AnnData", into, asked)
         elif isinstance(source, MuData):
             self._take_mudata(check_container(source).copy(), "the MuData", into, asked)
         elif isinstance(source, pd.DataFrame) and asked is None:

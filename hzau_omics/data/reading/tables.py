@@ -62,13 +62,15 @@ def join_table(
         if hits > best[0]:
             best = (hits, column, names)
     hits, column, names = best
+    also = "" if sample_key is None else f", or add a column {sample_key!r} with the samples"
+    remedy = f"Write the names as the data do, such as {cells[0]!r}{also}."
     rest = table
     if not hits and tried:
         column, own = next((one for one in tried if len(set(one[1])) == len(one[1])), tried[0])
-        names = _by_rule(own, cells, where, record, sample_key)
+        names = _by_rule(own, cells, where, record, remedy)
     if column is not None:
         rest = table.drop(columns=column)
-    _check_share(names, cells, where, [one[1] for one in tried])
+    _check_share(names, cells, where, [one[1] for one in tried], remedy)
     return _rows(rest, names, cells, where)
 
 
@@ -101,7 +103,7 @@ def _by_rule(
     cells: "pd.Index[str]",
     where: str,
     record: Record,
-    sample_key: str | None,
+    remedy: str,
 ) -> NDArray[np.object_]:
     """Return names as the cells write them, where a rule tells which cell is meant."""
     one, other = (
@@ -116,12 +118,10 @@ def _by_rule(
         "the table" if agreement.flipped else "the cells", list(source.names[:1000])
     )
     if len(agreement.ambiguous):
-        column = "" if sample_key is None else f", or add a column {sample_key!r} with the samples"
         msg = (
             f"A table must tell which cell a row is about. In {where}, names agree {rule}, but "
             f"{len(agreement.ambiguous):,} names agree with one that others agree with too, such "
-            f"as {source.names[agreement.ambiguous[0]]!r}. Write the names as the data do, such as "
-            f"{cells[0]!r}{column}."
+            f"as {source.names[agreement.ambiguous[0]]!r}. {remedy}"
         )
         raise DataContractError(msg)
     names = own.copy()
@@ -139,6 +139,7 @@ def _check_share(
     cells: "pd.Index[str]",
     where: str,
     tried: list[NDArray[np.object_]],
+    remedy: str,
 ) -> None:
     n_rows, n_cells = len(names) or (len(tried[0]) if tried else 0), len(cells)
     found = int(cells.isin(names).sum()) if len(names) else 0
@@ -147,11 +148,11 @@ def _check_share(
         msg = (
             f"The rows of a table must be named as cells are. In {where}, {found:,} of "
             f"{number_of(n_rows, 'row')} match one of {number_of(n_cells, 'cell')}: it has "
-            f"{given}, the data {listed(cells[:2])}. Put the names of cells into its first column."
+            f"{given}, the data {listed(cells[:2])}. {remedy}"
         )
         raise DataContractError(msg)
-    if found < n_cells or found < n_rows:
-        known = int(pd.Index(names).isin(cells).sum())
+    known = int(pd.Index(names).isin(cells).sum())
+    if found < n_cells or known < n_rows:
         warn_user(
             f"{where} has rows for {found:,} of {number_of(n_cells, 'cell')}; the others get "
             f"missing values. {number_of(n_rows - known, 'row')} of {n_rows:,} match no cell."
