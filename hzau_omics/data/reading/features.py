@@ -77,8 +77,9 @@ def reconcile(parts: Mapping[str, AnnData], modality: str, record: Record) -> No
 
     Names change only where this makes samples agree; ``var["original_name"]`` keeps the former.
     Genes are compared by Ensembl identifier, without version, if all samples have identifiers;
-    proteins by name without the maker's additions, upper and lower case, and separators. A protein
-    that a sample has twice under this rule is left as it is. All else is compared by name.
+    proteins by name without the maker's additions, upper and lower case, and separators: if samples
+    differ in the name of one, all lose these additions. A protein that a sample has twice under
+    this rule is left as it is. All else is compared by name.
 
     Parameters
     ----------
@@ -91,7 +92,7 @@ def reconcile(parts: Mapping[str, AnnData], modality: str, record: Record) -> No
     """
     ids = [identifiers(part) for part in parts.values()]
     if all(is_protein(part, modality) for part in parts.values()):
-        reason = "the same antibody in other samples"
+        reason = "without the maker's additions, so that samples agree"
         new = _proteins(parts, record, modality)
     elif all(own is not None for own in ids):
         reason = "the same identifier in other samples"
@@ -158,7 +159,7 @@ def _name_of_gene(identifier: str, names: Sequence[str]) -> str:
 
 
 def _proteins(parts: Mapping[str, AnnData], record: Record, modality: str) -> list[list[str]]:
-    """Return the new names of each sample: one name for each antibody that several have."""
+    """Return the new names of each sample, plain if samples differ in the name of an antibody."""
     keys = [[_key(str(name)) for name in part.var_names] for part in parts.values()]
     twice = {key for own in keys for key, n in Counter(own).items() if n > 1}
     found: dict[str, list[str]] = {}
@@ -172,10 +173,12 @@ def _proteins(parts: Mapping[str, AnnData], record: Record, modality: str) -> li
         for name in dict.fromkeys(found[key])
     ]
     record.add(modality, "feature", left, "left: a sample has several of this name")
-    differ = {key for key, names in found.items() if len(set(names)) > 1} - twice
+    if not any(len(set(names)) > 1 for key, names in found.items() if key not in twice):
+        return [list(map(str, part.var_names)) for part in parts.values()]
+    # All of them, so that the names of one panel are of one kind.
     return [
         [
-            plain_antibody(found[key][0]) if key in differ else str(name)
+            str(name) if key in twice else plain_antibody(found[key][0])
             for key, name in zip(own, part.var_names, strict=True)
         ]
         for part, own in zip(parts.values(), keys, strict=True)
