@@ -42,7 +42,7 @@ PROTEIN_NAMES = (PROTEIN, "prot", "protein", "proteins", "cite")
 _HASHTAG = re.compile(r"(?<![a-z])(hto|hash[-_. ]?tag|cmo)(?![a-z])", re.IGNORECASE)
 _ISOTYPE = re.compile(
     r"isotype"
-    r"|(?<![a-z])ig[gma]\d?[abck]?[-_. ].*(ctrl|control)"
+    r"|(?<![a-z])ig[gma]\d?[a-ck]?[-_. ].*(ctrl|control)"
     r"|(?<![a-z])(mouse|rat|hamster)[-_. ]ig[gma]"
     r"|^ig(g[12][abc]?)([-_. ]total.?seq.*)?$",
     re.IGNORECASE,
@@ -151,7 +151,8 @@ def split(
     where
         What was read, for messages.
     named
-        Type -> modality, before `TYPES`; None leaves features of the type out.
+        Type -> modality, before `TYPES`; None leaves features of the type out. Hashtags of a type
+        that is named stay with it.
     record
         Where hashtags are noted.
 
@@ -164,8 +165,10 @@ def split(
 
     Raises
     ------
+    ConfigError
+        If `named` leaves all features out.
     DataContractError
-        If features have no type, or none is left.
+        If features have no type.
     """
     types = _types(adata, where)
     kinds = list(dict.fromkeys(types))
@@ -178,9 +181,12 @@ def split(
         target = named.get(kind, modality_of(kind))
         if target is not None and (types[~hashtag] == kind).any():
             mod.setdefault(target, []).append(kind)
-    if not mod:
-        msg = f"Features of at least one modality must be left. {where} has {listed(kinds)}."
-        raise DataContractError(msg)
+    if not mod and not hashtag.any():
+        msg = (
+            f"Features of at least one modality must be left. {where} has {listed(kinds)}, and "
+            "feature_types leaves all of them out. Name a modality for one of them."
+        )
+        raise ConfigError(msg)
     with names_may_repeat():
         parts = {name: adata[:, np.isin(types, own) & ~hashtag].copy() for name, own in mod.items()}
     return parts, _hashtags(adata, hashtag, record)

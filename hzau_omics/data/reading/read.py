@@ -20,7 +20,7 @@ from hzau_omics.data.reading.quiet import names_may_repeat
 from hzau_omics.data.reading.record import UNS_KEY, Record
 from hzau_omics.data.reading.samples import PANEL_KEY, join
 from hzau_omics.data.reading.sources import Reader, Sources
-from hzau_omics.data.reading.tables import add_columns, join_table
+from hzau_omics.data.reading.tables import add_columns, join_table, with_flags
 from hzau_omics.errors import ConfigError, DataContractError
 from hzau_omics.messages import did_you_mean, listed
 
@@ -70,7 +70,8 @@ def read(
     genome
         The genome to keep, where features are of several.
     feature_types
-        Type of features -> name of the modality, None to leave them out.
+        Type of features -> name of the modality, None to leave them out. Hashtags of a type that is
+        named stay with it.
 
     Returns
     -------
@@ -179,7 +180,7 @@ def _joined(parts: dict[str, Part], sample_key: str, record: Record) -> Part:
         marked = panel_column(PANEL_KEY, next(iter(own))) in mod[name].var
         if marked:
             _note_panels(name, mod[name], own, record)
-    obs = pd.concat([part.obs for part in parts.values()])
+    obs = with_flags(pd.concat([part.obs for part in parts.values()]))
     samples = [sample for sample, part in parts.items() for _ in range(len(part.obs))]
     column = pd.Categorical(samples, categories=list(parts))
     return Part(mod, add_columns(pd.DataFrame({sample_key: column}, obs.index), obs, "a sample"))

@@ -13,6 +13,7 @@ from scipy import sparse
 
 from hzau_omics.data.contract.panel import panel_column
 from hzau_omics.data.pitfalls.warning import warn_user
+from hzau_omics.data.reading.tables import with_flags
 from hzau_omics.messages import listed
 
 PANEL_KEY = "measured"
@@ -53,6 +54,7 @@ def join(parts: Mapping[str, AnnData], modality: str) -> AnnData:
         # It sorts the names; the order of the first sample tells more.
         order = list(dict.fromkeys(name for part in parts.values() for name in part.var_names))
         joined = joined[:, order].copy()
+    joined.obs = with_flags(joined.obs)
     joined.var = _joined_var(list(parts.values()), joined.var_names)
     if differ:
         for sample, part in parts.items():

@@ -185,11 +185,15 @@ class Reader:
         """Add the modalities of an AnnData: by types of features, the name asked for, or `stem`."""
         adata = choose_genome(adata, self.genome, where, self.record)
         types = types_of(adata)
-        if len(types) < 2 and (asked or (stem and not (types and alone))):
-            into.add(str(asked or stem), adata, where)
+        name = asked or (stem if not (types and alone) else None)
+        if not types and name is not None:
+            into.add(name, adata, where)
             return
         mod, hashtags = split(adata, where, self.feature_types, self.record)
         self.seen |= types
+        into.columns.append((where, hashtags))
+        if len(types) == 1 and name is not None:
+            mod = dict(zip([name], mod.values(), strict=False))
         if asked is not None and asked not in mod:
             msg = (
                 f"A modality must be one of those in its file. {where} has {listed(mod)}. Received "
@@ -199,7 +203,6 @@ class Reader:
             raise ConfigError(msg)
         for name in mod if asked is None else [asked]:
             into.add(name, mod[name], where)
-        into.columns.append((where, hashtags))
 
     @staticmethod
     def _take_mudata(mdata: MuData, where: str, into: Contents, asked: str | None) -> None:

@@ -55,6 +55,10 @@ def join_table(
         If no or few rows match a cell, several rows match the same cell, or a rule does not tell
         which cell is meant.
     """
+    if sample_key is not None and sample_key in table:
+        samples = table[sample_key]
+        # As samples are named; numbers with gaps would become fractions.
+        table = table.assign(**{sample_key: samples.astype(str).where(samples.notna(), None)})
     best: tuple[int, str | None, NDArray[np.object_]] = (0, None, np.empty(0, dtype=object))
     tried = list(_candidates(table, sample_key))
     for column, names in tried:
@@ -65,9 +69,11 @@ def join_table(
     also = "" if sample_key is None else f", or add a column {sample_key!r} with the samples"
     remedy = f"Write the names as the data do, such as {cells[0]!r}{also}."
     rest = table
-    if not hits and tried:
-        column, own = next((one for one in tried if len(set(one[1])) == len(one[1])), tried[0])
-        names = _by_rule(own, cells, where, record, remedy)
+    for other, own in tried if not hits else []:
+        agreeing = _by_rule(own, cells, where, record, remedy)
+        if agreeing is not None:
+            column, names = other, agreeing
+            break
     if column is not None:
         rest = table.drop(columns=column)
     _check_share(names, cells, where, [one[1] for one in tried], remedy)
@@ -81,7 +87,7 @@ def _candidates(
     samples = None
     if sample_key is not None and sample_key in table:
         samples = table[sample_key].astype(str)
-    if not isinstance(table.index, pd.RangeIndex):
+    if not pd.api.types.is_numeric_dtype(table.index):
         yield from _with_samples(None, table.index.to_series(), samples)
     for name in table.columns:
         if not pd.api.types.is_float_dtype(table[name]):
@@ -104,15 +110,17 @@ def _by_rule(
     where: str,
     record: Record,
     remedy: str,
-) -> NDArray[np.object_]:
+) -> NDArray[np.object_] | None:
     """Return names as the cells write them, where a rule tells which cell is meant."""
+    if len(set(own)) < len(own):
+        return None
     one, other = (
         Names(np.asarray(names, dtype=object), np.zeros(len(names), dtype=np.int64))
         for names in (cells, own)
     )
     agreement = find_agreement(one, other)
     if agreement is None:
-        return own
+        return None
     source = other if agreement.flipped else one
     rule = agreement.rule.describe(
         "the table" if agreement.flipped else "the cells", list(source.names[:1000])
@@ -175,11 +183,17 @@ def _rows(
             )
             raise DataContractError(msg)
         own = own[~repeated]
-    joined = own.reindex(cells)
-    for name, dtype in own.dtypes.items():
-        if pd.api.types.is_bool_dtype(dtype) and joined[name].isna().any():
-            joined[name] = joined[name].astype("boolean")
-    return joined
+    return with_flags(own.reindex(cells))
+
+
+def with_flags(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return a table in which columns of flags with gaps have a type that can be written."""
+    for name, dtype in frame.dtypes.items():
+        if pd.api.types.is_object_dtype(dtype):
+            known = frame[name].dropna()
+            if len(known) and all(isinstance(one, bool | np.bool_) for one in known):
+                frame[name] = frame[name].astype("boolean")
+    return frame
 
 
 def add_columns(obs: pd.DataFrame, new: pd.DataFrame, where: str) -> pd.DataFrame:

@@ -87,6 +87,17 @@ def test_a_folder_of_two_matrices_is_refused(lane, tmp_path):
         ho.data.read(folder)
 
 
+def test_a_folder_of_cell_ranger_2_needs_the_name_of_its_modality(lane, tmp_path):
+    own = lane({"Gene Expression": ["A", "B"]})
+    folder = own.folder(tmp_path / "matrix", compressed=False)
+    features = (folder / "features.tsv").read_text()
+    (folder / "genes.tsv").write_text(features.replace("\tGene Expression", ""))
+    (folder / "features.tsv").unlink()
+    with pytest.raises(DataContractError, match="Name the modality"):
+        ho.data.read(folder)
+    assert (ho.data.read({"rna": folder})["rna"].X.toarray() == own.counts.toarray()).all()
+
+
 def legacy(path, lanes):
     with h5py.File(path, "w") as file:
         for genome, own in lanes.items():

@@ -70,13 +70,40 @@ def test_hashtags_become_columns_and_isotype_controls_are_marked(cite):
     assert mdata["adt"].var["isotype_control"].tolist() == [False, False, True]
 
 
+def test_hashtags_stay_where_their_type_is_named(cite):
+    mdata = ho.data.read(cite[0], feature_types={"Antibody Capture": "prot"})
+    assert list(mdata["prot"].var_names)[3] == "Hashtag_1"
+    assert mdata["prot"].var["isotype_control"].sum() == 1
+    assert mdata.obs.columns.empty
+
+
+def test_a_file_of_hashtags_only_gives_columns(lane, tmp_path):
+    hashtags = lane({"Multiplexing Capture": ["CMO301", "CMO302"]})
+    both = ho.data.read([hashtags.h5(tmp_path / "hto.h5"), lane().h5(tmp_path / "rna.h5")])
+    assert list(both.mod) == ["rna", "adt"]
+    np.testing.assert_array_equal(
+        both.obs[["hashtag_CMO301", "hashtag_CMO302"]], hashtags.counts.toarray()
+    )
+    with pytest.raises(ConfigError, match=r"at least one modality. Received"):
+        ho.data.read(tmp_path / "hto.h5")
+
+
+def test_a_file_of_one_type_may_be_given_another_name(lane, tmp_path):
+    own = lane({"Antibody Capture": ["CD3", "Hashtag_1", "IgG2a"]})
+    mdata = ho.data.read({"surface": own.h5(tmp_path / "adt.h5")})
+    assert list(mdata["surface"].var_names) == ["CD3", "IgG2a"]
+    assert mdata["surface"].var["isotype_control"].tolist() == [False, True]
+    with pytest.raises(ConfigError, match="leaves all of them out"):
+        ho.data.read(tmp_path / "adt.h5", feature_types={"Antibody Capture": None})
+
+
 def test_types_may_be_named_or_left_out(lane, tmp_path):
     own = lane({"Gene Expression": ["A", "B"], "Custom": ["X", "Y"], "Peaks": ["chr1:1-9"]})
     path = own.h5(tmp_path / "own.h5")
     mdata = ho.data.read(path, feature_types={"Custom": "barcode", "Peaks": None})
     assert list(mdata.mod) == ["rna", "barcode"]
-    with pytest.raises(ConfigError, match=r"types that occur. Received 'Costum'.*mean 'Custom'"):
-        ho.data.read(path, feature_types={"Costum": "barcode"})
+    with pytest.raises(ConfigError, match=r"types that occur. Received 'Custum'.*mean 'Custom'"):
+        ho.data.read(path, feature_types={"Custum": "barcode"})
 
 
 def test_repeated_gene_names_are_made_unique_and_told(lane, tmp_path, caplog):

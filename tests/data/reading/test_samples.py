@@ -172,6 +172,21 @@ def test_samples_may_lack_a_modality(lane, tmp_path):
     assert mdata.n_obs == 60
 
 
+def test_columns_of_one_sample_can_be_written(lane, tmp_path):
+    first, second = lane().adata(), lane(seed=1).adata()
+    first.obs["passed"], first.obs["site"], first.obs["depth"] = True, "A", 3
+    first.var["marker"], first.var["n"], first.var["kind"] = True, 1, "x"
+    second = second[:, 1:].copy()
+    samples = {"a": {"rna": first}, "b": {"rna": second}}
+    mdata = ho.data.read(samples, sample_key="s")
+    assert mdata["rna"].obs["passed"].isna().sum() == 30
+    assert mdata["rna"].var["marker"].dtype == bool
+    mdata.write(tmp_path / "cells.h5mu")
+    again = ho.data.read(tmp_path / "cells.h5mu")
+    assert again["rna"].obs["passed"].tolist()[:30] == [True] * 30
+    assert again.obs["s"].tolist() == mdata.obs["s"].tolist()
+
+
 def test_samples_that_share_no_modality_are_refused(lane, tmp_path):
     for seed in (0, 1):
         lane(seed=seed).adata().write(tmp_path / f"s{seed}.h5ad")
