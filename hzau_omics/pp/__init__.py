@@ -1,4 +1,4 @@
-"""Preparation of a MuData: modalities of text, labels, embeddings; names and zeros put right."""
+"""Preparation of a MuData: text, labels, embeddings; quality and features; names, zeros put right."""
 
 import lazy_loader
 

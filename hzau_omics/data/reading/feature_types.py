@@ -43,8 +43,10 @@ _HASHTAG = re.compile(r"(?<![a-z])(hto|hash[-_. ]?tag|cmo)(?![a-z])", re.IGNOREC
 _ISOTYPE = re.compile(
     r"isotype"
     r"|(?<![a-z])ig[gma]\d?[a-ck]?[-_. ].*(ctrl|control)"
-    r"|(?<![a-z])(mouse|rat|hamster)[-_. ]ig[gma]"
-    r"|^ig(g[12][abc]?)([-_. ]total.?seq.*)?$",
+    r"|(?<![a-z])(mouse|rat|hamster)[-_. ]?ig[gma]"
+    # Subclasses of mouse and rat, which no antibody is directed against.
+    r"|(?<![a-z])igg[12][abc](?![a-z])"
+    r"|^igg[12]([-_. ]total.?seq.*)?$",
     re.IGNORECASE,
 )
 _ENSEMBL_PREFIX = re.compile(r"^(.+?)_+(?=ENS[A-Z]*\d)")

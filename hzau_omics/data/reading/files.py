@@ -233,7 +233,7 @@ def _read(path: Path, what: str, read: Callable[[], Any]) -> Any:
 
 def _unreadable(path: Path, what: str, error: Exception) -> DataContractError:
     reason = " ".join(str(error).split())[:200] or type(error).__name__
-    return DataContractError(
-        f"{path} cannot be read as {what}: {reason}. Check that it is complete, and that its name "
-        "tells its format."
-    )
+    remedy = "Check that it is complete, and that its name tells its format."
+    if isinstance(error, UnicodeDecodeError):
+        remedy = "Save it as UTF-8."
+    return DataContractError(f"{path} cannot be read as {what}: {reason}. {remedy}")

@@ -65,13 +65,13 @@ def put_together(contents: Contents, sample: str, record: Record) -> Part:
     whole = contents.whole
     if whole is not None and list(mod) != list(whole.mod):
         whole = None
-    renamed: dict[str, str] = {}
-    if whole is None:
+    # Cells of a MuData are matched already.
+    renamed = align(mod, record) if whole is None else {}
+    if sample or whole is None:
         for name, adata in mod.items():
             make_unique(adata, name, record)
             if is_protein(adata, name):
                 mark_isotypes(adata)
-        renamed = align(mod, record)
     cells = cells_of(mod) if whole is None else whole.obs_names
     obs = pd.DataFrame(index=cells)
     for where, columns in contents.columns:

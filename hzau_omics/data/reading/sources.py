@@ -145,7 +145,9 @@ class Reader:
                 own = source.copy()
             self._take_adata(own, "the AnnData", into, asked)
         elif isinstance(source, MuData):
-            self._take_mudata(check_container(source).copy(), "the MuData", into, asked)
+            with names_may_repeat():
+                copy = check_container(source).copy()
+            self._take_mudata(copy, "the MuData", into, asked)
         elif isinstance(source, pd.DataFrame) and asked is None:
             into.tables.append(("the table", source))
         else:

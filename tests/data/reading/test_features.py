@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
 
+from hzau_omics.data.reading.feature_types import is_isotype
 from hzau_omics.data.reading.features import (
     identifiers,
     make_unique,
@@ -44,6 +45,16 @@ def of(names, **columns):
 )
 def test_what_makers_add_to_an_antibody_is_known(name, plain):
     assert plain_antibody(name) == plain
+
+
+@pytest.mark.parametrize("name", ["Rag-IgG2c", "Rat IgG2b, k", "mouseIgG1", "Isotype_MOPC.21"])
+def test_isotype_controls_are_known_by_their_names(name):
+    assert is_isotype(name)
+
+
+@pytest.mark.parametrize("name", ["IgD", "IgM", "anti-human IgG Fc", "TIGIT", "siglec.8", "CD16"])
+def test_antibodies_are_no_isotype_controls(name):
+    assert not is_isotype(name)
 
 
 def test_only_ensembl_identifiers_lose_their_version():

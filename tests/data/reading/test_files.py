@@ -24,6 +24,7 @@ def test_a_missing_file_is_told_with_the_closest_name(cite):
         ("cells.h5ad", b"no hdf5", DataContractError, "cannot be read as an AnnData"),
         ("cells.h5mu", b"no hdf5", DataContractError, "cannot be read as a MuData"),
         ("cells.h5", b"no hdf5", DataContractError, "cannot be read as an HDF5 file"),
+        ("notes.csv", "cell,note\na,\xe9".encode("latin1"), DataContractError, "Save it as UTF-8"),
         ("notes.csv.gz", b"no gzip", DataContractError, "cannot be read as a table"),
     ],
 )

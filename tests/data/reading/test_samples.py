@@ -165,6 +165,16 @@ def test_every_value_of_every_sample_is_in_the_union(lane, own, other):
         assert rows.X.sum() == part.X.sum()
 
 
+def test_samples_may_be_mudata_of_repeated_names():
+    parts = {f"s{seed}": ho.data.simulate(20, seed=seed) for seed in (0, 1)}
+    for part in parts.values():
+        part["adt"].var_names = ["CD3", "CD3", *part["adt"].var_names[2:]]
+    mdata = ho.data.read(parts, sample_key="sample")
+    assert list(mdata["adt"].var_names[:2]) == ["CD3", "CD3-1"]
+    assert list(parts["s0"]["adt"].var_names[:2]) == ["CD3", "CD3"]
+    assert mdata.n_obs == 40
+
+
 def test_samples_may_lack_a_modality(lane, tmp_path):
     rna, both = lane().adata(), lane(panel(), seed=1)
     mdata = ho.data.read({"a": {"rna": rna}, "b": both.h5(tmp_path / "b.h5")}, sample_key="sample")
