@@ -3,25 +3,21 @@
 from collections.abc import Iterable, Mapping
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pandas as pd
-from anndata import AnnData
 from mudata import MuData
 
 from hzau_omics.checks import if_given, refusal
-from hzau_omics.data.contract.panel import panel_column
-from hzau_omics.data.pitfalls.warning import number_of
-from hzau_omics.data.reading.cells import cells_of, check_different, clashing, in_sample
-from hzau_omics.data.reading.features import ORIGINAL, originals, reconcile
+from hzau_omics.data.reading.cells import cells_of
 from hzau_omics.data.reading.files import read_table_file
 from hzau_omics.data.reading.part import Part, put_together
 from hzau_omics.data.reading.quiet import names_may_repeat
 from hzau_omics.data.reading.record import UNS_KEY, Record
-from hzau_omics.data.reading.samples import PANEL_KEY, join
+from hzau_omics.data.reading.samples import join_samples
 from hzau_omics.data.reading.sources import Reader, Sources
-from hzau_omics.data.reading.tables import add_columns, join_table, with_flags
-from hzau_omics.errors import ConfigError, DataContractError
+from hzau_omics.data.reading.tables import add_columns, join_table
+from hzau_omics.errors import ConfigError
 from hzau_omics.messages import did_you_mean, listed
 
 type Table = str | PathLike[str] | pd.DataFrame
@@ -104,14 +100,14 @@ def read(
     reader = Reader(genome, dict(feature_types or {}), record)
     if sample_key is None:
         _check_no_samples(inputs)
-        part = put_together(reader.read(inputs), "", record)  # type: ignore[arg-type]
+        part = put_together(reader.read(cast("Sources", inputs)), "", record)
     else:
         samples = _check_samples(inputs, sample_key)
         parts = {
             name: put_together(reader.read(sources), name, record)
             for name, sources in samples.items()
         }
-        part = _joined(parts, sample_key, record)
+        part = join_samples(parts, sample_key, record)
     unknown = [kind for kind in reader.feature_types if kind not in reader.seen]
     if unknown:
         msg = (
@@ -162,71 +158,6 @@ def _check_samples(inputs: object, sample_key: str) -> dict[str, Any]:
         )
         raise ConfigError(msg)
     return dict(zip(names, inputs.values(), strict=True))
-
-
-def _joined(parts: dict[str, Part], sample_key: str, record: Record) -> Part:
-    """Join samples: cells apart, features alike."""
-    _check_modalities(parts)
-    check_different({sample: part.mod for sample, part in parts.items()})
-    _tell_apart(parts, record)
-    mod = {}
-    for name in dict.fromkeys(name for part in parts.values() for name in part.mod):
-        own = {sample: part.mod[name] for sample, part in parts.items() if name in part.mod}
-        reconcile(own, name, record)
-        mod[name] = join(own, name)
-        former = originals(own, mod[name].var_names)
-        if former is not None:
-            mod[name].var[ORIGINAL] = former
-        marked = panel_column(PANEL_KEY, next(iter(own))) in mod[name].var
-        if marked:
-            _note_panels(name, mod[name], own, record)
-    obs = with_flags(pd.concat([part.obs for part in parts.values()]))
-    samples = [sample for sample, part in parts.items() for _ in range(len(part.obs))]
-    column = pd.Categorical(samples, categories=list(parts))
-    return Part(mod, add_columns(pd.DataFrame({sample_key: column}, obs.index), obs, "a sample"))
-
-
-def _note_panels(name: str, joined: AnnData, own: Mapping[str, AnnData], record: Record) -> None:
-    for sample, part in own.items():
-        missing = joined.var_names.difference(part.var_names, sort=False)
-        pairs = [(str(one), "") for one in missing]
-        reason = f"not measured in {sample!r}: panel_key={PANEL_KEY!r} at set-up"
-        record.add(name, "feature", pairs, reason, counted=True)
-
-
-def _check_modalities(parts: Mapping[str, Part]) -> None:
-    """Refuse samples that share no modality: files of several samples were named as modalities."""
-    often = pd.Series([name for part in parts.values() for name in part.mod]).value_counts()
-    if len(parts) > 1 and often.max() == 1:
-        has = "; ".join(f"{sample!r} has {listed(part.mod)}" for sample, part in parts.items())
-        msg = (
-            f"Samples must have a modality in common. {has}. Name the modality of each file: "
-            "{'sample1': {'rna': 'sample1.h5ad'}, ...}."
-        )
-        raise DataContractError(msg)
-
-
-def _tell_apart(parts: Mapping[str, Part], record: Record) -> None:
-    """Put the sample in front of all names of cells, if samples have names in common."""
-    shared = clashing({sample: part.obs.index for sample, part in parts.items()})
-    if not shared:
-        return
-    for sample, part in parts.items():
-        before = list(map(str, part.obs.index))
-        for adata in part.mod.values():
-            adata.obs_names = [in_sample(sample, str(cell)) for cell in adata.obs_names]
-        part.obs.index = pd.Index([in_sample(sample, cell) for cell in before])
-        pairs = list(zip(before, map(str, part.obs.index), strict=True))
-        record.add(
-            "", "cell", pairs, f"samples share {number_of(len(shared), 'name')}", counted=True
-        )
-    left = clashing({sample: part.obs.index for sample, part in parts.items()})
-    if left:
-        msg = (
-            f"Cells of different samples must have different names. {len(left):,} are the same "
-            f"even with their sample in front, such as {left[0]!r}. Rename the samples."
-        )
-        raise DataContractError(msg)
 
 
 def _tables(tables: Table | Iterable[Table] | None) -> list[tuple[str, pd.DataFrame]]:

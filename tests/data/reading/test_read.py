@@ -102,8 +102,8 @@ def test_types_may_be_named_or_left_out(lane, tmp_path):
     path = own.h5(tmp_path / "own.h5")
     mdata = ho.data.read(path, feature_types={"Custom": "barcode", "Peaks": None})
     assert list(mdata.mod) == ["rna", "barcode"]
-    with pytest.raises(ConfigError, match=r"types that occur. Received 'Custum'.*mean 'Custom'"):
-        ho.data.read(path, feature_types={"Custum": "barcode"})
+    with pytest.raises(ConfigError, match=r"types that occur. Received 'Costom'.*mean 'Custom'"):
+        ho.data.read(path, feature_types={"Costom": "barcode"})
 
 
 def test_repeated_gene_names_are_made_unique_and_told(lane, tmp_path, caplog):
