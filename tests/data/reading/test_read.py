@@ -132,6 +132,32 @@ def test_two_h5ad_files_are_named_by_their_files_and_matched_by_a_rule(lane, tmp
     assert (row["from"], row["to"]) == (own.cells[5], f"{own.cells[5]}-1")
 
 
+@pytest.mark.parametrize(
+    ("rna_name", "adt_name"),
+    [
+        ("{}-1", "{}-1-0"),
+        ("sampleA_{}-1", "{}-1"),
+        ("{}-1", "sampleA#{}"),
+        ("sampleA_{}", "{}-1"),
+    ],
+)
+def test_suffixes_and_prefixes_of_one_sample_are_seen_through(lane, rna_name, adt_name):
+    own = lane(suffix="")
+    rna, adt = own.adata(), own.adata("Antibody Capture")
+    rna.obs_names = [rna_name.format(cell) for cell in own.cells]
+    adt.obs_names = [adt_name.format(cell) for cell in own.cells]
+    mdata = ho.data.read({"rna": rna, "adt": adt[::-1].copy()})
+    assert list(mdata.obs_names) == list(rna.obs_names)
+    assert list(mdata["adt"].obs_names) == list(rna.obs_names[::-1])
+
+
+def test_cells_of_other_names_stay_apart(lane):
+    rna, adt = lane(seed=1).adata(), lane(seed=2).adata("Antibody Capture")
+    mdata = ho.data.read({"rna": rna, "adt": adt})
+    assert mdata.n_obs == 60
+    assert mdata.uns[TABLE].empty
+
+
 def test_names_of_which_several_could_be_meant_are_refused(lane):
     own = lane(n=20, suffix="-1")
     rna, adt = own.adata(), own.adata("Antibody Capture")
