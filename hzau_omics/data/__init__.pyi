@@ -10,6 +10,7 @@ from .contract.spec import (
     ModalitySpec as ModalitySpec,
     resolve_specs as resolve_specs,
 )
+from .reading.read import read as read
 from .sets.digits import compose_digits as compose_digits
 from .sets.images import image_mudata as image_mudata
 from .sets.registry import (

@@ -1,4 +1,4 @@
-"""Preparation of a MuData: modalities of text, labels, embeddings; names and zeros put right."""
+"""Preparation of a MuData: text and other modalities, quality, choice of features, names."""
 
 import lazy_loader
 

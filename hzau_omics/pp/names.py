@@ -10,9 +10,8 @@ from numpy.typing import NDArray
 from hzau_omics.data.contract.columns.obs import categorical_layout, category_codes
 from hzau_omics.data.contract.layout import NO_BATCH
 from hzau_omics.data.contract.presence import check_container, row_map
-from hzau_omics.data.pitfalls.cell_names import Agreement, Names, find_agreement
-from hzau_omics.errors import DataContractError, HzauWarning
-from hzau_omics.messages import listed
+from hzau_omics.data.reading.cells import Renaming
+from hzau_omics.errors import HzauWarning
 from hzau_omics.pp.rebuild import rebuild
 
 COLUMNS = ["modality", "name", "new_name", "reason"]
@@ -70,7 +69,7 @@ def align_names(mdata: MuData, *, batch_key: str | None = None) -> tuple[MuData,
         row_map(mdata, name)
     batch = NO_BATCH if batch_key is None else categorical_layout(mdata, batch_key, "batch key")
     code_of = pd.Series(category_codes(mdata, batch, "batch key"), mdata.obs_names)
-    renaming = _Renaming(code_of)
+    renaming = Renaming(code_of)
     for name, adata in mdata.mod.items():
         renaming.take(name, np.asarray(adata.obs_names, dtype=object))
     renaming.check()
@@ -84,73 +83,7 @@ def align_names(mdata: MuData, *, batch_key: str | None = None) -> tuple[MuData,
     return _renamed(mdata, renaming), table
 
 
-class _Renaming:
-    """New names of the cells, modality by modality."""
-
-    def __init__(self, code_of: "pd.Series[int]") -> None:
-        self._code_of = code_of
-        self._pool: dict[str, int] = {}
-        self._unlike: list[str] = []
-        self.names: dict[str, NDArray[np.object_]] = {}
-        self.table: list[tuple[str, str, str, str]] = []
-
-    def take(self, modality: str, own: NDArray[np.object_]) -> None:
-        """Compare the names of a modality with those before it, and rename those that agree."""
-        new = own.copy()
-        code = self._code_of.loc[list(own)].to_numpy()
-        own_names = set(own)
-        alone = np.array([name not in self._pool for name in own], dtype=bool)
-        others = np.array([name for name in self._pool if name not in own_names], dtype=object)
-        first = Names(others, np.array([self._pool[name] for name in others], dtype=np.int64))
-        second = Names(own[alone], code[alone])
-        agreement = find_agreement(first, second)
-        if agreement is not None:
-            self._rename(modality, new, np.flatnonzero(alone), (first, second), agreement)
-        elif len(first) and len(second):
-            self._unlike.append(f"{modality!r} has {listed(second.names[:3])}")
-            self._unlike.append(f"modalities before it have {listed(first.names[:3])}")
-        self.names[modality] = new
-        self._pool |= {name: int(c) for name, c in zip(new, code, strict=True)}
-
-    def _rename(
-        self,
-        modality: str,
-        new: NDArray[np.object_],
-        rows: NDArray[np.int64],
-        compared: tuple[Names, Names],
-        agreement: Agreement,
-    ) -> None:
-        first, second = compared
-        source = second if agreement.flipped else first
-        whose = repr(modality) if agreement.flipped else "modalities before it"
-        changed = agreement.second if agreement.flipped else agreement.first
-        reason = agreement.rule.describe(whose, list(source.names[changed][:1000]))
-        for a, b in zip(agreement.first, agreement.second, strict=True):
-            new[rows[b]] = first.names[a]
-            self.table.append((modality, second.names[b], first.names[a], f"agree {reason}"))
-        for position in agreement.ambiguous:
-            name = source.names[position]
-            self.table.append((modality, name, name, "left: several names agree with one name"))
-
-    def check(self) -> None:
-        """Refuse data in which no rule was found although names differ.
-
-        Raises
-        ------
-        DataContractError
-            If there are names that could have agreed.
-        """
-        if not self.table and self._unlike:
-            msg = (
-                "No rule (a suffix, a prefix, case) makes a quarter of the names agree: "
-                f"{'; '.join(self._unlike)}. If they are the same cells, rename those of one "
-                "modality from a table of your own, mdata[modality].obs_names = [...], and make a "
-                "new MuData of the modalities."
-            )
-            raise DataContractError(msg)
-
-
-def _renamed(mdata: MuData, renaming: _Renaming) -> MuData:
+def _renamed(mdata: MuData, renaming: Renaming) -> MuData:
     mod = {}
     first = pd.Series(mdata.obs_names, mdata.obs_names, dtype=object)
     for name, adata in mdata.mod.items():

@@ -12,11 +12,10 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from hzau_omics.checks import as_list
-from hzau_omics.data.contract.columns.obs import obs_column
 from hzau_omics.data.contract.uns_text import MOST_TEXTS, UNS_KEY
 from hzau_omics.errors import ConfigError, DataContractError, HzauWarning
-from hzau_omics.pp.column import strings
 from hzau_omics.pp.modality import check_addable, insert_modality
+from hzau_omics.pp.texts import Texts, texts_of
 from hzau_omics.text import (
     TOKEN_PATTERN,
     BagOfWords,
@@ -36,7 +35,7 @@ type Vocabulary = AnnData | Mapping[str, Any] | str | Sequence[str]
 
 def add_text_modality(  # noqa: PLR0913 - the settings of a bag of words
     mdata: MuData,
-    column: str,
+    column: Texts,
     *,
     name: str = "text",
     encoder: str | Embed | TextEncoder | None = None,
@@ -68,7 +67,9 @@ def add_text_modality(  # noqa: PLR0913 - the settings of a bag of words
     mdata
         The data; the modality is added to it.
     column
-        Column of strings in ``mdata.obs``, or in the ``obs`` of a modality.
+        Column of strings in ``mdata.obs``, or in the ``obs`` of a modality; or texts joined by
+        names of cells: a Series, a DataFrame with one column of texts, or a ``.csv`` or ``.tsv``
+        file of such (``mdata.obs`` is left as it is).
     name
         Name of the new modality.
     encoder
@@ -124,22 +125,22 @@ def add_text_modality(  # noqa: PLR0913 - the settings of a bag of words
     }
     limits: dict[str, Any] = {"max_features": max_features, "min_df": min_df}
     given = _given_encoder(encoder, vocabulary, settings, limits)
-    texts = _texts(mdata, column)
+    texts, called = texts_of(mdata, column)
     said = texts.dropna().to_list()
     try:
         chosen = given or BagOfWords.fit(said, **limits, **settings)
     except DataContractError as error:
-        msg = f"The column {column!r}: {error}"
+        msg = f"The column {called!r}: {error}"
         raise DataContractError(msg) from error
     if not isinstance(vocabulary, AnnData | Mapping | None):
         # A list of words says nothing of their frequency, by which `describe` ranks words.
         chosen = chosen.counted(said)
-    _insert(mdata, texts, chosen, column, name)
+    _insert(mdata, texts, chosen, called, name)
 
 
 def add_ontology_modality(
     mdata: MuData,
-    column: str,
+    column: Texts,
     *,
     name: str = "ontology",
     ontology: Ontology | None = None,
@@ -165,7 +166,7 @@ def add_ontology_modality(
     mdata
         The data; the modality is added to it.
     column
-        Column of strings in ``mdata.obs``, or in the ``obs`` of a modality.
+        Column of strings, or texts joined by names of cells, as for :func:`add_text_modality`.
     name
         Name of the new modality.
     ontology
@@ -198,7 +199,7 @@ def add_ontology_modality(
     [('NK cells', 'natural killer cell'), ('B cell', 'B cell')]
     """
     check_addable(mdata, name)
-    texts = _texts(mdata, column)
+    texts, called = texts_of(mdata, column)
     if vocabulary is not None:
         record = _record(vocabulary)
         if record.get(KIND) != TermEncoder.kind:
@@ -211,22 +212,10 @@ def add_ontology_modality(
     else:
         sentences = None if encoder is None else SentenceEncoder(encoder)
         chosen = TermEncoder.fit(texts.dropna(), ontology, sentences=sentences, top=top)
-    adata = _insert(mdata, texts, chosen, column, name)
+    adata = _insert(mdata, texts, chosen, called, name)
     adata.var["term"] = list(chosen.terms)
     stored = adata.uns[UNS_KEY]
     stored["read_as"] = ["; ".join(chosen.read_as(text)) for text in stored["texts"]]
-
-
-def _texts(mdata: MuData, column: str) -> pd.Series:
-    """Return the text of every cell, missing where it has none."""
-    texts = strings(obs_column(mdata, column), column)
-    if not texts.notna().any():
-        msg = (
-            f"At least one cell must have text. All {mdata.n_obs} values of the column {column!r} "
-            "are missing, empty or blank. Name the column that holds the text."
-        )
-        raise DataContractError(msg)
-    return texts
 
 
 def _given_encoder(

@@ -88,6 +88,8 @@ def test_unknown_name_of_the_package():
         "drop_empty_rows",
         "embed_modality",
         "mark_unmeasured",
+        "qc",
+        "select_features",
     }
 
 
