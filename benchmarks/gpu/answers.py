@@ -82,6 +82,12 @@ def calls(
         "get_reliability": lambda: model.get_reliability(test),
         "get_agreement": lambda: model.get_agreement(test, kind="pvalue"),
         "get_novelty": lambda: model.get_novelty(test),
+        "differential_expression": lambda: model.differential_expression(
+            "rna", "cell_type", mdata=test
+        ),
+        "get_feature_correlation_matrix": lambda: model.get_feature_correlation_matrix(
+            {"prot": None}, test
+        ),
         "get_elbo": lambda: model.get_elbo(test),
         "get_reconstruction_error": lambda: model.get_reconstruction_error(test),
         "get_marginal_ll": lambda: model.get_marginal_ll(test, n_samples=5),

@@ -19,9 +19,12 @@ SEEDED = {"n_samples": 3, "seed": 1}
 CALLS = {
     "annotate": [{}],
     "describe": [{"candidates": KINDS, "n_samples": 3}],
+    "differential_accessibility": [{"modality": "text", "groupby": "cell_type", "seed": 1}],
+    "differential_expression": [{"modality": "adt", "groupby": "cell_type", **SEEDED}],
     "generate": [{"modality": "adt", "conditions": "rna", **SEEDED}],
     "get_agreement": [{}, {"kind": "pvalue"}],
     "get_elbo": [{"return_mean": False, **SEEDED}],
+    "get_feature_correlation_matrix": [SEEDED],
     "get_gate_weights": [{}, {"level": "expert"}, {"kind": "precision"}, FROM_RNA],
     "get_latent_representation": [
         {},

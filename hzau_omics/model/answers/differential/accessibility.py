@@ -33,6 +33,7 @@ class Accessibility(Differential):
         mdata: Cells = None,
         *,
         fdr_target: float = 0.05,
+        seed: int | None = None,
         **options: Any,
     ) -> pd.DataFrame:
         """Test which peaks are open in different shares of the cells of groups.
@@ -43,7 +44,7 @@ class Accessibility(Differential):
         ----------
         modality
             Modality with the likelihood ``bernoulli`` or ``poisson``.
-        groupby, group1, group2, idx1, idx2, mdata, fdr_target
+        groupby, group1, group2, idx1, idx2, mdata, fdr_target, seed
             As in :meth:`differential_expression`.
         **options
             Further arguments of :meth:`differential_expression`.
@@ -84,7 +85,16 @@ class Accessibility(Differential):
             )
             raise ConfigError(msg)
         table = self.differential_expression(
-            modality, groupby, group1, group2, idx1, idx2, mdata, fdr_target=fdr_target, **options
+            modality,
+            groupby,
+            group1,
+            group2,
+            idx1,
+            idx2,
+            mdata,
+            fdr_target=fdr_target,
+            seed=seed,
+            **options,
         )
         call = f"is_de_fdr_{fdr_target}"
         renamed = table.rename(columns=RENAMED | {call: call.replace("_de_", "_da_")})

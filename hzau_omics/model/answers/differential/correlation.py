@@ -27,7 +27,7 @@ class FeatureCorrelation(Answers):
 
     def get_feature_correlation_matrix(
         self,
-        features: Mapping[str, str | Sequence[str]] | None = None,
+        features: Mapping[str, str | Sequence[str] | None] | None = None,
         mdata: Cells = None,
         *,
         indices: ArrayLike | None = None,
@@ -111,7 +111,7 @@ class FeatureCorrelation(Answers):
         return pd.DataFrame(found, index=names, columns=names)
 
     def _chosen_features(
-        self, features: Mapping[str, str | Sequence[str]] | None
+        self, features: Mapping[str, str | Sequence[str] | None] | None
     ) -> dict[str, NDArray[np.int64]]:
         """Return positions of the wanted features of each modality."""
         if features is None:

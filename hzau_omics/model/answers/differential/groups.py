@@ -9,7 +9,7 @@ import pandas as pd
 from mudata import MuData
 from numpy.typing import ArrayLike, NDArray
 
-from hzau_omics.checks import as_list, check_distinct, shown
+from hzau_omics.checks import as_list, check_distinct, refusal, shown
 from hzau_omics.data import CellStore, DiskStore
 from hzau_omics.data.contract.columns.category import text_of
 from hzau_omics.data.contract.columns.obs import obs_column
@@ -225,6 +225,8 @@ def column_of(source: object, store: CellStore, key: str, role: str) -> "pd.Seri
     DataContractError
         There is none.
     """
+    if not isinstance(key, str):
+        raise refusal(key, role, "the name of a column of obs")
     if isinstance(source, MuData):
         return obs_column(source, key, role=role)
     frame = obs_frame(source, store)
