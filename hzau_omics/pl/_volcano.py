@@ -5,14 +5,19 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from numpy.typing import NDArray
 
 from hzau_omics.checks import as_list, check_integer
 from hzau_omics.errors import DataContractError
 from hzau_omics.messages import listed
 from hzau_omics.pl.style import MISSING_COLOUR, TEXT, TITLE, new_axes, palette
 
+type Array = NDArray[np.float64]
+
 SMALLEST = 1e-300
-LARGEST_SCORE = 50.0
+LARGEST_SCORE = 300.0
+LABEL = (0.16, 0.04)
+"""Width and height of a name, as shares of the axes."""
 
 
 def volcano(
@@ -32,7 +37,8 @@ def volcano(
     comparison
         Which comparison, as in its column; None if there is one only.
     n_names
-        Number of called features that are named, on each side; the most certain first.
+        Number of called features that are named, on each side, at most: the most certain ones
+        whose names do not cover each other.
     names
         Features that are named besides.
     ax
@@ -41,7 +47,7 @@ def volcano(
     Returns
     -------
     The axes. Called features are coloured: higher in group 1 to the right, in group 2 to the left.
-    P-values below 1e-50 are drawn at 1e-50.
+    P-values below 1e-300 are drawn at 1e-300.
 
     Raises
     ------
@@ -67,13 +73,11 @@ def volcano(
         (~called, MISSING_COLOUR), (called & (x < 0), lower), (called & (x >= 0), higher)
     ):  # fmt: skip
         axes.scatter(x[chosen], y[chosen], s=8, color=colour, linewidths=0, rasterized=True)
+    axes.axvline(0, color=MISSING_COLOUR, linewidth=0.8, zorder=0)
     order = np.lexsort((-np.abs(x), -y))
-    sides = [
-        [i for i in order if called[i] and (x[i] >= 0) == up][:n_names] for up in (True, False)
-    ]
     wanted = set(as_list(names)) if names is not None else set()
-    named = {*sides[0], *sides[1], *(i for i, name in enumerate(own.index) if name in wanted)}
-    for i in sorted(named):
+    first = [i for i in order if own.index[i] in wanted]
+    for i in [*first, *_named(x, y, [i for i in order if called[i]], n_names, first)]:
         axes.annotate(
             str(own.index[i]),
             (x[i], y[i]),
@@ -82,12 +86,28 @@ def volcano(
             ha="left" if x[i] >= 0 else "right",
             fontsize=TEXT - 1,
         )
-    axes.axvline(0, color=MISSING_COLOUR, linewidth=0.8, zorder=0)
     axes.set_xlabel("log2 fold change", fontsize=TEXT)
     axes.set_ylabel("\N{MINUS SIGN}log10 p-value", fontsize=TEXT)
     title = f"{own['comparison'].iloc[0]}\n{int(called.sum()):,} of {len(own):,} called"
     axes.set_title(title, fontsize=TITLE)
     return axes
+
+
+def _named(
+    x: Array, y: Array, candidates: Sequence[int], n_names: int, taken: Sequence[int]
+) -> list[int]:
+    """Return which points get a name: on each side the first ones whose names cover no other."""
+    width, height = (LABEL[0] * np.ptp(x), LABEL[1] * np.ptp(y))
+    named: list[int] = []
+    for up in (True, False):
+        side = [i for i in taken if (x[i] >= 0) == up]
+        n_taken = len(side)
+        for i in candidates:
+            apart = all(abs(x[i] - x[j]) > width or abs(y[i] - y[j]) > height for j in side)
+            if (x[i] >= 0) == up and apart and len(side) - n_taken < n_names:
+                side.append(i)
+        named += side[n_taken:]
+    return named
 
 
 def _one_comparison(result: pd.DataFrame, comparison: str | None) -> pd.DataFrame:

@@ -22,8 +22,8 @@ def test_every_feature_is_drawn_once_and_called_ones_are_named(result) -> None:
     ax = pl.volcano(result, n_names=1)
     points = np.concatenate([np.asarray(part.get_offsets()) for part in ax.collections])
     assert sorted(points[:, 0]) == sorted(result["lfc_mean"])
-    assert points[:, 1].max() == 50
-    assert [text.get_text() for text in ax.texts] == ["g1", "g3"]
+    assert points[:, 1].max() == 300
+    assert [text.get_text() for text in ax.texts] == ["g3", "g1"]
     assert "3 of 4 called" in ax.get_title()
     named = pl.volcano(result, n_names=0, names=["g2"])
     assert [text.get_text() for text in named.texts] == ["g2"]
@@ -41,3 +41,13 @@ def test_one_comparison_is_chosen(result) -> None:
 def test_another_table_is_refused(result) -> None:
     with pytest.raises(DataContractError, match="differential_expression"):
         pl.volcano(result.drop(columns="is_de_fdr_0.05"))
+
+
+def test_names_do_not_cover_each_other() -> None:
+    rows = {
+        "lfc_mean": [*np.linspace(1, 1.2, 30).tolist(), -5.0],
+        "p_value": [1e-8] * 31,
+        "is_de_fdr_0.05": [True] * 31,
+    }
+    table = pd.DataFrame({**rows, "comparison": "a vs b"}, index=[f"g{i}" for i in range(31)])
+    assert len(pl.volcano(table).texts) == 2
