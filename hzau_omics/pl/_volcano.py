@@ -86,6 +86,7 @@ def volcano(
             ha="left" if x[i] >= 0 else "right",
             fontsize=TEXT - 1,
         )
+    axes.margins(x=0.12)
     axes.set_xlabel("log2 fold change", fontsize=TEXT)
     axes.set_ylabel("\N{MINUS SIGN}log10 p-value", fontsize=TEXT)
     title = f"{own['comparison'].iloc[0]}\n{int(called.sum()):,} of {len(own):,} called"

@@ -36,10 +36,19 @@ def a_new_sample(names):
     assert names["rna"].n_obs == 400
 
 
+def what_differs(names):
+    assert names["called"].groupby("group1").size().min() > 3
+    assert names["n_by_sample"] < names["n_by_cell"]
+    assert names["n_by_sample"] > 10
+    assert names["pairs"].loc["rna:CD8A", "adt:cd8"] > 0.5
+    assert names["n_wrong"] <= 1
+
+
 CLAIMS = {
     "01_first_steps": first_steps,
     "02_cells_in_words": cells_in_words,
     "03_a_new_sample": a_new_sample,
+    "04_what_differs": what_differs,
 }
 
 
