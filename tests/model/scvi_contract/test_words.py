@@ -83,7 +83,7 @@ def test_other_words_are_refused_with_ours(shared_model, method, word, remedy):
 def test_a_word_and_ours_are_not_both_taken(model):
     with pytest.raises(TypeError, match="'adata' is scvi-tools' word for 'mdata'"):
         model.get_latent_representation(mdata=None, adata=None)
-    with pytest.raises(TypeError, match="'protein_list'.*given too"):
+    with pytest.raises(TypeError, match=r"'protein_list'.*given too"):
         model.impute("rna", gene_list=["rna_1"], protein_list=["rna_2"])
     with pytest.raises(TypeError, match="nonsense"):
         model.get_latent_representation(nonsense=3)
