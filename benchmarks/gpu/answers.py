@@ -74,7 +74,7 @@ def calls(
         return found
 
     def foreground() -> Any:
-        """Only a mixture tells background from foreground, so that this takes a model of its own."""
+        """Train a mixture: only it tells background from foreground."""
         HZAUVAE.setup_mudata(mixed := train.copy(), {"rna": "nb", "prot": "nb_mixture"})
         mixture_model = HZAUVAE(mixed)
         accelerator = "cpu" if model.device.type == "cpu" else "gpu"

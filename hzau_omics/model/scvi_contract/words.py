@@ -1,4 +1,4 @@
-"""Argument names of scvi-tools: taken where they mean the same, else refused with ours.
+"""Names of scvi-tools: taken where they mean the same, else refused with ours.
 
 Signatures stay as they are written, for editors and type checkers: a word that a method does not
 have is looked up here before Python would refuse it.
@@ -7,7 +7,7 @@ have is looked up here before Python would refuse it.
 import inspect
 from collections.abc import Callable, Mapping, Set as AbstractSet
 from functools import wraps
-from typing import Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from hzau_omics.checks import check_mapping
 
@@ -107,6 +107,22 @@ INSTEAD: Mapping[str, str] = {
 }
 """Word of scvi-tools -> what to write in place of it."""
 
+MATCHED = "It is not needed: features are matched by name wherever cells are given."
+HANDED_OVER = "save_reference hands a model over with latents and without data."
+
+METHODS: Mapping[str, str] = {
+    "get_normalized_accessibility": "Call get_normalized_expression('atac').",
+    "get_library_size_factors": "Call get_latent_library_size().",
+    "get_importance_weights": "Call get_log_importance_weights().",
+    "get_likelihood_parameters": "Call impute, or posterior_predictive_sample for draws.",
+    "get_aggregated_posterior": "Call get_latent_representation(return_dist=True).",
+    "get_protein_background_mean": "The background is a parameter of each protein, not a latent.",
+    "get_region_factors": "Decoders have no factor for each region.",
+    **dict.fromkeys(("prepare_query_anndata", "prepare_query_mudata"), MATCHED),
+    **dict.fromkeys(("minify_adata", "minify_mudata"), HANDED_OVER),
+}
+"""Method of totalVI or MultiVI that these models lack -> what to do in place of it."""
+
 
 class ScviWords:
     """Base of classes whose public methods know scvi-tools' words."""
@@ -121,6 +137,16 @@ class ScviWords:
                 setattr(cls, name, understanding(method))
             elif isinstance(method, classmethod):
                 setattr(cls, name, classmethod(understanding(method.__func__)))
+
+    # Hidden from type checkers, which would take any attribute for one that exists.
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> NoReturn:
+            """Refuse what does not exist; of a method of scvi-tools, say what there is instead."""
+            msg = f"{type(self).__name__!r} object has no attribute {name!r}"
+            if name in METHODS:
+                msg += f", a method of scvi-tools. {METHODS[name]}"
+            raise AttributeError(msg, name=name, obj=self)
 
 
 def understanding[**P, R](function: Callable[P, R]) -> Callable[P, R]:

@@ -1,6 +1,9 @@
 """scvi-tools' words: taken where they mean the same, refused with ours elsewhere."""
 
+import copy
 import inspect
+import pickle
+import re
 import warnings
 
 import mudata
@@ -10,7 +13,7 @@ import pytest
 import hzau_omics as ho
 from hzau_omics.errors import ConfigError, HzauWarning
 from hzau_omics.model import HZAUVAE
-from hzau_omics.model.scvi_contract.words import IN_PLAN, INSTEAD, SAME
+from hzau_omics.model.scvi_contract.words import IN_PLAN, INSTEAD, METHODS, SAME
 from hzau_omics.model.training.config import TrainingPlanConfig
 
 PAIR = {"rna": "nb", "adt": "nb"}
@@ -115,3 +118,20 @@ def test_warnings_point_at_the_line_of_the_call(fit):
         warnings.simplefilter("always", HzauWarning)
         model.predict_labels(adata=mudata.MuData(dict(mdata.mod)), soft=False)
     assert [one.filename for one in found if one.category is HzauWarning] == [__file__]
+
+
+def test_methods_that_do_not_exist_name_those_that_do(model):
+    with pytest.raises(AttributeError, match=r"get_normalized_expression\('atac'\)"):
+        model.get_normalized_accessibility()
+    for name, remedy in METHODS.items():
+        assert not hasattr(HZAUVAE, name)
+        assert not hasattr(model, name)
+        for called in re.findall(r"(\w+)\(|^(save_reference)", remedy):
+            assert hasattr(HZAUVAE, "".join(called))
+    with pytest.raises(AttributeError, match=r"no attribute 'nonsense'$"):
+        _ = model.nonsense
+
+
+def test_models_are_copied_and_pickled_as_before(model):
+    again = pickle.loads(pickle.dumps(model))
+    assert repr(again) == repr(copy.deepcopy(model)) == repr(model)
