@@ -46,6 +46,7 @@ def embedding(
     title: str | None = None,
     axis_name: str = "UMAP",
     limits: tuple[float, float] | None = None,
+    sort_order: bool = False,
     ax: Axes | None = None,
     show: bool | None = None,
     save: str | Path | None = None,
@@ -69,6 +70,8 @@ def embedding(
         Name of the two axes.
     limits
         Smallest and largest value of the colour scale for numbers.
+    sort_order
+        Whether large numbers lie on top; by default cells lie in random order.
     ax
         Axes to draw into; a new figure by default.
     show, save
@@ -96,7 +99,8 @@ def embedding(
     if column is None:
         _scatter(axes, xy, palette(1)[0], n=len(xy))
     elif _is_continuous(column):
-        _draw_numbers(axes, xy, column.to_numpy(np.float64, na_value=np.nan), limits=limits)
+        numbers = column.to_numpy(np.float64, na_value=np.nan)
+        _draw_numbers(axes, xy, numbers, limits=limits, sort_order=sort_order)
     else:
         _draw_levels(axes, xy, levels(column))
     axes.set_xticks([])
@@ -169,13 +173,20 @@ def _scatter(ax: Axes, xy: np.ndarray, colours: Any, *, n: int, **options: Any) 
 
 
 def _draw_numbers(
-    ax: Axes, xy: np.ndarray, values: np.ndarray, *, limits: tuple[float, float] | None
+    ax: Axes,
+    xy: np.ndarray,
+    values: np.ndarray,
+    *,
+    limits: tuple[float, float] | None,
+    sort_order: bool,
 ) -> None:
     known = np.isfinite(values)
     _scatter(ax, xy[~known], MISSING_COLOUR, n=len(xy))
     low, high = limits or (None, None)
     # Cells are usually ordered by sample: drawn in that order, the last sample covers the others.
     order = np.random.default_rng(0).permutation(np.flatnonzero(known))
+    if sort_order:
+        order = order[np.argsort(values[order], kind="stable")]
     drawn = _scatter(
         ax, xy[order], values[order], n=len(xy), cmap=CONTINUOUS_MAP, vmin=low, vmax=high
     )
