@@ -96,6 +96,7 @@ INSTEAD: Mapping[str, str] = {
         ("include_protein_background", "scale_protein", "sample_protein_mixing"), BACKGROUND
     ),
     **dict.fromkeys(("threshold", "normalize_cells", "normalize_regions"), NO_SUCH),
+    **dict.fromkeys(("region_factors", "idx_layer", "eps"), NO_SUCH),
     "mc_samples": "Leave it out: the mean of a latent is exact.",
     **dict.fromkeys(("dataloader", "data_loader_kwargs", "datamodule"), CELLS),
     **dict.fromkeys(("prefix", "save_kwargs", "legacy_mudata_format", "backup_url"), FOLDER),
@@ -103,6 +104,14 @@ INSTEAD: Mapping[str, str] = {
     **dict.fromkeys(
         ("unfrozen", "freeze_dropout", "freeze_expression", "freeze_decoder_first_layer"), ON_QUERY
     ),
+    **dict.fromkeys(
+        ("freeze_batchnorm_encoder", "freeze_batchnorm_decoder", "freeze_classifier"), ON_QUERY
+    ),
+    **dict.fromkeys(("transfer_batch", "registry"), ON_QUERY),
+    "modality": "What cells are inferred from is given=, in methods that take it: given='rna'.",
+    "give_mean": "Leave it out: the mean is returned.",
+    "silent": "Leave it out: answers show no progress.",
+    "allowed_classes_names_list": FOLDER,
     "inplace_subset_query_vars": "Leave it out: features are matched by name.",
 }
 """Word of scvi-tools -> what to write in place of it."""

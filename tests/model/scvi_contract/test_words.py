@@ -135,3 +135,29 @@ def test_methods_that_do_not_exist_name_those_that_do(model):
 def test_models_are_copied_and_pickled_as_before(model):
     again = pickle.loads(pickle.dumps(model))
     assert repr(again) == repr(copy.deepcopy(model)) == repr(model)
+
+
+OF_THEIR_OWN = {
+    "convert_legacy_save", "differential_abundance", "setup_anndata", "setup_annbatch",
+    "differential_expression", "differential_accessibility", "get_feature_correlation_matrix",
+}  # fmt: skip
+"""Methods that are refused whatever they are given, or whose arguments have tests of their own."""
+
+
+@pytest.mark.parametrize("name", ["TOTALVI", "MULTIVI"])
+def test_every_argument_of_a_method_that_both_have_is_taken_or_refused_with_a_remedy(name):
+    import scvi
+
+    theirs = getattr(scvi.model, name)
+    unknown = {}
+    for method in (one for one in dir(theirs) if one == "__init__" or one[0] != "_"):
+        if method in OF_THEIR_OWN or not inspect.isroutine(getattr(HZAUVAE, method, None)):
+            continue
+        own = set(inspect.signature(getattr(HZAUVAE, method)).parameters)
+        for word, parameter in inspect.signature(getattr(theirs, method)).parameters.items():
+            is_open = parameter.kind in (parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL)
+            same = word in own or own & set(SAME.get(word, ()))
+            planned = word in IN_PLAN and "plan_kwargs" in own
+            if not (is_open or same or planned or word in INSTEAD):
+                unknown.setdefault(method, []).append(word)
+    assert unknown == {}
