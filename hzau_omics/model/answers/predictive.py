@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Any, Literal, overload
 
 import numpy as np
+import scipy.sparse as sp
 from numpy.typing import ArrayLike, NDArray
 
 from hzau_omics.checks import check_flag
@@ -142,6 +143,9 @@ def _sparse(
     # It compiles functions when it is imported; scvi-tools brings it along.
     import sparse  # type: ignore[import-untyped]
 
-    parts = [sparse.COO.from_numpy(values) for _, values in drawn]
-    whole = sparse.concatenate(parts) if parts else sparse.zeros(shape, dtype=np.float32)
-    return sparse.GCXS(whole)
+    width = shape[1] * shape[2]
+    parts = [sp.csr_matrix(values.reshape(len(values), width)) for _, values in drawn]
+    rows = sp.vstack(parts, format="csr") if parts else sp.csr_matrix((0, width), dtype=np.float32)
+    # Rows of cells are how such an array is held: nothing is sorted, and no coordinate is written.
+    entries = rows.data, rows.indices, rows.indptr
+    return sparse.GCXS(entries, shape=shape, compressed_axes=(0,))
