@@ -122,7 +122,7 @@ adata = model.to_anndata()
 sc.pp.neighbors(adata, use_rep="X_hzau")
 sc.tl.umap(adata)
 adata.obs["hits: CD56+ lymphocyte"] = scores["CD56+ lymphocyte"].to_numpy()
-figure = ho.pl.umap(adata, color=["cell_type", "hits: CD56+ lymphocyte"])
+axes = ho.pl.umap(adata, color=["cell_type", "hits: CD56+ lymphocyte"])
 
 # %% [markdown]
 # Scores rank cells for one query and cannot be compared between queries. To choose between texts,

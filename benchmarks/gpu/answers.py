@@ -73,6 +73,14 @@ def calls(
         np.testing.assert_allclose(found, expected, atol=1e-5)
         return found
 
+    def foreground() -> Any:
+        """Train a mixture: only it tells background from foreground."""
+        HZAUVAE.setup_mudata(mixed := train.copy(), {"rna": "nb", "prot": "nb_mixture"})
+        mixture_model = HZAUVAE(mixed)
+        accelerator = "cpu" if model.device.type == "cpu" else "gpu"
+        mixture_model.train(1, accelerator=accelerator, seed=0, enable_progress_bar=False)
+        return mixture_model.get_protein_foreground_probability("prot", test)
+
     return {
         "get_latent_representation": lambda: model.get_latent_representation(test),
         "get_latent_representation, drawn": lambda: model.get_latent_representation(
@@ -95,6 +103,11 @@ def calls(
             test, given="rna", target="conditional", n_samples=5
         ),
         "get_normalized_expression": lambda: model.get_normalized_expression("rna", test),
+        "get_latent_library_size": lambda: model.get_latent_library_size(test),
+        "get_protein_foreground_probability": foreground,
+        "posterior_predictive_sample": lambda: model.posterior_predictive_sample(
+            "prot", test, n_samples=2
+        ),
         "get_pit": lambda: model.get_pit("prot", test, given=["rna"]),
         "impute": lambda: model.impute("prot", test, given=["rna"]).layers["log1p_mean"],
         "write_imputed": lambda: model.write_imputed(
@@ -106,7 +119,7 @@ def calls(
         "query_text": lambda: model.query_text(words, test, given=["rna", "prot"]),
         "get_text_probabilities": lambda: model.get_text_probabilities(words, test),
         "describe": lambda: model.describe(mdata=test, top=2),
-        "to_anndata": lambda: model.to_anndata(test).X,
+        "to_anndata": lambda: model.to_anndata(test, modality="prot").X,
         "annotate": lambda: model.annotate(train),
         "save and load": load,
     }

@@ -12,6 +12,7 @@ def draw_samples(runs: Sequence[Table1Run], folder: Path, stem: Path) -> list[Pa
     import matplotlib.pyplot as plt
 
     from hzau_omics import pl
+    from hzau_omics.pl.output import figure_of
 
     paths = []
     for dataset in dict.fromkeys(run.dataset for run in runs):
@@ -22,7 +23,7 @@ def draw_samples(runs: Sequence[Table1Run], folder: Path, stem: Path) -> list[Pa
             for kind, x in arrays_of(run, folder).items()
         }
         if sets:
-            figure = pl.samples(sets, ncols=4)
+            figure = figure_of(pl.samples(sets, ncols=4))
             path = stem.with_name(f"{stem.name}.{dataset}.png")
             path.parent.mkdir(parents=True, exist_ok=True)
             figure.savefig(path, dpi=70)

@@ -1,6 +1,5 @@
 """The cells that a model holds: how they are attached, checked and read for results."""
 
-import warnings
 from collections.abc import Callable
 from copy import deepcopy
 from functools import partial
@@ -16,9 +15,10 @@ from hzau_omics.checks import check_integer, if_given
 from hzau_omics.data import CellStore, DataLayout, DiskStore, MosaicStore
 from hzau_omics.data.contract.new_batches import extends, held_out_layout
 from hzau_omics.data.contract.presence import check_container, check_no_view
+from hzau_omics.data.pitfalls.warning import warn_user
 from hzau_omics.data.stores.memory import find_change
 from hzau_omics.data.stores.splits import Split
-from hzau_omics.errors import ConfigError, DataContractError, HzauWarning
+from hzau_omics.errors import ConfigError, DataContractError
 from hzau_omics.model.adaptation import Adaptation
 from hzau_omics.model.reference import Reference
 from hzau_omics.model.scvi_contract.fields import record_of, registry_of
@@ -126,12 +126,10 @@ class DataHolder(RegisteredModel):
         if store.layout.n_batches == self.layout.n_batches or self.module.config.condition:
             return None
         if self.reference_ is None:
-            warnings.warn(
+            warn_user(
                 "This model keeps no posteriors of its training cells (an earlier version saved "
                 "it), so that new batches are taken as they are measured: staining is not aligned, "
-                "and missing features are not filled in. Train it one more epoch to have them.",
-                HzauWarning,
-                stacklevel=3,
+                "and missing features are not filled in. Train it one more epoch to have them."
             )
             return None
         adaptation = Adaptation(self.module, store.layout, self.reference_)
@@ -200,7 +198,7 @@ class DataHolder(RegisteredModel):
             )
             if not warn:
                 raise ConfigError(msg)
-            warnings.warn(msg, HzauWarning, stacklevel=3)
+            warn_user(msg)
 
     def _attach(self, data: MuData | DiskStore) -> None:
         """Replace the cells that the model holds, and find the training cells among them."""

@@ -5,7 +5,6 @@ What is saved is a value, :class:`SavedModel`; this module deals with files, not
 
 import json
 import shutil
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -20,7 +19,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from hzau_omics.data import DataLayout
-from hzau_omics.errors import ConfigError, DataContractError, HzauWarning
+from hzau_omics.data.pitfalls.warning import warn_user
+from hzau_omics.errors import ConfigError, DataContractError
 from hzau_omics.files import replacing
 from hzau_omics.model import history
 from hzau_omics.model.answers.neighbours import NeighbourSetting
@@ -255,11 +255,9 @@ def read(folder: Path) -> SavedModel:
             tensors = load_file(files["reference"])
             reference = Reference.from_tensors(tensors, tuple(layout.names))
     if manifest["is_trained"] and cells is None:
-        warnings.warn(
+        warn_user(
             "The model was saved by an earlier version, which kept no names of cells: its split "
-            "into training and validation cells is dropped.",
-            HzauWarning,
-            stacklevel=3,
+            "into training and validation cells is dropped."
         )
     return SavedModel(
         system=manifest["model"],

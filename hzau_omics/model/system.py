@@ -29,8 +29,10 @@ from hzau_omics.model.answers.generation import Generation
 from hzau_omics.model.answers.importance import ImportanceWeights
 from hzau_omics.model.answers.imputation import Imputation
 from hzau_omics.model.answers.labels import Labels
+from hzau_omics.model.answers.library import LibrarySizes
 from hzau_omics.model.answers.novelty import Novelty
 from hzau_omics.model.answers.pit import PitValues
+from hzau_omics.model.answers.predictive import PredictiveSamples
 from hzau_omics.model.answers.scores import Scores
 from hzau_omics.model.answers.text.methods import TextQuestions
 from hzau_omics.model.base import TrainableModel
@@ -43,6 +45,8 @@ class System(
     Imputation,
     PitValues,
     Expression,
+    LibrarySizes,
+    PredictiveSamples,
     Generation,
     Scores,
     ImportanceWeights,

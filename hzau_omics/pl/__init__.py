@@ -1,7 +1,7 @@
 """Plots of results, with matplotlib.
 
-Every function draws what it is given and returns the Axes or the Figure. None computes an embedding
-or shows a figure.
+Every function draws what it is given and returns the Axes, or a list of them where it draws several
+panels. None computes an embedding, and none shows a figure unless `show=True`.
 """
 
 import lazy_loader

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from math import ceil
+from pathlib import Path
 from typing import Any
 
 import matplotlib.pyplot as plt
@@ -15,6 +16,8 @@ from matplotlib.lines import Line2D
 from hzau_omics.arrays import dense
 from hzau_omics.errors import DataContractError
 from hzau_omics.pl.marks import marks, write_marks
+from hzau_omics.pl.output import finish
+from hzau_omics.pl.sources import ANNDATA_LIKE, column_of, points_of
 from hzau_omics.pl.style import (
     CONTINUOUS_MAP,
     DISTINCT,
@@ -43,28 +46,36 @@ def embedding(
     title: str | None = None,
     axis_name: str = "UMAP",
     limits: tuple[float, float] | None = None,
+    sort_order: bool = False,
     ax: Axes | None = None,
+    show: bool | None = None,
+    save: str | Path | None = None,
 ) -> Axes:
     """Draw one scatter plot of cells.
 
     Parameters
     ----------
     points
-        Array of shape (cells, 2).
+        Array of shape (cells, 2), or cells (AnnData or MuData) with ``obsm["X_umap"]``.
     values
-        Series or array of shape (cells,): numbers are drawn with a colour bar, everything else as
-        categories. With eight or more categories, each has its name on the cells, or a number or
-        letter that the legend explains, so that reading does not depend on colour alone. Cells
-        without a value, and those with an empty text ("none"), are grey and lie below the others;
-        categories with less than 5 % of the cells lie on top.
+        Series or array of shape (cells,), or, of cells, the name of a column of ``obs``. Numbers
+        are drawn with a colour bar, everything else as categories. With eight or more categories,
+        each has its name on the cells, or a number or letter that the legend explains, so that
+        reading does not depend on colour alone. Cells without a value, and those with an empty text
+        ("none"), are grey and lie below the others; categories with less than 5 % of the cells lie
+        on top.
     title
         Title of the panel.
     axis_name
         Name of the two axes.
     limits
         Smallest and largest value of the colour scale for numbers.
+    sort_order
+        Whether large numbers lie on top; by default cells lie in random order.
     ax
         Axes to draw into; a new figure by default.
+    show, save
+        As in :func:`umap`.
 
     Returns
     -------
@@ -81,13 +92,15 @@ def embedding(
     >>> [text.get_text() for text in ax.get_legend().get_texts()]
     ['B (1)', 'T (2)']
     """
-    xy = check_points(points, values)
+    values = column_of(points.obs, values) if _names_column(points, values) else values
+    xy = check_points(points_of(points, "X_umap"), values)
     column = None if values is None else pd.Series(values).reset_index(drop=True)
     axes = new_axes(ax, size=PANEL)
     if column is None:
         _scatter(axes, xy, palette(1)[0], n=len(xy))
     elif _is_continuous(column):
-        _draw_numbers(axes, xy, column.to_numpy(np.float64, na_value=np.nan), limits=limits)
+        numbers = column.to_numpy(np.float64, na_value=np.nan)
+        _draw_numbers(axes, xy, numbers, limits=limits, sort_order=sort_order)
     else:
         _draw_levels(axes, xy, levels(column))
     axes.set_xticks([])
@@ -98,7 +111,11 @@ def embedding(
     figure = axes.get_figure()
     if ax is None and column is not None and isinstance(figure, Figure):
         make_room(figure, [axes], [column], ncols=1)
-    return axes
+    return finish(axes, show=show, save=save)
+
+
+def _names_column(points: Any, values: Any) -> bool:
+    return isinstance(points, ANNDATA_LIKE) and isinstance(values, str)
 
 
 def check_points(points: Any, values: Any) -> np.ndarray:
@@ -156,13 +173,20 @@ def _scatter(ax: Axes, xy: np.ndarray, colours: Any, *, n: int, **options: Any) 
 
 
 def _draw_numbers(
-    ax: Axes, xy: np.ndarray, values: np.ndarray, *, limits: tuple[float, float] | None
+    ax: Axes,
+    xy: np.ndarray,
+    values: np.ndarray,
+    *,
+    limits: tuple[float, float] | None,
+    sort_order: bool,
 ) -> None:
     known = np.isfinite(values)
     _scatter(ax, xy[~known], MISSING_COLOUR, n=len(xy))
     low, high = limits or (None, None)
     # Cells are usually ordered by sample: drawn in that order, the last sample covers the others.
     order = np.random.default_rng(0).permutation(np.flatnonzero(known))
+    if sort_order:
+        order = order[np.argsort(values[order], kind="stable")]
     drawn = _scatter(
         ax, xy[order], values[order], n=len(xy), cmap=CONTINUOUS_MAP, vmin=low, vmax=high
     )

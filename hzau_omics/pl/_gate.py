@@ -1,5 +1,6 @@
 """Gate weights per group of cells."""
 
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -11,6 +12,7 @@ from mudata import MuData
 
 from hzau_omics.errors import ConfigError
 from hzau_omics.pl.groups import label_groups, split_by_group
+from hzau_omics.pl.output import finish
 from hzau_omics.pl.sources import check_shares, groups_of, table_of
 from hzau_omics.pl.style import TEXT, legend_beside, new_axes, palette, text_colour
 from hzau_omics.pl.ternary import draw_triangle
@@ -22,6 +24,8 @@ def gate(
     *,
     kind: Literal["bar", "box", "ternary"] = "bar",
     ax: Axes | None = None,
+    show: bool | None = None,
+    save: str | Path | None = None,
 ) -> Axes:
     """Draw gate weights per group of cells.
 
@@ -42,6 +46,8 @@ def gate(
         a corner the larger the weight of that modality.
     ax
         Axes to draw into; a new figure by default.
+    show, save
+        As in :func:`umap`.
 
     Returns
     -------
@@ -72,7 +78,7 @@ def gate(
     if kind == "ternary":
         axes = new_axes(ax, size=(6.0, 4.2))
         draw_triangle(axes, parts, list(map(str, weights.columns)))
-        return axes
+        return finish(axes, show=show, save=save)
     row_height = 0.32 if kind == "bar" else 0.16 * weights.shape[1] + 0.2
     axes = new_axes(ax, size=(7.5, 1.1 + row_height * len(parts)))
     draw(axes, parts, list(map(str, weights.columns)))
@@ -82,7 +88,7 @@ def gate(
     colours = palette(weights.shape[1])
     patches = [Patch(color=c, label=str(m)) for m, c in zip(weights.columns, colours, strict=True)]
     legend_beside(axes, patches, title="modality")
-    return axes
+    return finish(axes, show=show, save=save)
 
 
 def _draw_bars(ax: Axes, parts: dict[str, pd.DataFrame], names: list[str]) -> None:

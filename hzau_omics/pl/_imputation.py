@@ -1,6 +1,7 @@
 """Imputed against measured values."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,7 +14,8 @@ from hzau_omics.checks import check_integer, check_names
 from hzau_omics.errors import DataContractError
 from hzau_omics.metrics import pearson_per_feature
 from hzau_omics.pl.measured import measured_of
-from hzau_omics.pl.style import TEXT, TITLE, new_grid, palette, point_size
+from hzau_omics.pl.output import figure_of, finish, panels
+from hzau_omics.pl.style import TEXT, TITLE, palette, point_size
 
 _BARS = 40
 UNKNOWN = "#888888"
@@ -28,7 +30,10 @@ def imputation(
     features: str | Sequence[str] | None = None,
     n: int = 6,
     ncols: int = 3,
-) -> Figure:
+    ax: Axes | None = None,
+    show: bool | None = None,
+    save: str | Path | None = None,
+) -> list[Axes]:
     """Draw imputed against measured values, one panel per feature.
 
     Parameters
@@ -52,12 +57,16 @@ def imputation(
         Number of features drawn by default.
     ncols
         Panels per row.
+    ax
+        Axes to draw into, for one feature; a new figure by default.
+    show, save
+        As in :func:`umap`.
 
     Returns
     -------
-    Figure in log1p counts, with the Pearson correlation over all drawn cells in each title.
-    Intervals are drawn for 40 random cells. For batches in which the modality was never measured,
-    the sequencing depth is unknown: their bars are grey and have no nominal coverage.
+    Axes of the panels, in log1p counts, with the Pearson correlation over all drawn cells in each
+    title. Intervals are drawn for 40 random cells. For batches in which the modality was never
+    measured, the sequencing depth is unknown: their bars are grey and have no nominal coverage.
 
     Warns
     -----
@@ -75,7 +84,7 @@ def imputation(
     >>> import pandas as pd
     >>> adata = AnnData(np.ones((3, 1)), var=pd.DataFrame(index=["CD3"]))
     >>> adata.layers["log1p_mean"] = np.array([[0.0], [1.0], [2.0]])
-    >>> imputation(adata, np.array([[0], [2], [9]])).axes[0].get_title()
+    >>> imputation(adata, np.array([[0], [2], [9]]))[0].get_title()
     'CD3   r = 1.00'
     """
     if not isinstance(imputed, AnnData) or "log1p_mean" not in imputed.layers:
@@ -91,11 +100,21 @@ def imputation(
     n = check_integer("n", n)
     chosen = _choose(list(map(str, adata.var_names)), pearson, features, n)
     bars = _interval_layers(adata)
-    figure, axes = new_grid(len(chosen), ncols=ncols, panel=(2.9, 3.05), extra=0.4)
-    for ax, j in zip(axes, chosen, strict=True):
+    axes = panels(len(chosen), ax=ax, ncols=ncols, panel=(2.9, 3.05), extra=0.4)
+    for panel, j in zip(axes, chosen, strict=True):
         interval = None if bars is None else bars.of_feature(j)
-        _draw_feature(ax, measured[:, j], predicted[:, j], interval, depth_known)
-        ax.set_title(f"{adata.var_names[j]}   r = {pearson[j]:.2f}", fontsize=TITLE, pad=8)
+        _draw_feature(panel, measured[:, j], predicted[:, j], interval, depth_known)
+        panel.set_title(f"{adata.var_names[j]}   r = {pearson[j]:.2f}", fontsize=TITLE, pad=8)
+    if ax is None:
+        _describe(figure_of(axes), axes)
+    else:
+        ax.set(xlabel="measured (log1p counts)", ylabel="imputed (log1p counts)")
+        ax.legend(fontsize=TEXT, frameon=False)
+    return finish(axes, show=show, save=save)
+
+
+def _describe(figure: Figure, axes: Sequence[Axes]) -> None:
+    """Give all panels of a figure one description of their axes, and one legend."""
     figure.supxlabel("measured (log1p counts)", fontsize=TITLE)
     figure.supylabel("imputed (log1p counts)", fontsize=TITLE)
     handles: dict[str, Any] = {}
@@ -110,7 +129,6 @@ def imputation(
         fontsize=TEXT,
         frameon=False,
     )
-    return figure
 
 
 def _choose(

@@ -1,11 +1,13 @@
 """Names and frequencies of modality patterns."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
+from hzau_omics.pl.output import finish
 from hzau_omics.pl.sources import presence_of
 from hzau_omics.pl.style import TEXT, TITLE, new_axes, palette
 
@@ -44,7 +46,13 @@ def pattern_names(present: Any) -> pd.Series:
     return pd.Series(cells, index=present.index, name="modalities")
 
 
-def pattern_counts(present: Any, *, ax: Axes | None = None) -> Axes:
+def pattern_counts(
+    present: Any,
+    *,
+    ax: Axes | None = None,
+    show: bool | None = None,
+    save: str | Path | None = None,
+) -> Axes:
     """Draw the number of cells with each set of modalities.
 
     Parameters
@@ -54,6 +62,8 @@ def pattern_counts(present: Any, *, ax: Axes | None = None) -> Axes:
         of cells x modalities.
     ax
         Axes to draw into; a new figure by default.
+    show, save
+        As in :func:`umap`.
 
     Returns
     -------
@@ -82,4 +92,4 @@ def pattern_counts(present: Any, *, ax: Axes | None = None) -> Axes:
     axes.margins(x=0.2)
     axes.set_xlabel("cells", fontsize=TEXT)
     axes.set_title("Measured modalities", fontsize=TITLE)
-    return axes
+    return finish(axes, show=show, save=save)

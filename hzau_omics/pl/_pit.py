@@ -1,5 +1,6 @@
 """Histogram of the probability integral transform."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -8,10 +9,19 @@ from matplotlib.axes import Axes
 from hzau_omics.arrays import dense
 from hzau_omics.checks import check_integer
 from hzau_omics.metrics import interval_coverage, pit_uniformity
+from hzau_omics.pl.output import finish
 from hzau_omics.pl.style import TEXT, TITLE, legend_beside, new_axes, palette
 
 
-def pit(values: Any, *, bins: int = 20, level: float = 0.9, ax: Axes | None = None) -> Axes:
+def pit(
+    values: Any,
+    *,
+    bins: int = 20,
+    level: float = 0.9,
+    ax: Axes | None = None,
+    show: bool | None = None,
+    save: str | Path | None = None,
+) -> Axes:
     """Draw the histogram of randomised probability integral transforms.
 
     Parameters
@@ -25,6 +35,8 @@ def pit(values: Any, *, bins: int = 20, level: float = 0.9, ax: Axes | None = No
         Nominal level of the interval whose coverage is given in the title.
     ax
         Axes to draw into; a new figure by default.
+    show, save
+        As in :func:`umap`.
 
     Returns
     -------
@@ -70,7 +82,7 @@ def pit(values: Any, *, bins: int = 20, level: float = 0.9, ax: Axes | None = No
     title = f"{100 * level:g} % intervals cover {100 * covered:.0f} %"
     axes.set_title(f"{title}   (KS distance {distance:.3f})", fontsize=TITLE)
     legend_beside(axes)
-    return axes
+    return finish(axes, show=show, save=save)
 
 
 def _bar_margin(values: np.ndarray, bins: int) -> float:

@@ -1,5 +1,6 @@
 """Share of suspicious measurements per group of cells."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from mudata import MuData
 
 from hzau_omics.checks import check_number
 from hzau_omics.pl.groups import label_groups, split_by_group
+from hzau_omics.pl.output import finish
 from hzau_omics.pl.sources import check_shares, groups_of, table_of
 from hzau_omics.pl.style import TEXT, legend_beside, new_axes, palette
 
@@ -20,6 +22,8 @@ def reliability(
     *,
     threshold: float = 0.5,
     ax: Axes | None = None,
+    show: bool | None = None,
+    save: str | Path | None = None,
 ) -> Axes:
     """Draw the share of suspicious measurements in each group of cells.
 
@@ -35,6 +39,8 @@ def reliability(
         not.
     ax
         Axes to draw into; a new figure by default.
+    show, save
+        As in :func:`umap`.
 
     Returns
     -------
@@ -74,4 +80,4 @@ def reliability(
     axes.set_xlim(left=0)
     axes.set_xlabel(f"share of measurements with reliability below {threshold:g}", fontsize=TEXT)
     legend_beside(axes, title="modality")
-    return axes
+    return finish(axes, show=show, save=save)

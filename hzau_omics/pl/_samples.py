@@ -2,17 +2,19 @@
 
 from collections.abc import Mapping
 from math import ceil, isqrt
+from pathlib import Path
 
 import numpy as np
 from anndata import AnnData
-from matplotlib.figure import Figure
+from matplotlib.axes import Axes
 from mudata import MuData
 from numpy.typing import ArrayLike, NDArray
 
 from hzau_omics.arrays import dense
 from hzau_omics.checks import check_integer
 from hzau_omics.errors import ConfigError, DataContractError
-from hzau_omics.pl.style import TITLE, new_grid
+from hzau_omics.pl.output import finish, panels
+from hzau_omics.pl.style import TITLE
 
 
 def samples(
@@ -21,7 +23,10 @@ def samples(
     shape: tuple[int, int] | None = None,
     n_samples: int = 64,
     ncols: int = 3,
-) -> Figure:
+    ax: Axes | None = None,
+    show: bool | None = None,
+    save: str | Path | None = None,
+) -> list[Axes]:
     """Draw samples of an image modality as mosaics, one panel per set of samples.
 
     Parameters
@@ -36,10 +41,14 @@ def samples(
         Number of samples to show of each set, from the first on.
     ncols
         Largest number of panels per row.
+    ax
+        Axes to draw into, for one set; a new figure by default.
+    show, save
+        As in :func:`umap`.
 
     Returns
     -------
-    Figure with one panel per set.
+    Axes of the panels, one per set.
 
     Raises
     ------
@@ -50,8 +59,8 @@ def samples(
 
     Examples
     --------
-    >>> figure = samples({"prior": np.zeros((64, 16)), "given 3": np.ones((64, 16))})
-    >>> [ax.get_title() for ax in figure.axes]
+    >>> axes = samples({"prior": np.zeros((64, 16)), "given 3": np.ones((64, 16))})
+    >>> [ax.get_title() for ax in axes]
     ['prior', 'given 3']
     """
     n_samples = check_integer("n_samples", n_samples)
@@ -59,12 +68,12 @@ def samples(
     mosaics = {
         title: _mosaic(_pixels(values, title)[:n_samples], shape) for title, values in sets.items()
     }
-    figure, axes = new_grid(len(mosaics), ncols=ncols, panel=(3.2, 3.4))
-    for ax, (title, mosaic) in zip(axes, mosaics.items(), strict=True):
-        ax.imshow(mosaic, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
-        ax.set_title(title, fontsize=TITLE)
-        ax.set_axis_off()
-    return figure
+    axes = panels(len(mosaics), ax=ax, ncols=ncols, panel=(3.2, 3.4))
+    for panel, (title, mosaic) in zip(axes, mosaics.items(), strict=True):
+        panel.imshow(mosaic, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
+        panel.set_title(title, fontsize=TITLE)
+        panel.set_axis_off()
+    return finish(axes, show=show, save=save)
 
 
 def _pixels(values: AnnData | ArrayLike, title: str) -> NDArray[np.float64]:

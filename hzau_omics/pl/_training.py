@@ -2,17 +2,18 @@
 
 from collections.abc import Mapping
 from math import ceil
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from hzau_omics.checks import check_integer
 from hzau_omics.errors import DataContractError
-from hzau_omics.pl.style import TEXT, TITLE, new_grid, palette
+from hzau_omics.pl.output import finish, panels
+from hzau_omics.pl.style import TEXT, TITLE, palette
 
 _TITLES = {
     "elbo": "negative ELBO",
@@ -25,7 +26,14 @@ _FIRST = ("elbo", "loss", "reconstruction_loss", "kl_local")
 _BURN_IN = 0.05
 
 
-def training(history: Any, *, max_panels: int = 6) -> Figure:
+def training(
+    history: Any,
+    *,
+    max_panels: int = 6,
+    ax: Axes | None = None,
+    show: bool | None = None,
+    save: str | Path | None = None,
+) -> list[Axes]:
     """Draw the curves of a training run.
 
     Parameters
@@ -37,10 +45,14 @@ def training(history: Any, *, max_panels: int = 6) -> Figure:
         and curves that are 0 throughout, are left out. No name is required.
     max_panels
         Largest number of panels. The ELBO, the objective and its parts come first.
+    ax
+        Axes to draw into, with ``max_panels=1``; a new figure by default.
+    show, save
+        As in :func:`umap`.
 
     Returns
     -------
-    Figure with one panel per quantity. A dashed line marks the epoch with the lowest negative
+    Axes of the panels, one per quantity. A dashed line marks the epoch with the lowest negative
     validation ELBO. If the first epochs are far above the rest, they lie outside the axes.
 
     Raises
@@ -51,24 +63,24 @@ def training(history: Any, *, max_panels: int = 6) -> Figure:
     Examples
     --------
     >>> history = {"elbo_train": pd.Series([9.0, 7.0]), "elbo_validation": pd.Series([9.5, 8.0])}
-    >>> training(history).axes[0].get_title()
+    >>> training(history)[0].get_title()
     'negative ELBO'
     """
     max_panels = check_integer("max_panels", max_panels)
     known = _by_name(history)
-    panels = _collect(known)
-    if not panels:
+    quantities = _collect(known)
+    if not quantities:
         msg = (
             "history must hold at least one curve per epoch. Received "
             f"{sorted(map(str, known)) or 'an empty history'}. Train the model first. With several "
             "devices, pass the history of the first process."
         )
         raise DataContractError(msg)
-    chosen = dict(list(panels.items())[: max(max_panels, 1)])
-    figure, axes = new_grid(len(chosen), ncols=3, panel=(3.9, 2.9))
-    for ax, (name, curves) in zip(axes, chosen.items(), strict=True):
-        _draw(ax, name, curves)
-    return figure
+    chosen = dict(list(quantities.items())[: max(max_panels, 1)])
+    axes = panels(len(chosen), ax=ax, ncols=3, panel=(3.9, 2.9))
+    for panel, (name, curves) in zip(axes, chosen.items(), strict=True):
+        _draw(panel, name, curves)
+    return finish(axes, show=show, save=save)
 
 
 def _by_name(history: Any) -> Mapping[str, Any]:
@@ -87,15 +99,15 @@ def _by_name(history: Any) -> Mapping[str, Any]:
 
 def _collect(history: Mapping[str, Any]) -> dict[str, dict[str, pd.Series]]:
     """Group the curves by quantity, then by part of the data."""
-    panels: dict[str, dict[str, pd.Series]] = {}
+    found: dict[str, dict[str, pd.Series]] = {}
     for key in map(str, history):
         curve = _as_curve(history[key])
         if key.endswith("_step") or curve.empty or not curve.any():
             continue
         name, part = _name_and_part(key)
-        panels.setdefault(name, {})[part] = curve
+        found.setdefault(name, {})[part] = curve
     rank = {name: i for i, name in enumerate(_FIRST)}
-    return dict(sorted(panels.items(), key=lambda item: (rank.get(item[0], len(rank)), item[0])))
+    return dict(sorted(found.items(), key=lambda item: (rank.get(item[0], len(rank)), item[0])))
 
 
 def _name_and_part(key: str) -> tuple[str, str]:

@@ -7,6 +7,7 @@ import pandas as pd
 from anndata import AnnData
 from mudata import MuData
 
+from hzau_omics.arrays import dense
 from hzau_omics.errors import DataContractError
 from hzau_omics.messages import did_you_mean
 
@@ -176,6 +177,34 @@ def column_of(obs: pd.DataFrame, name: str) -> pd.Series:
         raise DataContractError(msg)
     column: pd.Series = obs[name]
     return column
+
+
+def values_of(source: AnnData | MuData, name: str) -> pd.Series:
+    """Return a column of ``obs``, or the values of a feature of an AnnData in its ``X``.
+
+    Raises
+    ------
+    DataContractError
+        There is neither.
+
+    Examples
+    --------
+    >>> cells, genes = pd.DataFrame(index=["c1"]), pd.DataFrame(index=["CD3"])
+    >>> values_of(AnnData(np.ones((1, 1)), obs=cells, var=genes), "CD3").tolist()
+    [1.0]
+    """
+    is_feature = isinstance(source, AnnData) and name in source.var_names
+    if name in source.obs or not is_feature or source.X is None:
+        return column_of(source.obs, name)
+    position = source.var_names.get_loc(name)
+    if not isinstance(position, int):
+        msg = (
+            f"A feature must have a name of its own. Received {name!r}, which several have: call "
+            "adata.var_names_make_unique()."
+        )
+        raise DataContractError(msg)
+    values = dense(source.X[:, [position]], np.float64)
+    return pd.Series(values.ravel(), index=source.obs_names)
 
 
 def points_of(source: Any, basis: str) -> Any:

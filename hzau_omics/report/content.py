@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 
@@ -14,14 +15,14 @@ class Picture:
     Attributes
     ----------
     image
-        Matplotlib figure, or the bytes of a PNG file.
+        Matplotlib figure, axes of one, or the bytes of a PNG file.
     alt
         What the picture shows, in one sentence.
     caption
         Text below the picture.
     """
 
-    image: Figure | bytes
+    image: Figure | Axes | list[Axes] | bytes
     alt: str
     caption: str = ""
 

@@ -11,10 +11,12 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from hzau_omics.errors import ConfigError
 from hzau_omics.files import replacing
+from hzau_omics.pl.output import figure_of
 from hzau_omics.report.content import Picture, ReportContent, Section, Table
 from hzau_omics.report.sections import SECTIONS
 
@@ -100,6 +102,8 @@ def _render(content: ReportContent) -> str:
 def _image(picture: Picture) -> str:
     """Return a picture as a data URI."""
     image = picture.image
+    if isinstance(image, Axes | list):
+        image = figure_of(image)
     if isinstance(image, Figure):
         buffer = BytesIO()
         # Without the name of the program the same figure gives the same bytes.

@@ -39,12 +39,14 @@ BAD: dict[str, list[Any]] = {
     "return_mean": FLAG,
     "neighbours": FLAG,
     "soft": FLAG,
+    "sparse": FLAG,
     "coverage": [0, *SHARE],
     "certain": [0, *SHARE],
     "hierarchy": [3, "type_0", {"no such label": "T"}, {"type_0": 3}, {3: "T"}],
     "overwrite": FLAG,
     "description": [3, None, ["text"]],
     "save_anndata": FLAG,
+    "layers": ["no such layer", 3, None, ["score"], ("counts", "counts")],
     "level": WORD,
     "kind": WORD,
     "target": WORD,
@@ -81,8 +83,11 @@ BAD: dict[str, list[Any]] = {
 FREE = {"self", "mdata", "encoder", "options", "args", "kwargs", "_args", "_kwargs", "dir_path"}
 """Data, folders and arguments with rules of their own, which have their own tests."""
 
-ELSEWHERE = {"load", "setup_mudata", "setup_anndata", "get_var_names"}
-"""Methods that take data and folders, or an argument of scvi-tools' without an effect here."""
+ELSEWHERE = {
+    "load", "setup_mudata", "setup_anndata", "get_var_names", "get_protein_foreground_probability"
+}  # fmt: skip
+"""Methods that take data and folders, or an argument of scvi-tools' without an effect here; and one
+that needs another likelihood."""
 
 VALUES: dict[str, Any] = {
     "modality": "adt",
@@ -147,6 +152,8 @@ def call(model: HZAUVAE, method: str, folder: Any, **changed: Any) -> Any:
     if method.startswith("differential"):
         needed |= _groups_of(changed)
         needed["modality"] = "text" if method == "differential_accessibility" else "adt"
+    if method == "to_anndata":
+        needed |= {"modality": "adt"}
     if method == "write_imputed":
         needed |= {"path": folder / "imputed.zarr"}
     if method in {"save", "save_reference"}:
@@ -189,6 +196,9 @@ def same(a: Any, b: Any) -> None:
         a, b = a["adt"], b["adt"]
     if isinstance(a, ad.AnnData):
         assert list(a.layers) == list(b.layers)
+        for key in a.layers:
+            one, other = (_dense(part.layers[key]) for part in (a, b))
+            np.testing.assert_array_equal(one, other)
         pd.testing.assert_frame_equal(a.obs, b.obs)
         np.testing.assert_array_equal(a.X, b.X)
         for key in a.obsm:
@@ -203,6 +213,10 @@ def same(a: Any, b: Any) -> None:
         np.testing.assert_equal(a, b)
 
 
+def _dense(values: Any) -> np.ndarray:
+    return values.toarray() if hasattr(values, "toarray") else np.asarray(values)
+
+
 GOOD: dict[str, tuple[Any, list[Any]]] = {
     "n_samples": (2, [np.int8(2), torch.tensor(2)]),
     "top": (1, [np.int16(1)]),
@@ -213,6 +227,7 @@ GOOD: dict[str, tuple[Any, list[Any]]] = {
     "return_dist": (True, [np.True_]),
     "return_mean": (False, [np.False_]),
     "soft": (True, [np.True_]),
+    "sparse": (False, [np.False_]),
     "coverage": (0.5, [np.float32(0.5), torch.tensor(0.5)]),
     "certain": (0.5, [np.float32(0.5), torch.tensor(0.5)]),
     "given": ("rna", [np.array(["rna"]), {"rna"}]),
@@ -223,6 +238,7 @@ GOOD: dict[str, tuple[Any, list[Any]]] = {
     "group1": ("type_0", [["type_0"], np.str_("type_0")]),
     "features": ("adt_3", [["adt_3"], pd.Series(["adt_3"], index=[7])]),
     "transform_batch": ("batch_2", [["batch_2"], np.str_("batch_2")]),
+    "layers": ("counts", [["counts"], np.array(["counts"])]),
     "quantiles": (0.25, [(0.25,), np.array([0.25], "float16")]),
     "library_size": (2, [np.float32(2), torch.tensor(2)]),
     "indices": ([2, 5], [np.array([2, 5], "uint8"), np.isin(np.arange(48), [2, 5]).tolist()]),

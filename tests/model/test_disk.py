@@ -123,6 +123,13 @@ def test_annotations_are_written_beside_the_cells(model, path, monkeypatch):
     assert list(adata.obs_names) == list(store.obs_names)
 
 
+def test_features_of_a_store_go_into_one_anndata(model, mdata):
+    adata = model.to_anndata(modality="adt", layers="counts", n_samples=1, seed=0)
+    measured = adata[mdata["adt"].obs_names].layers["counts"].toarray()
+    np.testing.assert_array_equal(measured, mdata["adt"].to_df())
+    assert adata.obs["observed"].sum() == len(measured)
+
+
 def test_annotations_of_another_model_go_with_its_latents(mdata, tmp_path):
     ho.data.write_store(mdata, tmp_path / "c.zarr", PAIR, **SETUP)
     store = ho.data.open_store(tmp_path / "c.zarr")

@@ -39,8 +39,7 @@ def drawn_points(ax: Axes) -> np.ndarray:
 
 def test_one_titled_panel_per_column_with_every_cell_once(adata: AnnData) -> None:
     columns = ["cell_type", "total", "paired", "text"]
-    figure = pl.umap(adata, color=columns)
-    panels = [ax for ax in figure.axes if ax.get_title()]
+    panels = pl.umap(adata, color=columns)
     assert [ax.get_title() for ax in panels] == columns
     expected = np.sort(adata.obsm["X_umap"], axis=0)
     for ax in panels:
@@ -48,7 +47,7 @@ def test_one_titled_panel_per_column_with_every_cell_once(adata: AnnData) -> Non
 
 
 def test_categories_have_counts_in_their_order_and_their_own_colour(adata: AnnData) -> None:
-    ax = pl.umap(adata, color="cell_type").axes[0]
+    ax = pl.umap(adata, color="cell_type")
     counts = adata.obs["cell_type"].value_counts()
     assert legend_texts(ax) == [f"T ({counts['T']})", f"B ({counts['B']})"]
     points = ax.collections[1]
@@ -64,7 +63,7 @@ def test_categories_have_counts_in_their_order_and_their_own_colour(adata: AnnDa
 
 
 def test_cells_without_a_value_are_grey_and_counted(adata: AnnData) -> None:
-    ax = pl.umap(adata, color="text").axes[0]
+    ax = pl.umap(adata, color="text")
     assert legend_texts(ax) == ["known (20)", "no value (30)"]
     grey = ax.collections[0]
     assert len(grey.get_offsets()) == 30
@@ -72,9 +71,9 @@ def test_cells_without_a_value_are_grey_and_counted(adata: AnnData) -> None:
 
 
 def test_numbers_get_a_colour_bar_instead_of_a_legend(adata: AnnData) -> None:
-    figure = pl.umap(adata, color="total")
-    assert figure.axes[0].get_legend() is None
-    (bar,) = figure.axes[0].child_axes
+    ax = pl.umap(adata, color="total")
+    assert ax.get_legend() is None
+    (bar,) = ax.child_axes
     assert bar.get_ylim() == pytest.approx((adata.obs["total"].min(), adata.obs["total"].max()))
 
 

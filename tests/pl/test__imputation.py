@@ -40,12 +40,12 @@ def imputed(counts: np.ndarray) -> AnnData:
     return adata
 
 
-def names_of(figure: object) -> list[str]:
-    return [ax.get_title().split("   ")[0] for ax in figure.axes]
+def names_of(axes: object) -> list[str]:
+    return [ax.get_title().split("   ")[0] for ax in axes]
 
 
 def test_points_are_log1p_measured_against_log1p_mean(imputed: AnnData, counts: np.ndarray) -> None:
-    (ax,) = pl.imputation(imputed, counts, features=["CD3"]).axes
+    (ax,) = pl.imputation(imputed, counts, features=["CD3"])
     points = np.asarray(ax.collections[0].get_offsets())
     np.testing.assert_allclose(points[:, 0], np.log1p(counts[:, 3]))
     np.testing.assert_allclose(points[:, 1], imputed.layers["log1p_mean"][:, 3])
@@ -56,13 +56,13 @@ def test_points_are_log1p_measured_against_log1p_mean(imputed: AnnData, counts: 
 def test_bars_run_from_the_lowest_to_the_highest_quantile(
     imputed: AnnData, counts: np.ndarray
 ) -> None:
-    figure = pl.imputation(imputed, counts, features=["CD0"])
-    segments = figure.axes[0].collections[1].get_segments()
+    axes = pl.imputation(imputed, counts, features=["CD0"])
+    segments = axes[0].collections[1].get_segments()
     assert len(segments) == 40
     intervals = np.log1p(np.stack([imputed.layers[q][:, 0] for q in ("q05", "q95")], axis=1))
     known = {tuple(row.round(9)) for row in intervals}
     assert {tuple(segment[:, 1].round(9)) for segment in segments} <= known
-    texts = [text.get_text() for text in figure.legends[0].get_texts()]
+    texts = [text.get_text() for text in axes[0].figure.legends[0].get_texts()]
     assert texts == ["cell", "90 % interval", "imputed = measured"]
 
 
@@ -86,33 +86,33 @@ def test_features_without_variation_are_not_chosen_by_default(
 def test_a_frame_is_matched_by_names(imputed: AnnData, counts: np.ndarray) -> None:
     table = pd.DataFrame(counts, index=imputed.obs_names, columns=imputed.var_names)
     part = table.iloc[::-2, [5, 1]]
-    (ax, _) = pl.imputation(imputed, part, features=["CD5", "CD1"]).axes
+    (ax, _) = pl.imputation(imputed, part, features=["CD5", "CD1"])
     points = np.asarray(ax.collections[0].get_offsets())
     np.testing.assert_allclose(points[:, 0], np.log1p(counts[::-2, 5]))
     np.testing.assert_allclose(points[:, 1], imputed.layers["log1p_mean"][::-2, 5])
 
 
 def test_sparse_input_and_unmeasured_entries(imputed: AnnData, counts: np.ndarray) -> None:
-    figure = pl.imputation(imputed, sparse.csr_matrix(counts), features=["CD1"])
-    assert len(figure.axes[0].collections[0].get_offsets()) == 80
+    axes = pl.imputation(imputed, sparse.csr_matrix(counts), features=["CD1"])
+    assert len(axes[0].collections[0].get_offsets()) == 80
     partly = counts.astype(float)
     partly[:30, 1] = np.nan
-    figure = pl.imputation(imputed, partly, features=["CD1"])
-    assert len(figure.axes[0].collections[0].get_offsets()) == 50
+    axes = pl.imputation(imputed, partly, features=["CD1"])
+    assert len(axes[0].collections[0].get_offsets()) == 50
 
 
 def test_without_quantiles_there_are_no_bars(imputed: AnnData, counts: np.ndarray) -> None:
     for name in ("q05", "q95"):
         del imputed.layers[name]
-    figure = pl.imputation(imputed, counts, n=2)
-    assert all(len(ax.collections) == 1 for ax in figure.axes)
-    assert "interval" not in " ".join(t.get_text() for t in figure.legends[0].get_texts())
+    axes = pl.imputation(imputed, counts, n=2)
+    assert all(len(ax.collections) == 1 for ax in axes)
+    assert "interval" not in " ".join(t.get_text() for t in axes[0].figure.legends[0].get_texts())
 
 
 def test_quantiles_with_fractions_name_their_level(imputed: AnnData, counts: np.ndarray) -> None:
     imputed.layers["q02.5"], imputed.layers["q97.5"] = imputed.layers["q05"], imputed.layers["q95"]
-    figure = pl.imputation(imputed, counts, n=1)
-    assert figure.legends[0].get_texts()[1].get_text() == "95 % interval"
+    axes = pl.imputation(imputed, counts, n=1)
+    assert axes[0].figure.legends[0].get_texts()[1].get_text() == "95 % interval"
 
 
 @pytest.mark.parametrize("layer", [None, "counts"])
@@ -130,7 +130,7 @@ def test_an_anndata_is_matched_by_names_and_may_hold_more(
         measured.layers[layer] = kind(more.astype(np.float32))
     measured = measured[::-1, ::-1].copy()
     part = imputed[10:]
-    (ax,) = pl.imputation(part, measured, features=["CD3"], layer=layer).axes
+    (ax,) = pl.imputation(part, measured, features=["CD3"], layer=layer)
     points = np.asarray(ax.collections[0].get_offsets())
     np.testing.assert_allclose(points[:, 0], np.log1p(counts[10:, 3]), rtol=1e-6)
     np.testing.assert_allclose(points[:, 1], part.layers["log1p_mean"][:, 3])
@@ -164,7 +164,7 @@ def test_zeros_in_the_place_of_measurements_are_not_drawn(
         "anndata": AnnData(frame.astype(np.float32)),
     }[given]  # fmt: skip
     with pytest.warns(HzauWarning, match=rf"{unseen.sum()} values of {unseen.any(1).sum()} cells"):
-        (ax,) = pl.imputation(imputed, observed, features=["CD5"]).axes
+        (ax,) = pl.imputation(imputed, observed, features=["CD5"])
     points = np.asarray(ax.collections[0].get_offsets())
     np.testing.assert_allclose(points[:, 0], np.log1p(counts[~unseen[:, 5], 5]), rtol=1e-6)
     assert (frame.to_numpy() == counts).all()
@@ -174,7 +174,7 @@ def test_padding_beside_hidden_truth_is_told_apart(imputed: AnnData, counts: np.
     imputed.obs["observed"] = np.arange(80) < 40
     counts[60:] = 0
     with pytest.warns(HzauWarning, match="160 values of 20 cells"):
-        (ax,) = pl.imputation(imputed, counts, features=["CD1"]).axes
+        (ax,) = pl.imputation(imputed, counts, features=["CD1"])
     assert len(ax.collections[0].get_offsets()) == 60
 
 
@@ -186,10 +186,10 @@ def test_measurements_that_were_kept_from_the_model_are_drawn(
     rare = np.random.default_rng(5).random(counts.shape) < 0.1
     values = np.where(rare, counts, 0)
     assert (values[60:] == 0).all(axis=1).any()
-    (ax,) = pl.imputation(imputed, values, features=["CD1"]).axes
+    (ax,) = pl.imputation(imputed, values, features=["CD1"])
     assert len(ax.collections[0].get_offsets()) == 80
     hidden = pd.DataFrame(values, index=imputed.obs_names, columns=imputed.var_names).iloc[60:]
-    (ax,) = pl.imputation(imputed, hidden, features=["CD1"]).axes
+    (ax,) = pl.imputation(imputed, hidden, features=["CD1"])
     assert len(ax.collections[0].get_offsets()) == 20
 
 
@@ -209,12 +209,12 @@ def test_no_level_is_claimed_where_the_depth_is_unknown(
     imputed: AnnData, counts: np.ndarray, share: float
 ) -> None:
     imputed.obs["batch_measured"] = np.arange(80) >= 80 * share
-    figure = pl.imputation(imputed, counts, features=["CD2", "CD4"])
-    texts = [text.get_text() for text in figure.legends[0].get_texts()]
+    axes = pl.imputation(imputed, counts, features=["CD2", "CD4"])
+    texts = [text.get_text() for text in axes[0].figure.legends[0].get_texts()]
     assert ("90 % interval" in texts) == (share < 1)
     assert ("5 % to 95 % of draws, depth of the batch unknown" in texts) == (share > 0)
     colours = {"90 % interval": palette(2)[1]}
-    for ax in figure.axes:
+    for ax in axes:
         drawn = {bars.get_label(): bars for bars in ax.collections[1:]}
         assert sum(len(bars.get_segments()) for bars in drawn.values()) == 40
         for label, bars in drawn.items():

@@ -11,8 +11,8 @@ from hzau_omics import pl
 from hzau_omics.errors import ConfigError, DataContractError
 
 
-def panel(figure, i=0):
-    return np.asarray(figure.axes[i].images[0].get_array())
+def panel(axes, i=0):
+    return np.asarray(axes[i].images[0].get_array())
 
 
 def test_samples_are_laid_out_row_by_row():
@@ -36,9 +36,9 @@ def test_pixels_keep_their_place_in_an_image():
 
 def test_several_sets_have_titles_and_the_first_samples():
     sets = {"prior": AnnData(np.zeros((70, 4))), "given 3": sparse.csr_matrix(np.ones((2, 4)))}
-    figure = pl.samples(sets)
-    assert [ax.get_title() for ax in figure.axes] == ["prior", "given 3"]
-    assert panel(figure).shape == (8 * 3 - 1, 8 * 3 - 1)
+    axes = pl.samples(sets)
+    assert [ax.get_title() for ax in axes] == ["prior", "given 3"]
+    assert panel(axes).shape == (8 * 3 - 1, 8 * 3 - 1)
     assert panel(pl.samples(np.zeros((9, 4)), n_samples=1)).shape == (2, 2)
     plt.close("all")
 

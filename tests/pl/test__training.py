@@ -14,7 +14,7 @@ def frame(values: object, name: str = "value") -> pd.DataFrame:
 
 def test_train_and_validation_share_a_panel_with_the_given_values() -> None:
     history = {"elbo_train": frame([9.0, 8.0, 7.0]), "elbo_validation": frame([9.5, 8.0, 8.5])}
-    (ax,) = pl.training(history).axes
+    (ax,) = pl.training(history)
     curves = {line.get_label(): list(line.get_ydata()) for line in ax.lines}
     assert curves["train"] == [9.0, 8.0, 7.0]
     assert curves["validation"] == [9.5, 8.0, 8.5]
@@ -26,20 +26,20 @@ def test_order_and_titles_of_the_panels() -> None:
         "kl_weight", "kl_local_train", "train_loss_epoch", "validation_loss", "elbo_train",
         "reconstruction_rna_train", "train_loss_step",
     ]  # fmt: skip
-    figure = pl.training({name: frame([2.0, 1.0]) for name in names})
-    assert [ax.get_title() for ax in figure.axes] == [
+    axes = pl.training({name: frame([2.0, 1.0]) for name in names})
+    assert [ax.get_title() for ax in axes] == [
         "negative ELBO",
         "training objective",
         "KL divergence",
         "weight of the KL term",
         "reconstruction rna",
     ]
-    assert len(figure.axes[1].lines) == 2
+    assert len(axes[1].lines) == 2
 
 
 def test_curves_that_are_zero_throughout_are_left_out() -> None:
-    figure = pl.training({"kl_global_train": frame([0.0, 0.0]), "elbo_train": frame([2.0, 1.0])})
-    assert [ax.get_title() for ax in figure.axes] == ["negative ELBO"]
+    axes = pl.training({"kl_global_train": frame([0.0, 0.0]), "elbo_train": frame([2.0, 1.0])})
+    assert [ax.get_title() for ax in axes] == ["negative ELBO"]
 
 
 @pytest.mark.parametrize(
@@ -53,26 +53,26 @@ def test_curves_that_are_zero_throughout_are_left_out() -> None:
     ],
 )
 def test_incomplete_histories_are_drawn(history: dict) -> None:
-    figure = pl.training(history)
-    figure.canvas.draw()
-    assert len(figure.axes) == 1
-    assert np.isfinite(figure.axes[0].lines[0].get_ydata()).all()
+    axes = pl.training(history)
+    axes[0].figure.canvas.draw()
+    assert len(axes) == 1
+    assert np.isfinite(axes[0].lines[0].get_ydata()).all()
 
 
 def test_a_steep_start_does_not_flatten_the_rest() -> None:
     values = np.concatenate([[1e6, 1e5], np.linspace(110, 100, 58)])
-    (ax,) = pl.training({"elbo_train": frame(values)}).axes
+    (ax,) = pl.training({"elbo_train": frame(values)})
     low, high = ax.get_ylim()
     assert low < 100
     assert 110 < high < 130
-    (ax,) = pl.training({"elbo_train": frame(np.linspace(120, 100, 60))}).axes
+    (ax,) = pl.training({"elbo_train": frame(np.linspace(120, 100, 60))})
     assert ax.get_ylim()[1] > 120
 
 
 def test_number_of_panels_is_limited() -> None:
     history = {f"loss_{i}_train": frame([2.0, 1.0]) for i in range(9)}
-    assert len(pl.training(history).axes) == 6
-    assert len(pl.training(history, max_panels=2).axes) == 2
+    assert len(pl.training(history)) == 6
+    assert len(pl.training(history, max_panels=2)) == 2
 
 
 @pytest.mark.parametrize("history", [{}, {"train_loss_step": [1.0]}, {"elbo_train": [np.nan]}])

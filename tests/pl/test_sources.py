@@ -8,11 +8,11 @@ import numpy as np
 import pandas as pd
 import pytest
 from anndata import AnnData
-from matplotlib.figure import Figure
 
 import hzau_omics as ho
 from hzau_omics import pl
 from hzau_omics.errors import DataContractError
+from hzau_omics.pl.output import figure_of
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +38,7 @@ def adata(mdata: mudata.MuData) -> AnnData:
 
 def drawn(picture: Any) -> bytes:
     """Return the pixels of a picture."""
-    figure = picture if isinstance(picture, Figure) else picture.get_figure()
+    figure = figure_of(picture)
     figure.canvas.draw()
     return bytes(figure.canvas.buffer_rgba())
 

@@ -1,7 +1,7 @@
 """The specification of a modality: its likelihood, its layer and the size of its networks."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import KW_ONLY, asdict, dataclass, fields, replace
 from typing import Any, Literal, get_args
 
 from hzau_omics.checks import check_choice, check_flag, check_integer, if_given
@@ -48,7 +48,7 @@ LIKELIHOODS: dict[str, LikelihoodRule] = {
 }
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class ModalitySpec:
     """How one modality is read and modelled.
 
@@ -81,15 +81,16 @@ class ModalitySpec:
 
     Examples
     --------
-    >>> ModalitySpec(likelihood="nb").library_mode(n_features=2000)
+    >>> ModalitySpec("nb").library_mode(n_features=2000)
     'observed'
-    >>> ModalitySpec(likelihood="nb").library_mode(n_features=14)
+    >>> ModalitySpec("nb").library_mode(n_features=14)
     'none'
-    >>> ModalitySpec(likelihood="bernoulli", binarize=True).domain
+    >>> ModalitySpec("bernoulli", binarize=True).domain
     'counts'
     """
 
     likelihood: str
+    _: KW_ONLY
     layer: str | None = None
     library: Library | None = None
     dispersion: Dispersion = "feature"
@@ -200,7 +201,8 @@ def resolve_specs(
         `ModalitySpec`.
     ConfigError
         If nothing is listed, a layer is given for a modality that is not listed, or it
-        contradicts the layer of the modality's own specification.
+        contradicts the layer of the modality's own specification, or scvi-tools' meaning of
+        `modalities` (argument -> modality) was meant.
 
     Examples
     --------
@@ -222,6 +224,7 @@ def resolve_specs(
             f"Received {layers!r}."
         )
         raise TypeError(msg)
+    _check_not_arguments(modalities)
     specs = {name: _as_spec(name, value) for name, value in modalities.items()}
     for name, layer in (layers or {}).items():
         if name not in specs:
@@ -241,6 +244,28 @@ def resolve_specs(
     return specs
 
 
+def _check_not_arguments(modalities: Mapping[str, Any]) -> None:
+    """Refuse what scvi-tools means by ``modalities``: argument of ``setup_mudata`` -> modality."""
+    meant = {
+        argument: value
+        for argument, value in modalities.items()
+        if isinstance(argument, str)
+        and argument.endswith(("_layer", "_key", "_keys"))
+        and isinstance(value, str)
+        and value not in LIKELIHOODS
+    }
+    if meant:
+        names = {value: "nb" for name, value in meant.items() if name.endswith("_layer")}
+        msg = (
+            "modalities must map the name of a modality to its likelihood. Received "
+            f"{dict(modalities)}, which is scvi-tools' meaning: an argument and the modality that "
+            f"it is read from. Write modalities={names or {'rna': 'nb'}}, name layers in layers="
+            "{'rna': 'counts'}, and give batch_key and other keys as arguments; their columns are "
+            "found in obs of the MuData or of a modality."
+        )
+        raise ConfigError(msg)
+
+
 def _as_spec(name: str, value: str | ModalitySpec) -> ModalitySpec:
     if isinstance(value, ModalitySpec):
         return value
@@ -251,7 +276,7 @@ def _as_spec(name: str, value: str | ModalitySpec) -> ModalitySpec:
         )
         raise TypeError(msg)
     try:
-        return ModalitySpec(likelihood=value)
+        return ModalitySpec(value)
     except ConfigError as error:
         msg = f"Modality {name!r}: {error}"
         raise ConfigError(msg) from None

@@ -14,10 +14,12 @@ from torch import Tensor
 
 from hzau_omics.data import CellStore, DiskStore, MosaicStore
 from hzau_omics.data.contract.presence import row_order
-from hzau_omics.errors import DataContractError
+from hzau_omics.errors import ConfigError, DataContractError
 from hzau_omics.messages import listed
 from hzau_omics.minibatch import Minibatch
 from hzau_omics.model.answers.base import Answers, Cells
+from hzau_omics.model.answers.draws import select_features
+from hzau_omics.model.answers.features import LAYERS, add_features, check_layers
 from hzau_omics.model.session import CELLS_HELD, InferenceSession, evaluating, spans
 from hzau_omics.nn.posterior.pools import Posterior
 from hzau_omics.nn.scoring.measurements import MeasurementScores
@@ -99,44 +101,121 @@ class Export(Answers):
     ANNOTATIONS: ClassVar[frozenset[str]] = frozenset()
     """Names that :meth:`annotate` may write besides the latents; it removes outdated ones."""
 
-    def to_anndata(self, mdata: Cells = None, *, batch_size: int | None = None) -> AnnData:
-        """Return all cells with their embedding as one AnnData, for scanpy.
+    def to_anndata(
+        self,
+        mdata: Cells = None,
+        *,
+        modality: str | None = None,
+        layers: str | Sequence[str] = LAYERS,
+        features: str | Sequence[str] | None = None,
+        n_samples: int = 25,
+        batch_size: int | None = None,
+        seed: int | None = None,
+    ) -> AnnData:
+        """Return all cells as one AnnData, for scanpy, viewers and collaborators.
+
+        Parameters
+        ----------
+        mdata, batch_size
+            As in :meth:`get_latent_representation`.
+        modality
+            Modality whose features are returned; None for cells without features.
+        layers
+            Layers to return beside ``X``, one or several; ``()`` for none.
+        features
+            Feature or features to return, each once; None for all. Values are dense, 4 bytes for
+            each cell, feature and layer.
+        n_samples, seed
+            Draws that expected values are averaged over, and their seed.
 
         Returns
         -------
-        AnnData without features: ``obs`` as in the MuData, plus ``modalities`` (the measured
-        modalities of each cell, such as ``"rna+adt"``), and what :meth:`annotate` writes.
+        AnnData with ``obs`` as in the MuData, plus ``modalities`` (the measured modalities of each
+        cell, such as ``"rna+adt"``), and what :meth:`annotate` writes. With a modality, also its
+        features, so that ``scanpy.pl`` and viewers have what to colour cells by:
+
+        - ``X``: the expected expression of every cell, measured or not, on the scale that
+          ``scanpy.pl`` draws: log1p of ``"normalized"`` for counts, expected values otherwise.
+        - ``layers["counts"]``: what was measured, sparse; 0 in cells without the modality.
+        - ``layers["imputed"]``: the predictive mean of :meth:`impute`, in the data's units.
+        - ``layers["normalized"]``: as :meth:`get_normalized_expression`, with a total of 10,000 if
+          the modality has a library size.
+        - ``obs["observed"]`` and ``obs["batch_measured"]``, and with panels the layer
+          ``"measured"``, as of :meth:`impute`.
+
+        ``var`` is that of the MuData, and its embeddings (``obsm["X_umap"]``) come along. No value
+        is NaN: select ``adata[adata.obs["observed"]]`` for cells that were measured.
+
+        Warnings
+        --------
+        Do not test ``X`` for differences between groups, see :meth:`get_normalized_expression`:
+        test the measured ``layers["counts"]``.
+
+        Raises
+        ------
+        ConfigError
+            A layer is unknown, or `features` are given without a modality.
+
+        Examples
+        --------
+        >>> import hzau_omics as ho
+        >>> mdata = ho.data.simulate(n_obs=60, seed=0)
+        >>> ho.model.MVAE.setup_mudata(mdata, {"rna": "nb", "adt": "nb"})
+        >>> model = ho.model.MVAE(mdata, n_latent=5, n_hidden=16)
+        >>> model.train(max_epochs=1, seed=0, enable_progress_bar=False, accelerator="cpu")
+        >>> adata = model.to_anndata(modality="adt", layers="counts", seed=0)
+        >>> adata.shape, adata.layers["counts"].shape
+        ((60, 30), (60, 30))
         """
+        wanted = check_layers(layers)
+        if modality is None and features is not None:
+            msg = (
+                f"features are those of a modality. Received features={features!r} without one: "
+                f"pass modality= too, one of {', '.join(self._generated)}."
+            )
+            raise ConfigError(msg)
+        config = None
+        if modality is not None:
+            config = self._predictive(modality, None, n_samples, None, seed)
         session = self._session(mdata, None, batch_size)
-        source = self.adata if mdata is None else mdata
-        obs = _obs_of(session.store, source if isinstance(source, MuData) else None)
+        given = self.adata if mdata is None else mdata
+        source = given if isinstance(given, MuData) else None
         annotations = annotate(session, self._annotations())
-        for key, column in self._columns(annotations).items():
-            obs[key] = column
-        return _to_anndata(obs, session.store, annotations)
+        obs = _obs_of(session.store, source).assign(**self._columns(annotations))
+        cells = _to_anndata(obs, session.store, annotations)
+        if config is None:
+            return cells
+        return add_features(
+            cells,
+            session,
+            config,
+            layers=wanted,
+            features=select_features(self.layout, config.modality, features),
+            neighbours=self._neighbours(config.modality, wanted=True),
+            source=source,
+        )
 
     def annotate(self, mdata: Cells = None, *, batch_size: int | None = None) -> None:
-        """Write results for each cell into ``obsm`` of a MuData and of each of its modalities.
+        """Write results for each cell into a MuData and into each of its modalities.
 
         This is the one method that changes a MuData, at the user's request. It writes the latents
         of :meth:`get_latent_representation`, ``obsm["X_hzau"]`` (other systems have other names,
         such as ``"X_mvae"``). HZAU-VAE adds
 
         - ``obsm["hzau_gate"]``: gate weights of the modalities;
-        - ``obsm["hzau_reliability"]``, if it was trained with corrupted measurements, and in
-          ``obs`` of the MuData ``"hzau_suspicious"``: the modalities of a cell that are more likely
-          failed than not, such as ``"rna"``; empty for most cells;
-        - ``obsm["hzau_agreement"]``: p-values of :meth:`get_agreement`, and in ``obs`` of the
-          MuData ``"hzau_disagreeing"``: the pairs with a p-value below 0.01, such as
+        - ``obsm["hzau_reliability"]``, if it was trained with corrupted measurements, and
+          ``obs["hzau_suspicious"]``: the modalities of a cell that are more likely failed than not,
+          such as ``"rna"``; empty for most cells;
+        - ``obsm["hzau_agreement"]``: p-values of :meth:`get_agreement`, and
+          ``obs["hzau_disagreeing"]``: the pairs with a p-value below 0.01, such as
           ``"rna|protein"``.
 
         Every system adds, from calibration cells and where labels were registered,
 
-        - ``obsm["hzau_novelty"]`` and the column ``"hzau_novelty"`` of ``obs`` of the MuData:
-          p-values of :meth:`get_novelty`;
+        - ``obsm["hzau_novelty"]`` and ``obs["hzau_novelty"]``: p-values of :meth:`get_novelty`;
         - ``obsm["hzau_labels"]``: probabilities of :meth:`predict_labels`, one column per label in
-          its order; in ``obs`` of the MuData ``"hzau_label"``, the most likely label or
-          ``"unknown"``, and ``"hzau_label_probability"``.
+          its order; ``obs["hzau_label"]``, the most likely label or ``"unknown"``, and
+          ``obs["hzau_label_probability"]``.
 
         Results of an earlier model under these names are removed if this one has none. A store on
         disk gets the entries of ``obsm``, some cells at a time.
@@ -208,7 +287,7 @@ def _annotate_mudata(
     *,
     keys: AbstractSet[str],
 ) -> None:
-    """Write annotations into a MuData, and what goes into ``obsm`` into each of its modalities.
+    """Write annotations into a MuData and into each of its modalities.
 
     Everything is computed before anything is written, so that an error leaves the MuData as it was.
 
@@ -236,20 +315,32 @@ def _annotate_mudata(
             "order. Annotate the MuData that the cells come from."
         )
         raise DataContractError(msg)
+    rows = {name: row_order(mdata, name) for name in mdata.mod}
     parts = {
-        name: {key: _rows(value, row_order(mdata, name)) for key, value in annotations.items()}
-        for name in mdata.mod
+        name: {key: _rows(value, rows[name]) for key, value in annotations.items()} for name in rows
     }
-    for target, values in ((mdata, annotations), *((mdata.mod[n], parts[n]) for n in parts)):
-        for key in keys - values.keys():
-            target.obsm.pop(key, None)
-        for key, value in values.items():
-            target.obsm[key] = value
+    _write(mdata, annotations, columns, keys)
+    for name, of_cells in rows.items():
+        own = {key: [column[row] for row in of_cells] for key, column in columns.items()}
+        _write(mdata.mod[name], parts[name], own, keys)
+
+
+def _write(
+    target: MuData | AnnData,
+    annotations: Annotations,
+    columns: Mapping[str, list[Any]],
+    keys: AbstractSet[str],
+) -> None:
+    """Write entries of ``obsm`` and columns of ``obs``, and remove outdated ones."""
+    for key in keys - annotations.keys():
+        target.obsm.pop(key, None)
+    for key, value in annotations.items():
+        target.obsm[key] = value
     for key in keys - columns.keys():
-        if key in mdata.obs:
-            del mdata.obs[key]
+        if key in target.obs:
+            del target.obs[key]
     for key, column in columns.items():
-        mdata.obs[key] = column
+        target.obs[key] = column
 
 
 def _rows(

@@ -13,7 +13,7 @@ from hzau_omics.data import DataLayout
 from hzau_omics.data.contract.columns.category import text_of
 from hzau_omics.errors import DataContractError
 from hzau_omics.minibatch import Minibatch
-from hzau_omics.nn.decoding.library import log_of_total
+from hzau_omics.nn.decoding.library import Library, log_of_total
 from hzau_omics.nn.decoding.likelihoods import Parameters
 from hzau_omics.nn.network import MultimodalVAE
 
@@ -148,6 +148,17 @@ class ModalityPredictor:
     def index(self) -> int:
         """Position of the modality."""
         return int(self.layout.names.index(self.modality))
+
+    def library(self, z: Tensor, batch: Minibatch, *, decode_as: int) -> Library | None:
+        """Return the learned distribution of the log total with cells decoded as one batch.
+
+        None for a modality without a library size; arguments as of :meth:`parameters`.
+        """
+        decoder = self.network.decoder(self.index)
+        codes = torch.full_like(batch.batch, decode_as)
+        covariates = self.network.decoder_covariates(batch, codes)
+        found: Library | None = decoder.library(decoder.hidden(z, covariates))
+        return found
 
     def parameters(
         self,

@@ -1,7 +1,7 @@
 """Draws from the posterior predictive distribution of a modality, in bounded memory."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -305,15 +305,20 @@ class Predicted:
 
 
 def expected_values(
-    session: InferenceSession, config: PredictiveConfig, *, library_size: float | None = None
+    session: InferenceSession,
+    config: PredictiveConfig,
+    *,
+    library_size: float | None = None,
+    value: Callable[[Parameters], Tensor] | None = None,
 ) -> NDArray[np.float32]:
     """Return the decoder's mean (cell, feature), averaged over latent draws.
 
-    With `library_size`, counts are scaled to this total; without, to the cell's own.
+    With `library_size`, counts are scaled to this total; without, to the cell's own. `value` is
+    what else is averaged: a function of the likelihood's parameters.
     """
     layout = session.layout.modality(config.modality)
     predictor = ModalityPredictor(session.network, session.layout, config.modality)
-    likelihood = session.network.decoder(predictor.index).likelihood
+    value = value or session.network.decoder(predictor.index).likelihood.mean
     result = np.zeros((len(session), layout.n_features), np.float32)
     generator = make_generator(config.seed, session.device)
     with evaluating(session.network):
@@ -324,7 +329,7 @@ def expected_values(
             mean = torch.zeros(len(step.batch), layout.n_features, device=session.device)
             draws = step.draws(predictor, config.n_samples, generator, log_library=library)
             for parameters in draws:
-                mean += likelihood.mean(parameters)
+                mean += value(parameters)
             columns = np.arange(layout.n_features)
             if step.group.features is not None:
                 columns = step.group.features

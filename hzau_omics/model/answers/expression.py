@@ -1,18 +1,21 @@
-"""Normalised expression: the denoised values of a cell."""
+"""Normalised expression: the denoised values of a cell, and what of them is background."""
 
 from collections.abc import Sequence
 
 import pandas as pd
+import torch
 from numpy.typing import ArrayLike
+from torch import Tensor
 
 from hzau_omics.checks import POSITIVE, check_number
 from hzau_omics.errors import ConfigError
 from hzau_omics.model.answers.base import Answers, Cells
 from hzau_omics.model.answers.draws import expected_values, select_features
+from hzau_omics.nn.decoding.likelihoods import Parameters
 
 
 class Expression(Answers):
-    """Normalised expression."""
+    """Normalised expression, and probabilities of foreground."""
 
     def get_normalized_expression(
         self,
@@ -57,12 +60,64 @@ class Expression(Answers):
         ideally with one pseudobulk per sample. The values are for plots, scores and comparisons of
         effect sizes.
         """
-        library_size = check_number("library_size", library_size, POSITIVE)
+        remedy = ""
+        if isinstance(library_size, str) and library_size == "latent":
+            remedy = "impute(...).X is on the scale of each cell's own total."
+        library_size = check_number("library_size", library_size, POSITIVE, remedy=remedy)
         self._check_library_size(modality, library_size)
         config = self._predictive(modality, given, n_samples, transform_batch, seed)
         chosen = select_features(self.layout, modality, features)
         session = self._session(mdata, indices, batch_size)
         values = expected_values(session, config, library_size=library_size)
+        names = pd.Index(self.layout.modality(modality).var_names)
+        return pd.DataFrame(values[:, chosen], index=session.obs_names, columns=names[chosen])
+
+    def get_protein_foreground_probability(
+        self,
+        modality: str,
+        mdata: Cells = None,
+        *,
+        transform_batch: str | Sequence[str] | None = None,
+        features: str | Sequence[str] | None = None,
+        given: str | Sequence[str] | None = None,
+        n_samples: int = 25,
+        indices: ArrayLike | None = None,
+        batch_size: int | None = None,
+        seed: int | None = None,
+    ) -> pd.DataFrame:
+        """Return how likely a protein's count comes from the protein and not from background.
+
+        For modalities with the likelihood ``nb_mixture``. The probability is the decoder's, given
+        the latent: it does not look at the count itself once more.
+
+        Parameters
+        ----------
+        modality
+            Modality of the likelihood ``nb_mixture``.
+        transform_batch, mdata, features, given, n_samples, indices, batch_size, seed
+            As in :meth:`get_normalized_expression`.
+
+        Returns
+        -------
+        Data frame (cells, features) of probabilities, averaged over latent draws.
+
+        Raises
+        ------
+        ConfigError
+            The modality has another likelihood.
+        """
+        config = self._predictive(modality, given, n_samples, transform_batch, seed)
+        likelihood = self.layout.modality(modality).spec.likelihood
+        if likelihood != "nb_mixture":
+            msg = (
+                "Background is told from foreground by the likelihood 'nb_mixture'. Received "
+                f"{modality!r} ({likelihood}): set it up with modalities={{{modality!r}: "
+                "'nb_mixture'}."
+            )
+            raise ConfigError(msg)
+        chosen = select_features(self.layout, modality, features)
+        session = self._session(mdata, indices, batch_size)
+        values = expected_values(session, config, value=_foreground)
         names = pd.Index(self.layout.modality(modality).var_names)
         return pd.DataFrame(values[:, chosen], index=session.obs_names, columns=names[chosen])
 
@@ -78,3 +133,7 @@ class Expression(Answers):
                 f"to. Received library_size={library_size}: {remedy}."
             )
             raise ConfigError(msg)
+
+
+def _foreground(parameters: Parameters) -> Tensor:
+    return torch.sigmoid(-parameters["background_logit"])

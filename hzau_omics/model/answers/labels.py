@@ -1,6 +1,5 @@
 """Labels of cells, predicted from labelled training cells."""
 
-import warnings
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -10,7 +9,8 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
 from hzau_omics.checks import INNER_SHARE, check_flag, check_number
-from hzau_omics.errors import ConfigError, HzauWarning
+from hzau_omics.data.pitfalls.warning import warn_user
+from hzau_omics.errors import ConfigError
 from hzau_omics.messages import listed
 from hzau_omics.model.answers.base import Answers, Cells
 from hzau_omics.model.answers.comparison import Asked, Comparison
@@ -234,12 +234,10 @@ def _limits(reference: Reference, n_labels: int, coverage: float) -> dict[Subset
 
 def _warn_of_full_sets(coverage: float) -> None:
     needed = int(np.ceil(round(coverage / (1 - coverage), 6)))
-    warnings.warn(
+    warn_user(
         f"Sets of labels with a coverage of {coverage} need at least {needed:,} calibration cells "
         "with a label and the same modalities. There are fewer, so that these sets hold all "
-        "labels. Lower coverage, or train a new model with a smaller train_size.",
-        HzauWarning,
-        stacklevel=3,
+        "labels. Lower coverage, or train a new model with a smaller train_size."
     )
 
 

@@ -193,20 +193,24 @@ def _cross(
     return np.ix_(rows, features)
 
 
-def sample_posterior(session: InferenceSession, config: PredictiveConfig, draws: Draws) -> AnnData:
-    """Draw one modality of each cell as often as the configuration says, cell by cell.
+def draw_cells(
+    session: InferenceSession, config: PredictiveConfig, draws: Draws, generator: torch.Generator
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Draw one modality of each cell as often as the configuration says.
 
     Features of one draw come from one latent and one sequencing depth, even if they are decoded as
     different batches.
+
+    Returns
+    -------
+    Values (cell, draw, feature) and latents (cell, draw, latent).
     """
     layout, n_samples = session.layout, config.n_samples
-    _check_conditions(session, config)
-    registered = layout.modality(config.modality)
+    n_features = layout.modality(config.modality).n_features
     predictor = ModalityPredictor(session.network, layout, config.modality)
-    values = np.empty((len(session), n_samples, registered.n_features), np.float32)
+    values = np.empty((len(session), n_samples, n_features), np.float32)
     latents = np.empty((len(session), n_samples, session.network.config.n_latent), np.float32)
-    size = max(1, min(session.batch_size, MAX_DRAWS_HELD // (n_samples * registered.n_features)))
-    generator = make_generator(config.seed, session.device)
+    size = max(1, min(session.batch_size, MAX_DRAWS_HELD // (n_samples * n_features)))
     q, noise = None, []
     with evaluating(session.network):
         for step in walk(session, config, predictor=predictor, size=size):
@@ -225,6 +229,15 @@ def sample_posterior(session: InferenceSession, config: PredictiveConfig, draws:
                 drawn[_cross(step.rows, step.group, drawn)] = cells.decode(
                     predictor, step.group, generator, give_mean=draws.give_mean
                 )
+    return values, latents
+
+
+def sample_posterior(session: InferenceSession, config: PredictiveConfig, draws: Draws) -> AnnData:
+    """Return draws of one modality of each cell, cell by cell, as of :func:`draw_cells`."""
+    _check_conditions(session, config)
+    n_samples = config.n_samples
+    generator = make_generator(draws.seed, session.device)
+    values, latents = draw_cells(session, config, draws, generator)
     source = np.repeat(session.obs_names.to_numpy(), n_samples)
     number = np.tile(np.arange(n_samples), len(session))
     return AnnData(
@@ -233,7 +246,7 @@ def sample_posterior(session: InferenceSession, config: PredictiveConfig, draws:
             {"cell": source, "draw": number},
             index=pd.Index([f"{cell}_{i}" for cell, i in zip(source, number, strict=True)]),
         ),
-        var=pd.DataFrame(index=pd.Index(registered.var_names)),
+        var=pd.DataFrame(index=pd.Index(session.layout.modality(config.modality).var_names)),
         obsm={draws.latent_key: latents.reshape(len(source), -1)},
     )
 

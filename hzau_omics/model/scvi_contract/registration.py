@@ -12,9 +12,10 @@ from hzau_omics.data.contract.presence import check_no_view
 from hzau_omics.errors import DataContractError
 from hzau_omics.model.scvi_contract.fields import LAYOUT_KEY, fields_of, layout_of, setup_args_of
 from hzau_omics.model.scvi_contract.inherited import InheritedMethods
+from hzau_omics.model.scvi_contract.words import ScviWords
 
 
-class RegisteredModel(InheritedMethods):
+class RegisteredModel(ScviWords, InheritedMethods):
     """Registration of MuData, on top of scvi-tools' model contract."""
 
     @classmethod

@@ -134,3 +134,16 @@ def test_numbers_of_any_width_are_kept_as_plain_ones():
     plain = ModalitySpec(likelihood="bernoulli", n_hidden=8, n_layers=0, binarize=True)
     assert repr(wide) == repr(plain)
     assert json.dumps(wide.to_dict()) == json.dumps(plain.to_dict())
+
+
+def test_the_likelihood_may_stand_alone_and_nothing_else():
+    assert ModalitySpec("nb") == ModalitySpec(likelihood="nb")
+    with pytest.raises(TypeError, match="positional"):
+        ModalitySpec("nb", "counts")
+
+
+def test_the_meaning_that_scvi_tools_has_for_modalities_is_explained():
+    theirs = {"rna_layer": "rna", "protein_layer": "prot", "batch_key": "rna"}
+    with pytest.raises(ConfigError, match=r"scvi-tools' meaning.*\{'rna': 'nb', 'prot': 'nb'\}"):
+        resolve_specs(theirs)
+    assert list(resolve_specs({"rna_layer": "nb"})) == ["rna_layer"]

@@ -20,6 +20,9 @@ def test_annotate_writes_to_the_data_and_to_each_modality(model, query):
         np.testing.assert_array_equal(
             adata.obsm["hzau_gate"], query.obsm["hzau_gate"].loc[adata.obs_names]
         )
+        for column in ("hzau_suspicious", "hzau_novelty"):
+            whole = query.obs[column].loc[adata.obs_names]
+            assert adata.obs[column].tolist() == whole.tolist()
 
 
 def test_annotate_touches_nothing_else_and_survives_a_file(mdata, fit, fingerprint, tmp_path):
@@ -30,29 +33,31 @@ def test_annotate_touches_nothing_else_and_survives_a_file(mdata, fit, fingerpri
     new = {key for key in after if after[key] != before.get(key)}
     places = ("", "rna", "adt")
     keys = ("X_hzau", "hzau_gate", "hzau_reliability", "hzau_novelty")
-    assert new == {f"{p} obsm {key}" for p in places for key in keys} | {" obs"}
-    for column in ("hzau_suspicious", "hzau_novelty"):
-        del mdata.obs[column]
-    assert fingerprint(mdata)[" obs"] == before[" obs"]
+    assert new == {f"{p} obsm {key}" for p in places for key in keys} | {f"{p} obs" for p in places}
+    for target in (mdata, *mdata.mod.values()):
+        for column in ("hzau_suspicious", "hzau_novelty"):
+            del target.obs[column]
+    assert all(fingerprint(mdata)[f"{p} obs"] == before[f"{p} obs"] for p in places)
     model.annotate()
     mdata.write(tmp_path / "x.h5mu")
     back = mudata.read_h5mu(tmp_path / "x.h5mu")
     np.testing.assert_array_equal(back["adt"].obsm["X_hzau"], mdata["adt"].obsm["X_hzau"])
     np.testing.assert_allclose(back.obsm["hzau_gate"], mdata.obsm["hzau_gate"])
-    assert back.obs["hzau_suspicious"].tolist() == mdata.obs["hzau_suspicious"].tolist()
+    for target, whole in ((back, mdata), (back["rna"], mdata["rna"])):
+        assert target.obs["hzau_suspicious"].tolist() == whole.obs["hzau_suspicious"].tolist()
 
 
 def test_annotate_removes_what_an_earlier_model_left(mdata, fit):
     model = fit(mdata)
     for target in (mdata, *mdata.mod.values()):
         target.obsm["hzau_agreement"] = np.zeros((target.n_obs, 1))
-    mdata.obs["hzau_disagreeing"] = "rna|adt"
+        target.obs["hzau_disagreeing"] = "rna|adt"
     model.annotate()
     # Too few validation cells for p-values: this model gives none.
     for target in (mdata, *mdata.mod.values()):
         assert "hzau_agreement" not in target.obsm
         assert "hzau_gate" in target.obsm
-    assert "hzau_disagreeing" not in mdata.obs
+        assert "hzau_disagreeing" not in target.obs
 
 
 def test_annotate_data_whose_modality_is_empty(model, query):

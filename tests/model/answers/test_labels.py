@@ -167,7 +167,8 @@ def test_annotate_writes_labels_and_novelty(labelled, cells):
     novelty = labelled.get_novelty(query)["p_value"]
     np.testing.assert_allclose(query.obs["hzau_novelty"], novelty, rtol=1e-6)
     assert "hzau_novelty" in query["rna"].obsm
-    assert "hzau_label" not in query["rna"].obs
+    of_rna = query.obs["hzau_label"].loc[query["rna"].obs_names]
+    assert query["rna"].obs["hzau_label"].tolist() == of_rna.tolist()
 
 
 def test_a_model_without_labels_says_so(model):
