@@ -70,8 +70,8 @@ ho.pl.volcano(proteins[proteins["group1"] == cd8])
 # %% [markdown]
 # ## Genes
 #
-# The clusters were found in these counts, so that some difference is certain: here p-values rank the
-# markers, and nothing more. Scanpy draws them when the table is in its own form.
+# The clusters were found in these counts, so that some difference is certain: here p-values rank
+# the markers, and nothing more. Scanpy draws them when the table is in its own form.
 
 # %%
 genes = model.differential_expression("rna", "cluster", seed=0)

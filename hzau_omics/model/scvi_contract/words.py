@@ -111,6 +111,18 @@ INSTEAD: Mapping[str, str] = {
     "modality": "What cells are inferred from is given=, in methods that take it: given='rna'.",
     "give_mean": "Leave it out: the mean is returned.",
     "silent": "Leave it out: answers show no progress.",
+    "all_stats": "Leave it out: the table always has them.",
+    **dict.fromkeys(
+        ("batchid1", "batchid2"),
+        "Leave it out: cells are compared within batches (batch_correction=True).",
+    ),
+    "use_field": "Name the modality: differential_expression('rna', ...).",
+    **dict.fromkeys(
+        ("pseudocounts", "protein_prior_count"),
+        "Leave it out: it is found from features that are not expressed, and in the table.",
+    ),
+    "rna_size_factor": "Leave it out: correlations are of shares of the total.",
+    "log_transform": "Leave it out: ranks, the default, are the same.",
     "allowed_classes_names_list": FOLDER,
     "inplace_subset_query_vars": "Leave it out: features are matched by name.",
 }
