@@ -14,7 +14,7 @@ import pytest
 
 import hzau_omics as ho
 from hzau_omics.checks import check_seed
-from hzau_omics.cli.runs import final_values, join_history
+from hzau_omics.workflow.files import final_values, join_history
 
 
 def test_train_writes_model_data_and_history(
