@@ -125,7 +125,7 @@ def run_train(request: TrainRequest) -> dict[str, Any]:
     add_texts(mdata, modalities)
     setup = dict(request.setup)
     layers = {**(setup.pop("layers", None) or {}), **request.layers} or None
-    ho.model.HZAUVAE.setup_mudata(mdata, specs_of(modalities), layers=layers, **setup)
+    ho.model.HZAUVAE.setup_mudata(mdata, modalities=specs_of(modalities), layers=layers, **setup)
     model = ho.model.HZAUVAE(mdata, **request.model)
     model.train(**request.training)
     folder = save_model(model, request.out, overwrite=request.overwrite)

@@ -120,4 +120,4 @@ def _fits_one(value: object, hint: Any) -> bool:
         is_switch = isinstance(value, bool) and kind in {int, float}
         return isinstance(value, _PLAIN[kind]) and not is_switch
     # An annotation that is not resolved allows all values; a class has no notation in YAML.
-    return isinstance(hint, str) or not inspect.isclass(kind)
+    return kind is Any or isinstance(hint, str) or not inspect.isclass(kind)
