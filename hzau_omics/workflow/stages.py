@@ -154,9 +154,7 @@ class Job:
         """Write a modality with its features for other programs."""
         annotated = self.annotated
         with self._attempt(f"write {target}"), replacing(self.folder / target) as partial:
-            adata = self.model.to_anndata(annotated, modality=name)
-            for column in annotated.obs.columns.difference(adata.obs.columns):
-                adata.obs[column] = annotated.obs[column].reindex(adata.obs_names)
+            adata = self.model.to_anndata(annotated, modality=name, seed=self.settings.seed)
             adata.write_h5ad(partial)
         return target
 

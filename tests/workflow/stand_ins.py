@@ -82,10 +82,12 @@ def differential_expression(
 
 
 def to_anndata(
-    self: HZAUVAE, mdata: Any = None, *, modality: str | None = None, layers: Any = ()
+    self: HZAUVAE, mdata: Any = None, *, modality: str | None = None, seed: int | None = None
 ) -> ad.AnnData:
     assert modality is not None
-    return mdata[modality].copy()
+    adata = mdata[modality].copy()
+    adata.obs = mdata.obs.loc[adata.obs_names]
+    return adata
 
 
 def supply(monkeypatch: pytest.MonkeyPatch) -> None:
