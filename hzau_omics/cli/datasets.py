@@ -82,14 +82,14 @@ def store(
     check_outputs([out], sources, overwrite=overwrite)
     with chatter_on_stderr():
         from hzau_omics.data import open_store, write_store
-        from hzau_omics.workflow.modality import options_of_text, parse_modalities, specs_of
+        from hzau_omics.workflow.modality import only_specs, options_of_text, parse_modalities
 
         named = parse_pairs(modality, option="--modality")
         section = {name: options_of_text(text) for name, text in named.items()}
         write_store(
             sources,
             out,
-            specs_of(parse_modalities(section)),
+            only_specs(parse_modalities(section)),
             layers=parse_pairs(layer or [], option="--layer") or None,
             overwrite=overwrite,
             **chosen(batch_key=batch_key, panel_key=panel_key, labels_key=labels_key),

@@ -120,12 +120,12 @@ def run_train(request: TrainRequest) -> dict[str, Any]:
     make_folder(request.out)
 
     import hzau_omics as ho
-    from hzau_omics.workflow.modality import add_texts, specs_of
+    from hzau_omics.workflow.modality import prepare, specs_of
 
-    add_texts(mdata, modalities)
-    setup = dict(request.setup)
-    layers = {**(setup.pop("layers", None) or {}), **request.layers} or None
-    ho.model.HZAUVAE.setup_mudata(mdata, modalities=specs_of(modalities), layers=layers, **setup)
+    layers = {**(request.setup.get("layers") or {}), **request.layers} or None
+    setup = {**request.setup, "layers": layers}
+    mdata = prepare(mdata, modalities, setup)
+    ho.model.HZAUVAE.setup_mudata(mdata, modalities=specs_of(modalities), **setup)
     model = ho.model.HZAUVAE(mdata, **request.model)
     model.train(**request.training)
     folder = save_model(model, request.out, overwrite=request.overwrite)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from hzau_omics.checks import refusal
+from hzau_omics.checks import check_integer, if_given, refusal
 from hzau_omics.data import LIKELIHOODS, ModalitySpec, resolve_specs
 from hzau_omics.errors import ConfigError, DataContractError
 from hzau_omics.messages import did_you_mean, listed
@@ -15,8 +15,20 @@ from hzau_omics.workflow.schema import Option, Options, check_options, options_o
 if TYPE_CHECKING:
     from mudata import MuData
 
-_COLUMN = Option(
-    "column", str | None, None, "Column of obs, or of a table, with texts that become the modality."
+_MORE = (
+    Option(
+        "n_top",
+        int | None,
+        None,
+        "Keep this many features: the most variable ones, or the peaks that are open most often; "
+        "null keeps all.",
+    ),
+    Option(
+        "column",
+        str | None,
+        None,
+        "Column of obs, or of a table, with texts that become the modality.",
+    ),
 )
 
 
@@ -28,6 +40,8 @@ class Modality:
     ----------
     spec
         How the modality is read and modelled.
+    n_top
+        Number of features to keep; None for all.
     column
         Column of texts that becomes the modality; None for a modality that the input holds.
     text
@@ -35,6 +49,7 @@ class Modality:
     """
 
     spec: ModalitySpec
+    n_top: int | None = None
     column: str | None = None
     text: Mapping[str, Any] = field(default_factory=dict)
 
@@ -48,7 +63,7 @@ def text_options() -> Options:
 
 def spec_options() -> Options:
     """Return the options of any modality."""
-    return {**options_of(ModalitySpec), _COLUMN.name: _COLUMN}
+    return {**options_of(ModalitySpec), **{one.name: one for one in _MORE}}
 
 
 def parse_modalities(section: object) -> dict[str, Modality]:
@@ -58,8 +73,9 @@ def parse_modalities(section: object) -> dict[str, Modality]:
     ----------
     section
         Mapping from the name of a modality to a likelihood, or to the fields of a
-        :class:`~hzau_omics.data.ModalitySpec`; ``column`` makes it from a column of texts, with the
-        arguments of :func:`~hzau_omics.pp.add_text_modality`.
+        :class:`~hzau_omics.data.ModalitySpec`; ``n_top`` keeps some of its features, and
+        ``column`` makes it from a column of texts, with the arguments of
+        :func:`~hzau_omics.pp.add_text_modality`.
 
     Raises
     ------
@@ -118,29 +134,29 @@ def specs_of(
     return resolve_specs({name: one.spec for name, one in modalities.items()}, layers)
 
 
-def add_texts(mdata: "MuData", modalities: Mapping[str, Modality]) -> None:
-    """Add the modalities that are made from texts.
+def prepare(
+    mdata: "MuData", modalities: Mapping[str, Modality], setup: Mapping[str, Any]
+) -> "MuData":
+    """Return the cells with the modalities and features that are asked for.
+
+    Parameters
+    ----------
+    mdata
+        Cells as they were read; modalities of texts are added to them.
+    modalities
+        What is asked for.
+    setup
+        Arguments of `setup_mudata`: features are chosen within batches, from the layers.
 
     Raises
     ------
+    ConfigError
+        A modality has fewer features than are to be kept.
     DataContractError
-        There is no such column, or it holds no texts.
+        There is no such modality or column, or values are not counts.
     """
-    from hzau_omics.pp import add_text_modality
+    from hzau_omics import pp
 
-    for name, one in modalities.items():
-        if one.column is not None:
-            add_text_modality(mdata, one.column, name=name, **one.text)
-
-
-def check_held(mdata: "MuData", modalities: Mapping[str, Modality]) -> None:
-    """Refuse names of modalities that the input does not hold.
-
-    Raises
-    ------
-    DataContractError
-        There is such a name.
-    """
     for name, one in modalities.items():
         if one.column is None and name not in mdata.mod:
             msg = (
@@ -148,6 +164,33 @@ def check_held(mdata: "MuData", modalities: Mapping[str, Modality]) -> None:
                 f"{listed(mdata.mod, limit=20)}.{did_you_mean(name, mdata.mod)}"
             )
             raise DataContractError(msg)
+        if one.column is not None:
+            pp.add_text_modality(mdata, one.column, name=name, **one.text)
+    specs = specs_of(modalities, setup.get("layers"))
+    batch_key = setup.get("batch_key")
+    for name, one in modalities.items():
+        if one.n_top is not None:
+            chosen = {"n_top": one.n_top, "batch_key": batch_key, "layer": specs[name].layer}
+            mdata = pp.select_features(mdata, name, **chosen)
+    return mdata
+
+
+def only_specs(modalities: Mapping[str, Modality]) -> dict[str, ModalitySpec]:
+    """Return the specifications where features and modalities are taken as they are.
+
+    Raises
+    ------
+    ConfigError
+        Features or texts are asked for.
+    """
+    for name, one in modalities.items():
+        if one.n_top is not None or one.column is not None:
+            msg = (
+                "A store holds modalities as they are. Received n_top or column for "
+                f"{name!r}: prepare the file with `hzau-omics run`, or leave them out."
+            )
+            raise ConfigError(msg)
+    return specs_of(modalities)
 
 
 def _parse_one(name: str, value: object) -> Modality:
@@ -163,9 +206,12 @@ def _parse_one(name: str, value: object) -> Modality:
     known = {**of_spec, **of_text} if value.get("column") is not None else of_spec
     options = check_options(where, value, known)
     column = options.pop("column", None)
+    n_top = if_given(check_integer, f"{where}.n_top", options.pop("n_top", None))
     try:
         spec = ModalitySpec(**{key: one for key, one in options.items() if key in of_spec})
     except ConfigError as error:
         msg = f"{where}: {error}"
         raise ConfigError(msg) from None
-    return Modality(spec, column, {key: one for key, one in options.items() if key not in of_spec})
+    return Modality(
+        spec, n_top, column, {key: one for key, one in options.items() if key not in of_spec}
+    )

@@ -202,7 +202,7 @@ def _plain(settings: Settings) -> dict[str, Any]:
     """Return the settings as plain values; progress bars change no result."""
     train = {name: one for name, one in settings.train.items() if name != PROGRESS}
     modalities = {
-        name: {**one.spec.to_dict(), "column": one.column, "text": dict(one.text)}
+        name: {**vars(one), "spec": one.spec.to_dict(), "text": dict(one.text)}
         for name, one in settings.modalities.items()
     }
     plain = {

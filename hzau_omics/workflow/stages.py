@@ -22,7 +22,7 @@ from hzau_omics.workflow.files import (
     write_mudata,
 )
 from hzau_omics.workflow.inputs import Inputs, read_inputs
-from hzau_omics.workflow.modality import add_texts, check_held, specs_of
+from hzau_omics.workflow.modality import prepare, specs_of
 from hzau_omics.workflow.progress import Progress
 from hzau_omics.workflow.record import Record
 from hzau_omics.workflow.settings import Settings
@@ -81,8 +81,7 @@ class Job:
             else:
                 found = read_inputs(self.inputs, self.settings.input)
                 with _fitting():
-                    check_held(found, self.settings.modalities)
-                    add_texts(found, self.settings.modalities)
+                    found = prepare(found, self.settings.modalities, self.settings.setup)
             sizes = [f"{name} ({one.n_obs:,} x {one.n_vars:,})" for name, one in found.mod.items()]
             tell(f"{found.n_obs:,} cells, {', '.join(sizes)}")
         return found

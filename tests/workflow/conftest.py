@@ -1,36 +1,21 @@
 """Small files, a small configuration, and stand-ins for what this checkout lacks."""
 
-import importlib.util
 import logging
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import stand_ins
 
 import hzau_omics as ho
 
 logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
 
 
-def _supply() -> Callable[[pytest.MonkeyPatch], None]:
-    spec = importlib.util.spec_from_file_location(
-        "stand_ins", Path(__file__).with_name("stand_ins.py")
-    )
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.supply
-
-
-supply = _supply()
-
-
 @pytest.fixture(autouse=True)
 def _stand_ins(monkeypatch: pytest.MonkeyPatch) -> None:
-    supply(monkeypatch)
+    stand_ins.supply(monkeypatch)
 
 
 @pytest.fixture

@@ -6,10 +6,10 @@ import hzau_omics as ho
 from hzau_omics.data import ModalitySpec
 from hzau_omics.errors import ConfigError, DataContractError
 from hzau_omics.workflow.modality import (
-    add_texts,
-    check_held,
+    only_specs,
     options_of_text,
     parse_modalities,
+    prepare,
     specs_of,
 )
 
@@ -66,9 +66,18 @@ def test_a_column_of_texts_becomes_a_modality_with_the_options_of_texts() -> Non
     mdata = ho.data.load("pbmc_mosaic")
     options = {"likelihood": "bernoulli", "column": "description", "max_features": 7}
     modalities = parse_modalities({"rna": "nb", "words": options})
-    check_held(mdata, modalities)
-    add_texts(mdata, modalities)
-    assert mdata["words"].n_vars == 7
+    assert prepare(mdata, modalities, {})["words"].n_vars == 7
+
+
+def test_some_features_are_kept() -> None:
+    mdata = ho.data.simulate(60, seed=0, n_features={"rna": 12, "adt": 6})
+    modalities = parse_modalities({"rna": {"likelihood": "nb", "n_top": 5}, "adt": "nb"})
+    chosen = prepare(mdata, modalities, {"batch_key": "batch", "layers": {"rna": None}})
+    assert {name: one.n_vars for name, one in chosen.mod.items()} == {"rna": 5, "adt": 6}
+    with pytest.raises(ConfigError, match="A store holds modalities as they are"):
+        only_specs(modalities)
+    with pytest.raises(ConfigError, match=r"modalities\.rna\.n_top must be a positive integer"):
+        parse_modalities({"rna": {"likelihood": "nb", "n_top": 0}})
 
 
 def test_a_modality_that_the_input_lacks_is_named() -> None:
@@ -76,4 +85,4 @@ def test_a_modality_that_the_input_lacks_is_named() -> None:
     with pytest.raises(
         DataContractError, match=r"names 'rnaa', which the input does not hold.*'rna'"
     ):
-        check_held(mdata, parse_modalities({"rnaa": "nb"}))
+        prepare(mdata, parse_modalities({"rnaa": "nb"}), {})

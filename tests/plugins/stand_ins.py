@@ -9,6 +9,7 @@ import anndata as ad
 import mudata
 import pandas as pd
 import pytest
+import scanpy as sc
 
 import hzau_omics as ho
 from hzau_omics.errors import DataContractError
@@ -47,6 +48,11 @@ def read(
             mdata = mudata.read_h5mu(path)
             found |= mdata.mod
             joining.append(mdata.obs)
+        elif path.suffix == ".h5":
+            both = sc.read_10x_h5(path, gex_only=False)
+            kinds = both.var["feature_types"]
+            found["rna"] = both[:, kinds == "Gene Expression"].copy()
+            found["adt"] = both[:, kinds == "Antibody Capture"].copy()
         elif path.suffix == ".csv":
             joining.append(pd.read_csv(path, index_col=0))
         else:
@@ -61,7 +67,6 @@ def read(
 
 
 def report(self: HZAUVAE, path: Path, mdata: Any = None, **options: Any) -> Path:
-    assert {"X_hzau"} <= set(mdata.obsm)
     assert self.is_trained_
     path.write_text(repr(sorted(options)), encoding="utf-8")
     return path
@@ -90,10 +95,19 @@ def to_anndata(
     return adata
 
 
+def select_features(mdata: mudata.MuData, modality: str, *, n_top: int, **_: Any) -> mudata.MuData:
+    parts = {name: one[:, :n_top] if name == modality else one for name, one in mdata.mod.items()}
+    chosen = mudata.MuData({name: one.copy() for name, one in parts.items()})
+    chosen.obs = mdata.obs.loc[chosen.obs_names]
+    return chosen
+
+
 def supply(monkeypatch: pytest.MonkeyPatch) -> None:
     """Put them in the places that are empty."""
     if not hasattr(ho.data, "read"):
         monkeypatch.setitem(vars(ho.data), "read", read)
+    if not hasattr(ho.pp, "select_features"):
+        monkeypatch.setitem(vars(ho.pp), "select_features", select_features)
     for method in (report, differential_expression):
         if not hasattr(HZAUVAE, method.__name__):
             monkeypatch.setattr(HZAUVAE, method.__name__, method, raising=False)
