@@ -16,11 +16,12 @@ if TYPE_CHECKING:
 WARM_UP, TIMED = 4, 8
 """Steps before the clock starts (the first ones compile code), and steps that are timed."""
 
-FEWEST_STEPS = 200
+FEWEST_STEPS = 100
 """Trainings of fewer steps than that are over before a trial would be worth it."""
 
-AROUND = 1.15
-"""Time of a training divided by that of its steps: heads, validation and calibration come to it."""
+VALIDATION, HEADS, CALIBRATION = 1.12, 45, 1.5
+"""What comes to the steps, in units of a step, as measured (docs/run.md): validation, as a factor;
+the heads of reliability before; calibrations after, per step of an epoch."""
 
 
 class _TrialOver(Exception):
@@ -58,15 +59,19 @@ class _Trial(Callback):  # type: ignore[misc, unused-ignore]
     """Times steps, and ends the training after them."""
 
     def __init__(self) -> None:
-        self.epochs = self.steps = 0
+        self.epochs = self.steps_per_epoch = 0
         self.times: list[float] = []
 
     @override
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        self.epochs = trainer.max_epochs
-        self.steps = trainer.max_epochs * trainer.num_training_batches
+        self.epochs, self.steps_per_epoch = trainer.max_epochs, trainer.num_training_batches
         if self.steps < FEWEST_STEPS:
             raise _TrialOver
+
+    @property
+    def steps(self) -> int:
+        """Steps of all epochs."""
+        return self.epochs * self.steps_per_epoch
 
     @override
     def on_train_batch_end(
@@ -121,7 +126,8 @@ def forecast(model: "HZAUVAE", options: Mapping[str, Any]) -> Forecast:
     if len(trial.times) > WARM_UP + 1:
         timed = trial.times[WARM_UP:]
         step = (timed[-1] - timed[0]) / (len(timed) - 1)
-        seconds = AROUND * step * trial.steps
+        rest = HEADS + CALIBRATION * trial.steps_per_epoch
+        seconds = step * (VALIDATION * trial.steps + rest)
     return Forecast(trial.epochs, trial.steps, seconds, peak_memory())
 
 

@@ -14,8 +14,9 @@ if TYPE_CHECKING:
 def cells_table(mdata: "MuData") -> pd.DataFrame:
     """Return all annotations of the cells but the latents: one row per cell.
 
-    Columns are those of ``obs``, and of each table in ``obsm`` with its name as a prefix, such as
-    ``hzau_gate_rna``, ``X_umap_1`` and ``X_umap_2``.
+    Columns are those of ``obs``; those of the ``obs`` of modalities, with the name of the modality
+    in front where modalities disagree (``rna:total``); and those of each table in ``obsm`` with its
+    name in front, such as ``hzau_gate_rna``, ``X_umap_1`` and ``X_umap_2``.
 
     Examples
     --------
@@ -25,7 +26,7 @@ def cells_table(mdata: "MuData") -> pd.DataFrame:
     >>> list(cells_table(mdata).columns)
     ['X_umap_1', 'X_umap_2']
     """
-    parts: list[pd.DataFrame] = [mdata.obs]
+    parts: list[pd.DataFrame] = [mdata.obs, _of_modalities(mdata)]
     parts += [
         _table(mdata, key, value)
         for key, value in mdata.obsm.items()
@@ -37,6 +38,32 @@ def cells_table(mdata: "MuData") -> pd.DataFrame:
 def latents_table(mdata: "MuData") -> pd.DataFrame:
     """Return the latents: one row per cell, one column per latent."""
     return _table(mdata, LATENTS, mdata.obsm[LATENTS]).rename_axis(index="cell")
+
+
+def _of_modalities(mdata: "MuData") -> pd.DataFrame:
+    """Return the columns of the modalities that ``obs`` of the MuData lacks."""
+    found: dict[str, dict[str, pd.Series]] = {}
+    for name, adata in mdata.mod.items():
+        for column in adata.obs.columns:
+            # MuData itself may hold a copy under the name of the modality.
+            if column not in mdata.obs and f"{name}:{column}" not in mdata.obs:
+                values = adata.obs[column].astype(object).reindex(mdata.obs_names)
+                found.setdefault(str(column), {})[name] = values
+    columns: dict[str, pd.Series] = {}
+    for column, by_modality in found.items():
+        first, *others = by_modality.values()
+        if all(_agree(first, other) for other in others):
+            for other in others:
+                first = first.where(first.notna(), other)
+            columns[column] = first
+        else:
+            columns |= {f"{name}:{column}": values for name, values in by_modality.items()}
+    return pd.DataFrame(columns, index=mdata.obs_names)
+
+
+def _agree(one: pd.Series, other: pd.Series) -> bool:
+    both = (one.notna() & other.notna()).to_numpy()
+    return bool((one[both].astype(str) == other[both].astype(str)).all())
 
 
 def _table(mdata: "MuData", key: str, value: Any) -> pd.DataFrame:
