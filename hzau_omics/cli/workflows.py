@@ -11,10 +11,11 @@ from hzau_omics.cli.options import LabelsKey, Overwrite, chosen
 from hzau_omics.cli.output import chatter_on_stderr, emit_json
 
 Inputs = Annotated[
-    list[Path],
+    list[str],
     typer.Argument(
         metavar="IN...",
-        help="Files: .h5mu, .h5ad, 10x .h5 or .mtx folder, .csv and .tsv of texts or labels.",
+        help="Files: .h5mu, .h5ad, 10x .h5 or .mtx folder, .csv and .tsv of texts or labels; "
+        "NAME=FILE gives a file the name of its modality.",
         show_default=False,
     ),
 ]
@@ -32,10 +33,11 @@ Tables = Annotated[
 
 def run(
     inputs: Annotated[
-        list[Path] | None,
+        list[str] | None,
         typer.Argument(
             metavar="IN...",
-            help="Files; leave them out if the configuration names samples.",
+            help="Files, or NAME=FILE with the name of a modality, or of a sample if the "
+            "configuration has a sample_key; leave them out if it names samples.",
             show_default=False,
         ),
     ] = None,
@@ -68,10 +70,11 @@ def run(
         raise typer.BadParameter(msg, param_hint="--config" if config is None else "--out")
     with chatter_on_stderr():
         import hzau_omics as ho
+        from hzau_omics.workflow.inputs import named_inputs
 
         command = shlex.join(["hzau-omics", *sys.argv[1:]])
         options: dict[str, Any] = {"resume": resume, "overwrite": overwrite, "command": command}
-        result = ho.run(inputs or None, config, out, **options)
+        result = ho.run(named_inputs(inputs or []), config, out, **options)
     emit_json(result)
     if result["interrupted"]:
         raise typer.Exit(1)
@@ -81,6 +84,9 @@ def convert(
     inputs: Inputs,
     *,
     out: Annotated[Path, typer.Option(help="MuData to write, .h5mu.")],
+    sample_key: Annotated[
+        str | None, typer.Option(help="Column of obs for the sample; files are then SAMPLE=FILE.")
+    ] = None,
     table: Tables = None,
     overwrite: Overwrite = False,
 ) -> None:
@@ -88,7 +94,7 @@ def convert(
     with chatter_on_stderr():
         from hzau_omics.workflow.answers import convert as convert_files
 
-        options = chosen(tables=table or None)
+        options = chosen(sample_key=sample_key, tables=table or None)
         result = convert_files(inputs, out, options=options, overwrite=overwrite)
     emit_json(result)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from hzau_omics.errors import ConfigError
 from hzau_omics.files import replacing
 from hzau_omics.workflow.files import load_model, model_folder, write_mudata
-from hzau_omics.workflow.inputs import read_inputs
+from hzau_omics.workflow.inputs import named_inputs, paths_of, read_inputs
 from hzau_omics.workflow.schema import check_options, options_of
 from hzau_omics.workflow.stages import differences, write_report
 from hzau_omics.workflow.writing import attempt, check_outputs, make_folder
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def convert(
-    inputs: Sequence[Path], out: Path, *, options: Mapping[str, Any], overwrite: bool
+    inputs: Sequence[str], out: Path, *, options: Mapping[str, Any], overwrite: bool
 ) -> dict[str, Any]:
     """Read files and write them as one MuData.
 
@@ -50,14 +50,14 @@ def convert(
         The result cannot be written.
     """
     _check_output(out, ".h5mu", inputs, overwrite=overwrite)
-    mdata = read_inputs(list(inputs), options)
+    mdata = read_inputs(named_inputs(inputs), options)
     make_folder(out.parent)
     write_mudata(mdata, out)
     features = {name: one.n_vars for name, one in mdata.mod.items()}
     return {"out": out, "cells": mdata.n_obs, "features": features}
 
 
-def annotate(model: Path, inputs: Sequence[Path], out: Path, *, overwrite: bool) -> dict[str, Any]:
+def annotate(model: Path, inputs: Sequence[str], out: Path, *, overwrite: bool) -> dict[str, Any]:
     """Write cells with what a model says of each of them.
 
     Returns
@@ -82,7 +82,7 @@ def annotate(model: Path, inputs: Sequence[Path], out: Path, *, overwrite: bool)
 
 
 def report(
-    model: Path, inputs: Sequence[Path], out: Path, *, options: Mapping[str, Any], overwrite: bool
+    model: Path, inputs: Sequence[str], out: Path, *, options: Mapping[str, Any], overwrite: bool
 ) -> dict[str, Any]:
     """Write a report of a model and cells.
 
@@ -117,7 +117,7 @@ def report(
 
 
 def compare(
-    model: Path, inputs: Sequence[Path], out: Path, *, options: Mapping[str, Any], overwrite: bool
+    model: Path, inputs: Sequence[str], out: Path, *, options: Mapping[str, Any], overwrite: bool
 ) -> dict[str, Any]:
     """Write a table of differential expression between groups of cells.
 
@@ -156,21 +156,21 @@ def compare(
 
 
 def _opened(
-    model: Path, inputs: Sequence[Path], out: Path, ending: str, *, overwrite: bool
+    model: Path, inputs: Sequence[str], out: Path, ending: str, *, overwrite: bool
 ) -> tuple["HZAUVAE", "MuData"]:
     """Check the output, and open the model and the cells."""
     folder = model_folder(model)
     _check_output(out, ending, inputs, overwrite=overwrite)
     make_folder(out.parent)
-    mdata = read_inputs(list(inputs), {})
+    mdata = read_inputs(named_inputs(inputs), {})
     return load_model(folder, data=False), mdata
 
 
-def _check_output(out: Path, ending: str, inputs: Sequence[Path], *, overwrite: bool) -> None:
+def _check_output(out: Path, ending: str, inputs: Sequence[str], *, overwrite: bool) -> None:
     if out.suffix != ending:
         msg = f"--out must end in {ending}, received {out}"
         raise ConfigError(msg)
-    check_outputs([out], inputs, overwrite=overwrite)
+    check_outputs([out], paths_of(named_inputs(inputs)) or [], overwrite=overwrite)
 
 
 def _told(out: Path, mdata: "MuData", started: float) -> dict[str, Any]:

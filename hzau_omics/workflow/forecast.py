@@ -13,10 +13,10 @@ from hzau_omics.workflow.progress import duration, peak_memory
 if TYPE_CHECKING:
     from hzau_omics.model import HZAUVAE
 
-WARM_UP, TIMED = 4, 8
+WARM_UP, TIMED = 8, 16
 """Steps before the clock starts (the first ones compile code), and steps that are timed."""
 
-FEWEST_STEPS = 100
+FEWEST_STEPS = 200
 """Trainings of fewer steps than that are over before a trial would be worth it."""
 
 VALIDATION, HEADS, CALIBRATION = 1.12, 45, 1.5
@@ -109,7 +109,7 @@ class Watch(Callback):  # type: ignore[misc, unused-ignore]
 def forecast(model: "HZAUVAE", options: Mapping[str, Any]) -> Forecast:
     """Return what training a model with these options will need.
 
-    The trial takes a dozen steps without heads of reliability, and leaves the model as it was.
+    The trial takes two dozen steps without heads of reliability, and leaves the model as it was.
 
     Parameters
     ----------

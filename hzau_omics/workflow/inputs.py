@@ -1,11 +1,12 @@
 """The inputs of a run: files or data from the caller, or the samples of a configuration."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hzau_omics.checks import as_list
 from hzau_omics.errors import ConfigError
+from hzau_omics.messages import listed
 from hzau_omics.workflow.record import file_digest
 
 if TYPE_CHECKING:
@@ -53,6 +54,40 @@ def inputs_of(given: Inputs, section: Mapping[str, Any]) -> Inputs:
         msg = "A run needs inputs. Received none: name files, or samples in the section input."
         raise ConfigError(msg)
     return given if has_given else samples
+
+
+def named_inputs(words: Sequence[str]) -> Inputs:
+    """Return the inputs of a command: files, or with names as in ``rna=file.h5ad``.
+
+    A name is that of a modality, or of a sample if the column of samples is given; a sample may
+    have several files. A word that is an existing file is a file, whatever its name.
+
+    Raises
+    ------
+    ConfigError
+        Some words have a name, and others have none.
+
+    Examples
+    --------
+    >>> named_inputs(["a.h5ad", "b.csv"])
+    ['a.h5ad', 'b.csv']
+    >>> named_inputs(["s1=a.h5", "s2=b.h5", "s2=c.csv"])
+    {'s1': 'a.h5', 's2': ['b.h5', 'c.csv']}
+    """
+    named = [word for word in words if "=" in word and not Path(word).exists()]
+    if not named:
+        return list(words)
+    if len(named) < len(words):
+        msg = (
+            f"Either all inputs have a name (NAME=FILE) or none. Received {listed(words)}: name "
+            "all of them, and tables with --table or in the section input."
+        )
+        raise ConfigError(msg)
+    found: dict[str, list[str]] = {}
+    for word in words:
+        name, _, path = word.partition("=")
+        found.setdefault(name, []).append(path)
+    return {name: paths[0] if len(paths) == 1 else paths for name, paths in found.items()}
 
 
 def paths_of(inputs: Inputs) -> list[Path] | None:

@@ -109,8 +109,8 @@ def run(
     if first:
         _check_folder(stages, record, paths or [], overwrite=overwrite)
         make_folder(folder)
-    job = Job(inputs, settings, folder, command, record, progress, keys)
-    interrupted = _make_all(stages, job, first=first)
+    job = Job(inputs, settings, folder, command, record, progress, keys, first)
+    interrupted = _make_all(stages, job)
     files = [name for stage in stages for name in stage.outputs if (folder / name).exists()]
     return {
         "out": folder,
@@ -162,7 +162,7 @@ def keys_of(stages: list[Stage], digests: Mapping[str, str], settings: Settings)
     return keys
 
 
-def _make_all(stages: list[Stage], job: Job, *, first: bool) -> bool:
+def _make_all(stages: list[Stage], job: Job) -> bool:
     """Make all that is not done; return whether somebody stopped it."""
     for stage in stages:
         if job.is_done(stage.name):
@@ -175,7 +175,7 @@ def _make_all(stages: list[Stage], job: Job, *, first: bool) -> bool:
             job.progress.tell(f"{stage.name}: {stopped}")
             return True
         # Others of several processes only help to train.
-        if not first:
+        if not job.writes:
             break
         job.record.finish(stage.name, job.keys[stage.name], stage.outputs)
     return False

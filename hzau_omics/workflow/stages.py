@@ -58,6 +58,8 @@ class Job:
         What is done, and where this is told.
     keys
         Stage -> digest of all that it depends on.
+    writes
+        Whether this process writes files: of several that train together, the first one.
     """
 
     inputs: Inputs
@@ -67,6 +69,7 @@ class Job:
     record: Record
     progress: Progress
     keys: Mapping[str, str]
+    writes: bool = True
 
     def is_done(self, stage: str) -> bool:
         """Return whether an earlier run completed a stage."""
@@ -122,12 +125,15 @@ class Job:
         options = self.settings.train
         checkpoint = self.folder / CHECKPOINTS / "last.ckpt"
         going_on = self.record.is_begun("train", self.keys["train"]) and checkpoint.exists()
-        if not going_on:
-            shutil.rmtree(checkpoint.parent, ignore_errors=True)
-            self._forecast(model, options)
-        self.record.begin("train", self.keys["train"], [MODEL_FOLDER, HISTORY])
+        if self.writes:
+            if not going_on:
+                shutil.rmtree(checkpoint.parent, ignore_errors=True)
+                self._forecast(model, options)
+            self.record.begin("train", self.keys["train"], [MODEL_FOLDER, HISTORY])
         stopped = _train(model, options, checkpoint, resume=going_on)
         self.model = model
+        if not self.writes:
+            return ""
         saved = save_model(model, self.folder, overwrite=True)
         write_history(model.history, self.folder, saved, remedy=RESUME)
         said = f"{model.n_epochs_trained_} epochs"

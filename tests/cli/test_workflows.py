@@ -161,6 +161,25 @@ def test_files_become_one_mudata(
     assert "--out must end in .h5mu" in capsys.readouterr().err
 
 
+def test_names_in_front_of_files_are_those_of_modalities_or_samples(
+    run: Callable[..., int], cells: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    mudata.read_h5mu(cells)["rna"].write_h5ad(tmp_path / "GSM1_counts.h5ad")
+    source = tmp_path / "GSM1_counts.h5ad"
+    assert run("convert", f"genes={source}", "--out", tmp_path / "a.h5mu") == 0
+    assert json.loads(capsys.readouterr().out)["features"] == {"genes": 12}
+    whole = mudata.read_h5mu(cells)
+    for name, rows in (("s1", slice(0, 40)), ("s2", slice(40, 60))):
+        whole[rows].copy().write(tmp_path / f"{name}.h5mu")
+    words = [f"{name}={tmp_path / name}.h5mu" for name in ("s1", "s2")]
+    assert run("convert", *words, "--sample-key", "donor", "--out", tmp_path / "b.h5mu") == 0
+    joined = mudata.read_h5mu(tmp_path / "b.h5mu")
+    assert joined.obs["donor"].value_counts().to_dict() == {"s1": 40, "s2": 20}
+    assert run("convert", f"genes={source}", cells, "--out", tmp_path / "c.h5mu") == 2
+    assert "Either all inputs have a name" in capsys.readouterr().err
+    assert run("convert", f"rna={source}", "--out", source.with_suffix(".h5mu")) == 0
+
+
 def test_a_model_answers_about_files(
     run: Callable[..., int],
     cells: Path,

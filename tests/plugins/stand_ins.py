@@ -38,7 +38,11 @@ def read(
     if isinstance(inputs, mudata.MuData):
         return inputs
     if isinstance(inputs, Mapping):
-        return mudata.MuData(dict(inputs))
+        parts = {
+            name: ad.read_h5ad(one) if isinstance(one, str | Path) else one
+            for name, one in inputs.items()
+        }
+        return mudata.MuData(parts)
     found: dict[str, Any] = {}
     joining = [pd.read_csv(one, index_col=0) for one in _listed(tables)]
     for path in map(Path, _listed(inputs)):
