@@ -86,7 +86,7 @@ def differential_expression(
     seed: int | None = None,
 ) -> pd.DataFrame:
     assert self.is_trained_
-    assert groupby in mdata.obs
+    assert groupby in mdata.obs or groupby in mdata[modality].obs
     return pd.DataFrame({"feature": mdata[modality].var_names})
 
 

@@ -46,7 +46,7 @@ def test_a_part_without_a_value_is_refused(text: str) -> None:
             "has no option 'n_hiden'. Did you mean 'n_hid",
         ),
         (
-            {"rna": {"likelihood": "nb", "library": "lerned"}},
+            {"rna": {"likelihood": "nb", "library": "learne"}},
             "library must be .*Did you mean 'learned'",
         ),
         ({"rna": {"layer": "counts"}}, "modalities.rna needs the option 'likelihood'"),

@@ -262,8 +262,12 @@ def test_data_in_memory_can_be_run_but_not_resumed(config: dict[str, Any], tmp_p
 def test_samples_of_a_configuration_are_joined(
     files: list[Path], config: dict[str, Any], tmp_path: Path, lines: list[str]
 ) -> None:
+    (tmp_path / "b").mkdir()
+    other = ho.data.simulate(40, seed=1, n_features={"rna": 12, "adt": 6})
+    for path in files:
+        other[path.stem].write_h5ad(tmp_path / "b" / path.name)
     text = (
-        "input: {sample_key: sample, samples: {a: [rna.h5ad, adt.h5ad], b: [rna.h5ad, adt.h5ad]}}\n"
+        "input: {sample_key: s, samples: {a: [rna.h5ad, adt.h5ad], b: [b/rna.h5ad, b/adt.h5ad]}}\n"
         "modalities: {rna: nb, adt: nb}\n"
         "model: {n_latent: 4, n_hidden: 16}\n"
         "train: {max_epochs: 1, accelerator: cpu}\n"
@@ -272,7 +276,7 @@ def test_samples_of_a_configuration_are_joined(
     path = tmp_path / "run.yaml"
     path.write_text(text, encoding="utf-8")
     ho.run(None, path, tmp_path / "out", tell=lines.append)
-    assert lines[0].startswith("read: 120 cells, ")
+    assert lines[0].startswith("read: 100 cells, ")
 
 
 @pytest.mark.parametrize(

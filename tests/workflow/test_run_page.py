@@ -42,8 +42,11 @@ def two_files(folder: Path) -> list[str]:
     return ["rna.h5ad", "prot.h5ad"]
 
 
-def cell_ranger(folder: Path, name: str = "filtered_feature_bc_matrix.h5") -> list[str]:
-    counts = sp.csc_matrix(np.random.default_rng(0).poisson(2.0, (18, 60)).astype(np.int32))
+def cell_ranger(
+    folder: Path, name: str = "filtered_feature_bc_matrix.h5", seed: int = 0
+) -> list[str]:
+    values = np.random.default_rng(seed).poisson(2.0, (18, 60)).astype(np.int32)
+    counts = sp.csc_matrix(values)
     kinds = ["Gene Expression"] * 12 + ["Antibody Capture"] * 6
     symbols = [f"G{i}" for i in range(12)] + [f"P{i}" for i in range(6)]
     (folder / name).parent.mkdir(parents=True, exist_ok=True)
@@ -81,8 +84,8 @@ def mosaic(folder: Path) -> list[str]:
 
 
 def samples(folder: Path) -> list[str]:
-    for one in ("donor1", "donor2"):
-        cell_ranger(folder, f"{one}/filtered_feature_bc_matrix.h5")
+    for seed, one in enumerate(("donor1", "donor2")):
+        cell_ranger(folder, f"{one}/filtered_feature_bc_matrix.h5", seed)
     return []
 
 

@@ -18,7 +18,7 @@ def test_a_seed_is_the_default_so_that_a_run_can_be_repeated(config: dict[str, A
 @pytest.mark.parametrize(
     ("section", "value", "message"),
     [
-        ("modell", {}, "The configuration has no section 'modell'. Did you mean 'model'?"),
+        ("models", {}, "The configuration has no section 'models'. Did you mean 'model'?"),
         ("model", {"n_latnet": 3}, "model has no option 'n_latnet'. Did you mean 'n_latent'?"),
         ("model", {"registry": {}}, "model has no option 'registry'"),
         ("model", {"pool": "gaet"}, "model.pool must be .*Did you mean 'gate'?"),
