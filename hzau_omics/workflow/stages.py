@@ -26,7 +26,7 @@ from hzau_omics.workflow.modality import prepare, specs_of
 from hzau_omics.workflow.progress import Progress
 from hzau_omics.workflow.record import Record
 from hzau_omics.workflow.settings import Settings
-from hzau_omics.workflow.tables import cells_table, latents_table
+from hzau_omics.workflow.tables import cells_table, columns_of_modalities, latents_table
 from hzau_omics.workflow.writing import attempt
 
 if TYPE_CHECKING:
@@ -160,6 +160,9 @@ class Job:
         annotated = self.annotated
         with self._attempt(f"write {target}"), replacing(self.folder / target) as partial:
             adata = self.model.to_anndata(annotated, modality=name, seed=self.settings.seed)
+            more = columns_of_modalities(annotated)
+            for column in more.columns.difference(adata.obs.columns):
+                adata.obs[column] = more[column].reindex(adata.obs_names)
             adata.write_h5ad(partial)
         return target
 

@@ -26,7 +26,7 @@ def cells_table(mdata: "MuData") -> pd.DataFrame:
     >>> list(cells_table(mdata).columns)
     ['X_umap_1', 'X_umap_2']
     """
-    parts: list[pd.DataFrame] = [mdata.obs, _of_modalities(mdata)]
+    parts: list[pd.DataFrame] = [mdata.obs, columns_of_modalities(mdata)]
     parts += [
         _table(mdata, key, value)
         for key, value in mdata.obsm.items()
@@ -40,8 +40,12 @@ def latents_table(mdata: "MuData") -> pd.DataFrame:
     return _table(mdata, LATENTS, mdata.obsm[LATENTS]).rename_axis(index="cell")
 
 
-def _of_modalities(mdata: "MuData") -> pd.DataFrame:
-    """Return the columns of the modalities that ``obs`` of the MuData lacks."""
+def columns_of_modalities(mdata: "MuData") -> pd.DataFrame:
+    """Return the columns of the modalities' ``obs`` that ``obs`` of the MuData lacks.
+
+    A column that several modalities have is one column where they agree, and otherwise several, with
+    the name of the modality in front.
+    """
     found: dict[str, dict[str, pd.Series]] = {}
     for name, adata in mdata.mod.items():
         for column in adata.obs.columns:
@@ -58,7 +62,7 @@ def _of_modalities(mdata: "MuData") -> pd.DataFrame:
             columns[column] = first
         else:
             columns |= {f"{name}:{column}": values for name, values in by_modality.items()}
-    return pd.DataFrame(columns, index=mdata.obs_names)
+    return pd.DataFrame(columns, index=mdata.obs_names).infer_objects()
 
 
 def _agree(one: pd.Series, other: pd.Series) -> bool:

@@ -76,7 +76,7 @@ def test_a_run_tells_its_stages_and_gives_its_files(
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        (SHORT.replace("train:", "trian:"), "has no section 'trian'. Did you mean 'train'?"),
+        (SHORT.replace("train:", "trains:"), "has no section 'trains'. Did you mean 'train'?"),
         (SHORT.replace("n_latent", "n_latnet"), "no option 'n_latnet'. Did you mean 'n_latent'?"),
         (SHORT.replace("rna: nb", "rna: nbb"), "Unknown likelihood 'nbb'"),
         (SHORT.replace("max_epochs: 1", "max_epochs: 1.5"), "train.max_epochs must be an integer"),
