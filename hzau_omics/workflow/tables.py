@@ -43,8 +43,8 @@ def latents_table(mdata: "MuData") -> pd.DataFrame:
 def columns_of_modalities(mdata: "MuData") -> pd.DataFrame:
     """Return the columns of the modalities' ``obs`` that ``obs`` of the MuData lacks.
 
-    A column that several modalities have is one column where they agree, and otherwise several, with
-    the name of the modality in front.
+    A column that several modalities have is one column where they agree, and otherwise several,
+    with the name of the modality in front.
     """
     found: dict[str, dict[str, pd.Series]] = {}
     for name, adata in mdata.mod.items():
