@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, override
 
+import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 
 from hzau_omics.model.training.callbacks import GracefulStop
@@ -82,6 +83,9 @@ class _Trial(Callback):  # type: ignore[misc, unused-ignore]
         batch: Any,
         batch_idx: int,
     ) -> None:
+        if pl_module.device.type == "cuda":
+            # Steps are only begun when their functions return.
+            torch.cuda.synchronize()
         self.times.append(time.perf_counter())
         if len(self.times) > WARM_UP + TIMED:
             raise _TrialOver

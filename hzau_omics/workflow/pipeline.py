@@ -111,10 +111,10 @@ def run(
         make_folder(folder)
     job = Job(inputs, settings, folder, command, record, progress, keys, first)
     interrupted = _make_all(stages, job)
-    files = [name for stage in stages for name in stage.outputs if (folder / name).exists()]
+    names = [*(name for stage in stages for name in stage.outputs), FILE]
     return {
         "out": folder,
-        "files": [*files, FILE],
+        "files": [name for name in names if (folder / name).exists()],
         "seconds": progress.seconds,
         "interrupted": interrupted,
     }

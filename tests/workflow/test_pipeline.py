@@ -188,6 +188,21 @@ def test_a_training_that_was_killed_goes_on_to_the_same_result(
     np.testing.assert_allclose(parts, whole, atol=1e-5)
 
 
+def test_only_the_first_of_several_processes_writes_and_tells(
+    files: list[Path],
+    config: dict[str, Any],
+    tmp_path: Path,
+    lines: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("hzau_omics.workflow.pipeline.is_first_process", lambda: False)
+    out = tmp_path / "out"
+    found = ho.run(files, config, out, tell=lines.append)
+    assert lines == []
+    assert found["files"] == []
+    assert [one.name for one in out.iterdir()] == ["checkpoints"]
+
+
 def test_results_of_others_are_not_replaced(
     files: list[Path], config: dict[str, Any], tmp_path: Path
 ) -> None:
