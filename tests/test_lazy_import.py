@@ -36,8 +36,19 @@ def loaded_after(code: str, candidates: tuple[str, ...]) -> set[str]:
         HELP.format(arguments=["--help"]),
         HELP.format(arguments=["train", "--help"]),
         HELP.format(arguments=["data", "--help"]),
+        HELP.format(arguments=["run", "--help"]),
+        HELP.format(arguments=["--version"]),
     ],
-    ids=["package", "errors", "dir and version", "help", "train help", "data help"],
+    ids=[
+        "package",
+        "errors",
+        "dir and version",
+        "help",
+        "train help",
+        "data help",
+        "run help",
+        "version",
+    ],
 )
 def test_takes_nothing_heavy(code: str) -> None:
     assert loaded_after(code, HEAVIER_THAN_A_MOMENT) == set()

@@ -22,6 +22,7 @@ LAYERS = tuple(
         "model",
         "metrics pl pp report",
         "demo",
+        "workflow",
         "cli",
     )
 )

@@ -10,6 +10,7 @@ import typer
 
 from hzau_omics.cli.commands import demo, impute, info, map_, train
 from hzau_omics.cli.datasets import data_app
+from hzau_omics.cli.workflows import annotate, convert, de, report, run
 from hzau_omics.errors import ConfigError, DataContractError, HzauWarning, RegistryError
 
 _HELP = """Gated multimodal variational autoencoders for single-cell MuData.
@@ -29,16 +30,33 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command()(demo)
+app.command()(run)
+app.command()(convert)
 app.command()(train)
+app.command()(annotate)
 app.command()(impute)
+app.command()(de)
+app.command()(report)
 app.command(name="map")(map_)
 app.add_typer(data_app, name="data")
 app.command()(info)
 
 
+def _show_version(wanted: bool) -> None:  # noqa: FBT001 - called by typer
+    if wanted:
+        from hzau_omics import __version__
+
+        typer.echo(__version__)
+        raise typer.Exit
+
+
 @app.callback()
 def _options(
     *,
+    version: Annotated[
+        bool,
+        typer.Option("--version", help="Write the version.", callback=_show_version, is_eager=True),
+    ] = False,
     debug: Annotated[
         bool, typer.Option("--debug", help="Show the traceback of an error; allowed anywhere.")
     ] = False,

@@ -54,6 +54,10 @@ def train(  # noqa: PLR0913 - one argument per option is how typer declares them
     source: InFile,
     *,
     modality: Annotated[list[str] | None, MODALITY] = None,
+    config: Annotated[
+        Path | None,
+        typer.Option(help="YAML file with sections modalities, setup, model and train."),
+    ] = None,
     out: Annotated[Path, typer.Option(help="Folder for model, data and history.")],
     layer: Layers = None,
     batch_key: BatchKey = None,
@@ -63,27 +67,31 @@ def train(  # noqa: PLR0913 - one argument per option is how typer declares them
         str | None, typer.Option(help="Column of obs with free text: becomes the modality `text`.")
     ] = None,
     max_epochs: Epochs = None,
-    seed: Seed = 0,
+    seed: Annotated[
+        int | None, typer.Option(min=0, help="A seed repeats a run; 0 by default.")
+    ] = None,
     n_latent: Annotated[int | None, typer.Option(min=1, help="Latent dimensions.")] = None,
     batch_size: Annotated[int | None, typer.Option(min=1, help="Cells per step.")] = None,
-    accelerator: Annotated[str, typer.Option(help="auto, cpu, gpu or mps.")] = "auto",
+    accelerator: Annotated[
+        str | None, typer.Option(help="auto (by default), cpu, gpu or mps.")
+    ] = None,
     overwrite: Overwrite = False,
 ) -> None:
     """Train on a MuData or a store; write the model, the annotated data and history.csv."""
-    training = {"max_epochs": max_epochs, "batch_size": batch_size}
+    if config is None:
+        seed = seed or 0
+    training = {"max_epochs": max_epochs, "batch_size": batch_size, "seed": seed}
     request = TrainRequest(
         source=source,
         out=out,
         modalities=parse_pairs(modality or [], option="--modality"),
         layers=parse_pairs(layer or [], option="--layer"),
+        config=config,
         setup=chosen(batch_key=batch_key, panel_key=panel_key, labels_key=labels_key),
         model=chosen(n_latent=n_latent),
-        training=chosen(**training)
-        | {
-            "seed": seed,
-            "accelerator": accelerator,
-            "enable_progress_bar": sys.stderr.isatty(),
-        },
+        training=chosen(
+            **training, accelerator=accelerator, enable_progress_bar=sys.stderr.isatty()
+        ),
         text_column=text_column,
         overwrite=overwrite,
     )

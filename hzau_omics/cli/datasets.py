@@ -16,7 +16,7 @@ from hzau_omics.cli.options import (
     parse_pairs,
 )
 from hzau_omics.cli.output import chatter_on_stderr, emit_json, emit_table
-from hzau_omics.cli.writing import check_outputs
+from hzau_omics.workflow.writing import check_outputs
 
 data_app = typer.Typer(
     help="List, fetch and verify the registered data sets; write a store of cells on disk.",
@@ -82,11 +82,14 @@ def store(
     check_outputs([out], sources, overwrite=overwrite)
     with chatter_on_stderr():
         from hzau_omics.data import open_store, write_store
+        from hzau_omics.workflow.modality import only_specs, options_of_text, parse_modalities
 
+        named = parse_pairs(modality, option="--modality")
+        section = {name: options_of_text(text) for name, text in named.items()}
         write_store(
             sources,
             out,
-            parse_pairs(modality, option="--modality"),
+            only_specs(parse_modalities(section)),
             layers=parse_pairs(layer or [], option="--layer") or None,
             overwrite=overwrite,
             **chosen(batch_key=batch_key, panel_key=panel_key, labels_key=labels_key),

@@ -6,11 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hzau_omics.cli.output import read_mudata
-from hzau_omics.cli.runs import model_folder
-from hzau_omics.cli.writing import attempt, check_outputs, make_folder
 from hzau_omics.errors import ConfigError
-from hzau_omics.files import replacing
+from hzau_omics.workflow.files import model_folder, read_mudata, write_mudata
+from hzau_omics.workflow.writing import check_outputs, make_folder
 
 if TYPE_CHECKING:
     from mudata import MuData
@@ -76,8 +74,7 @@ def run_map(request: MapRequest) -> dict[str, Any]:
     n_novel = _add_q_values(mdata)
     for name in request.impute:
         _add_imputed(model, mdata, name)
-    with attempt(f"write {request.out}"), replacing(request.out) as partial:
-        mdata.write(partial)
+    write_mudata(mdata, request.out)
     return {
         "out": request.out,
         "cells": mdata.n_obs,

@@ -5,7 +5,8 @@ from typing import Annotated, Any
 import typer
 
 MODALITY: Any = typer.Option(
-    metavar="NAME=LIKELIHOOD", help="A modality to model, e.g. rna=nb; repeatable."
+    metavar="NAME=LIKELIHOOD",
+    help="A modality to model, e.g. rna=nb or atac=bernoulli:binarize=true; repeatable.",
 )
 Layers = Annotated[
     list[str] | None,

@@ -1,4 +1,4 @@
-"""Shared by the commands: a clean stdout, results as JSON or a table, and input files."""
+"""Shared by the commands: a clean stdout, and results as JSON or a table."""
 
 import json
 import math
@@ -6,19 +6,9 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import typer
-
-from hzau_omics.errors import DataContractError
-
-if TYPE_CHECKING:
-    from mudata import MuData
-
-_REMEDY = (
-    "Give an .h5mu file written by MuData.write; convert an AnnData (.h5ad) with "
-    'mudata.MuData({"rna": adata}).write("cells.h5mu").'
-)
 
 
 @contextmanager
@@ -38,32 +28,6 @@ def emit_table(rows: Sequence[Mapping[Any, Any]], columns: Sequence[str]) -> Non
     typer.echo("\t".join(columns))
     for row in rows:
         typer.echo("\t".join(str(_plain(row[column])) for column in columns))
-
-
-def read_mudata(path: Path) -> "MuData":
-    """Read an ``.h5mu`` file.
-
-    Raises
-    ------
-    DataContractError
-        If the file cannot be read as a MuData, or holds no modality.
-    FileNotFoundError
-        If there is no such file.
-    """
-    if not path.is_file():
-        msg = f"there is no file {path}; check the path"
-        raise FileNotFoundError(msg)
-    import mudata
-
-    try:
-        mdata = mudata.read_h5mu(path)
-    except Exception as error:
-        msg = f"cannot read {path} as a MuData: {error}. {_REMEDY}"
-        raise DataContractError(msg) from error
-    if not mdata.mod:
-        msg = f"{path} holds no modality, so it is not a MuData. {_REMEDY}"
-        raise DataContractError(msg)
-    return mdata
 
 
 def _plain(value: Any) -> Any:

@@ -1,24 +1,28 @@
 """The commands ``train`` and ``impute`` without the parsing of the command line."""
 
 import time
-import warnings
-from collections.abc import Hashable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hzau_omics.cli.output import read_mudata
-from hzau_omics.cli.writing import attempt, check_outputs, make_folder, names_with_slash
-from hzau_omics.errors import ConfigError, HzauWarning
-from hzau_omics.files import replacing
+from hzau_omics.errors import ConfigError
+from hzau_omics.workflow.files import (
+    HISTORY,
+    MODEL_FOLDER,
+    model_folder,
+    read_mudata,
+    save_model,
+    warn_of_names,
+    write_history,
+    write_imputed,
+    write_mudata,
+)
+from hzau_omics.workflow.writing import attempt, check_outputs, make_folder
 
 if TYPE_CHECKING:
-    import pandas as pd
-    from anndata import AnnData
-    from mudata import MuData
+    from hzau_omics.workflow.modality import Modality
 
-MODEL_FOLDER = "model"
-HISTORY = "history.csv"
 TEXT_MODALITY = "text"
 
 
@@ -31,7 +35,11 @@ class TrainRequest:
     source, out
         Input ``.h5mu`` or store, and output folder.
     modalities, layers
-        Modality name -> likelihood, and -> layer with its values (``X`` by default).
+        Modality name -> likelihood with options, as in ``bernoulli:binarize=true``, and -> layer
+        with its values (``X`` by default).
+    config
+        YAML file whose sections ``modalities``, ``setup``, ``model`` and ``train`` apply where the
+        others say nothing.
     setup, model, training
         Keyword arguments of `setup_mudata`, of the model, and of `train`.
     text_column
@@ -44,6 +52,7 @@ class TrainRequest:
     out: Path
     modalities: Mapping[str, str]
     layers: Mapping[str, str] = field(default_factory=dict)
+    config: Path | None = None
     setup: Mapping[str, Any] = field(default_factory=dict)
     model: Mapping[str, Any] = field(default_factory=dict)
     training: Mapping[str, Any] = field(default_factory=dict)
@@ -98,36 +107,34 @@ def run_train(request: TrainRequest) -> dict[str, Any]:
     """
     if request.source.is_dir():
         return _train_on_store(request)
-    if not request.modalities:
+    if not request.modalities and request.config is None:
         msg = "--modality is missing: name at least one, such as --modality rna=nb"
         raise ConfigError(msg)
     target = request.out / request.source.with_suffix(".h5mu").name
     _check_train_outputs(request, target)
     started = time.monotonic()
-    modalities = dict(request.modalities)
-    if request.text_column is not None:
-        modalities.setdefault(TEXT_MODALITY, "bernoulli")
+    modalities, request = _with_config(request)
     _check_layers(request.layers, modalities)
     mdata = read_mudata(request.source)
-    _warn_of_names(mdata)
+    warn_of_names(mdata)
     make_folder(request.out)
 
     import hzau_omics as ho
+    from hzau_omics.workflow.modality import prepare, specs_of
 
-    if request.text_column is not None:
-        ho.pp.add_text_modality(mdata, request.text_column, name=TEXT_MODALITY)
-    layers = dict(request.layers) or None
-    ho.model.HZAUVAE.setup_mudata(mdata, modalities=modalities, layers=layers, **request.setup)
+    layers = {**(request.setup.get("layers") or {}), **request.layers} or None
+    setup = {**request.setup, "layers": layers}
+    mdata = prepare(mdata, modalities, setup)
+    ho.model.HZAUVAE.setup_mudata(mdata, modalities=specs_of(modalities), **setup)
     model = ho.model.HZAUVAE(mdata, **request.model)
     model.train(**request.training)
-    folder = _save(model, request)
+    folder = save_model(model, request.out, overwrite=request.overwrite)
     with attempt("annotate the cells", saved=folder):
         model.annotate(mdata)
-    with attempt(f"write {target}", saved=folder), replacing(target) as partial:
-        mdata.write(partial)
+    write_mudata(mdata, target, saved=folder)
     return {
         "model": folder,
-        **_write_history(model, request.out, folder),
+        **write_history(model.history, request.out, folder),
         "data": target,
         "cells": mdata.n_obs,
         "modalities": list(modalities),
@@ -139,6 +146,7 @@ def _train_on_store(request: TrainRequest) -> dict[str, Any]:
     """Train on a store on disk; it was set up when it was written, and annotations go into it."""
     named = {
         "--modality": request.modalities,
+        "--config": request.config,
         "--layer": request.layers,
         "--batch-key, --panel-key or --labels-key": request.setup,
         "--text-column": request.text_column,
@@ -163,12 +171,12 @@ def _train_on_store(request: TrainRequest) -> dict[str, Any]:
     make_folder(request.out)
     model = ho.model.HZAUVAE(store, **request.model)
     model.train(**request.training)
-    folder = _save(model, request)
+    folder = save_model(model, request.out, overwrite=request.overwrite)
     with attempt(f"write annotations into {request.source}", saved=folder):
         model.annotate(store)
     return {
         "model": folder,
-        **_write_history(model, request.out, folder),
+        **write_history(model.history, request.out, folder),
         "data": request.source,
         "cells": store.n_cells,
         "modalities": list(store.layout.names),
@@ -176,37 +184,30 @@ def _train_on_store(request: TrainRequest) -> dict[str, Any]:
     }
 
 
+def _with_config(request: TrainRequest) -> tuple[dict[str, "Modality"], TrainRequest]:
+    """Return the modalities, and the request with what the configuration says."""
+    from hzau_omics.workflow.modality import options_of_text, parse_modalities
+    from hzau_omics.workflow.settings import settings_of
+
+    section = {name: options_of_text(text) for name, text in request.modalities.items()}
+    if request.text_column is not None:
+        options = section.setdefault(TEXT_MODALITY, {"likelihood": "bernoulli"})
+        options["column"] = request.text_column
+    modalities = parse_modalities(section) if section else {}
+    if request.config is None:
+        return modalities, request
+    settings = settings_of(request.config)
+    return {**settings.modalities, **modalities}, replace(
+        request,
+        setup={**settings.setup, **request.setup},
+        model={**settings.model, **request.model},
+        training={**settings.train, **request.training},
+    )
+
+
 def _check_train_outputs(request: TrainRequest, *more: Path) -> None:
     outputs = [request.out / MODEL_FOLDER, *more, request.out / HISTORY]
     check_outputs(outputs, [request.source], overwrite=request.overwrite)
-
-
-def _warn_of_names(mdata: "MuData") -> None:
-    """Warn before training of column names that cannot be written after it."""
-    names = names_with_slash(mdata)
-    if names:
-        warnings.warn(
-            f"An .h5mu file cannot hold names with '/': {', '.join(names)}. The model will be "
-            "saved, but not the annotated data. Rename the columns to get both.",
-            HzauWarning,
-            stacklevel=2,
-        )
-
-
-def _save(model: Any, request: TrainRequest) -> Path:
-    folder = request.out / MODEL_FOLDER
-    with attempt(f"save the model in {folder}"):
-        model.save(folder, overwrite=request.overwrite)
-    return folder
-
-
-def _write_history(model: Any, out: Path, saved: Path) -> dict[str, Any]:
-    """Write the training curves; return their path and last values."""
-    target = out / HISTORY
-    history = join_history(model.history)
-    with attempt(f"write {target}", saved=saved), replacing(target) as partial:
-        history.to_csv(partial)
-    return {"history": target, "epochs": len(history), **final_values(history)}
 
 
 def run_impute(request: ImputeRequest) -> dict[str, Any]:
@@ -257,58 +258,7 @@ def run_impute(request: ImputeRequest) -> dict[str, Any]:
     }
 
 
-def model_folder(path: Path) -> Path:
-    """Return the folder of the model: the given one, or the one that ``train`` wrote in it.
-
-    Raises
-    ------
-    FileNotFoundError
-        If there is no such folder.
-    """
-    if not path.is_dir():
-        msg = f"no model folder {path}; give the --out folder of `hzau-omics train`"
-        raise FileNotFoundError(msg)
-    inner = path / MODEL_FOLDER
-    return inner if inner.is_dir() else path
-
-
-def join_history(history: Mapping[str, "pd.DataFrame"]) -> "pd.DataFrame":
-    """Join the training curves: one row per epoch, one column per curve."""
-    import pandas as pd
-
-    curves: dict[Hashable, pd.Series] = {
-        name: frame.iloc[:, 0] for name, frame in history.items() if frame.shape[1]
-    }
-    return pd.DataFrame(curves).rename_axis(index="epoch")
-
-
-def final_values(history: "pd.DataFrame") -> dict[str, float]:
-    """Return the last recorded value of each training curve."""
-    recorded = {str(name): curve.dropna() for name, curve in history.items()}
-    return {name: float(curve.iloc[-1]) for name, curve in recorded.items() if len(curve)}
-
-
-def write_imputed(out: Path, modality: str, imputed: "AnnData", mdata: "MuData") -> None:
-    """Write imputed values: a MuData of one modality with the cells' ``obs``, or an AnnData.
-
-    Raises
-    ------
-    OSError
-        If they cannot be written; the message says why.
-    """
-    import mudata
-
-    with attempt(f"write {out}"), replacing(out) as partial:
-        if out.suffix == ".h5ad":
-            imputed.write_h5ad(partial)
-            return
-        result = mudata.MuData({modality: imputed})
-        for column in mdata.obs.columns.difference(result.obs.columns):
-            result.obs[column] = mdata.obs[column].reindex(result.obs_names)
-        result.write(partial)
-
-
-def _check_layers(layers: Mapping[str, str], modalities: Mapping[str, str]) -> None:
+def _check_layers(layers: Mapping[str, str], modalities: Mapping[str, object]) -> None:
     unknown = sorted(set(layers) - set(modalities))
     if unknown:
         msg = (

@@ -14,7 +14,8 @@ import pytest
 
 import hzau_omics as ho
 from hzau_omics.checks import check_seed
-from hzau_omics.cli.runs import final_values, join_history
+from hzau_omics.data import ModalitySpec
+from hzau_omics.workflow.files import final_values, join_history
 
 
 def test_train_writes_model_data_and_history(
@@ -24,7 +25,7 @@ def test_train_writes_model_data_and_history(
     words = ["train", source, "--modality", "rna=nb", "--batch-key", "batch", "--out", out]
     assert run(*words, "--max-epochs", 2, "--n-latent", 7, "--layer", "rna=counts") == 0
     assert calls["setup"] == {
-        "modalities": {"rna": "nb"},
+        "modalities": {"rna": ModalitySpec(likelihood="nb")},
         "layers": {"rna": "counts"},
         "batch_key": "batch",
     }
@@ -58,14 +59,15 @@ def test_a_text_column_becomes_a_modality(
 ) -> None:
     added = []
 
-    def add(_: Any, column: str, *, name: str) -> None:
+    def add(mdata: Any, column: str, *, name: str) -> None:
         added.append((column, name))
 
     monkeypatch.setitem(vars(ho.pp), "add_text_modality", add)
     words = ["train", source, "--modality", "rna=nb", "--out", source.parent / "run"]
     assert run(*words, "--text-column", "description") == 0
     assert added == [("description", "text")]
-    assert calls["setup"]["modalities"] == {"rna": "nb", "text": "bernoulli"}
+    likelihoods = {name: one.likelihood for name, one in calls["setup"]["modalities"].items()}
+    assert likelihoods == {"rna": "nb", "text": "bernoulli"}
 
 
 def test_train_does_not_write_over_its_input(

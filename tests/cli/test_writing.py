@@ -15,7 +15,7 @@ import pandas as pd
 import pytest
 
 import hzau_omics as ho
-from hzau_omics.cli.writing import reason_of
+from hzau_omics.workflow.writing import reason_of
 
 FULL = OSError(errno.ENOSPC, "No space left on device")
 WRITERS = {"data": (mudata.MuData, "write"), "history": (pd.DataFrame, "to_csv")}

@@ -43,7 +43,7 @@ def remedy(value: Any, matrix: Matrix, adata: AnnData, name: str, spec: Modality
         counts = _counts(matrix, adata, name, spec)
         return f"{counts} Or use the likelihood 'normal' for continuous values."
     if spec.domain == "unit":
-        return _unit(value, matrix, place)
+        return _unit(value, matrix, place, name)
     if spec.domain == "one-hot":
         rounded = _rounded(matrix, "one-hot", place)
         return rounded or "Use the likelihood 'nb' for counts and 'normal' for continuous values."
@@ -54,9 +54,13 @@ def _place(name: str, layer: str | None) -> str:
     return f"mdata[{name!r}]." + ("X" if layer is None else f"layers[{layer!r}]")
 
 
-def _unit(value: Any, matrix: Matrix, place: str) -> str:
+def _unit(value: Any, matrix: Matrix, place: str, name: str) -> str:
     if value > 1 and value == np.floor(value):
-        return "Read counts as 0 or 1 with ModalitySpec(likelihood='bernoulli', binarize=True)."
+        return (
+            "Read counts as 0 or 1 with ModalitySpec(likelihood='bernoulli', binarize=True); in a "
+            f"shell, --modality {name}=bernoulli:binarize=true; in a configuration, "
+            f"{name}: {{likelihood: bernoulli, binarize: true}}."
+        )
     parts = [chunk.values for chunk in chunks(matrix) if chunk.values.size]
     if min(part.min() for part in parts) >= -NEAR and max(p.max() for p in parts) <= 1 + NEAR:
         stored = place if isinstance(matrix, np.ndarray) else f"{place}.data"

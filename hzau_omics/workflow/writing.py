@@ -59,9 +59,25 @@ def make_folder(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
 
 
+LOAD = (
+    "To go on without training again, load it in Python (HZAUVAE.load), call annotate, and write "
+    "the data."
+)
+"""Remedy after a training whose other results could not be written."""
+
+
 @contextmanager
-def attempt(step: str, *, saved: Path | None = None) -> Iterator[None]:
+def attempt(step: str, *, saved: Path | None = None, remedy: str = LOAD) -> Iterator[None]:
     """Report of an error which step failed, why, and whether the model is saved.
+
+    Parameters
+    ----------
+    step
+        What is attempted, such as ``"write cells.h5mu"``.
+    saved
+        Folder of the model if it is saved already.
+    remedy
+        How to go on from the saved model.
 
     Raises
     ------
@@ -75,10 +91,7 @@ def attempt(step: str, *, saved: Path | None = None) -> Iterator[None]:
             raise
         msg = f"cannot {step}: {reason_of(error)}"
         if saved is not None:
-            msg = (
-                f"the model is saved in {saved}; {msg} To go on without training again, load it "
-                "in Python (HZAUVAE.load), call annotate, and write the data."
-            )
+            msg = f"the model is saved in {saved}; {msg} {remedy}"
         raise OSError(msg) from error
 
 

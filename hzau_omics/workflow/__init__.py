@@ -1,0 +1,5 @@
+"""From files to results in one call: read, check, train, annotate, cluster, report, export."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
