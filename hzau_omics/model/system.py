@@ -29,6 +29,7 @@ from hzau_omics.model.answers.imputation import Imputation
 from hzau_omics.model.answers.labels import Labels
 from hzau_omics.model.answers.novelty import Novelty
 from hzau_omics.model.answers.pit import PitValues
+from hzau_omics.model.answers.report import Report
 from hzau_omics.model.answers.scores import Scores
 from hzau_omics.model.answers.text.methods import TextQuestions
 from hzau_omics.model.base import TrainableModel
@@ -49,6 +50,7 @@ class System(
     Novelty,
     TextQuestions,
     Export,
+    Report,
     Handover,
     TrainableModel,
 ):

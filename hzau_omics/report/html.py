@@ -2,7 +2,6 @@
 
 from base64 import b64encode
 from dataclasses import dataclass
-from io import BytesIO
 from numbers import Integral, Real
 from os import PathLike
 from pathlib import Path
@@ -16,9 +15,9 @@ from matplotlib.figure import Figure
 from hzau_omics.errors import ConfigError
 from hzau_omics.files import replacing
 from hzau_omics.report.content import Picture, ReportContent, Section, Table
+from hzau_omics.report.pictures import png_of
 from hzau_omics.report.sections import SECTIONS
 
-_DPI = 110
 _WHOLE_FROM = 100
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
@@ -66,6 +65,21 @@ def write_report(path: str | PathLike[str], content: ReportContent) -> Path:
     >>> "<h1>Run 1</h1>" in page
     True
     """
+    target = check_target(path)
+    page = _render(content)
+    with replacing(target) as partial:
+        partial.write_text(page, encoding="utf-8")
+    return target
+
+
+def check_target(path: str | PathLike[str]) -> Path:
+    """Return the path of a page that can be written.
+
+    Raises
+    ------
+    ConfigError
+        Its folder does not exist, or there is a folder of this name.
+    """
     target = Path(path)
     if not target.parent.is_dir():
         msg = (
@@ -73,9 +87,12 @@ def write_report(path: str | PathLike[str], content: ReportContent) -> Path:
             f"{str(target)!r}, whose folder does not. Create it first."
         )
         raise ConfigError(msg)
-    page = _render(content)
-    with replacing(target) as partial:
-        partial.write_text(page, encoding="utf-8")
+    if target.is_dir():
+        msg = (
+            f"A report is one file. Received {str(target)!r}, a folder. Name a file in it, such as "
+            f"{str(target / 'report.html')!r}."
+        )
+        raise ConfigError(msg)
     return target
 
 
@@ -90,7 +107,7 @@ def _render(content: ReportContent) -> str:
     blocks = [
         _Block(anchor=name, heading=heading, reading=reading, section=section)
         for name, (heading, reading) in SECTIONS.items()
-        if (section := getattr(content, name)) is not None
+        if (section := content.sections.get(name)) is not None
     ]
     return environment.get_template("report.html.j2").render(
         content=content, blocks=blocks, image=_image, rows=_rows
@@ -101,12 +118,7 @@ def _image(picture: Picture) -> str:
     """Return a picture as a data URI."""
     image = picture.image
     if isinstance(image, Figure):
-        buffer = BytesIO()
-        # Without the name of the program the same figure gives the same bytes.
-        image.savefig(
-            buffer, format="png", dpi=_DPI, bbox_inches="tight", metadata={"Software": None}
-        )
-        image = buffer.getvalue()
+        image = png_of(image)
     if not isinstance(image, bytes) or not image.startswith(_PNG_SIGNATURE):
         msg = (
             "A picture must be a matplotlib Figure or the bytes of a PNG file. Received "
