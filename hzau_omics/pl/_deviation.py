@@ -40,10 +40,18 @@ def deviation(points: np.ndarray, values: pd.DataFrame, *, axis_name: str = "UMA
         away = column - mean
         end = float(np.quantile(np.abs(away[known]), 0.98)) if known.any() else 1.0
         size = point_size(len(points))
-        ax.scatter(*points[~known].T, s=size, c=MISSING_COLOUR, linewidths=0, rasterized=True)
+        ax.scatter(
+            points[~known, 0],
+            points[~known, 1],
+            s=size,
+            c=MISSING_COLOUR,
+            linewidths=0,
+            rasterized=True,
+        )
         order = np.random.default_rng(0).permutation(np.flatnonzero(known))
         drawn = ax.scatter(
-            *points[order].T,
+            points[order, 0],
+            points[order, 1],
             c=away[order],
             s=size,
             cmap="RdBu_r",

@@ -1,14 +1,10 @@
 """Histograms of shares and p-values, one per column."""
 
-from collections.abc import Sequence
-
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
 from hzau_omics.pl.style import TEXT, TITLE, new_grid, palette
-
-_BINS = 40
 
 
 def histograms(
@@ -18,7 +14,7 @@ def histograms(
     limit: float | None = None,
     even: bool = False,
     log: bool = False,
-    titles: Sequence[str] | None = None,
+    bins: int = 40,
 ) -> Figure:
     """Draw a histogram of each column of values from 0 to 1.
 
@@ -34,8 +30,8 @@ def histograms(
         Whether to draw where bars would end if values were spread evenly.
     log
         Whether numbers of cells are on a logarithmic scale.
-    titles
-        Title of each panel; names of the columns by default.
+    bins
+        Number of bars.
 
     Returns
     -------
@@ -49,22 +45,22 @@ def histograms(
     """
     figure, axes = new_grid(values.shape[1], ncols=3, panel=(3.6, 2.6))
     blue, orange = palette(2)
-    named = list(map(str, values.columns)) if titles is None else titles
-    for ax, name, title in zip(axes, values.columns, named, strict=True):
+    for ax, name in zip(axes, values.columns, strict=True):
         known = values[name].dropna().to_numpy(np.float64)
-        counts, _, bars = ax.hist(known, bins=_BINS, range=(0, 1), color=blue)
-        for i, bar in enumerate(bars):
-            if limit is not None and (i + 0.5) / _BINS < limit:
-                bar.set_facecolor(orange)
+        counts = np.histogram(known, bins=bins, range=(0, 1))[0]
+        middle = (np.arange(bins) + 0.5) / bins
+        colours = [blue if limit is None or x >= limit else orange for x in middle]
+        ax.bar(middle, counts, width=1 / bins, color=colours)
         if even:
-            ax.axhline(len(known) / _BINS, color="#333333", lw=1, ls="--", label="even")
-            ax.legend(fontsize=TEXT, frameon=False)
+            ax.axhline(len(known) / bins, color="#333333", lw=1, ls="--", label="even")
+            ax.set_ylim(top=1.25 * counts.max(initial=1))
+            ax.legend(fontsize=TEXT, frameon=False, loc="upper right")
         if log and counts.any():
             ax.set_yscale("log", nonpositive="clip")
             ax.set_ylim(bottom=0.7)
         ax.set_xlabel(label, fontsize=TEXT)
         ax.set_ylabel("cells", fontsize=TEXT)
-        ax.set_title(title, fontsize=TITLE)
+        ax.set_title(str(name), fontsize=TITLE)
         ax.tick_params(labelsize=TEXT)
         ax.spines[["top", "right"]].set_visible(False)
     return figure

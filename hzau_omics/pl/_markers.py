@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from hzau_omics.pl.style import CONTINUOUS_MAP, MISSING_COLOUR, TEXT, TITLE, palette
+from hzau_omics.pl.style import CONTINUOUS_MAP, MISSING_COLOUR, TEXT, TITLE, new_grid, palette
 
 _LARGEST_DOT = 130.0
 _WIDTH = 0.24
@@ -40,9 +40,7 @@ def dots(means: pd.DataFrame, shares: pd.DataFrame, *, title: str) -> Figure:
     low, high = means.min(), means.max()
     scaled = (means - low) / (high - low).clip(lower=1e-12)
     n_rows, n_columns = means.shape
-    figure, ax = plt.subplots(
-        figsize=(_WIDTH * n_columns + 2.6, 0.26 * n_rows + 1.7), layout="constrained"
-    )
+    figure, (ax,) = new_grid(1, ncols=1, panel=(_WIDTH * n_columns + 2.6, 0.26 * n_rows + 1.7))
     row, column = np.indices(means.shape)
     size = _LARGEST_DOT * shares.to_numpy(np.float64).ravel()
     known = np.isfinite(scaled.to_numpy(np.float64).ravel())
@@ -122,9 +120,7 @@ def heatmap(values: np.ndarray, groups: pd.Series, features: list[str], *, title
     """
     mean, spread = np.nanmean(values, axis=0), np.nanstd(values, axis=0)
     z = ((values - mean) / np.maximum(spread, 1e-6)).T
-    figure, ax = plt.subplots(
-        figsize=(9.5, 0.155 * len(features) + 1.3), layout="constrained"
-    )
+    figure, (ax,) = new_grid(1, ncols=1, panel=(9.5, 0.155 * len(features) + 1.3))
     colours = plt.get_cmap("RdBu_r").with_extremes(bad=MISSING_COLOUR)
     shown = ax.imshow(
         z, aspect="auto", cmap=colours, vmin=-_LIMIT, vmax=_LIMIT, interpolation="nearest"

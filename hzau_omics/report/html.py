@@ -104,13 +104,14 @@ def _render(content: ReportContent) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["nobreak"] = _nobreak
     blocks = [
         _Block(anchor=name, heading=heading, reading=reading, section=section)
         for name, (heading, reading) in SECTIONS.items()
         if (section := content.sections.get(name)) is not None
     ]
     return environment.get_template("report.html.j2").render(
-        content=content, blocks=blocks, image=_image, rows=_rows
+        content=content, blocks=blocks, image=_image, columns=_columns, rows=_rows
     )
 
 
@@ -126,6 +127,21 @@ def _image(picture: Picture) -> str:
         )
         raise ConfigError(msg)
     return f"data:image/png;base64,{b64encode(image).decode('ascii')}"
+
+
+def _nobreak(text: str) -> str:
+    """Keep percent signs on the line of their numbers."""
+    return text.replace(" %", "\N{NO-BREAK SPACE}%")
+
+
+def _columns(table: Table) -> list[tuple[str, bool]]:
+    """Return the name of each column, and whether it holds numbers."""
+    frame = table.frame
+    found = [frame.iloc[:, i].dropna() for i in range(frame.shape[1])]
+    return [
+        (str(name), all(map(_is_number, column)))
+        for name, column in zip(frame.columns, found, strict=True)
+    ]
 
 
 def _rows(table: Table) -> list[tuple[str, list[_Cell]]]:
@@ -158,7 +174,7 @@ def _format(value: Any, digits: int) -> str:
     if value is None or value is pd.NA or (_is_number(value) and np.isnan(float(value))):
         return "\N{EN DASH}"
     if not _is_number(value):
-        return str(value)
+        return _nobreak(str(value))
     number = float(value)
     # Counts become floats if their column also holds fractions.
     whole = isinstance(value, Integral) or (number.is_integer() and abs(number) >= _WHOLE_FROM)

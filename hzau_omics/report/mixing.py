@@ -69,7 +69,11 @@ class Mixing(NamedTuple):
     @property
     def ratio(self) -> float:
         """Share of neighbours of other groups, over what chance would give."""
-        return float(self.groups.loc["all", "ratio"])
+        return self.of(ALL, "ratio")
+
+    def of(self, group: str, column: str) -> float:
+        """Return a value of a group."""
+        return float(self.groups[column].to_numpy(np.float64)[list(self.groups.index).index(group)])
 
 
 def mixing(

@@ -31,8 +31,8 @@ PARTS: Mapping[str, Callable[[Subject], Section]] = {
 }
 """Functions of sections by their names. Each raises a ConfigError that says why it is missing."""
 LIMITS = (
-    "A map in two dimensions loses most distances. Clusters, markers and p-values come from the same "
-    "cells, and need to be confirmed in others.",
+    "A map in two dimensions loses most distances.",
+    "Clusters, markers and p-values come from the same cells: confirm them in others.",
     "What differs between batches may be technical or biological; the model cannot tell.",
 )
 

@@ -37,10 +37,10 @@ SECTIONS = {
     ),
     "mixing": Heading(
         "How well batches mix",
-        "Cells of one kind should lie among each other, whichever batch they come from and whatever "
-        "was measured of them. Of each cell, the nearest neighbours in the latent space are looked "
-        "at: which share of them comes from elsewhere, and how large would it be by chance. A ratio "
-        "of 1 is perfect mixing, 0 is none.",
+        "Cells of one kind should lie among each other, whichever batch they come from and "
+        "whatever was measured of them. Of each cell, the nearest neighbours in the latent space "
+        "are looked at: which share of them comes from elsewhere, and how large would it be by "
+        "chance. A ratio of 1 is perfect mixing, 0 is none.",
     ),
     "markers": Heading(
         "Markers of the clusters",
@@ -67,8 +67,8 @@ SECTIONS = {
     ),
     "novelty": Heading(
         "Novel cells",
-        "Whether the training cells have any like a given one. Where they have, p-values are spread "
-        "evenly from 0 to 1; an excess of small ones means cells of unknown kinds.",
+        "Whether the training cells have any like a given one. Where they have, p-values are "
+        "spread evenly from 0 to 1; an excess of small ones means cells of unknown kinds.",
     ),
     "imputation": Heading(
         "Imputed against measured values",

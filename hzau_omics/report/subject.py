@@ -81,9 +81,7 @@ class Subject:
         """Batch, set of modalities and, where given, label of each drawn cell."""
         frame = pd.DataFrame(index=self.present.index)
         if self.layout.n_batches > 1:
-            frame[BATCH] = pd.Categorical.from_codes(
-                self.store.batch[self.cells].astype(int), list(self.layout.batch.categories)
-            ).remove_unused_categories()
+            frame[BATCH] = self.batch_of(self.cells).remove_unused_categories()
         frame[PATTERN] = pattern_names(self.present).to_numpy()
         frame[PATTERN] = frame[PATTERN].astype("category")
         label = self.label_of(self.cells)
@@ -135,17 +133,23 @@ class Subject:
     @property
     def clusters(self) -> pd.Series:
         """Cluster of each drawn cell, by cell name."""
-        return self.map.obs[CLUSTER]
+        found: pd.Series = self.map.obs[CLUSTER]
+        return found
 
     @property
     def groups(self) -> pd.Series:
         """Label of each drawn cell where labels are given, its cluster otherwise."""
-        return self.obs[LABEL] if LABEL in self.obs else self.clusters
+        return self.obs.get(LABEL, self.clusters)
 
     @cached_property
     def values(self) -> Mapping[str, Matrix]:
         """Values of the drawn cells by modality (drawn cell, feature), zeros where absent."""
         return values_of(self.store, self.cells)
+
+    def batch_of(self, cells: NDArray[np.int64]) -> pd.Categorical:
+        """Return the batch of some cells."""
+        names = list(self.layout.batch.categories)
+        return pd.Categorical([names[code] for code in self.store.batch[cells]], names)
 
     def label_of(self, cells: NDArray[np.int64]) -> pd.Series | None:
         """Return the label of some cells, by cell name; None without labels.

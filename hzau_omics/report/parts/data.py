@@ -15,6 +15,8 @@ from hzau_omics.report.subject import Subject
 from hzau_omics.report.values import Matrix, is_counted, n_detected, row_sums
 
 _MITOCHONDRIAL = ("MT-", "mt-", "Mt-")
+_FEW = 200
+"""Largest values that are drawn as they are; of larger ones, logarithms are drawn."""
 _VIOLINS = 16
 """Batches that are drawn; tables have all."""
 
@@ -25,7 +27,7 @@ def data(subject: Subject) -> Section:
     """Count cells by batch and by set of modalities."""
     layout, store = subject.layout, subject.store
     patterns = pl.pattern_names(store)
-    batches = pd.Categorical.from_codes(store.batch.astype(int), list(layout.batch.categories))
+    batches = subject.batch_of(np.arange(store.n_cells))
     tables = [Table(frame=_modalities(subject), caption="Modalities")]
     if layout.n_batches > 1:
         counts = pd.crosstab(np.asarray(batches), patterns.to_numpy())
@@ -42,13 +44,11 @@ def data(subject: Subject) -> Section:
     if len(subject.cells) < store.n_cells:
         text.append(
             f"Of {store.n_cells:,} cells, {len(subject.cells):,} were drawn at random (seed "
-            f"{subject.seed}): maps, clusters and all numbers but those of this section are of them."
+            f"{subject.seed}). Except in this section, all maps and numbers are of these."
         )
     return Section(
         text=text,
-        pictures=[
-            drawn(pl.pattern_counts(store), "Number of cells with each set of modalities")
-        ],
+        pictures=[drawn(pl.pattern_counts(store), "Number of cells with each set of modalities")],
         tables=tables,
         finding=finding,
         key_figures={"cells": f"{store.n_cells:,}"}
@@ -101,9 +101,7 @@ def quality(subject: Subject) -> Section:
     return Section(tables=tables, pictures=pictures, text=_about_mitochondria(counted))
 
 
-def cell_measures(
-    values: Matrix, modality: ModalityLayout, present: pd.Series
-) -> pd.DataFrame:
+def cell_measures(values: Matrix, modality: ModalityLayout, present: pd.Series) -> pd.DataFrame:
     """Return total, number of detected features and share of mitochondrial counts of each cell.
 
     Parameters
@@ -138,10 +136,7 @@ def mitochondrial(modality: ModalityLayout) -> NDArray[np.bool_]:
 def _about_mitochondria(counted: list[ModalityLayout]) -> list[str]:
     if any(mitochondrial(one).any() for one in counted):
         return []
-    return [
-        "None of the features that the model was given is a mitochondrial gene (MT-...), so their "
-        "share is not shown."
-    ]
+    return ["None of the features that the model was given is a mitochondrial gene (MT-...)."]
 
 
 def _table(measures: pd.DataFrame, groups: pd.Series, name: str) -> Table:
@@ -164,7 +159,7 @@ def _violins(measures: pd.DataFrame, groups: pd.Series, name: str) -> Picture:
     for ax, column in zip(np.atleast_1d(axes), measures, strict=True):
         values = measures[column].to_numpy(np.float64)
         title = str(column)
-        if column != PERCENT_MT:
+        if column != PERCENT_MT and np.nanmax(values, initial=0) > _FEW:
             values, title = np.log10(np.maximum(values, 1)), f"log10 {title}"
         parts = {group: values[(groups == group).to_numpy()] for group in shown}
         violins(ax, parts, title=title)

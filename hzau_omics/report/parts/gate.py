@@ -72,10 +72,8 @@ def reliability(subject: Subject) -> Section:
     low = (values < threshold).to_numpy()
     n, of = int(low.sum()), int(values.notna().to_numpy().sum())
     counts = [f"{int(low[:, i].sum()):,} of {name}" for i, name in enumerate(values.columns)]
-    text = [
-        f"{n:,} of {of:,} measurements ({100 * n / of:.1f} %) have a reliability below "
-        f"{threshold:g}: {', '.join(counts)}."
-    ]
+    share = f"{100 * n / of:.1f} %"
+    text = [f"{n:,} of {of:,} measurements ({share}) are below {threshold:g}: {', '.join(counts)}."]
     what = "label" if LABEL in subject.obs else "cluster"
     known = values.loc[:, values.notna().any()]
     pictures = [
@@ -95,7 +93,7 @@ def reliability(subject: Subject) -> Section:
         text.append(_cut(n, len(table)))
         caption = "Suspicious measurements, the least reliable first"
         tables.append(Table(frame=table, caption=caption, index=False))
-    finding = f"{100 * n / of:.1f} % of the measurements are suspicious."
+    finding = f"{share} of the measurements are suspicious."
     return Section(text=text, pictures=pictures, tables=tables, finding=finding)
 
 

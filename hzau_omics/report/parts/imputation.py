@@ -6,8 +6,8 @@ from sklearn.metrics import roc_auc_score
 
 from hzau_omics import pl
 from hzau_omics.metrics import interval_coverage
-from hzau_omics.pl._violins import split_violins
-from hzau_omics.pl.style import TITLE, new_grid
+from hzau_omics.pl._violins import half_handles, split_violins
+from hzau_omics.pl.style import TEXT, TITLE, new_grid
 from hzau_omics.report.content import Picture, Section, Table
 from hzau_omics.report.held_out import Imputed, impute_held_out
 from hzau_omics.report.pictures import drawn
@@ -77,8 +77,8 @@ def words(one: Imputed) -> str:
         truth = known > 0
         auc = roc_auc_score(truth, one.predicted.ravel()) if 0 < truth.mean() < 1 else np.nan
         return start + (
-            f"the area under the ROC curve is {auc:.2f} over all values of {len(r):,} features (0.5 "
-            "by chance; 0 or 1 has no intervals)."
+            f"the area under the ROC curve is {auc:.2f} over all values of {len(r):,} features "
+            "(0.5 by chance). Values of 0 or 1 have no intervals."
         )
     covered = interval_coverage(one.pit, _LEVEL)
     low = int((covered.per_feature < _LEVEL - 0.1).sum())
@@ -111,17 +111,17 @@ def _scatter(one: Imputed) -> Picture:
 
 
 def _violins(subject: Subject, one: Imputed) -> Picture:
-    """Draw measured and imputed values by cluster, of the features that differ most between them."""
+    """Draw measured and imputed values by group, of features that differ most between groups."""
     names = subject.store.obs_names[one.cells]
     groups = subject.groups.reindex(names)
     what = "label" if groups.name == "label" else "cluster"
     chosen = [str(g) for g in groups.astype(str)[groups.notna()].value_counts().index[:_GROUPS]]
-    if not subject.groups.dtype == "category" or what == "cluster":
-        chosen.sort(key=lambda name: (len(name), name))
     text = groups.astype(str).to_numpy()
     means = pd.DataFrame(one.observed, columns=one.measured.columns).groupby(text).mean()
-    spread = means.reindex(chosen).var() / np.maximum(np.nanvar(one.observed, axis=0), 1e-12)
-    features = list(spread.sort_values(ascending=False).index[:_PANELS])
+    spread: pd.Series = means.reindex(chosen).var() / np.maximum(
+        np.nanvar(one.observed, axis=0), 1e-12
+    )
+    features: list[str] = list(spread.sort_values(ascending=False).index[:_PANELS])
     figure, axes = new_grid(len(features), ncols=2, panel=(max(4.8, 0.42 * len(chosen)), 2.9))
     for ax, feature in zip(axes, features, strict=True):
         j = one.measured.columns.get_loc(feature)
@@ -129,13 +129,19 @@ def _violins(subject: Subject, one: Imputed) -> Picture:
             {name: values[text == name, j] for name in chosen}
             for values in (one.observed, np.where(np.isnan(one.observed), np.nan, one.predicted))
         )
-        split_violins(ax, left, right, names=("measured", "imputed"))
+        split_violins(ax, left, right)
         ax.set_title(str(feature), fontsize=TITLE)
+        if ax not in axes[-2:]:
+            ax.set_xticklabels([])
+    figure.legend(
+        handles=half_handles("measured", "imputed"), loc="outside upper center", ncols=2,
+        fontsize=TEXT, frameon=False,
+    )  # fmt: skip
     figure.supylabel("log1p counts", fontsize=TITLE)
     return drawn(
         figure,
         f"Violins of measured and imputed {one.modality} by {what}",
-        f"Features of {one.modality} that differ most by {what}, in the {len(chosen)} largest ones. "
+        f"Features of {one.modality} that differ most by {what}. "
         "Imputed values are means, and so vary less than measurements, which have noise.",
     )
 

@@ -16,6 +16,8 @@ from hzau_omics.report.subject import CLUSTER, Subject
 _HELD_OUT = 5_000
 _FALSE = 0.05
 _LEAST_P = 1e-4
+_UNKNOWN = "unknown"
+"""Label of cells that have none of the known ones, which some data sets give too."""
 
 
 def labels(subject: Subject) -> Section:
@@ -28,11 +30,11 @@ def labels(subject: Subject) -> Section:
     """
     found = _predicted(subject, subject.cells)
     counts = found["label"].value_counts()
-    unknown = int(counts.get("unknown", 0))
+    unknown = int(counts.get(_UNKNOWN, 0))
     certain = float((found["probability"] >= 0.9).mean())
     text = [
-        f"{100 * certain:.0f} % of the cells have a label with a probability of at least 0.9; "
-        f"{unknown:,} of {len(found):,} are called unknown."
+        f"{100 * certain:.0f} % of the cells have a label with a probability of at least 0.9.",
+        f"{unknown:,} of {len(found):,} cells are called unknown.",
     ]
     shown = subject.map.copy()
     shown.obs["predicted label"] = pd.Categorical(found["label"])
@@ -72,9 +74,7 @@ def _predicted(subject: Subject, cells: np.ndarray) -> pd.DataFrame:
     with warnings.catch_warnings():
         # Sets of labels are not shown, so that it does not matter if they hold all labels.
         warnings.simplefilter("ignore", HzauWarning)
-        found: pd.DataFrame = subject.model.predict_labels(
-            subject.store, indices=cells, soft=False
-        )
+        found: pd.DataFrame = subject.model.predict_labels(subject.store, indices=cells, soft=False)
     return found
 
 
@@ -86,18 +86,18 @@ def _compared(subject: Subject) -> tuple[pd.DataFrame, float, int, int] | None:
     if given is None or registered is None:
         return None
     text = given.astype(object).map(str, na_action="ignore")
-    known = text.isin(registered.categories).to_numpy()
+    known = (text.isin(registered.categories) & (text != _UNKNOWN)).to_numpy()
     if not known.any():
         return None
     predicted = _predicted(subject, cells[known])["label"].to_numpy()
     truth = text[known].to_numpy()
     counts = pd.crosstab(truth, predicted)
-    rows = sorted(counts.index, key=lambda name: -int(counts.loc[name].sum()))
+    rows = list(counts.sum(axis=1).sort_values(ascending=False, kind="stable").index)
     columns = [name for name in rows if name in counts]
     columns += [name for name in counts if name not in columns]
     counts = counts.loc[rows, columns]
     accuracy = float((truth == predicted).mean())
-    return counts, accuracy, int(known.sum()), int((predicted == "unknown").sum())
+    return counts, accuracy, int(known.sum()), int((predicted == _UNKNOWN).sum())
 
 
 def novelty(subject: Subject) -> Section:
@@ -112,17 +112,17 @@ def novelty(subject: Subject) -> Section:
     found.index = subject.obs.index
     novel = (found["q_value"] < _FALSE).to_numpy()
     n = int(novel.sum())
-    text = [
-        f"{n:,} of {len(found):,} cells ({100 * n / len(found):.1f} %) are novel at a false "
-        "discovery rate of 5 %."
-    ]
+    share = f"{100 * n / len(found):.1f} %"
+    text = [f"{n:,} of {len(found):,} cells ({share}) are novel at a false discovery rate of 5 %."]
     if not subject.unseen.all():
         text.append(
             "Most of these cells were trained on, so that few can be novel. Pass new cells "
             "(mdata=...) to look for unknown kinds among them."
         )
     pictures = [_histogram(subject, found), _map(subject, found)]
-    tables = [Table(frame=_by_cluster(subject, novel), caption="Novel cells", digits=1)] if n else []
+    tables = (
+        [Table(frame=_by_cluster(subject, novel), caption="Novel cells", digits=1)] if n else []
+    )
     finding = "" if subject.unseen.mean() < 0.5 else f"{n:,} cells are unlike the training cells."
     return Section(text=text, pictures=pictures, tables=tables, finding=finding)
 
@@ -135,7 +135,9 @@ def _histogram(subject: Subject, found: pd.DataFrame) -> Picture:
         if mask.any()
     }
     return drawn(
-        histograms(pd.DataFrame(columns), label="p-value of novelty", limit=0.05, even=True),
+        histograms(
+            pd.DataFrame(columns), label="p-value of novelty", limit=0.05, even=True, bins=20
+        ),
         "Histogram of the p-values of novelty",
         "Orange: below 0.05. The dashed line is where all bars would end if no cell were novel.",
     )

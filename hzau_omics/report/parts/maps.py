@@ -59,7 +59,9 @@ def mix(subject: Subject) -> Section:
         tables.append(_table(found, on_map, column, by_kind=kinds is not None))
         findings.append(f"{_NAMES[column]} {verdict(found.ratio)} ({found.ratio:.2f} of chance)")
     return Section(
-        text=text, tables=tables, finding=_sentence("In the latent space, " + " and ".join(findings))
+        text=text,
+        tables=tables,
+        finding=_sentence("In the latent space, " + " and ".join(findings)),
     )
 
 
@@ -75,20 +77,18 @@ def words(found: Mixing, on_map: Mixing, what: str, *, by_kind: bool) -> str:
     by_kind
         Whether chance shuffled groups among cells of one label only.
     """
-    table = found.groups
-    whole, chance = table.loc[ALL, "elsewhere"], table.loc[ALL, "chance"]
+    whole, chance = found.of(ALL, "elsewhere"), found.of(ALL, "chance")
     among = " among cells of the same label" if by_kind else ""
     text = (
         f"{what} {verdict(found.ratio)}: {100 * whole:.0f} % of a cell's nearest neighbours are "
         f"from elsewhere, and by chance{among} it would be {100 * chance:.0f} % (ratio "
         f"{found.ratio:.2f}). iLISI is {found.ilisi:.2f}, by chance {found.ilisi_chance:.2f}."
     )
-    single = table.drop(index=ALL)["ratio"].dropna()
-    if len(single) > 1:
-        low = single.idxmin()
-        if verdict(float(single[low])) != verdict(found.ratio):
-            text += f" Least mixed is {low} (ratio {single[low]:.2f}): its cells "
-            text += f"{verdict(float(single[low]))}."
+    ratios = {name: found.of(name, "ratio") for name in found.groups.index if name != ALL}
+    least = min(ratios, key=lambda name: ratios[name])
+    if verdict(ratios[least]) != verdict(found.ratio):
+        text += f" Least mixed is {least} (ratio {ratios[least]:.2f}): its cells "
+        text += f"{verdict(ratios[least])}."
     if verdict(on_map.ratio) != verdict(found.ratio):
         further = "further apart" if on_map.ratio < found.ratio else "closer together"
         text += (

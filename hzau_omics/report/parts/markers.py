@@ -74,7 +74,9 @@ def _clusters(subject: Subject) -> pd.DataFrame:
             for name, row in shares.reindex(table.index, fill_value=0).iterrows()
         ]
     if BATCH in subject.obs and subject.obs[BATCH].nunique() <= 4:
-        shares = pd.crosstab(clusters.astype(str), subject.obs[BATCH].astype(str), normalize="index")
+        shares = pd.crosstab(
+            clusters.astype(str), subject.obs[BATCH].astype(str), normalize="index"
+        )
         for name in shares:
             column = shares[name].reindex(table.index).fillna(0)
             table[f"of {name}"] = [f"{100 * share:.0f} %" for share in column]
@@ -143,7 +145,7 @@ def ranked(adata: AnnData) -> pd.DataFrame:
     parts = [_tested(adata[cells, features].copy()) for cells, features in _blocks(adata)]
     found = pd.concat([part for part in parts if part is not None], ignore_index=True)
     found["q"] = np.nan
-    for _, rows in found.groupby("cluster").groups.items():
+    for rows in found.groupby("cluster").groups.values():
         found.loc[rows, "q"] = false_discovery_control(found.loc[rows, "p"].fillna(1.0))
     return found.sort_values("score", ascending=False, kind="stable", ignore_index=True)
 
@@ -183,9 +185,7 @@ def _tested(part: AnnData) -> pd.DataFrame | None:
 def best(found: pd.DataFrame, n: int) -> dict[str, list[str]]:
     """Return the n clearest markers of each cluster, as far as they are significant."""
     chosen = found[(found["score"] > 0) & (found["q"] < _FALSE)]
-    return {
-        str(name): list(rows["feature"].head(n)) for name, rows in chosen.groupby("cluster")
-    }
+    return {str(name): list(rows["feature"].head(n)) for name, rows in chosen.groupby("cluster")}
 
 
 def _listed(found: pd.DataFrame, clusters: pd.Index) -> list[str]:
@@ -205,7 +205,7 @@ def _pictures(adata: AnnData, found: pd.DataFrame, modality: ModalityLayout) -> 
     shown = pd.DataFrame(np.where(measured, part.X, np.nan), part.obs_names, features)
     detected = np.where(measured, part.layers["detected"], np.nan)
     has = pd.DataFrame(detected, part.obs_names, features)
-    groups = adata.obs["cluster"].to_numpy()
+    groups = adata.obs["cluster"]
     means, shares = (t.groupby(groups, observed=True).mean() for t in (shown, has))
     sizes = adata.obs["cluster"].value_counts()
     names = [f"{name}  (n = {sizes[name]:,})" for name in means.index]

@@ -15,7 +15,7 @@ from hzau_omics.report.content import Section
 from hzau_omics.report.pictures import drawn
 from hzau_omics.report.subject import Subject
 
-_FLAT = 0.001
+_FLAT, _RISE, _FEWEST = 0.02, 0.01, 5
 _PACKAGES = ("hzau_omics", "python", "torch", "scvi-tools", "mudata", "anndata", "scanpy", "numpy")
 
 
@@ -32,13 +32,10 @@ def training(subject: Subject) -> Section:
         msg = "The model keeps no curves of its training."
         raise ConfigError(msg)
     text = [f"Trained for {model.n_epochs_trained_} epochs, on {_split(subject)}."]
-    curves = [
-        pd.DataFrame(model.history[name]).iloc[:, 0].astype(float).dropna()
-        for name in ("elbo_train", "elbo_validation")
-        if name in model.history
-    ]
-    if len(curves) == 2 and len(curves[1]) > 1:
-        text.append(words(*curves, best=model.best_epoch_))
+    curves = {name: pd.DataFrame(one).iloc[:, 0].dropna() for name, one in model.history.items()}
+    validation = curves.get("elbo_validation")
+    if validation is not None and len(validation):
+        text.append(words(curves["elbo_train"], validation, best=model.best_epoch_))
     return Section(
         text=text,
         pictures=[drawn(pl.training(model.history), "Training and validation curves over epochs")],
@@ -70,18 +67,23 @@ def words(train: pd.Series, validation: pd.Series, best: int) -> str:
         Epoch whose weights were kept; below 0 for the last one.
     """
     last = validation.index[-1]
-    tenth = max(len(validation) // 10, 1)
-    before = validation.iloc[: -tenth].min()
-    gain = (before - validation.iloc[-tenth:].min()) / max(abs(before), 1e-12)
-    if gain > _FLAT:
-        text = (
-            f"The validation curve still fell at the end, by {100 * gain:.1f} % in the last "
-            f"{tenth} epochs: more epochs may help (model.train again trains on)."
-        )
+    late = max(len(validation) // 5, 2)
+    if len(validation) < _FEWEST:
+        text = f"{len(validation)} epochs are too few to judge whether training had converged."
     else:
-        text = f"The validation curve was flat in the last {tenth} epochs: training had converged."
+        fall = max(validation.iloc[0] - validation.min(), 1e-12)
+        gain = (validation.iloc[:-late].min() - validation.iloc[-late:].min()) / fall
+        if gain > _FLAT:
+            text = (
+                f"The validation curve still fell at the end: {100 * gain:.0f} % of its fall is in "
+                f"the last {late} epochs. More epochs may help (model.train again trains on)."
+            )
+        else:
+            text = (
+                f"The validation curve was flat in the last {late} epochs: training had converged."
+            )
     rise = (validation.iloc[-1] - validation.min()) / max(abs(validation.min()), 1e-12)
-    if rise > 10 * _FLAT and train.iloc[-1] <= train.loc[: validation.idxmin()].iloc[-1]:
+    if rise > _RISE and train.iloc[-1] <= train.loc[: validation.idxmin()].iloc[-1]:
         text += (
             f" It rose by {100 * rise:.1f} % after its lowest point while the training curve fell: "
             "the last epochs overfit."
