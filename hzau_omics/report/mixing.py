@@ -148,17 +148,17 @@ def _shuffled(
 
 
 def _weights(distances: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return Gaussian weights of neighbours with a perplexity of a third of their number.
+    """Return weights of neighbours that fall with distance; their perplexity is a third.
 
-    Korsunsky et al. (2019), Nature Methods 16, who take them from t-SNE.
+    Korsunsky et al. (2019), Nature Methods 16.
     """
-    squared = distances**2
+    away = distances - distances[:, :1]
     target = np.log(max(distances.shape[1] // 3, 1))
-    beta = np.ones((len(squared), 1))
+    beta = np.ones((len(away), 1))
     low, high = np.zeros_like(beta), np.full_like(beta, np.inf)
-    weights = np.ones_like(squared)
+    weights = np.ones_like(away)
     for _ in range(_STEPS):
-        weights = np.exp(-beta * (squared - squared[:, :1]))
+        weights = np.exp(-beta * away)
         weights /= weights.sum(axis=1, keepdims=True)
         entropy = -(weights * np.log(np.maximum(weights, 1e-300))).sum(axis=1, keepdims=True)
         wide = entropy > target

@@ -74,7 +74,7 @@ def _kind(modality: ModalityLayout) -> str:
         return "words of texts"
     if modality.panel is not None:
         return "panels that differ between batches"
-    return "targeted panel" if modality.is_small else "all features in all batches"
+    return "targeted panel, the same in all batches" if modality.is_small else "the same in all batches"
 
 
 def quality(subject: Subject) -> Section:
