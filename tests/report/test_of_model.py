@@ -8,13 +8,13 @@ from typing import Any
 import matplotlib.pyplot as plt
 import mudata
 import numpy as np
-import pandas as pd
 import pytest
 
 import hzau_omics as ho
 from hzau_omics.errors import ConfigError, DataContractError
-from hzau_omics.report import ReportContent, write_report
+from hzau_omics.report import ReportContent, of_model, write_report
 from hzau_omics.report.sections import SECTIONS
+from hzau_omics.report.subject import Subject
 
 QUICK = {"max_epochs": 3, "batch_size": 64, "seed": 0, "enable_progress_bar": False}
 SIZES = {"n_latent": 4, "n_hidden": 16}
@@ -76,7 +76,9 @@ def test_tables_agree_with_the_data(content: ReportContent, model: Any) -> None:
     by_batch = content.sections["data"].tables[1].frame
     assert by_batch["cells"].to_dict() == mdata.obs["batch"].value_counts().to_dict()
     rna = content.sections["quality"].tables[0].frame
-    of_first = mdata["rna"][mdata["rna"].obs_names.isin(mdata.obs_names[mdata.obs["batch"] == "batch_0"])]
+    of_first = mdata["rna"][
+        mdata["rna"].obs_names.isin(mdata.obs_names[mdata.obs["batch"] == "batch_0"])
+    ]
     total = np.asarray(of_first.X.sum(axis=1)).ravel()
     assert rna.loc["batch_0", "median total"] == pytest.approx(np.median(total))
     suspicious = (model.get_reliability() < model.SUSPICIOUS).to_numpy().sum()
@@ -97,17 +99,41 @@ def test_coverage_is_told_by_feature_and_batch(content: ReportContent, model: An
     assert table["coverage"].between(0, 1).all()
 
 
-def test_the_page_is_written_and_repeats(model: Any, content: ReportContent, tmp_path: Path) -> None:
+@pytest.fixture
+def short(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave all but two sections out, to be fast."""
+
+    def no_imputation(_subject: Subject) -> None:
+        msg = "left out by the test"
+        raise ConfigError(msg)
+
+    monkeypatch.setattr(of_model, "PARTS", {k: of_model.PARTS[k] for k in ("data", "training")})
+    monkeypatch.setattr(of_model, "imputation", no_imputation)
+
+
+@pytest.mark.usefixtures("short")
+def test_the_page_is_written(model: Any, tmp_path: Path) -> None:
     path = ho.report.report(model, tmp_path / "r.html", title="Mine", n_cells=60, seed=3)
     page = path.read_text(encoding="utf-8")
     assert "<h1>Mine</h1>" in page
     assert "Of 400 cells, 60 were drawn at random (seed 3)" in page
+    assert "left out by the test" in page
     assert [one.name for one in tmp_path.iterdir()] == ["r.html"]
-    again = model.report_content()
-    for name, section in content.sections.items():
-        assert section.text == again.sections[name].text, name
 
 
+@pytest.mark.slow
+def test_the_same_seed_gives_the_same_report(model: Any) -> None:
+    first, again = (model.report_content(n_cells=60, seed=3) for _ in range(2))
+    for name, section in first.sections.items():
+        other = again.sections[name]
+        assert section.text == other.text
+        assert section.pictures == other.pictures
+        assert [t.caption for t in section.tables] == [t.caption for t in other.tables]
+        for one, two in zip(section.tables, other.tables, strict=True):
+            assert one.frame.equals(two.frame), name
+
+
+@pytest.mark.slow
 def test_own_clusters_and_labels_are_taken(model: Any) -> None:
     mdata = model.adata.copy()
     mdata.obs["mine"] = np.where(np.arange(400) % 2, "odd", "even")
@@ -145,7 +171,9 @@ def test_one_modality_without_labels_and_batches_and_calibration() -> None:
     assert "nothing to mix" in found.left_out["How well batches mix"]
 
 
-@pytest.mark.parametrize("system", ["MVAE", "JMVAE", "CVAE"])
+@pytest.mark.parametrize(
+    "system", ["MVAE", *(pytest.param(name, marks=pytest.mark.slow) for name in ("JMVAE", "CVAE"))]
+)
 def test_baselines_have_what_they_can(system: str) -> None:
     mdata = cells(120, missing={}, n_batches=2)
     model = trained(mdata, system=getattr(ho.model, system), batch_key="batch")
@@ -164,6 +192,7 @@ def test_values_that_are_no_counts(tmp_path: Path) -> None:
     write_report(tmp_path / "r.html", found)
 
 
+@pytest.mark.slow
 def test_a_store_on_disk(model: Any, tmp_path: Path) -> None:
     pytest.importorskip("annbatch")
     setup = {"batch_key": "batch", "panel_key": "measured", "labels_key": "cell_type"}
@@ -187,6 +216,7 @@ def test_a_missing_folder_is_refused_before_the_work(model: Any, tmp_path: Path)
         model.report(tmp_path / "missing" / "r.html")
 
 
+@pytest.mark.usefixtures("short")
 def test_the_users_style_stays_and_is_not_used(model: Any) -> None:
     with plt.style.context("dark_background"):
         before = dict(plt.rcParams)

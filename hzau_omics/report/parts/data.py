@@ -74,7 +74,11 @@ def _kind(modality: ModalityLayout) -> str:
         return "words of texts"
     if modality.panel is not None:
         return "panels that differ between batches"
-    return "targeted panel, the same in all batches" if modality.is_small else "the same in all batches"
+    return (
+        "targeted panel, the same in all batches"
+        if modality.is_small
+        else "the same in all batches"
+    )
 
 
 def quality(subject: Subject) -> Section:

@@ -210,21 +210,21 @@ def _pictures(adata: AnnData, found: pd.DataFrame, modality: ModalityLayout) -> 
     sizes = adata.obs["cluster"].value_counts()
     names = [f"{name}  (n = {sizes[name]:,})" for name in means.index]
     title = f"{modality.name}: best markers of each cluster"
+    dot_plot = drawn(
+        dots(means.set_axis(names), shares.set_axis(names).fillna(0), title=title),
+        f"Dot plot of {modality.name} markers by cluster",
+    )
+    if modality.spec.likelihood == "bernoulli":
+        # Of values that are 0 or 1, and mostly 0, single cells show nothing.
+        return [dot_plot]
     cells = _some_of_each(adata.obs["cluster"])
-    return [
-        drawn(
-            dots(means.set_axis(names), shares.set_axis(names).fillna(0), title=title),
-            f"Dot plot of {modality.name} markers by cluster",
-        ),
-        drawn(
-            heatmap(
-                shown.to_numpy()[cells], adata.obs["cluster"].iloc[cells], features,
-                title=f"{modality.name}: the same markers in single cells",
-            ),
-            f"Heatmap of {modality.name} markers in single cells, by cluster",
-            f"At most {_PER_CLUSTER} cells of each cluster. Grey values were not measured.",
-        ),
-    ]  # fmt: skip
+    title = f"{modality.name}: the same markers in single cells"
+    cells_drawn = heatmap(shown.to_numpy()[cells], groups.iloc[cells], features, title=title)
+    caption = f"At most {_PER_CLUSTER} cells of each cluster."
+    if not measured.all():
+        caption += " Grey values were not measured."
+    alt = f"Heatmap of {modality.name} markers in single cells, by cluster"
+    return [dot_plot, drawn(cells_drawn, alt, caption)]
 
 
 def _some_of_each(clusters: pd.Series) -> NDArray[np.int64]:

@@ -8,7 +8,9 @@ from hzau_omics.report.parts.training import words
 
 def test_a_curve_that_still_falls() -> None:
     curve = pd.Series(np.linspace(100.0, 50.0, 20))
-    assert "still fell at the end: 21 % of its fall is in the last 4" in words(curve, curve, best=19)
+    assert "still fell at the end: 21 % of its fall is in the last 4" in words(
+        curve, curve, best=19
+    )
 
 
 def test_a_flat_curve() -> None:
