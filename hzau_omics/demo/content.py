@@ -50,8 +50,8 @@ def report_content(
     )
     sections = {
         **general.sections,
-        "imputation": _imputation(data, results),
-        "calibration": _calibration(results),
+        "imputation": _before(_imputation(data, results), general, "imputation"),
+        "calibration": _before(_calibration(results), general, "calibration"),
         "metrics": Section(tables=[_metrics_table(metrics)]),
     }
     return replace(
@@ -73,9 +73,24 @@ def _percent(share: float) -> str:
     return f"{100 * share:.0f} %"
 
 
+def _before(own: Section, general: ReportContent, name: str) -> Section:
+    """Put text and pictures of the demo before those of a general section."""
+    other = general.sections.get(name, Section())
+    return replace(
+        other,
+        text=[*own.text, *other.text],
+        pictures=[*own.pictures, *other.pictures],
+    )
+
+
 def _imputation(data: DemoData, results: DemoResults) -> Section:
     figure = pl.imputation(results.imputed, data.hidden_protein.to_df(), n=6)
+    about = (
+        "The first picture is of cells whose protein was hidden from the model. All others are of "
+        "cells that were held out from training."
+    )
     return Section(
+        text=[about],
         pictures=[
             drawn(
                 figure,
@@ -83,13 +98,19 @@ def _imputation(data: DemoData, results: DemoResults) -> Section:
                 "Six proteins, from the best to the worst correlation. The protein of these cells "
                 "was hidden from the model and imputed from their RNA alone.",
             )
-        ]
+        ],
     )
 
 
 def _calibration(results: DemoResults) -> Section:
     return Section(
-        pictures=[drawn(pl.pit(results.pit), "Histogram of probability integral transforms")]
+        pictures=[
+            drawn(
+                pl.pit(results.pit),
+                "Histogram of probability integral transforms of hidden protein",
+                "Protein that was hidden from the model, from RNA.",
+            )
+        ]
     )
 
 

@@ -62,7 +62,9 @@ def run(out: str | Path, *, seed: int = 0, max_epochs: int | None = None) -> dic
     trained = time.perf_counter()
     logger.info("Trained in %.0f s; now embedding, imputing and drawing.", trained - started)
     results = evaluate(model, data, seed)
-    general = model.report_content(seed=seed, command=f"hzau-omics demo --seed {seed}")
+    command = f"hzau-omics demo --seed {seed}"
+    command += "" if max_epochs is None else f" --max-epochs {max_epochs}"
+    general = model.report_content(seed=seed, command=command)
     model.annotate()
     metrics = {
         **results.metrics,

@@ -74,11 +74,7 @@ def _kind(modality: ModalityLayout) -> str:
         return "words of texts"
     if modality.panel is not None:
         return "panels that differ between batches"
-    return (
-        "targeted panel, the same in all batches"
-        if modality.is_small
-        else "the same in all batches"
-    )
+    return "targeted panel" if modality.is_small else "the same features in every batch"
 
 
 def quality(subject: Subject) -> Section:
@@ -89,7 +85,8 @@ def quality(subject: Subject) -> Section:
     ConfigError
         No modality holds counts.
     """
-    counted = [one for one in subject.layout.modalities if is_counted(one)]
+    # Words of texts are counted too, and have no depth.
+    counted = [one for one in subject.layout.modalities if is_counted(one) and one.text is None]
     if not counted:
         msg = "Totals and detected features are of counts, and no modality holds any."
         raise ConfigError(msg)

@@ -53,7 +53,7 @@ def labels(subject: Subject) -> Section:
     text.append(
         f"Of {n:,} held-out cells with a label, {100 * accuracy:.0f} % are given theirs, and "
         f"{n_unknown:,} are called unknown. Their labels were not used in training, but "
-        "calibrated how far votes reach."
+        "calibrated how far votes reach. Cells that were given the label 'unknown' are left out."
     )
     pictures.append(
         drawn(
