@@ -1,11 +1,13 @@
 """The content of a report about a trained model."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
+import torch
 
-from hzau_omics.errors import ConfigError
+from hzau_omics.errors import ConfigError, DataContractError
 from hzau_omics.report.content import ReportContent, Section
 from hzau_omics.report.parts.data import data, quality
 from hzau_omics.report.parts.gate import gate, reliability
@@ -35,6 +37,20 @@ LIMITS = (
     "Clusters, markers and p-values come from the same cells: confirm them in others.",
     "What differs between batches may be technical or biological; the model cannot tell.",
 )
+_REASONS = (ConfigError, DataContractError)
+
+
+@contextmanager
+def _own_style() -> Iterator[None]:
+    """Draw on white paper, whatever style the user has set, and leave everything as it was."""
+    threads = torch.get_num_threads()
+    try:
+        with mpl.rc_context(), plt.ioff():
+            mpl.rcdefaults()
+            yield
+    finally:
+        # The first parallel loop of UMAP makes torch take all threads.
+        torch.set_num_threads(threads)
 
 
 def content_of(subject: Subject, *, title: str | None = None, command: str = "") -> ReportContent:
@@ -53,21 +69,25 @@ def content_of(subject: Subject, *, title: str | None = None, command: str = "")
     -------
     The content, with pictures as PNG files. What a model or its cells do not allow is missing, with
     the reason in ``left_out``.
+
+    Raises
+    ------
+    DataContractError
+        There is no column of the given name.
     """
+    subject.check_columns()
     sections, left_out = {}, {}
-    # Pictures are on white paper, whatever style the user has set.
-    with mpl.rc_context(), plt.ioff():
-        mpl.rcdefaults()
+    with _own_style():
         for name, part in PARTS.items():
             try:
                 sections[name] = part(subject)
-            except ConfigError as error:
+            except _REASONS as error:
                 left_out[SECTIONS[name].heading] = str(error)
         try:
             sections["imputation"], calibration = imputation(subject)
             if calibration is not None:
                 sections["calibration"] = calibration
-        except ConfigError as error:
+        except _REASONS as error:
             left_out[SECTIONS["imputation"].heading] = str(error)
     ordered = {name: sections[name] for name in SECTIONS if name in sections}
     n = subject.store.n_cells

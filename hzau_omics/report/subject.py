@@ -174,6 +174,19 @@ class Subject:
             return None
         return found.astype("category")
 
+    def check_columns(self) -> None:
+        """Refuse columns that do not exist, before anything is computed.
+
+        Raises
+        ------
+        DataContractError
+            There is no column `labels_key` or `cluster_key`.
+        """
+        first = self.cells[:1]
+        self.label_of(first)
+        if self.cluster_key is not None:
+            self._column(self.cluster_key, first)
+
     def _column(self, key: str | None, cells: NDArray[np.int64]) -> pd.Series:
         store: Any = self.store
         column: pd.Series = store.obs(key).iloc[cells]

@@ -12,7 +12,8 @@ from hzau_omics.data.contract.layout import ModalityLayout
 
 type Matrix = sp.csr_array | NDArray[np.float32]
 
-_AT_ONCE = 2_048
+_AT_ONCE, _WIDE = 2_048, 1_000
+"""Cells that are read at a time, and features from which on dense values are kept sparse."""
 
 
 def values_of(store: CellStore, cells: NDArray[np.int64]) -> Mapping[str, Matrix]:
@@ -26,7 +27,8 @@ def values_of(store: CellStore, cells: NDArray[np.int64]) -> Mapping[str, Matrix
                 shape = (len(entries.start) - 1, entries.n_features)
                 found.append(sp.csr_array(triple, shape=shape))
             else:
-                found.append(batch.x[name].numpy())
+                values = batch.x[name].numpy()
+                found.append(sp.csr_array(values) if values.shape[1] > _WIDE else values)
     return {name: _stacked(found) for name, found in parts.items()}
 
 

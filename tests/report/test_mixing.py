@@ -60,6 +60,7 @@ def test_batches_of_different_kinds_are_not_blamed_for_lying_apart() -> None:
     assert found.of(ALL, "chance") == 0
     assert np.isnan(found.ratio)
     assert verdict(found.ratio) == "cannot be compared"
+    assert words(found, found, "batches", by_kind=True).startswith("Batches cannot be compared: no")
 
 
 @pytest.mark.skipif(find_spec("scib_metrics") is None, reason="needs the extra 'metrics'")

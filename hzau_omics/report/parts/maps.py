@@ -57,12 +57,11 @@ def mix(subject: Subject) -> Section:
         on_map = mixing(flat, groups, kinds, seed=subject.seed)
         text.append(words(found, on_map, _NAMES[column], by_kind=kinds is not None))
         tables.append(_table(found, on_map, column, by_kind=kinds is not None))
-        findings.append(f"{_NAMES[column]} {verdict(found.ratio)} ({found.ratio:.2f} of chance)")
-    return Section(
-        text=text,
-        tables=tables,
-        finding=_sentence("In the latent space, " + " and ".join(findings)),
-    )
+        if not np.isnan(found.ratio):
+            one = f"{_NAMES[column]} {verdict(found.ratio)} ({found.ratio:.2f} of chance)"
+            findings.append(one)
+    finding = f"In the latent space, {' and '.join(findings)}." if findings else ""
+    return Section(text=text, tables=tables, finding=finding)
 
 
 def words(found: Mixing, on_map: Mixing, what: str, *, by_kind: bool) -> str:
@@ -77,6 +76,8 @@ def words(found: Mixing, on_map: Mixing, what: str, *, by_kind: bool) -> str:
     by_kind
         Whether chance shuffled groups among cells of one label only.
     """
+    if np.isnan(found.ratio):
+        return _capital(f"{what} cannot be compared: no label is found in two of them.")
     whole, chance = found.of(ALL, "elsewhere"), found.of(ALL, "chance")
     among = " among cells of the same label" if by_kind else ""
     text = (
@@ -85,6 +86,7 @@ def words(found: Mixing, on_map: Mixing, what: str, *, by_kind: bool) -> str:
         f"{found.ratio:.2f}). iLISI is {found.ilisi:.2f}, by chance {found.ilisi_chance:.2f}."
     )
     ratios = {name: found.of(name, "ratio") for name in found.groups.index if name != ALL}
+    ratios = {name: ratio for name, ratio in ratios.items() if not np.isnan(ratio)}
     least = min(ratios, key=lambda name: ratios[name])
     if verdict(ratios[least]) != verdict(found.ratio):
         text += f" Least mixed is {least} (ratio {ratios[least]:.2f}): its cells "
@@ -102,11 +104,11 @@ def words(found: Mixing, on_map: Mixing, what: str, *, by_kind: bool) -> str:
             " Where they hold different kinds of cells, they should not mix fully. Give labels_key "
             "to compare cells of the same label."
         )
-    return _sentence(text, end="")
+    return _capital(text)
 
 
-def _sentence(text: str, end: str = ".") -> str:
-    return text[:1].upper() + text[1:] + end
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def _table(found: Mixing, on_map: Mixing, column: str, *, by_kind: bool) -> Table:

@@ -53,9 +53,9 @@ def markers(subject: Subject) -> Section:
         pictures += _pictures(adata, found, one)
         if adata.n_vars < one.n_features:
             notes.append(
-                f"Of {one.n_features:,} features of {one.name}, {adata.n_vars:,} were compared: those "
-                f"found in at least {_FEWEST_CELLS} cells, and of more than {_FEATURES:,} those that "
-                "vary most."
+                f"{adata.n_vars:,} of {one.n_features:,} features of {one.name} were compared: "
+                f"those found in at least {_FEWEST_CELLS} cells, and of more than {_FEATURES:,} "
+                "those that vary most."
             )
     caption = "Clusters, with the features that set each apart most clearly first"
     return Section(
