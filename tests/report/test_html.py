@@ -248,3 +248,15 @@ def test_what_is_missing_is_told_with_the_reason(tmp_path: Path) -> None:
     content = ReportContent(title="t", summary="s", left_out={"Markers": "There are no counts."})
     text = write_report(tmp_path / "r.html", content).read_text()
     assert "Not on this page: <em>Markers</em>. There are no counts." in text
+
+
+def test_the_page_follows_light_and_dark_and_pictures_stay_on_white(
+    content: ReportContent, tmp_path: Path
+) -> None:
+    text = write_report(tmp_path / "r.html", content).read_text()
+    style = text.split("<style>")[1].split("</style>")[0]
+    colours = re.findall(r"--(\w+): #", style)
+    # Light, dark, and light again on paper.
+    assert all(colours.count(name) == 3 for name in set(colours))
+    assert "prefers-color-scheme: dark" in style
+    assert re.search(r"figure img \{[^}]*background: #fff", style)
