@@ -111,8 +111,13 @@ class Subject:
         n_neighbors = min(NEIGHBOURS, len(self.cells) - 1)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
+            # Exact: the same on every machine, and nothing to compile.
             sc.pp.neighbors(
-                adata, n_neighbors=n_neighbors, use_rep="latent", random_state=self.seed
+                adata,
+                n_neighbors=n_neighbors,
+                use_rep="latent",
+                transformer="sklearn",
+                random_state=self.seed,
             )
             sc.tl.umap(adata, random_state=self.seed)
             if self.cluster_key is None:
