@@ -1,17 +1,15 @@
-"""Content of the demo's report: texts, plots and tables."""
+"""What the demo's report says besides the sections that every report has."""
 
+from dataclasses import replace
 from typing import Any
 
-import matplotlib.pyplot as plt
 import pandas as pd
-from anndata import AnnData
 
 from hzau_omics import pl
-from hzau_omics._info import info
 from hzau_omics.demo.dataset import DemoData
 from hzau_omics.demo.evaluate import DemoResults
-from hzau_omics.model import HZAUVAE
-from hzau_omics.report import Picture, ReportContent, Section, Table
+from hzau_omics.report import ReportContent, Section, Table
+from hzau_omics.report.pictures import drawn
 
 LIMITS = (
     """The bundled data set is small (1,600 cells, 500 genes). It is meant for a first look, not for
@@ -27,52 +25,47 @@ LIMITS = (
 
 
 def report_content(
-    model: HZAUVAE,
-    data: DemoData,
-    results: DemoResults,
-    cells: AnnData,
-    metrics: dict[str, Any],
+    general: ReportContent, data: DemoData, results: DemoResults, metrics: dict[str, Any]
 ) -> ReportContent:
-    """Assemble the report."""
+    """Return a report about the demo's model, with what was hidden from it.
+
+    Parameters
+    ----------
+    general
+        The report about the model.
+    data, results, metrics
+        What was hidden, and what was measured with it.
+    """
     imputation = metrics["imputation_rna_to_protein"]
     pearson = imputation["mean_protein_pearson"]
     coverage = _percent(imputation["coverage_of_90_percent_interval"])
     accuracy = _percent(metrics["label_accuracy_without_text"]["hzau_vae"])
     summary = (
-        f"One model was trained on {cells.n_obs:,} blood cells from four batches. Some cells have "
-        "RNA only, some surface protein only, some both, and half have a short description in "
+        f"One model was trained on {data.mdata.n_obs:,} blood cells from four batches. Some cells "
+        "have RNA only, some surface protein only, some both, and half have a short description in "
         f"words. For {imputation['cells']} cells, protein was hidden from the model and imputed "
         "from RNA: the mean correlation per protein with the measured values is "
         f"{pearson['hzau_vae']:.2f}, and 90 % intervals cover {coverage} of the measurements. "
         f"Of the cells without a description, {accuracy} are assigned the right cell type."
     )
-    return ReportContent(
+    sections = {
+        **general.sections,
+        "imputation": _before(_imputation(data, results), general, "imputation"),
+        "calibration": _before(_calibration(results), general, "calibration"),
+        "metrics": Section(tables=[_metrics_table(metrics)]),
+    }
+    return replace(
+        general,
         title="hzau_omics: a first look at 1,600 blood cells",
         summary=summary,
         key_figures={
-            "cells": f"{cells.n_obs:,}",
+            "cells": f"{data.mdata.n_obs:,}",
             "protein correlation": f"{pearson['hzau_vae']:.2f}",
             "coverage of 90 % intervals": coverage,
             "cell type accuracy": accuracy,
         },
-        data=_data(cells),
-        embedding=_embedding(cells),
-        gate=_gate(results, cells),
-        reliability=_reliability(results, cells),
-        training=Section(
-            pictures=[
-                Picture(
-                    image=pl.training(model.history),
-                    alt="Training and validation curves over epochs",
-                )
-            ]
-        ),
-        imputation=_imputation(data, results),
-        calibration=_calibration(results),
-        metrics=Section(tables=[_metrics_table(metrics)]),
-        limits=[" ".join(text.split()) for text in LIMITS],
-        versions=_versions(),
-        command=f"hzau-omics demo --seed {metrics['seed']}",
+        sections=sections,
+        limits=[*(" ".join(text.split()) for text in LIMITS), *general.limits],
     )
 
 
@@ -80,77 +73,44 @@ def _percent(share: float) -> str:
     return f"{100 * share:.0f} %"
 
 
-def _versions() -> dict[str, str]:
-    wanted = ("hzau_omics", "python", "torch", "scvi-tools", "mudata", "anndata", "scanpy")
-    found = info()
-    return {name: str(found[name]) for name in wanted if name in found}
-
-
-def _data(cells: AnnData) -> Section:
-    fig, ax = plt.subplots(figsize=(7, 3))
-    pl.pattern_counts(cells, ax=ax)
-    return Section(pictures=[Picture(image=fig, alt="Number of cells with each set of modalities")])
-
-
-def _embedding(cells: AnnData) -> Section:
-    figure = pl.umap(cells, color=["cell_type", "batch", "modalities"])
-    return Section(
-        pictures=[
-            Picture(image=figure, alt="UMAP coloured by cell type, batch and modality pattern")
-        ]
-    )
-
-
-def _gate(results: DemoResults, cells: AnnData) -> Section:
-    weights = results.gate[["rna", "adt"]]
-    both = weights.gt(0).all(axis=1).to_numpy()
-    fig, ax = plt.subplots(figsize=(7, 4))
-    pl.gate(weights[both], cells.obs["cell_type"][both], ax=ax)
-    return Section(
-        pictures=[
-            Picture(
-                image=fig,
-                alt="Mean gate weight of RNA and protein per cell type",
-                caption="Mean gate weights of cells with both RNA and protein.",
-            ),
-            Picture(
-                image=pl.gate_umap(cells.obsm["X_umap"], weights),
-                alt="UMAP coloured by the gate weight of each modality",
-                caption="Gate weights on the UMAP. Grey cells lack the modality.",
-            ),
-        ]
-    )
-
-
-def _reliability(results: DemoResults, cells: AnnData) -> Section:
-    fig, ax = plt.subplots(figsize=(7, 4))
-    pl.reliability(results.reliability, cells.obs["cell_type"], ax=ax)
-    return Section(
-        pictures=[
-            Picture(image=fig, alt="Share of suspicious measurements per cell type and modality")
-        ]
+def _before(own: Section, general: ReportContent, name: str) -> Section:
+    """Put text and pictures of the demo before those of a general section."""
+    other = general.sections.get(name, Section())
+    return replace(
+        other,
+        text=[*own.text, *other.text],
+        pictures=[*own.pictures, *other.pictures],
     )
 
 
 def _imputation(data: DemoData, results: DemoResults) -> Section:
     figure = pl.imputation(results.imputed, data.hidden_protein.to_df(), n=6)
+    about = (
+        "The first picture is of cells whose protein was hidden from the model. All others are of "
+        "cells that were held out from training."
+    )
     return Section(
+        text=[about],
         pictures=[
-            Picture(
-                image=figure,
-                alt="Imputed against measured protein of cells whose protein was hidden",
-                caption="Six proteins, from the best to the worst correlation. The protein of "
-                "these cells was hidden from the model and imputed from their RNA alone.",
+            drawn(
+                figure,
+                "Imputed against measured protein of cells whose protein was hidden",
+                "Six proteins, from the best to the worst correlation. The protein of these cells "
+                "was hidden from the model and imputed from their RNA alone.",
             )
-        ]
+        ],
     )
 
 
 def _calibration(results: DemoResults) -> Section:
-    fig, ax = plt.subplots(figsize=(6, 3.5))
-    pl.pit(results.pit, ax=ax)
     return Section(
-        pictures=[Picture(image=fig, alt="Histogram of probability integral transforms")]
+        pictures=[
+            drawn(
+                pl.pit(results.pit),
+                "Histogram of probability integral transforms of hidden protein",
+                "Protein that was hidden from the model, from RNA.",
+            )
+        ]
     )
 
 

@@ -6,8 +6,6 @@ import time
 from pathlib import Path
 from typing import Any
 
-import scanpy as sc
-
 from hzau_omics.checks import LARGEST_SEED_OF_SKLEARN, check_integer, check_seed, if_given
 from hzau_omics.demo.content import report_content
 from hzau_omics.demo.dataset import TEXT, prepare
@@ -64,11 +62,10 @@ def run(out: str | Path, *, seed: int = 0, max_epochs: int | None = None) -> dic
     trained = time.perf_counter()
     logger.info("Trained in %.0f s; now embedding, imputing and drawing.", trained - started)
     results = evaluate(model, data, seed)
+    command = f"hzau-omics demo --seed {seed}"
+    command += "" if max_epochs is None else f" --max-epochs {max_epochs}"
+    general = model.report_content(seed=seed, command=command)
     model.annotate()
-    cells = model.to_anndata()
-    sc.pp.neighbors(cells, use_rep="X_hzau", random_state=seed)
-    sc.tl.umap(cells, random_state=seed)
-    data.mdata.obsm["X_umap"] = cells.obsm["X_umap"]
     metrics = {
         **results.metrics,
         "seed": seed,
@@ -82,7 +79,7 @@ def run(out: str | Path, *, seed: int = 0, max_epochs: int | None = None) -> dic
         partial.write_text(json.dumps(metrics, indent=2), encoding="utf-8")
     with replacing(folder / DATA) as partial:
         data.mdata.write(partial)
-    write_report(folder / REPORT, report_content(model, data, results, cells, metrics))
+    write_report(folder / REPORT, report_content(general, data, results, metrics))
     return metrics
 
 

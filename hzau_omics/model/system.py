@@ -33,6 +33,7 @@ from hzau_omics.model.answers.library import LibrarySizes
 from hzau_omics.model.answers.novelty import Novelty
 from hzau_omics.model.answers.pit import PitValues
 from hzau_omics.model.answers.predictive import PredictiveSamples
+from hzau_omics.model.answers.report import Report
 from hzau_omics.model.answers.scores import Scores
 from hzau_omics.model.answers.text.methods import TextQuestions
 from hzau_omics.model.base import TrainableModel
@@ -57,6 +58,7 @@ class System(
     FeatureCorrelation,
     TextQuestions,
     Export,
+    Report,
     Handover,
     TrainableModel,
 ):

@@ -5,3 +5,4 @@ from .content import (
     Table as Table,
 )
 from .html import write_report as write_report
+from .shortcut import report as report

@@ -7,6 +7,10 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from hzau_omics.errors import ConfigError
+from hzau_omics.messages import did_you_mean
+from hzau_omics.report.sections import SECTIONS
+
 
 @dataclass(frozen=True, kw_only=True)
 class Picture:
@@ -41,11 +45,14 @@ class Table:
         Digits after the decimal point. Integers, and whole numbers of at least 100, have none.
     higher_is_better
         Direction by row name. The best value of a row with a direction is printed in bold.
+    index
+        Whether to show the names of the rows.
     """
 
     frame: pd.DataFrame
     caption: str = ""
     digits: int = 3
+    index: bool = True
     higher_is_better: Mapping[str, bool] = field(default_factory=dict)
 
 
@@ -61,16 +68,22 @@ class Section:
         Pictures in order.
     tables
         Tables in order, after the pictures.
+    finding
+        What the section found, in one sentence for the summary of the page.
+    key_figures
+        A few values to print large at the top of the page, by label.
     """
 
     text: Sequence[str] = ()
     pictures: Sequence[Picture] = ()
     tables: Sequence[Table] = ()
+    finding: str = ""
+    key_figures: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
 class ReportContent:
-    """All content of a report; sections that are None are left out.
+    """All content of a report.
 
     Attributes
     ----------
@@ -80,41 +93,41 @@ class ReportContent:
         One paragraph in words, with the key numbers.
     key_figures
         A few values to print large, by label, such as ``{"cells": "1,600"}``.
-    data
-        Numbers of cells by modality pattern.
-    embedding
-        UMAPs by cell type, batch and modality pattern.
-    gate
-        Gate weights per cell type.
-    reliability
-        Suspicious measurements per cell type.
-    training
-        Training curves.
-    imputation
-        Imputed against measured values with intervals.
-    calibration
-        Histogram of the probability integral transform.
-    metrics
-        Metrics of the model and of baselines.
+    sections
+        Sections by their names in ``hzau_omics.report.sections.SECTIONS``, which has their order,
+        headings and explanations; sections without an entry are left out.
     limits
         What the results do not show, one or two sentences each.
+    left_out
+        Why a section is missing, by its heading.
     versions
         Versions by name of the program or package.
     command
         Command that made the report.
+    made
+        What was done, by name: code, or a few words.
+
+    Raises
+    ------
+    ConfigError
+        A section has a name that is not known.
     """
 
     title: str
     summary: str
     key_figures: Mapping[str, str] = field(default_factory=dict)
-    data: Section | None = None
-    embedding: Section | None = None
-    gate: Section | None = None
-    reliability: Section | None = None
-    training: Section | None = None
-    imputation: Section | None = None
-    calibration: Section | None = None
-    metrics: Section | None = None
+    sections: Mapping[str, Section] = field(default_factory=dict)
     limits: Sequence[str] = ()
+    left_out: Mapping[str, str] = field(default_factory=dict)
     versions: Mapping[str, str] = field(default_factory=dict)
     command: str = ""
+    made: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for name in self.sections:
+            if name not in SECTIONS:
+                msg = (
+                    f"A section must be one of {', '.join(SECTIONS)}. Received {name!r}."
+                    f"{did_you_mean(name, SECTIONS)}"
+                )
+                raise ConfigError(msg)

@@ -2,7 +2,6 @@
 
 from base64 import b64encode
 from dataclasses import dataclass
-from io import BytesIO
 from numbers import Integral, Real
 from os import PathLike
 from pathlib import Path
@@ -18,9 +17,9 @@ from hzau_omics.errors import ConfigError
 from hzau_omics.files import replacing
 from hzau_omics.pl.output import figure_of
 from hzau_omics.report.content import Picture, ReportContent, Section, Table
+from hzau_omics.report.pictures import png_of
 from hzau_omics.report.sections import SECTIONS
 
-_DPI = 110
 _WHOLE_FROM = 100
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
@@ -68,6 +67,21 @@ def write_report(path: str | PathLike[str], content: ReportContent) -> Path:
     >>> "<h1>Run 1</h1>" in page
     True
     """
+    target = check_target(path)
+    page = _render(content)
+    with replacing(target) as partial:
+        partial.write_text(page, encoding="utf-8")
+    return target
+
+
+def check_target(path: str | PathLike[str]) -> Path:
+    """Return the path of a page that can be written.
+
+    Raises
+    ------
+    ConfigError
+        Its folder does not exist, or there is a folder of this name.
+    """
     target = Path(path)
     if not target.parent.is_dir():
         msg = (
@@ -75,9 +89,12 @@ def write_report(path: str | PathLike[str], content: ReportContent) -> Path:
             f"{str(target)!r}, whose folder does not. Create it first."
         )
         raise ConfigError(msg)
-    page = _render(content)
-    with replacing(target) as partial:
-        partial.write_text(page, encoding="utf-8")
+    if target.is_dir():
+        msg = (
+            f"A report is one file. Received {str(target)!r}, a folder. Name a file in it, such as "
+            f"{str(target / 'report.html')!r}."
+        )
+        raise ConfigError(msg)
     return target
 
 
@@ -89,13 +106,14 @@ def _render(content: ReportContent) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["nobreak"] = _nobreak
     blocks = [
         _Block(anchor=name, heading=heading, reading=reading, section=section)
         for name, (heading, reading) in SECTIONS.items()
-        if (section := getattr(content, name)) is not None
+        if (section := content.sections.get(name)) is not None
     ]
     return environment.get_template("report.html.j2").render(
-        content=content, blocks=blocks, image=_image, rows=_rows
+        content=content, blocks=blocks, image=_image, columns=_columns, rows=_rows
     )
 
 
@@ -105,12 +123,7 @@ def _image(picture: Picture) -> str:
     if isinstance(image, Axes | list):
         image = figure_of(image)
     if isinstance(image, Figure):
-        buffer = BytesIO()
-        # Without the name of the program the same figure gives the same bytes.
-        image.savefig(
-            buffer, format="png", dpi=_DPI, bbox_inches="tight", metadata={"Software": None}
-        )
-        image = buffer.getvalue()
+        image = png_of(image)
     if not isinstance(image, bytes) or not image.startswith(_PNG_SIGNATURE):
         msg = (
             "A picture must be a matplotlib Figure or the bytes of a PNG file. Received "
@@ -118,6 +131,21 @@ def _image(picture: Picture) -> str:
         )
         raise ConfigError(msg)
     return f"data:image/png;base64,{b64encode(image).decode('ascii')}"
+
+
+def _nobreak(text: str) -> str:
+    """Keep percent signs on the line of their numbers."""
+    return text.replace(" %", "\N{NO-BREAK SPACE}%")
+
+
+def _columns(table: Table) -> list[tuple[str, bool]]:
+    """Return the name of each column, and whether it holds numbers."""
+    frame = table.frame
+    found = [frame.iloc[:, i].dropna() for i in range(frame.shape[1])]
+    return [
+        (str(name), all(map(_is_number, column)))
+        for name, column in zip(frame.columns, found, strict=True)
+    ]
 
 
 def _rows(table: Table) -> list[tuple[str, list[_Cell]]]:
@@ -150,7 +178,7 @@ def _format(value: Any, digits: int) -> str:
     if value is None or value is pd.NA or (_is_number(value) and np.isnan(float(value))):
         return "\N{EN DASH}"
     if not _is_number(value):
-        return str(value)
+        return _nobreak(str(value))
     number = float(value)
     # Counts become floats if their column also holds fractions.
     whole = isinstance(value, Integral) or (number.is_integer() and abs(number) >= _WHOLE_FROM)

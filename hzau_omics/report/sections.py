@@ -18,35 +18,57 @@ class Heading(NamedTuple):
     reading: str
 
 
-# The keys are attributes of ReportContent.
 SECTIONS = {
     "data": Heading(
         "Data",
-        "The cells, by the set of modalities measured in each.",
+        "The cells, by batch and by the set of modalities measured in each.",
+    ),
+    "quality": Heading(
+        "Quality of the measurements",
+        "What was measured per cell, of the features that the model was given. A batch that is "
+        "far below the others was sequenced less deeply, or lost quality. A high share of "
+        "mitochondrial counts points to damaged cells.",
     ),
     "embedding": Heading(
-        "Shared embedding of all cells",
+        "Map of all cells",
         "Each dot is a cell. Cells that lie close together are similar in all their measured "
-        "modalities. A good embedding separates cell types and mixes batches and modality "
-        "patterns. Distances between groups that lie far apart carry little meaning.",
+        "modalities. Distances between groups that lie far apart carry little meaning. Rare "
+        "categories are drawn on top of common ones.",
+    ),
+    "mixing": Heading(
+        "How well batches mix",
+        "Cells of one kind should lie among each other, whichever batch they come from and "
+        "whatever was measured of them. Of each cell, the nearest neighbours in the latent space "
+        "are looked at: which share of them comes from elsewhere, and how large would it be by "
+        "chance. A ratio of 1 is perfect mixing, 0 is none.",
+    ),
+    "markers": Heading(
+        "Markers of the clusters",
+        "Features that are higher in the cells of a cluster than in all others, by a Wilcoxon "
+        "rank-sum test on normalised log counts of measured cells. The clusters were found in the "
+        "same data, so that p-values are too small: take markers as descriptions.",
     ),
     "gate": Heading(
         "How much each modality counts",
         "Gate weights say how much the position of a cell depends on each modality: 1 = on this "
-        "modality alone, 0 = not at all. The weights of a cell sum to 1.",
+        "modality alone, 0 = not at all. The weights of a cell sum to 1. A low weight does not "
+        "prove that the measurement is wrong.",
     ),
     "reliability": Heading(
         "Suspicious measurements",
         "Reliability is the estimated probability that a measurement can be trusted. It is "
         "learned from deliberately corrupted measurements, and takes into account whether the "
-        "modalities of a cell agree. Bars show the share of measurements that are more likely "
-        "failed than not; the numbers beside them count these measurements. Such cells may be "
-        "technical failures or rare cell states: inspect them before excluding any.",
+        "modalities of a cell agree. Below 0.5 a measurement is more likely failed than not. Such "
+        "cells may be technical failures or rare cell states: inspect them before excluding any.",
     ),
-    "training": Heading(
-        "Training",
-        "For losses, lower is better. Training has converged when the curves are flat. A "
-        "validation curve that rises while the training curve falls indicates overfitting.",
+    "labels": Heading(
+        "Predicted labels",
+        "Labelled training cells vote on the label of each cell; its own label does not count.",
+    ),
+    "novelty": Heading(
+        "Novel cells",
+        "Whether the training cells have any like a given one. Where they have, p-values are "
+        "spread evenly from 0 to 1; an excess of small ones means cells of unknown kinds.",
     ),
     "imputation": Heading(
         "Imputed against measured values",
@@ -58,6 +80,11 @@ SECTIONS = {
         "Calibration of the intervals",
         "For a calibrated model all bars are close to 1. High outer bars mean that intervals are "
         "too narrow, a hump in the middle that they are too wide.",
+    ),
+    "training": Heading(
+        "Training",
+        "For losses, lower is better. Training has converged when the curves are flat. A "
+        "validation curve that rises while the training curve falls indicates overfitting.",
     ),
     "metrics": Heading(
         "Metrics and baselines",

@@ -170,8 +170,10 @@ def prepare(
     batch_key = setup.get("batch_key")
     for name, one in modalities.items():
         if one.n_top is not None:
-            chosen = {"n_top": one.n_top, "batch_key": batch_key, "layer": specs[name].layer}
-            mdata = pp.select_features(mdata, name, **chosen)
+            layer = specs[name].layer
+            mdata = pp.select_features(
+                mdata, name, n_top=one.n_top, batch_key=batch_key, layer=layer
+            )
     return mdata
 
 

@@ -1,0 +1,143 @@
+"""A report: one page about the model and its cells."""
+
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from hzau_omics.checks import LARGEST_SEED_OF_SKLEARN, check_integer, check_seed
+from hzau_omics.data.changes.identity import UNKNOWN
+from hzau_omics.model.answers.base import Answers, Cells
+
+if TYPE_CHECKING:
+    from hzau_omics.report.content import ReportContent
+
+DRAWN = 20_000
+"""Cells that a report looks at, at most."""
+
+
+class Report(Answers):
+    """Reports."""
+
+    def report(
+        self,
+        path: str | PathLike[str],
+        mdata: Cells = None,
+        *,
+        labels_key: str | None = None,
+        cluster_key: str | None = None,
+        title: str | None = None,
+        command: str = "",
+        n_cells: int = DRAWN,
+        seed: int = 0,
+    ) -> Path:
+        """Write a page about the model and its cells: one HTML file that opens anywhere.
+
+        It shows the cells and their quality, maps and clusters, how batches mix, markers, imputed
+        against measured values of held-out cells, suspicious measurements, gate weights, predicted
+        labels, novel cells, and how training went; docs/report.md explains them. What the model or
+        its cells do not allow is left out, and the page says why. The MuData is not changed.
+
+        Parameters
+        ----------
+        path
+            File to write, in an existing folder; an existing file is replaced.
+        mdata
+            Cells, as MuData or store on disk; None for those that the model holds.
+        labels_key
+            Column of ``obs`` with labels; None for the registered one.
+        cluster_key
+            Column of ``obs`` with clusters; None computes Leiden clusters.
+        title
+            Title of the page.
+        command
+            Command that made the page, to be printed on it.
+        n_cells
+            Largest number of cells to look at, drawn at random from more.
+        seed
+            Seed of everything that is drawn at random.
+
+        Returns
+        -------
+        Path of the file.
+
+        Raises
+        ------
+        ConfigError
+            The model is not trained, or the folder does not exist.
+        DataContractError
+            The cells do not match what was registered, or there is no such column.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> import hzau_omics as ho
+        >>> mdata = ho.data.simulate(n_obs=80, seed=0)
+        >>> ho.model.HZAUVAE.setup_mudata(mdata, {"rna": "nb", "adt": "nb"})
+        >>> model = ho.model.HZAUVAE(mdata, n_latent=5, n_hidden=16)
+        >>> model.train(max_epochs=2, seed=0, enable_progress_bar=False, accelerator="cpu")
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     model.report(f"{folder}/report.html", title="PBMC").name
+        'report.html'
+        """
+        from hzau_omics.report.html import check_target, write_report
+
+        target = check_target(path)
+        content = self.report_content(
+            mdata,
+            labels_key=labels_key,
+            cluster_key=cluster_key,
+            title=title,
+            command=command,
+            n_cells=n_cells,
+            seed=seed,
+        )
+        return write_report(target, content)
+
+    def report_content(
+        self,
+        mdata: Cells = None,
+        *,
+        labels_key: str | None = None,
+        cluster_key: str | None = None,
+        title: str | None = None,
+        command: str = "",
+        n_cells: int = DRAWN,
+        seed: int = 0,
+    ) -> "ReportContent":
+        """Return what :meth:`report` writes, to change it before ``ho.report.write_report``.
+
+        Parameters
+        ----------
+        mdata, labels_key, cluster_key, title, command, n_cells, seed
+            As in :meth:`report`.
+
+        Returns
+        -------
+        Texts, pictures and tables by section.
+        """
+        from hzau_omics.report.of_model import content_of
+        from hzau_omics.report.subject import Subject
+
+        seed = check_seed("seed", seed, most=LARGEST_SEED_OF_SKLEARN)
+        n_cells = check_integer("n_cells", n_cells)
+        store = self._session(mdata, None, None).store
+        trained, held_out = self.trained_cells, np.arange(store.n_cells)
+        n_calibration = 0
+        if trained is not None:
+            place = trained.identity.find(store.identity())
+            held_out = held_out[~np.isin(place, trained.split.train)]
+            used = trained.split.for_calibrations
+            n_calibration = int(np.isin(place[place != UNKNOWN], used).sum())
+        subject = Subject(
+            model=self,
+            store=store,
+            held_out=held_out,
+            n_calibration=n_calibration,
+            labels_key=labels_key,
+            cluster_key=cluster_key,
+            n_cells=n_cells,
+            seed=seed,
+        )
+        return content_of(subject, title=title, command=command)

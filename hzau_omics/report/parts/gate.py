@@ -1,0 +1,140 @@
+"""How much each modality counts, and which measurements look wrong."""
+
+import numpy as np
+import pandas as pd
+
+from hzau_omics import pl
+from hzau_omics.errors import ConfigError
+from hzau_omics.pl._deviation import deviation
+from hzau_omics.pl._histograms import histograms
+from hzau_omics.report.content import Section, Table
+from hzau_omics.report.pictures import drawn
+from hzau_omics.report.subject import BATCH, CLUSTER, LABEL, PATTERN, Subject
+
+_ROWS = 50
+_SAME = 0.005
+
+
+def gate(subject: Subject) -> Section:
+    """Draw gate weights by group, and on the map.
+
+    Raises
+    ------
+    ConfigError
+        The model has no gate, or no cell has several modalities.
+    """
+    weights = subject.model.get_gate_weights(subject.store, indices=subject.cells)
+    several = subject.present.sum(axis=1) > 1
+    if not several.any():
+        msg = "Gate weights choose between modalities, and no cell has more than one."
+        raise ConfigError(msg)
+    commonest = subject.obs.loc[several, PATTERN].value_counts().index[0]
+    chosen = (subject.obs[PATTERN] == commonest).to_numpy()
+    table = weights[chosen].loc[:, subject.present[chosen].all()]
+    means, spread = table.mean(), table.std()
+    text = [
+        f"Mean weights of the {chosen.sum():,} cells with {commonest}: "
+        + ", ".join(f"{name} {value:.2f}" for name, value in means.items())
+        + "."
+    ]
+    if (spread < _SAME).all():
+        text.append("They are the same in all cells, so that the map shows nothing but noise.")
+    what = "label" if LABEL in subject.obs else "cluster"
+    pictures = [
+        drawn(
+            pl.gate(table, subject.groups[chosen]),
+            f"Mean gate weight of each modality, by {what}",
+            f"Mean gate weights of cells with {commonest}, by {what}.",
+        ),
+        drawn(
+            deviation(np.asarray(subject.map.obsm["X_umap"])[chosen], table),
+            "Map coloured by the deviation of gate weights from their mean",
+            "Where a modality counts more (red) or less (blue) than on average.",
+        ),
+    ]
+    return Section(text=text, pictures=pictures)
+
+
+def reliability(subject: Subject) -> Section:
+    """Draw reliabilities, and list the least reliable measurements.
+
+    Raises
+    ------
+    ConfigError
+        The model does not know how reliable measurements are.
+    """
+    model = subject.model
+    values = model.get_reliability(subject.store, indices=subject.cells)
+    if values.isna().all(axis=None):
+        msg = "Reliability is not known of cells of new batches, and all of these are of such."
+        raise ConfigError(msg)
+    threshold = float(model.SUSPICIOUS)
+    low = (values < threshold).to_numpy()
+    n, of = int(low.sum()), int(values.notna().to_numpy().sum())
+    counts = [f"{int(low[:, i].sum()):,} of {name}" for i, name in enumerate(values.columns)]
+    share = f"{100 * n / of:.1f} %"
+    text = [f"{n:,} of {of:,} measurements ({share}) are below {threshold:g}: {', '.join(counts)}."]
+    what = "label" if LABEL in subject.obs else "cluster"
+    known = values.loc[:, values.notna().any()]
+    pictures = [
+        drawn(
+            histograms(known, label="reliability", limit=threshold, log=True),
+            "Histogram of the reliability of each modality",
+            "Orange: suspicious. The number of cells is on a logarithmic scale.",
+        ),
+        drawn(
+            pl.reliability(known, subject.groups, threshold=threshold),
+            f"Share of suspicious measurements by {what}",
+        ),
+    ]
+    tables = []
+    if n:
+        table = _suspicious(subject, values, low)
+        text.append(_cut(n, len(table)))
+        caption = "Suspicious measurements, the least reliable first"
+        tables.append(Table(frame=table, caption=caption, index=False))
+    finding = f"{share} of the measurements are suspicious."
+    return Section(text=text, pictures=pictures, tables=tables, finding=finding)
+
+
+def _cut(n: int, shown: int) -> str:
+    if n == shown:
+        return f"The table lists all {n:,}." if n > 1 else "The table lists it."
+    return (
+        f"The table lists the {shown} least reliable ones and leaves out {n - shown:,}. All are in "
+        'obsm["hzau_reliability"] after model.annotate().'
+    )
+
+
+def _suspicious(subject: Subject, values: pd.DataFrame, low: np.ndarray) -> pd.DataFrame:
+    """Return the least reliable measurements, with the rarest disagreement of each."""
+    row, column = np.nonzero(low)
+    order = np.argsort(values.to_numpy()[row, column], kind="stable")[:_ROWS]
+    row, column = row[order], column[order]
+    names = list(map(str, values.columns))
+    frame = pd.DataFrame({"cell": values.index[row], "modality": [names[c] for c in column]})
+    for key in (BATCH, LABEL):
+        if key in subject.obs:
+            frame[key] = subject.obs[key].astype(object).to_numpy()[row]
+    frame[CLUSTER] = subject.clusters.astype(str).to_numpy()[row]
+    frame["reliability"] = values.to_numpy()[row, column]
+    frame["p of agreement"] = _least_agreement(subject, row, [names[c] for c in column])
+    return frame
+
+
+def _least_agreement(subject: Subject, row: np.ndarray, modality: list[str]) -> np.ndarray:
+    """Return the smallest p-value of agreement of pairs that a modality is in, NaN without any."""
+    cells, place = np.unique(row, return_inverse=True)
+    try:
+        found = subject.model.get_agreement(
+            subject.store, kind="pvalue", indices=subject.cells[cells]
+        )
+    except ConfigError:
+        return np.full(len(row), np.nan)
+    return np.array(
+        [
+            found.iloc[i, [name in str(pair).split("|") for pair in found.columns]].min()
+            for i, name in zip(place, modality, strict=True)
+        ],
+        dtype=float,
+    )

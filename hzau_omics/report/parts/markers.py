@@ -1,0 +1,237 @@
+"""What sets the clusters apart."""
+
+import warnings
+from collections.abc import Iterator
+
+import numpy as np
+import pandas as pd
+import scanpy as sc
+from anndata import AnnData
+from numpy.typing import NDArray
+from scipy.stats import false_discovery_control
+
+from hzau_omics.arrays import dense
+from hzau_omics.data.contract.layout import ModalityLayout
+from hzau_omics.errors import ConfigError
+from hzau_omics.pl._markers import dots, heatmap
+from hzau_omics.report.content import Picture, Section, Table
+from hzau_omics.report.pictures import drawn
+from hzau_omics.report.subject import BATCH, LABEL, Subject
+from hzau_omics.report.values import Matrix, is_counted, log_normalised
+
+_CELLS, _FEATURES = 10_000, 5_000
+_FEWEST_CELLS = 10
+_LISTED, _DRAWN, _COLUMNS = 5, 3, 75
+_PER_CLUSTER = 40
+_FALSE = 0.05
+
+
+def markers(subject: Subject) -> Section:
+    """Find markers of the clusters, and draw them.
+
+    Raises
+    ------
+    ConfigError
+        No modality holds counts, or there is one cluster only.
+    """
+    counted = [one for one in subject.layout.modalities if is_counted(one)]
+    if not counted:
+        msg = "Markers are found in log counts, and no modality holds counts."
+        raise ConfigError(msg)
+    sizes = subject.clusters.value_counts()
+    if (sizes >= _FEWEST_CELLS).sum() < 2:
+        msg = f"Markers compare clusters of at least {_FEWEST_CELLS} cells, and fewer than two are."
+        raise ConfigError(msg)
+    table, pictures, notes = _clusters(subject), [], []
+    for one in counted:
+        adata = normalised(subject, one)
+        if adata is None:
+            notes.append(f"No two clusters have enough cells with {one.name} to compare.")
+            continue
+        found = ranked(adata)
+        table[f"markers ({one.name})"] = _listed(found, table.index)
+        pictures += _pictures(adata, found, one)
+        if adata.n_vars < one.n_features:
+            notes.append(
+                f"{adata.n_vars:,} of {one.n_features:,} features of {one.name} were compared: "
+                f"those found in at least {_FEWEST_CELLS} cells, and of more than {_FEATURES:,} "
+                "those that vary most."
+            )
+    caption = "Clusters, with the features that set each apart most clearly first"
+    return Section(
+        text=notes, tables=[Table(frame=table, caption=caption, digits=2)], pictures=pictures
+    )
+
+
+def _clusters(subject: Subject) -> pd.DataFrame:
+    """Return one row per cluster: cells, the most frequent label, and the share of each batch."""
+    clusters = subject.clusters
+    table = clusters.value_counts(sort=False).to_frame("cells")
+    table.index = table.index.astype(str)
+    if LABEL in subject.obs:
+        shares = pd.crosstab(clusters.astype(str), subject.obs[LABEL], normalize="index")
+        table["most frequent label"] = [
+            f"{row.idxmax()} ({100 * row.max():.0f} %)" if name in shares.index else ""
+            for name, row in shares.reindex(table.index, fill_value=0).iterrows()
+        ]
+    if BATCH in subject.obs and subject.obs[BATCH].nunique() <= 4:
+        shares = pd.crosstab(
+            clusters.astype(str), subject.obs[BATCH].astype(str), normalize="index"
+        )
+        for name in shares:
+            column = shares[name].reindex(table.index).fillna(0)
+            table[f"of {name}"] = [f"{100 * share:.0f} %" for share in column]
+    return table.rename_axis("cluster")
+
+
+def normalised(subject: Subject, modality: ModalityLayout) -> AnnData | None:
+    """Return normalised log counts of the cells that have a modality, with their clusters.
+
+    Returns
+    -------
+    AnnData with at most 10,000 cells and 5,000 features, clusters in ``obs["cluster"]``, counts
+    above 0 in the layer ``detected``, and in the layer ``measured`` which values were measured;
+    None where fewer than two clusters have ten such cells.
+    """
+    has = subject.some(np.flatnonzero(subject.present[modality.name]), _CELLS)
+    clusters = subject.clusters.iloc[has]
+    large = clusters.value_counts()
+    if (large >= _FEWEST_CELLS).sum() < 2:
+        return None
+    values: Matrix = subject.values[modality.name][has]
+    features = _varied(values)
+    measured = np.ones((len(has), modality.n_features), dtype=bool)
+    panel = subject.store.feature_table(modality.name)
+    if panel is not None:
+        measured = panel[subject.store.batch[subject.cells[has]]]
+    x = log_normalised(values, modality, measured, features)
+    detected = dense(values[:, features] > 0, np.float32)
+    adata = AnnData(
+        x,
+        obs=pd.DataFrame({"cluster": clusters.astype(str).to_numpy()}, index=clusters.index),
+        var=pd.DataFrame(index=pd.Index(modality.var_names)[features]),
+        layers={"detected": detected, "measured": measured[:, features]},
+    )
+    order = [str(name) for name in subject.clusters.cat.categories]
+    adata.obs["cluster"] = pd.Categorical(adata.obs["cluster"], order).remove_unused_categories()
+    return adata
+
+
+def _varied(values: Matrix) -> NDArray[np.int64]:
+    """Return the features that enough cells have, at most 5,000 that vary most for their mean."""
+    n = np.asarray((values > 0).sum(axis=0)).ravel()
+    mean = np.asarray(values.mean(axis=0)).ravel()
+    square = np.asarray((values * values).mean(axis=0)).ravel()
+    spread = (square - mean**2) / np.maximum(mean, 1e-12)
+    spread[n < _FEWEST_CELLS] = -1
+    chosen = np.argsort(-spread, kind="stable")[:_FEATURES]
+    return np.sort(chosen[spread[chosen] >= 0])
+
+
+def ranked(adata: AnnData) -> pd.DataFrame:
+    """Test each feature in each cluster against the other cells.
+
+    Features that some batches did not measure are tested among cells of the others.
+
+    Parameters
+    ----------
+    adata
+        As of :func:`normalised`.
+
+    Returns
+    -------
+    Columns ``cluster``, ``feature``, ``score`` (z, positive where the cluster is higher),
+    ``log2 fold change`` and ``q`` (false discovery rate within the cluster), best first.
+    """
+    parts = [_tested(adata[cells, features].copy()) for cells, features in _blocks(adata)]
+    found = pd.concat([part for part in parts if part is not None], ignore_index=True)
+    found["q"] = np.nan
+    for rows in found.groupby("cluster").groups.values():
+        found.loc[rows, "q"] = false_discovery_control(found.loc[rows, "p"].fillna(1.0))
+    return found.sort_values("score", ascending=False, kind="stable", ignore_index=True)
+
+
+def _blocks(adata: AnnData) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+    """Yield cells and the features that all of them, and no others, have measured."""
+    measured = np.asarray(adata.layers["measured"])
+    kinds, kind = np.unique(measured, axis=1, return_inverse=True)
+    for i in range(kinds.shape[1]):
+        yield np.flatnonzero(kinds[:, i]), np.flatnonzero(np.ravel(kind) == i)
+
+
+def _tested(part: AnnData) -> pd.DataFrame | None:
+    sizes = part.obs["cluster"].value_counts()
+    groups = [str(name) for name in sizes.index[sizes >= _FEWEST_CELLS]]
+    if len(groups) < 2:
+        return None
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        sc.tl.rank_genes_groups(
+            part, "cluster", groups=groups, method="wilcoxon", use_raw=False, tie_correct=True
+        )
+        found = sc.get.rank_genes_groups_df(part, None)
+    if "group" not in found:
+        found["group"] = groups[0]
+    return pd.DataFrame(
+        {
+            "cluster": found["group"].astype(str),
+            "feature": found["names"].astype(str),
+            "score": found["scores"].astype(float),
+            "log2 fold change": found["logfoldchanges"].astype(float),
+            "p": found["pvals"].astype(float),
+        }
+    )
+
+
+def best(found: pd.DataFrame, n: int) -> dict[str, list[str]]:
+    """Return the n clearest markers of each cluster, as far as they are significant."""
+    chosen = found[(found["score"] > 0) & (found["q"] < _FALSE)]
+    return {str(name): list(rows["feature"].head(n)) for name, rows in chosen.groupby("cluster")}
+
+
+def _listed(found: pd.DataFrame, clusters: pd.Index) -> list[str]:
+    chosen = best(found, _LISTED)
+    return [", ".join(chosen.get(str(name), ["none"])) for name in clusters]
+
+
+def _pictures(adata: AnnData, found: pd.DataFrame, modality: ModalityLayout) -> list[Picture]:
+    clusters = list(map(str, adata.obs["cluster"].cat.categories))
+    per_cluster = max(1, min(_DRAWN, _COLUMNS // len(clusters)))
+    chosen = best(found, per_cluster)
+    features = list(dict.fromkeys(f for name in clusters for f in chosen.get(name, [])))[:_COLUMNS]
+    if not features:
+        return []
+    part = adata[:, features]
+    measured = np.asarray(part.layers["measured"], dtype=bool)
+    shown = pd.DataFrame(np.where(measured, part.X, np.nan), part.obs_names, features)
+    detected = np.where(measured, part.layers["detected"], np.nan)
+    has = pd.DataFrame(detected, part.obs_names, features)
+    groups = adata.obs["cluster"]
+    means, shares = (t.groupby(groups, observed=True).mean() for t in (shown, has))
+    sizes = adata.obs["cluster"].value_counts()
+    names = [f"{name}  (n = {sizes[name]:,})" for name in means.index]
+    title = f"{modality.name}: best markers of each cluster"
+    dot_plot = drawn(
+        dots(means.set_axis(names), shares.set_axis(names).fillna(0), title=title),
+        f"Dot plot of {modality.name} markers by cluster",
+    )
+    if modality.spec.likelihood == "bernoulli":
+        # Of values that are 0 or 1, and mostly 0, single cells show nothing.
+        return [dot_plot]
+    cells = _some_of_each(adata.obs["cluster"])
+    title = f"{modality.name}: the same markers in single cells"
+    cells_drawn = heatmap(shown.to_numpy()[cells], groups.iloc[cells], features, title=title)
+    caption = f"At most {_PER_CLUSTER} cells of each cluster."
+    if not measured.all():
+        caption += " Grey values were not measured."
+    alt = f"Heatmap of {modality.name} markers in single cells, by cluster"
+    return [dot_plot, drawn(cells_drawn, alt, caption)]
+
+
+def _some_of_each(clusters: pd.Series) -> NDArray[np.int64]:
+    """Return positions of at most 40 cells of each cluster, cluster by cluster."""
+    rng = np.random.default_rng(0)
+    codes = clusters.cat.codes.to_numpy()
+    return np.concatenate(
+        [rng.permutation(np.flatnonzero(codes == c))[:_PER_CLUSTER] for c in np.unique(codes)]
+    )

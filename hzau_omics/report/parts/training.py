@@ -1,0 +1,135 @@
+"""How training went, and what was done."""
+
+from collections.abc import Mapping
+from dataclasses import fields
+from datetime import datetime
+from typing import Any
+
+import pandas as pd
+
+from hzau_omics import pl
+from hzau_omics._info import info
+from hzau_omics.data import ModalitySpec
+from hzau_omics.errors import ConfigError
+from hzau_omics.report.content import Section
+from hzau_omics.report.pictures import drawn
+from hzau_omics.report.subject import Subject
+
+_FLAT, _RISE, _FEWEST = 0.02, 0.01, 5
+_PACKAGES = ("hzau_omics", "python", "torch", "scvi-tools", "mudata", "anndata", "scanpy", "numpy")
+
+
+def training(subject: Subject) -> Section:
+    """Draw the curves of training, and say what they show.
+
+    Raises
+    ------
+    ConfigError
+        The model keeps no curves.
+    """
+    model = subject.model
+    if not model.history:
+        msg = "The model keeps no curves of its training."
+        raise ConfigError(msg)
+    text = [f"Trained for {model.n_epochs_trained_} epochs, on {_split(subject)}."]
+    curves = {name: pd.DataFrame(one).iloc[:, 0].dropna() for name, one in model.history.items()}
+    validation = curves.get("elbo_validation")
+    if validation is not None and len(validation):
+        text.append(words(curves["elbo_train"], validation, best=model.best_epoch_))
+    return Section(
+        text=text,
+        pictures=[drawn(pl.training(model.history), "Training and validation curves over epochs")],
+    )
+
+
+def _split(subject: Subject) -> str:
+    model = subject.model
+    parts = {
+        "training": model.train_indices_,
+        "validation": model.validation_indices_,
+        "calibration": model.calibration_indices_,
+        "test": model.test_indices_,
+    }
+    sizes = {name: len(cells) for name, cells in parts.items() if cells is not None and len(cells)}
+    if not sizes:
+        return "other cells than these"
+    return ", ".join(f"{n:,} {name}" for name, n in sizes.items()) + " cells"
+
+
+def words(train: pd.Series, validation: pd.Series, best: int) -> str:
+    """Say whether training had converged, and whether the model overfits.
+
+    Parameters
+    ----------
+    train, validation
+        Negative ELBO by epoch, in nats per cell.
+    best
+        Epoch whose weights were kept; below 0 for the last one.
+    """
+    last = validation.index[-1]
+    late = max(len(validation) // 5, 2)
+    if len(validation) < _FEWEST:
+        text = f"{len(validation)} epochs are too few to judge whether training had converged."
+    else:
+        fall = max(validation.iloc[0] - validation.min(), 1e-12)
+        gain = (validation.iloc[:-late].min() - validation.iloc[-late:].min()) / fall
+        if gain > _FLAT:
+            text = (
+                f"The validation curve still fell at the end: {100 * gain:.0f} % of its fall is in "
+                f"the last {late} epochs. More epochs may help (model.train again trains on)."
+            )
+        else:
+            text = (
+                f"The validation curve was flat in the last {late} epochs: training had converged."
+            )
+    rise = (validation.iloc[-1] - validation.min()) / max(abs(validation.min()), 1e-12)
+    if rise > _RISE and train.iloc[-1] <= train.loc[: validation.idxmin()].iloc[-1]:
+        text += (
+            f" It rose by {100 * rise:.1f} % after its lowest point while the training curve fell: "
+            "the last epochs overfit."
+        )
+    if 0 <= best < last:
+        text += f" The weights are those of epoch {best}, with the lowest validation loss."
+    return text
+
+
+def made(subject: Subject) -> dict[str, str]:
+    """Return what was done, by name: code, or a few words."""
+    model = subject.model
+    name = type(model).__name__
+    when = datetime.now().astimezone().strftime("%Y-%m-%d %H:%M %Z")
+    weights = getattr(model, "modality_weights_", None)
+    found = {
+        "set-up": f"{name}.setup_mudata(mdata, {_setup(model.registry_['setup_args'])})",
+        "model": f"{name}(mdata, {_arguments(model.init_params_)})",
+        "training": f"{model.n_epochs_trained_} epochs, {_split(subject)}",
+        "model version": f"{model.model_version_}",
+        "report": f"seed {subject.seed}, {len(subject.cells):,} cells drawn, on {when}",
+    }
+    if weights:
+        found["weights of modalities"] = ", ".join(f"{k} {v:.3g}" for k, v in weights.items())
+    return found
+
+
+def _setup(arguments: Mapping[str, Any]) -> str:
+    specs = ", ".join(f"{n!r}: {_spec(one)}" for n, one in arguments["modalities"].items())
+    rest = {k: v for k, v in arguments.items() if k != "modalities" and v}
+    return ", ".join([f"{{{specs}}}", *([_arguments(rest)] if rest else [])])
+
+
+def _spec(options: Mapping[str, Any]) -> str:
+    default = {one.name: one.default for one in fields(ModalitySpec)}
+    other = {k: v for k, v in options.items() if k != "likelihood" and v != default[k]}
+    if not other:
+        return repr(options["likelihood"])
+    return f"ModalitySpec({_arguments({'likelihood': options['likelihood'], **other})})"
+
+
+def _arguments(options: Mapping[str, Any]) -> str:
+    return ", ".join(f"{k}={v!r}" for k, v in options.items())
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of the programs that a result depends on."""
+    found = info()
+    return {name: str(found[name]) for name in _PACKAGES if name in found}

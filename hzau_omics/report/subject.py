@@ -1,0 +1,204 @@
+"""What a report is about: a trained model and some of its cells, with what sections share."""
+
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import scanpy as sc
+from anndata import AnnData
+from numpy.typing import NDArray
+
+from hzau_omics.data import CellStore, DataLayout
+from hzau_omics.errors import ConfigError, DataContractError
+from hzau_omics.pl import pattern_names
+from hzau_omics.report.values import Matrix, values_of
+
+NEIGHBOURS = 15
+FEWEST = 20
+"""Cells below which nothing about neighbours and clusters can be said."""
+BATCH, PATTERN, CLUSTER, LABEL = "batch", "modalities", "cluster", "label"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Subject:
+    """A trained model, the cells of a report, and the columns of ``obs`` that it uses.
+
+    Attributes
+    ----------
+    model
+        A trained model. Its methods are called with `store`; this layer knows no class of models.
+    store
+        All cells, in memory or on disk.
+    held_out
+        Positions of cells that the weights were not trained on.
+    n_calibration
+        How many of them intervals and p-values were calibrated on.
+    labels_key, cluster_key
+        Columns of ``obs`` with labels and clusters; None for the registered labels, and for
+        clusters that are computed.
+    n_cells
+        Largest number of cells to look at.
+    seed
+        Seed of everything that is drawn at random.
+    """
+
+    model: Any
+    store: CellStore
+    held_out: NDArray[np.int64]
+    n_calibration: int = 0
+    labels_key: str | None = None
+    cluster_key: str | None = None
+    n_cells: int = 20_000
+    seed: int = 0
+
+    @property
+    def layout(self) -> DataLayout:
+        """What was registered, and the batches of these cells."""
+        return self.store.layout
+
+    @cached_property
+    def cells(self) -> NDArray[np.int64]:
+        """Positions of the cells that are drawn, in order; all if there are not too many."""
+        return self.some(np.arange(self.store.n_cells), self.n_cells)
+
+    @cached_property
+    def unseen(self) -> NDArray[np.bool_]:
+        """Which of the drawn cells the weights were not trained on; shape (drawn cell)."""
+        return np.isin(self.cells, self.held_out)
+
+    @cached_property
+    def present(self) -> pd.DataFrame:
+        """Which modalities were measured in each drawn cell."""
+        names = self.store.obs_names[self.cells]
+        return pd.DataFrame(self.store.present[self.cells], names, list(self.layout.names))
+
+    @cached_property
+    def obs(self) -> pd.DataFrame:
+        """Batch, set of modalities and, where given, label of each drawn cell."""
+        frame = pd.DataFrame(index=self.present.index)
+        if self.layout.n_batches > 1:
+            frame[BATCH] = self.batch_of(self.cells).remove_unused_categories()
+        frame[PATTERN] = pattern_names(self.present).to_numpy()
+        frame[PATTERN] = frame[PATTERN].astype("category")
+        label = self.label_of(self.cells)
+        if label is not None:
+            frame[LABEL] = label
+        return frame
+
+    @cached_property
+    def latent(self) -> NDArray[np.float32]:
+        """Place of each drawn cell in shared coordinates; shape (cell, latent)."""
+        found = self.model.get_latent_representation(self.store, indices=self.cells)
+        return np.asarray(found, np.float32)
+
+    @cached_property
+    def map(self) -> AnnData:
+        """Drawn cells with their neighbours, UMAP and cluster.
+
+        Raises
+        ------
+        ConfigError
+            There are too few cells.
+        """
+        if len(self.cells) < FEWEST:
+            msg = f"A map needs at least {FEWEST} cells. Received {len(self.cells)}."
+            raise ConfigError(msg)
+        adata = AnnData(obs=self.obs.copy(), obsm={"latent": self.latent})
+        n_neighbors = min(NEIGHBOURS, len(self.cells) - 1)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            # Exact: the same on every machine, and nothing to compile.
+            sc.pp.neighbors(
+                adata,
+                n_neighbors=n_neighbors,
+                use_rep="latent",
+                transformer="sklearn",
+                random_state=self.seed,
+            )
+            sc.tl.umap(adata, random_state=self.seed)
+            if self.cluster_key is None:
+                sc.tl.leiden(
+                    adata,
+                    key_added=CLUSTER,
+                    flavor="igraph",
+                    n_iterations=2,
+                    directed=False,
+                    random_state=self.seed,
+                )
+            else:
+                found = self._column(self.cluster_key, self.cells)
+                adata.obs[CLUSTER] = found.to_numpy()
+                adata.obs[CLUSTER] = adata.obs[CLUSTER].astype("category")
+        return adata
+
+    @property
+    def clusters(self) -> pd.Series:
+        """Cluster of each drawn cell, by cell name."""
+        found: pd.Series = self.map.obs[CLUSTER]
+        return found
+
+    @property
+    def groups(self) -> pd.Series:
+        """Label of each drawn cell where labels are given, its cluster otherwise."""
+        return self.obs.get(LABEL, self.clusters)
+
+    @cached_property
+    def values(self) -> Mapping[str, Matrix]:
+        """Values of the drawn cells by modality (drawn cell, feature), zeros where absent."""
+        return values_of(self.store, self.cells)
+
+    def batch_of(self, cells: NDArray[np.int64]) -> pd.Categorical:
+        """Return the batch of some cells."""
+        names = list(self.layout.batch.categories)
+        return pd.Categorical([names[code] for code in self.store.batch[cells]], names)
+
+    def label_of(self, cells: NDArray[np.int64]) -> pd.Series | None:
+        """Return the label of some cells, by cell name; None without labels.
+
+        Raises
+        ------
+        DataContractError
+            There is no column `labels_key`.
+        """
+        key = self.labels_key
+        registered = self.layout.labels
+        if key is None and registered is not None:
+            key = registered.key
+            try:
+                found = self._column(key, cells)
+            except DataContractError:
+                # Other cells than the model's may lack labels.
+                return None
+        elif key is not None:
+            found = self._column(key, cells)
+        else:
+            return None
+        return found.astype("category")
+
+    def check_columns(self) -> None:
+        """Refuse columns that do not exist, before anything is computed.
+
+        Raises
+        ------
+        DataContractError
+            There is no column `labels_key` or `cluster_key`.
+        """
+        first = self.cells[:1]
+        self.label_of(first)
+        if self.cluster_key is not None:
+            self._column(self.cluster_key, first)
+
+    def _column(self, key: str | None, cells: NDArray[np.int64]) -> pd.Series:
+        store: Any = self.store
+        column: pd.Series = store.obs(key).iloc[cells]
+        return column.set_axis(self.store.obs_names[cells])
+
+    def some(self, cells: NDArray[np.int64], most: int) -> NDArray[np.int64]:
+        """Return some cells of many, at most so many, drawn with the seed, in their order."""
+        if len(cells) <= most:
+            return cells
+        return np.sort(np.random.default_rng(self.seed).choice(cells, most, replace=False))

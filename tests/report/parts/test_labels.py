@@ -1,0 +1,65 @@
+"""Predicted labels of held-out cells are compared with given ones, and novel cells counted."""
+
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import hzau_omics as ho
+from hzau_omics.data import CategoricalLayout
+from hzau_omics.report.parts import labels as module
+from hzau_omics.report.subject import Subject
+
+GIVEN = ["B", "B", "T", "T", "unknown", None, "T", "B", "new"]
+PREDICTED = ["B", "T", "T", "unknown", "T", "T", "T", "B", "B"]
+
+
+@pytest.fixture
+def subject(monkeypatch: pytest.MonkeyPatch) -> Any:
+    names = [f"c{i}" for i in range(len(GIVEN))]
+
+    def predict(_store: Any, *, indices: np.ndarray, soft: bool) -> pd.DataFrame:
+        assert not soft
+        found = {"label": np.array(PREDICTED)[indices], "probability": 0.95}
+        return pd.DataFrame(found, index=np.array(names)[indices])
+
+    given = pd.Series(GIVEN, index=names, dtype="category")
+    labels = CategoricalLayout("cell_type", ("B", "T", "unknown"))
+    return SimpleNamespace(
+        model=SimpleNamespace(predict_labels=predict),
+        store=None,
+        held_out=np.arange(len(GIVEN)),
+        layout=SimpleNamespace(labels=labels),
+        some=lambda cells, _most: cells,
+        label_of=lambda cells: given.iloc[cells],
+    )
+
+
+def test_cells_without_a_known_label_do_not_count(subject: Any) -> None:
+    counts, accuracy, n, n_unknown = module._compared(subject)
+    assert n == 6
+    assert accuracy == pytest.approx(4 / 6)
+    assert n_unknown == 1
+    assert counts.loc["B"].to_dict() == {"B": 2, "T": 1, "unknown": 0}
+    assert counts.loc["T"].to_dict() == {"B": 0, "T": 2, "unknown": 1}
+
+
+def test_there_is_nothing_to_compare_without_labels(subject: Any) -> None:
+    subject.label_of = lambda _cells: None
+    assert module._compared(subject) is None
+
+
+def test_some_cells_are_drawn_with_the_seed() -> None:
+    mdata = ho.data.simulate(n_obs=60, seed=0)
+    ho.model.HZAUVAE.setup_mudata(mdata, {"rna": "nb", "adt": "nb"})
+    store = ho.model.HZAUVAE(mdata, n_latent=3, n_hidden=8)._store
+    one, other = (
+        Subject(model=None, store=store, held_out=np.arange(0), n_cells=20, seed=seed)
+        for seed in (0, 1)
+    )
+    assert len(set(one.cells)) == 20
+    assert (np.diff(one.cells) > 0).all()
+    assert not np.array_equal(one.cells, other.cells)
+    assert np.array_equal(one.some(np.arange(60), 20), one.cells)
