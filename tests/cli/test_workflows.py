@@ -8,7 +8,6 @@ from typing import Any
 import mudata
 import numpy as np
 import pytest
-import stand_ins
 
 import hzau_omics as ho
 
@@ -18,11 +17,6 @@ SHORT = (
     "train: {max_epochs: 1, accelerator: cpu}\n"
     "results: {cluster: false, report: false}\n"
 )
-
-
-@pytest.fixture(autouse=True)
-def _stand_ins(monkeypatch: pytest.MonkeyPatch) -> None:
-    stand_ins.supply(monkeypatch)
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Small files, a small configuration, and stand-ins for what this checkout lacks."""
+"""Small files, and a small configuration."""
 
 import logging
 from pathlib import Path
@@ -6,16 +6,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-import stand_ins
 
 import hzau_omics as ho
 
 logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
-
-
-@pytest.fixture(autouse=True)
-def _stand_ins(monkeypatch: pytest.MonkeyPatch) -> None:
-    stand_ins.supply(monkeypatch)
 
 
 @pytest.fixture

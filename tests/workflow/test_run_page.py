@@ -121,8 +121,6 @@ def test_all_configurations_of_the_page_are_tested() -> None:
 def test_a_configuration_of_the_page_runs(
     title: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if title == "Several samples" and ho.data.read.__module__ == "stand_ins":
-        pytest.skip("needs the reading of samples")
     monkeypatch.chdir(tmp_path)
     inputs = MAKERS[title](tmp_path)
     config = shortened(yaml.safe_load(block(title)))
