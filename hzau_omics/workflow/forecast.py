@@ -1,7 +1,7 @@
 """A forecast of time and memory: some steps of the training itself, timed and taken back."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, override
 
@@ -23,6 +23,11 @@ FEWEST_STEPS = 200
 VALIDATION, HEADS, CALIBRATION = 1.12, 45, 1.5
 """What comes to the steps, in units of a step, as measured (docs/run.md): validation, as a factor;
 the heads of reliability before; calibrations after, per step of an epoch."""
+
+
+DENSE_LAYERS = 6
+"""Arrays of values of a modality, of 4 bytes each, that imputing it holds; so does calibration, for
+the held-out cells."""
 
 
 class _TrialOver(Exception):
@@ -60,12 +65,13 @@ class _Trial(Callback):  # type: ignore[misc, unused-ignore]
     """Times steps, and ends the training after them."""
 
     def __init__(self) -> None:
-        self.epochs = self.steps_per_epoch = 0
+        self.epochs = self.steps_per_epoch = self.held_out = 0
         self.times: list[float] = []
 
     @override
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self.epochs, self.steps_per_epoch = trainer.max_epochs, trainer.num_training_batches
+        self.held_out = len(trainer.datamodule.split.for_calibrations)
         if self.steps < FEWEST_STEPS:
             raise _TrialOver
 
@@ -110,8 +116,10 @@ class Watch(Callback):  # type: ignore[misc, unused-ignore]
         return bool(self._trainer.interrupted) or any(one.requested for one in stops)
 
 
-def forecast(model: "HZAUVAE", options: Mapping[str, Any]) -> Forecast:
-    """Return what training a model with these options will need.
+def forecast(
+    model: "HZAUVAE", options: Mapping[str, Any], *, dense: Sequence[str] = ()
+) -> Forecast:
+    """Return what training a model with these options will need, and imputing modalities after it.
 
     The trial takes two dozen steps without heads of reliability, and leaves the model as it was.
 
@@ -121,6 +129,8 @@ def forecast(model: "HZAUVAE", options: Mapping[str, Any]) -> Forecast:
         Model that is not trained yet.
     options
         Arguments of its method `train`.
+    dense
+        Modalities of which all values will be imputed or exported.
     """
     trial = _Trial()
     plan = {**(options.get("plan_kwargs") or {}), "corruption": 0.0}
@@ -132,7 +142,11 @@ def forecast(model: "HZAUVAE", options: Mapping[str, Any]) -> Forecast:
         step = (timed[-1] - timed[0]) / (len(timed) - 1)
         rest = HEADS + CALIBRATION * trial.steps_per_epoch
         seconds = step * (VALIDATION * trial.steps + rest)
-    return Forecast(trial.epochs, trial.steps, seconds, peak_memory())
+    sizes = {one.name: one.n_features for one in model.layout.modalities}
+    all_cells = (model.n_cells or 0) * max((sizes[name] for name in dense), default=0)
+    values = max(all_cells, trial.held_out * max(sizes.values()))
+    memory = peak_memory() + 4 * DENSE_LAYERS * values / 2**30
+    return Forecast(trial.epochs, trial.steps, seconds, memory)
 
 
 def _quietly(train: Callable[[], None]) -> None:

@@ -212,7 +212,8 @@ class Job:
 
         alone = options.get("devices", "auto") in {"auto", "1", 1}
         if alone and options.get("num_nodes", 1) == 1:
-            self.progress.tell(str(forecast(model, options)))
+            dense = [*self.settings.results.impute, *self.settings.results.h5ad]
+            self.progress.tell(str(forecast(model, options, dense=dense)))
 
 
 def write_report(model: "HZAUVAE", mdata: "MuData", target: Path, **options: Any) -> None:

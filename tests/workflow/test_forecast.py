@@ -42,6 +42,15 @@ def test_a_short_training_has_no_trial() -> None:
     assert str(found) == "forecast: at most 2 epochs (14 steps), a short training"
 
 
+def test_values_of_imputed_modalities_need_memory() -> None:
+    mdata = ho.data.simulate(1000, seed=0, n_features={"rna": 9000, "adt": 6})
+    HZAUVAE.setup_mudata(mdata, {"rna": "nb", "adt": "nb"})
+    model = HZAUVAE(mdata, n_latent=3, n_hidden=8)
+    options = {**OPTIONS, "max_epochs": 1, "batch_size": 1000}
+    less, more = (forecast(model, options, dense=names) for names in ([], ["adt", "rna"]))
+    assert 0.15 < more.memory - less.memory < 1
+
+
 def test_a_forecast_is_one_line() -> None:
     line = str(Forecast(30, 1740, 95.0, 1.26))
     assert line == "forecast: at most 30 epochs (1,740 steps), about 1 min 35 s, 1.3 GiB of memory"
