@@ -44,6 +44,11 @@ BAD: dict[str, list[Any]] = {
     "hierarchy": [3, "type_0", {"no such label": "T"}, {"type_0": 3}, {3: "T"}],
     "overwrite": FLAG,
     "description": [3, None, ["text"]],
+    "title": [3, ["text"]],
+    "command": [3, None, ["text"]],
+    "labels_key": ["no such column", 3, ["cell_type"]],
+    "cluster_key": ["no such column", 3, ["cell_type"]],
+    "n_cells": COUNT,
     "save_anndata": FLAG,
     "level": WORD,
     "kind": WORD,
@@ -134,6 +139,8 @@ def call(model: HZAUVAE, method: str, folder: Any, **changed: Any) -> Any:
         needed |= {"conditions": "rna"} if "text" not in changed else {}
     if method == "write_imputed":
         needed |= {"path": folder / "imputed.zarr"}
+    if method == "report":
+        needed |= {"path": folder / "report.html"}
     if method in {"save", "save_reference"}:
         needed |= {"dir_path": folder / "model"}
     return getattr(model, method)(**{**needed, **changed})
@@ -203,8 +210,12 @@ GOOD: dict[str, tuple[Any, list[Any]]] = {
 
 
 CHANGES_SOMETHING = {"annotate", "save", "save_reference", "write_imputed"}
+# A whole report takes long; seeds of reports have a test of their own.
+REPORTS = {"report", "report_content"}
 TAKEN = [
-    (method, name) for method, name in CASES if name in GOOD and method not in CHANGES_SOMETHING
+    (method, name)
+    for method, name in CASES
+    if name in GOOD and method not in CHANGES_SOMETHING | REPORTS
 ]
 
 
