@@ -152,7 +152,8 @@ def _rows(table: Table) -> list[tuple[str, list[_Cell]]]:
     """Return the name and the formatted cells of each row."""
     rows = []
     for position, name in enumerate(table.frame.index):
-        values = list(table.frame.iloc[position])
+        # One by one: a row as a whole would turn counts beside fractions into fractions.
+        values = [table.frame.iat[position, i] for i in range(table.frame.shape[1])]
         best = _best(values, higher=table.higher_is_better.get(str(name)))
         cells = [
             _Cell(_format(value, table.digits), i in best, _is_number(value))

@@ -45,6 +45,11 @@ BAD: dict[str, list[Any]] = {
     "hierarchy": [3, "type_0", {"no such label": "T"}, {"type_0": 3}, {3: "T"}],
     "overwrite": FLAG,
     "description": [3, None, ["text"]],
+    "title": [3, ["text"]],
+    "command": [3, None, ["text"]],
+    "labels_key": ["no such column", 3, ["cell_type"]],
+    "cluster_key": ["no such column", 3, ["cell_type"]],
+    "n_cells": COUNT,
     "save_anndata": FLAG,
     "layers": ["no such layer", 3, None, ["score"], ("counts", "counts")],
     "level": WORD,
@@ -156,6 +161,8 @@ def call(model: HZAUVAE, method: str, folder: Any, **changed: Any) -> Any:
         needed |= {"modality": "adt"}
     if method == "write_imputed":
         needed |= {"path": folder / "imputed.zarr"}
+    if method == "report":
+        needed |= {"path": folder / "report.html"}
     if method in {"save", "save_reference"}:
         needed |= {"dir_path": folder / "model"}
     return getattr(model, method)(**{**needed, **changed})
@@ -249,10 +256,12 @@ GOOD: dict[str, tuple[Any, list[Any]]] = {
 
 CHANGES_SOMETHING = {"annotate", "save", "save_reference", "write_imputed"}
 BY_MODALITY = ("get_feature_correlation_matrix", "features")
+# A whole report takes long; seeds of reports have a test of their own.
+REPORTS = {"report", "report_content"}
 TAKEN = [
     (method, name)
     for method, name in CASES
-    if name in GOOD and method not in CHANGES_SOMETHING and (method, name) != BY_MODALITY
+    if name in GOOD and method not in CHANGES_SOMETHING | REPORTS and (method, name) != BY_MODALITY
 ]
 
 

@@ -88,6 +88,7 @@ def test_unknown_name_of_the_package():
         "drop_empty_rows",
         "embed_modality",
         "mark_unmeasured",
+        "rank_genes_groups",
         "qc",
         "select_features",
     }

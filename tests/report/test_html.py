@@ -260,3 +260,12 @@ def test_the_page_follows_light_and_dark_and_pictures_stay_on_white(
     assert all(colours.count(name) == 3 for name in set(colours))
     assert "prefers-color-scheme: dark" in style
     assert re.search(r"figure img \{[^}]*background: #fff", style)
+
+
+def test_counts_beside_fractions_have_no_fraction(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"r": [0.5], "measured": [60]})
+    content = ReportContent(
+        title="t", summary="s", sections={"data": Section(tables=[Table(frame=frame, digits=2)])}
+    )
+    text = write_report(tmp_path / "r.html", content).read_text()
+    assert re.findall(r"<td[^>]*>(.*?)</td>", text) == ["0.50", "60"]

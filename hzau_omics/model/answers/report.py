@@ -6,7 +6,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hzau_omics.checks import LARGEST_SEED_OF_SKLEARN, check_integer, check_seed
+from hzau_omics.checks import (
+    LARGEST_SEED_OF_SKLEARN,
+    check_integer,
+    check_path,
+    check_seed,
+    refusal,
+)
 from hzau_omics.data.changes.identity import UNKNOWN
 from hzau_omics.model.answers.base import Answers, Cells
 
@@ -65,7 +71,7 @@ class Report(Answers):
         Raises
         ------
         ConfigError
-            The model is not trained, or the folder does not exist.
+            The model is not trained, an option is out of range, or the folder does not exist.
         DataContractError
             The cells do not match what was registered, or there is no such column.
 
@@ -83,7 +89,7 @@ class Report(Answers):
         """
         from hzau_omics.report.html import check_target, write_report
 
-        target = check_target(path)
+        target = check_target(check_path("path", path))
         content = self.report_content(
             mdata,
             labels_key=labels_key,
@@ -120,6 +126,10 @@ class Report(Answers):
         from hzau_omics.report.of_model import content_of
         from hzau_omics.report.subject import Subject
 
+        texts = {"labels_key": labels_key, "cluster_key": cluster_key, "title": title}
+        for name, value in {**texts, "command": command}.items():
+            if not isinstance(value, str) and (value is not None or name not in texts):
+                raise refusal(value, name, "a text")
         seed = check_seed("seed", seed, most=LARGEST_SEED_OF_SKLEARN)
         n_cells = check_integer("n_cells", n_cells)
         store = self._session(mdata, None, None).store
