@@ -1,6 +1,7 @@
 """A test of pseudobulks: samples are the replicates."""
 
 import warnings
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -37,7 +38,9 @@ def add_pseudobulk(
     """
     codes, names = _sample_codes(samples)
     joined = np.where((groups.codes == NONE) | (codes < 0), NONE, groups.codes * len(names) + codes)
-    sums = sum_groups(values, joined, len(groups.names) * len(names))
+    # Samples are told apart, so that batches need not be.
+    whole = replace(values, by_batch=False)
+    sums = sum_groups(whole, joined, len(groups.names) * len(names))
     shape = (len(groups.names), len(names), len(values.features))
     counts = sums.total.sum(1).reshape(shape)
     n_cells = sums.n.max((1, 2)).reshape(shape[:2])
