@@ -69,7 +69,7 @@ BAD: dict[str, list[Any]] = {
     ],
     "groupby": ["no such column", 3, ["cell_type"]],
     "group1": ["no such group", 3, [], ["type_0", "type_0"]],
-    "group2": ["no such group", "type_0", 3, []],
+    "group2": ["no such group", "type_0", 3, [], ["type_1", "type_1"]],
     "idx1": [[-1], [48], [0.5], 1.0, ["cell_3"], "cell_3", [[0, 1]], [0, 3, 3], [0], "batch == 3"],
     "idx2": [[-1], [48], [0.5], 1.0, ["cell_3"], "cell_3", [[0, 1]], [3, 3], [9], [0, 9]],
     "mode": WORD,

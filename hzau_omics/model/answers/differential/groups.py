@@ -95,7 +95,7 @@ def groups_of_column(
 ) -> Groups:
     """Return the groups of a column, and the comparisons asked for.
 
-    Without `group1` each group is compared with the rest; without `group2` each group in `group1`.
+    Without `group1` each group is compared, and without `group2` with the rest.
 
     Raises
     ------
@@ -119,9 +119,12 @@ def groups_of_column(
         raise DataContractError(msg)
     place = {name: i for i, name in enumerate(names)}
     codes = texts.astype(object).map(place).fillna(NONE).to_numpy().astype(np.int64)
-    ones = names if group1 is None else _named("group1", group1, names, key)
     others = None if group2 is None else _named("group2", group2, names, key)
-    comparisons = [_comparison(one, others, place, counted=group1 is not None) for one in ones]
+    if group1 is None:
+        ones = [name for name in names if name not in (others or ())]
+    else:
+        ones = _named("group1", group1, names, key)
+    comparisons = [_comparison(one, others, place) for one in ones]
     return Groups(codes, tuple(names), tuple(comparisons))
 
 
@@ -141,17 +144,14 @@ def _named(argument: str, value: object, names: Sequence[str], key: str) -> list
     return wanted
 
 
-def _comparison(
-    one: str, others: Sequence[str] | None, place: dict[str, int], *, counted: bool
-) -> Comparison:
+def _comparison(one: str, others: Sequence[str] | None, place: dict[str, int]) -> Comparison:
     if others is None:
         rest = np.array([i for name, i in place.items() if name != one], np.int64)
         return Comparison((one, REST), (np.array([place[one]]), rest))
     if one in others:
         msg = (
-            f"A group cannot be compared with itself. Received {one!r} as group1 and group2."
-            if counted
-            else f"Give group1 too: without it, {one!r} would be compared with itself."
+            f"A group cannot be compared with itself. Received {one!r} in group1 and in group2. "
+            "Leave it out of one."
         )
         raise ConfigError(msg)
     members = np.array([place[name] for name in others], np.int64)

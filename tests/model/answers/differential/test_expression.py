@@ -68,6 +68,11 @@ def test_all_groups_at_once_are_those_one_by_one(fitted):
     pd.testing.assert_frame_equal(every[every["group1"] == "type_1"], one)
 
 
+def test_every_other_group_is_compared_with_the_second(fitted):
+    found = fitted.differential_expression("rna", "cell_type", group2="type_1", seed=0)
+    assert pd.unique(found["comparison"]).tolist() == ["type_0 vs type_1", "type_2 vs type_1"]
+
+
 def test_groups_by_column_mask_query_and_positions_are_the_same(fitted, cells):
     by_column = fitted.differential_expression("rna", "cell_type", "type_0", "type_2", seed=0)
     kinds = cells.obs["cell_type"].to_numpy()
