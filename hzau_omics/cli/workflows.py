@@ -70,12 +70,16 @@ def run(
         raise typer.BadParameter(msg, param_hint="--config" if config is None else "--out")
     with chatter_on_stderr():
         import hzau_omics as ho
+        from hzau_omics.processes import is_first_process
         from hzau_omics.workflow.inputs import named_inputs
 
         command = shlex.join(["hzau-omics", *sys.argv[1:]])
         options: dict[str, Any] = {"resume": resume, "overwrite": overwrite, "command": command}
         result = ho.run(named_inputs(inputs or []), config, out, **options)
-    emit_json(result)
+        is_first = is_first_process()
+    # Others of several processes only helped to train.
+    if is_first:
+        emit_json(result)
     if result["interrupted"]:
         raise typer.Exit(1)
 
