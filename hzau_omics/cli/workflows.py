@@ -75,9 +75,9 @@ def run(
 
         command = shlex.join(["hzau-omics", *sys.argv[1:]])
         options: dict[str, Any] = {"resume": resume, "overwrite": overwrite, "command": command}
-        result = ho.run(named_inputs(inputs or []), config, out, **options)
+        # Others of several processes only help to train; the launcher's marks are gone after it.
         is_first = is_first_process()
-    # Others of several processes only helped to train.
+        result = ho.run(named_inputs(inputs or []), config, out, **options)
     if is_first:
         emit_json(result)
     if result["interrupted"]:
