@@ -70,12 +70,16 @@ def run(
         raise typer.BadParameter(msg, param_hint="--config" if config is None else "--out")
     with chatter_on_stderr():
         import hzau_omics as ho
+        from hzau_omics.processes import is_first_process
         from hzau_omics.workflow.inputs import named_inputs
 
         command = shlex.join(["hzau-omics", *sys.argv[1:]])
         options: dict[str, Any] = {"resume": resume, "overwrite": overwrite, "command": command}
+        # Others of several processes only help to train; the launcher's marks are gone after it.
+        is_first = is_first_process()
         result = ho.run(named_inputs(inputs or []), config, out, **options)
-    emit_json(result)
+    if is_first:
+        emit_json(result)
     if result["interrupted"]:
         raise typer.Exit(1)
 
