@@ -17,8 +17,8 @@ def report(model: Any, path: str | PathLike[str], mdata: Any = None, **options: 
     mdata
         Cells, as MuData or store on disk; None for those that the model holds.
     **options
-        As of ``model.report``: ``labels_key``, ``cluster_key``, ``title``, ``command``,
-        ``n_cells`` and ``seed``.
+        As of ``model.report``: ``labels_key``, ``cluster_key``, ``basis``, ``title``,
+        ``command``, ``n_cells`` and ``seed``.
 
     Returns
     -------

@@ -40,6 +40,8 @@ class Subject:
     labels_key, cluster_key
         Columns of ``obs`` with labels and clusters; None for the registered labels, and for
         clusters that are computed.
+    umap
+        UMAP of all cells (cell, 2); None to compute it.
     n_cells
         Largest number of cells to look at.
     seed
@@ -52,6 +54,7 @@ class Subject:
     n_calibration: int = 0
     labels_key: str | None = None
     cluster_key: str | None = None
+    umap: NDArray[np.floating] | None = None
     n_cells: int = 20_000
     seed: int = 0
 
@@ -108,6 +111,18 @@ class Subject:
             msg = f"A map needs at least {FEWEST} cells. Received {len(self.cells)}."
             raise ConfigError(msg)
         adata = AnnData(obs=self.obs.copy(), obsm={"latent": self.latent})
+        if self.umap is None or self.cluster_key is None:
+            self._add_neighbours(adata)
+        if self.umap is not None:
+            adata.obsm["X_umap"] = np.asarray(self.umap)[self.cells]
+        if self.cluster_key is not None:
+            found = self._column(self.cluster_key, self.cells)
+            adata.obs[CLUSTER] = found.to_numpy()
+            adata.obs[CLUSTER] = adata.obs[CLUSTER].astype("category")
+        return adata
+
+    def _add_neighbours(self, adata: AnnData) -> None:
+        """Add neighbours, and what is not given of UMAP and clusters."""
         n_neighbors = min(NEIGHBOURS, len(self.cells) - 1)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -119,7 +134,8 @@ class Subject:
                 transformer="sklearn",
                 random_state=self.seed,
             )
-            sc.tl.umap(adata, random_state=self.seed)
+            if self.umap is None:
+                sc.tl.umap(adata, random_state=self.seed)
             if self.cluster_key is None:
                 sc.tl.leiden(
                     adata,
@@ -129,11 +145,6 @@ class Subject:
                     directed=False,
                     random_state=self.seed,
                 )
-            else:
-                found = self._column(self.cluster_key, self.cells)
-                adata.obs[CLUSTER] = found.to_numpy()
-                adata.obs[CLUSTER] = adata.obs[CLUSTER].astype("category")
-        return adata
 
     @property
     def clusters(self) -> pd.Series:

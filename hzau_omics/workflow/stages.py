@@ -193,6 +193,7 @@ class Job:
                 self.folder / REPORT,
                 labels_key=self.settings.setup.get("labels_key"),
                 cluster_key="leiden" if results.cluster else None,
+                basis="X_umap" if results.cluster else None,
                 title=results.title,
                 command=self.command,
                 seed=self.settings.seed,

@@ -49,6 +49,7 @@ BAD: dict[str, list[Any]] = {
     "command": [3, None, ["text"]],
     "labels_key": ["no such column", 3, ["cell_type"]],
     "cluster_key": ["no such column", 3, ["cell_type"]],
+    "basis": ["no such entry", 3, ["X_umap"]],
     "n_cells": COUNT,
     "save_anndata": FLAG,
     "layers": ["no such layer", 3, None, ["score"], ("counts", "counts")],

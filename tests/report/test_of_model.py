@@ -144,6 +144,28 @@ def test_own_clusters_and_labels_are_taken(model: Any) -> None:
         model.report_content(mdata, labels_key="nowhere")
 
 
+def test_a_map_that_is_there_is_drawn(model: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    cells = model.adata.copy()
+    cells.obs["cluster"] = ["a", "b"] * (cells.n_obs // 2)
+    cells.obsm["X_umap"] = np.random.default_rng(0).normal(size=(cells.n_obs, 2))
+
+    def compute(*_: Any, **__: Any) -> None:
+        pytest.fail("neighbours are computed")
+
+    monkeypatch.setattr("scanpy.pp.neighbors", compute)
+    found = Subject(
+        model=model,
+        store=model._session(cells, None, None).store,
+        held_out=np.arange(0),
+        cluster_key="cluster",
+        umap=cells.obsm["X_umap"],
+    ).map
+    np.testing.assert_array_equal(found.obsm["X_umap"], cells.obsm["X_umap"])
+    assert found.obs["cluster"].tolist() == cells.obs["cluster"].tolist()
+    with pytest.raises(DataContractError, match=r"basis.*Leave it out"):
+        model.report_content(cells, basis="X_tsne")
+
+
 def test_new_cells_of_a_new_batch_are_all_held_out(model: Any) -> None:
     new = cells(120, missing={}, n_batches=1)
     new.obs_names = [f"new_{name}" for name in new.obs_names]

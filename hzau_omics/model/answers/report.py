@@ -2,9 +2,10 @@
 
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from hzau_omics.checks import (
     LARGEST_SEED_OF_SKLEARN,
@@ -14,6 +15,8 @@ from hzau_omics.checks import (
     refusal,
 )
 from hzau_omics.data.changes.identity import UNKNOWN
+from hzau_omics.errors import DataContractError
+from hzau_omics.messages import listed
 from hzau_omics.model.answers.base import Answers, Cells
 
 if TYPE_CHECKING:
@@ -33,6 +36,7 @@ class Report(Answers):
         *,
         labels_key: str | None = None,
         cluster_key: str | None = None,
+        basis: str | None = None,
         title: str | None = None,
         command: str = "",
         n_cells: int = DRAWN,
@@ -55,6 +59,8 @@ class Report(Answers):
             Column of ``obs`` with labels; None for the registered one.
         cluster_key
             Column of ``obs`` with clusters; None computes Leiden clusters.
+        basis
+            Entry of ``obsm`` with a UMAP of the latents, such as ``"X_umap"``; None computes one.
         title
             Title of the page.
         command
@@ -94,6 +100,7 @@ class Report(Answers):
             mdata,
             labels_key=labels_key,
             cluster_key=cluster_key,
+            basis=basis,
             title=title,
             command=command,
             n_cells=n_cells,
@@ -107,6 +114,7 @@ class Report(Answers):
         *,
         labels_key: str | None = None,
         cluster_key: str | None = None,
+        basis: str | None = None,
         title: str | None = None,
         command: str = "",
         n_cells: int = DRAWN,
@@ -116,7 +124,7 @@ class Report(Answers):
 
         Parameters
         ----------
-        mdata, labels_key, cluster_key, title, command, n_cells, seed
+        mdata, labels_key, cluster_key, basis, title, command, n_cells, seed
             As in :meth:`report`.
 
         Returns
@@ -126,7 +134,12 @@ class Report(Answers):
         from hzau_omics.report.of_model import content_of
         from hzau_omics.report.subject import Subject
 
-        texts = {"labels_key": labels_key, "cluster_key": cluster_key, "title": title}
+        texts = {
+            "labels_key": labels_key,
+            "cluster_key": cluster_key,
+            "basis": basis,
+            "title": title,
+        }
         for name, value in {**texts, "command": command}.items():
             if not isinstance(value, str) and (value is not None or name not in texts):
                 raise refusal(value, name, "a text")
@@ -147,7 +160,29 @@ class Report(Answers):
             n_calibration=n_calibration,
             labels_key=labels_key,
             cluster_key=cluster_key,
+            umap=_points(self.adata if mdata is None else mdata, basis),
             n_cells=n_cells,
             seed=seed,
         )
         return content_of(subject, title=title, command=command)
+
+
+def _points(source: Any, basis: str | None) -> NDArray[np.floating] | None:
+    """Return an embedding of all cells.
+
+    Raises
+    ------
+    DataContractError
+        There is none of this name with two columns.
+    """
+    if basis is None:
+        return None
+    found = np.asarray(source.obsm[basis]) if basis in getattr(source, "obsm", ()) else None
+    if found is None or found.ndim != 2 or found.shape[1] != 2:
+        shape = "" if found is None else f" of shape {found.shape}"
+        msg = (
+            f"basis must be an entry of obsm with two columns. Received {basis!r}{shape}; obsm has "
+            f"{listed(getattr(source, 'obsm', ()))}. Leave it out: a UMAP is then computed."
+        )
+        raise DataContractError(msg)
+    return found
