@@ -6,6 +6,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from hzau_omics.nn.differential.loops import add_values
+
 Array = NDArray[np.float64]
 
 LARGEST_DISPERSION = 100.0
@@ -27,7 +29,7 @@ class MeasuredCells(NamedTuple):
     """
 
     batch: int
-    values: Array
+    values: NDArray[np.floating]
     sizes: Array
     measured: Array
 
@@ -70,24 +72,26 @@ class GroupSums:
         shape = (n_groups, n_batches, n_features)
         return cls(*(np.zeros(shape) for _ in range(7)))
 
-    def add(self, member: Array, cells: MeasuredCells) -> None:
+    def add(self, groups: NDArray[np.int64], cells: MeasuredCells) -> None:
         """Add cells of one batch.
 
         Parameters
         ----------
-        member
-            1 where a cell is in a group, else 0 (group, cell).
+        groups
+            Group of each cell (cell,).
         cells
             The cells.
         """
-        sized, batch = member * cells.sizes, cells.batch
-        self.n[:, batch] += member.sum(1)[:, None] * cells.measured
-        self.size[:, batch] += sized.sum(1)[:, None] * cells.measured
-        self.size2[:, batch] += (sized * cells.sizes).sum(1)[:, None] * cells.measured
-        self.total[:, batch] += member @ cells.values
-        self.square[:, batch] += member @ cells.values**2
-        self.cross[:, batch] += sized @ cells.values
-        self.detected[:, batch] += member @ (cells.values > 0).astype(np.float64)
+        batch, shape = cells.batch, len(self.n)
+        n, size, size2 = (
+            np.bincount(groups, cells.sizes**power, minlength=shape)[:, None] * cells.measured
+            for power in range(3)
+        )
+        self.n[:, batch] += n
+        self.size[:, batch] += size
+        self.size2[:, batch] += size2
+        sums = self.total, self.square, self.cross, self.detected
+        add_values(groups, batch, cells.values, cells.sizes, *sums)
 
     def pick(self, groups: NDArray[np.int64]) -> "GroupSums":
         """Return the sums over several groups together, (batch, feature) each."""

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 from scipy.special import gammaincc, ndtr
 
 from hzau_omics.nn.differential.counts import MeasuredCells
+from hzau_omics.nn.differential.loops import add_residuals
 
 Array = NDArray[np.float64]
 
@@ -43,13 +44,15 @@ class ResidualSums:
         shape = (n_groups, n_batches, n_features)
         return cls(*(np.zeros(shape) for _ in range(5)))
 
-    def add(self, member: Array, cells: MeasuredCells, *, rates: Array, dispersion: Array) -> None:
+    def add(
+        self, groups: NDArray[np.int64], cells: MeasuredCells, *, rates: Array, dispersion: Array
+    ) -> None:
         """Add cells of one batch.
 
         Parameters
         ----------
-        member
-            1 where a cell is in a group, else 0 (group, cell).
+        groups
+            Group of each cell (cell,).
         cells
             The cells.
         rates
@@ -57,16 +60,11 @@ class ResidualSums:
         dispersion
             Overdispersion of each feature; cells of which less is known weigh less (feature,).
         """
-        batch = cells.batch
-        expected = cells.sizes[:, None] * rates
-        weights = cells.measured / (1.0 + dispersion * expected)
-        residual = (cells.values - expected) * weights
-        self.n[:, batch] += member.sum(1)[:, None] * cells.measured
-        self.weight[:, batch] += member @ (weights * cells.sizes[:, None])
-        self.first[:, batch] += member @ residual
-        square = residual * residual
-        self.second[:, batch] += member @ square
-        self.third[:, batch] += member @ (square * residual)
+        counts = np.bincount(groups, minlength=len(self.n))
+        self.n[:, cells.batch] += counts[:, None] * cells.measured
+        of_cells = cells.values, cells.sizes, cells.measured
+        sums = self.weight, self.first, self.second, self.third
+        add_residuals(groups, cells.batch, *of_cells, rates, dispersion, *sums)
 
     def pick(self, groups: NDArray[np.int64]) -> "ResidualSums":
         """Return the sums over several groups together (batch, feature)."""

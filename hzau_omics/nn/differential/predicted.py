@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from hzau_omics.nn.differential.counts import MeasuredCells, rate
 from hzau_omics.nn.differential.effect import GroupMeans
+from hzau_omics.nn.differential.loops import add_predictions, add_products
 
 Array = NDArray[np.float64]
 
@@ -52,7 +53,11 @@ class PredictionSums:
         return cls(*(np.zeros(parts) for _ in range(3)), *(np.zeros(plain) for _ in range(4)))
 
     def add(
-        self, group: int, prediction: Array, cells: MeasuredCells | None, usable: Array
+        self,
+        group: int,
+        prediction: NDArray[np.floating],
+        cells: MeasuredCells | None,
+        usable: Array,
     ) -> None:
         """Add cells of one group.
 
@@ -69,13 +74,11 @@ class PredictionSums:
         """
         part = LACKING if cells is None else MEASURED
         self.n[group, part] += len(prediction) * usable
-        self.first[group, part] += prediction.sum(0) * usable
-        self.second[group, part] += (prediction**2).sum(0) * usable
+        add_predictions(prediction, usable, self.first[group, part], self.second[group, part])
         if cells is not None:
-            self.value[group] += cells.values.sum(0) * usable
             self.size[group] += cells.sizes.sum() * usable
-            self.value_times[group] += (cells.values * prediction).sum(0) * usable
-            self.size_times[group] += (cells.sizes[:, None] * prediction).sum(0) * usable
+            sums = self.value[group], self.value_times[group], self.size_times[group]
+            add_products(prediction, cells.values, cells.sizes, usable, *sums)
 
     def mean(self) -> Array:
         """Return mean predictions (group, part, feature)."""

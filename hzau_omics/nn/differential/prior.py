@@ -8,7 +8,7 @@ from scipy.special import ndtr, softmax
 
 Array = NDArray[np.float64]
 
-STEP = np.sqrt(2.0)
+STEP = 2.0
 """Ratio of neighbouring scales of the prior."""
 NULL_WEIGHT, NULL_SHARE = 10.0, 0.05
 """Features without a change that are assumed besides those tested: at most, and their share."""
@@ -16,7 +16,7 @@ ENOUGH = 50
 N_STEPS, TOLERANCE = 500, 1e-5
 NEGLIGIBLE = 1e-4
 """Weight of a component of the prior below which it is left out."""
-N_HALVINGS = 50
+N_HALVINGS = 35
 
 
 @dataclass(frozen=True)
@@ -143,8 +143,7 @@ def _weights(log_likelihood: Array) -> Array:
     penalty[0] = min(NULL_WEIGHT, NULL_SHARE * n_features)
     weight = np.full(n_components, 1.0 / n_components)
     for _ in range(N_STEPS):
-        joint = likelihood * weight
-        counts = (joint / joint.sum(1, keepdims=True)).sum(0) + penalty
+        counts = weight * (likelihood.T @ (1.0 / (likelihood @ weight))) + penalty
         updated = counts / counts.sum()
         done = float(np.abs(updated - weight).max()) < TOLERANCE
         weight = updated

@@ -17,7 +17,7 @@ def sums_of(values, sizes, batch, n_batches=2):
     for b in range(n_batches):
         of = batch == b
         sums.add(
-            np.ones((1, of.sum())),
+            np.zeros(of.sum(), np.int64),
             MeasuredCells(b, values[of], sizes[of], np.ones(values.shape[1])),
         )
     return sums.pick(np.array([0]))

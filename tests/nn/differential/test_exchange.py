@@ -11,10 +11,10 @@ def residual_sums(values, sizes, one, batch=None):
     """Sums of residuals of two groups, from pooled rates."""
     batch = np.zeros(len(values), int) if batch is None else batch
     n_batches, n_features = int(batch.max()) + 1, values.shape[1]
-    member = np.stack([one, ~one]).astype(float)
+    groups = np.where(one, 0, 1)
     blocks = [
         (
-            member[:, batch == b],
+            groups[batch == b],
             MeasuredCells(b, values[batch == b], sizes[batch == b], np.ones(n_features)),
         )
         for b in range(n_batches)

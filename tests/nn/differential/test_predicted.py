@@ -31,7 +31,7 @@ def estimate(rng, *, n=(60, 60), n_lacking=(600, 600), quality=1.0, offset=0.0):
             predicted.add(k, prediction, block, ONES)
             n_cells[k, part] = count
             if block is not None:
-                sums.add(np.eye(2)[:, [k]] * np.ones((1, count)), block)
+                sums.add(np.full(count, k), block)
     members = (np.array([0]), np.array([1]))
     means = group_means(*(sums.pick(m) for m in members))
     completion = Completion(n_cells, predicted, NO_BIAS)

@@ -88,8 +88,10 @@ class MeasuredValues:
 
     def of_minibatch(self, positions: NDArray[np.int64], batch: Minibatch) -> Iterator[Block]:
         """Yield the cells of a minibatch that all have the modality, one batch at a time."""
-        x = batch.x[self.modality].double().cpu().numpy()
-        sizes = x.sum(1) if self.has_sizes else np.ones(len(x))
+        x = batch.x[self.modality].cpu().numpy()
+        sizes = x.sum(1, dtype=np.float64) if self.has_sizes else np.ones(len(x))
+        if len(self.features) < x.shape[1]:
+            x = x[:, self.features]
         codes = batch.batch.cpu().numpy()
         panel = self._layout.panel
         for code in np.unique(codes):
@@ -98,7 +100,9 @@ class MeasuredValues:
             if panel is not None:
                 measured = panel[code][self.features].astype(np.float64)
             batch_code = int(code) if self.by_batch else 0
-            values = x[own][:, self.features] * measured
+            values = x if own.all() else x[own]
+            if panel is not None:
+                values = values * measured
             yield Block(positions[own], MeasuredCells(batch_code, values, sizes[own], measured))
 
     @property
@@ -106,17 +110,11 @@ class MeasuredValues:
         return self.session.layout.modality(self.modality)
 
 
-def membership(codes: NDArray[np.int64], n_groups: int) -> Array:
-    """Return 1 where a cell is in a group, else 0 (group, cell)."""
-    return np.asarray(codes == np.arange(n_groups)[:, None], np.float64)
-
-
 def sum_groups(values: MeasuredValues, codes: NDArray[np.int64], n_groups: int) -> GroupSums:
     """Return the sums over each group and batch."""
     sums = GroupSums.zeros(n_groups, values.n_batches, len(values.features))
     for block in values.blocks(np.flatnonzero(codes != NONE)):
-        member = membership(codes[block.positions], n_groups)
-        sums.add(member, block.cells)
+        sums.add(codes[block.positions], block.cells)
     return sums
 
 
@@ -145,6 +143,6 @@ def sum_residuals(
     dispersion = dispersions(sums.of(members))
     found = ResidualSums.zeros(n_groups, values.n_batches, len(values.features))
     for block in values.blocks(np.flatnonzero(np.isin(codes, members))):
-        member = membership(codes[block.positions], n_groups)
-        found.add(member, block.cells, rates=rates[block.cells.batch], dispersion=dispersion)
+        own = codes[block.positions]
+        found.add(own, block.cells, rates=rates[block.cells.batch], dispersion=dispersion)
     return found

@@ -82,7 +82,7 @@ class Predictions:
 
     def _predicted(
         self, positions: Positions, n_draws: int
-    ) -> Iterator[tuple[Positions, Array, Minibatch]]:
+    ) -> Iterator[tuple[Positions, NDArray[np.float32], Minibatch]]:
         """Yield positions, predictions (cell, feature) and the minibatch."""
         session = self.values.session
         predictor = ModalityPredictor(session.network, session.layout, self.values.modality)
@@ -91,7 +91,7 @@ class Predictions:
                 q = part.infer(batch, self.given)[1].q
                 seen = part.seen(batch, self.given)[:, self.values.index]
                 mean = self._mean(predictor, q, batch, seen, n_draws)
-                yield where[rows], mean.double().cpu().numpy()[:, self.values.features], batch
+                yield where[rows], mean.cpu().numpy()[:, self.values.features], batch
 
     def _mean(
         self,
