@@ -101,7 +101,7 @@ def _check(adata: AnnData, result: pd.DataFrame, groupby: str) -> None:
     if absent:
         msg = (
             "result must be a table of model.differential_expression. Received one without the "
-            f"columns {listed(absent)}. (differential_accessibility is not of genes.)"
+            f"columns {listed(absent)}. Pass it as it is returned."
         )
         raise DataContractError(msg)
     if groupby not in adata.obs:

@@ -16,6 +16,8 @@ MOST_OF_THE_NOISE = 0.9
 HALF_A_COUNT = 0.5
 SMALLEST_P = 1e-300
 CERTAIN = 4.0
+ENOUGH = 20
+"""Measured cells that say by themselves how much they vary."""
 
 
 @dataclass(frozen=True)
@@ -30,31 +32,39 @@ class GroupMeans:
         Their sampling variance (group, feature).
     shared
         Whether the groups were compared within batches (feature,): some batch has cells of both.
+    n
+        Measured cells that the means rest on (group, feature).
     """
 
     mean: Array
     variance: Array
     shared: NDArray[np.bool_]
+    n: Array
 
 
-def group_means(one: GroupSums, other: GroupSums) -> GroupMeans:
+def group_means(one: GroupSums, other: GroupSums, dispersion: Array) -> GroupMeans:
     """Return means over the batches that both groups are in, weighted alike in both.
 
     A batch weighs by the precision of a difference within it: n1 n2 / (n1 + n2), as in the test of
     Mantel and Haenszel (1959). Where no batch has both groups, each has the mean of its own cells.
+    Of few cells, the variance is at least that of counts with this overdispersion (feature,).
     """
     both = (one.n > 0) & (other.n > 0)
     shared = both.any(0)
     common = np.where(both, one.n * other.n / np.maximum(one.n + other.n, 1.0), 0.0)
-    found = [_mean(sums, np.where(shared, common, sums.n)) for sums in (one, other)]
+    weights = [np.where(shared, common, sums.n) for sums in (one, other)]
+    found = [_mean(*pair, dispersion) for pair in zip((one, other), weights, strict=True)]
     mean, variance = (np.stack(parts) for parts in zip(*found, strict=True))
-    return GroupMeans(mean, variance, shared)
+    n = [np.where(w > 0, sums.n, 0).sum(0) for w, sums in zip(weights, (one, other), strict=True)]
+    return GroupMeans(mean, variance, shared, np.stack(n))
 
 
-def _mean(sums: GroupSums, weight: Array) -> tuple[Array, Array]:
+def _mean(sums: GroupSums, weight: Array, dispersion: Array) -> tuple[Array, Array]:
     rates = rate(sums.total, sums.size)
     bessel = sums.n / np.maximum(sums.n - 1, 1.0)
     square = np.maximum(residual_square(sums, rates) * bessel, HALF_A_COUNT)
+    of_counts = rates * sums.size + dispersion * rates**2 * sums.size2
+    square = np.where(sums.n < ENOUGH, np.maximum(square, of_counts), square)
     of_batch = np.divide(square, sums.size**2, out=np.zeros_like(square), where=sums.size > 0)
     total = np.where(weight.any(0), weight.sum(0), 1.0)
     return (weight * rates).sum(0) / total, (weight**2 * of_batch).sum(0) / total**2

@@ -80,7 +80,7 @@ def p_values(one: ResidualSums, other: ResidualSums) -> tuple[Array, Array]:
     The statistic is the score of a count model: the sum of the residuals in group one. Its first
     three moments over all exchanges of cells between the groups, batch by batch, are exact; a
     shifted gamma distribution has the same three, and gives the tail. Cells of the groups may
-    differ in size: the variance is then at least that without pooling.
+    differ in size: the variance is then at least the one that follows from their weights.
 
     Parameters
     ----------
@@ -111,8 +111,14 @@ def _share(one: ResidualSums, other: ResidualSums) -> Array:
 
 
 def _variance_apart(one: ResidualSums, other: ResidualSums) -> Array:
-    share = _share(one, other)
-    return (1 - share) ** 2 * one.second + share**2 * other.second
+    """Return the variance of the statistic if a residual's is proportional to its weight.
+
+    What both groups show of it together, since a small group hardly shows its own.
+    """
+    share, weight = _share(one, other), one.weight + other.weight
+    second = one.second + other.second
+    each = np.divide(second, weight, out=np.zeros_like(weight), where=weight > 0)
+    return np.asarray(each * ((1 - share) ** 2 * one.weight + share**2 * other.weight))
 
 
 def _moments(one: ResidualSums, other: ResidualSums) -> tuple[Array, Array]:

@@ -11,13 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hzau_omics.nn.differential.counts import MeasuredCells, rate
-from hzau_omics.nn.differential.effect import GroupMeans
+from hzau_omics.nn.differential.effect import ENOUGH, GroupMeans
 from hzau_omics.nn.differential.loops import add_predictions, add_products
 
 Array = NDArray[np.float64]
 
-ENOUGH = 20
-"""Measured cells of a group from which its predictions can be corrected."""
 MEASURED, LACKING = 0, 1
 """Parts of a group: cells whose values were measured, and cells that lack them."""
 
@@ -144,7 +142,7 @@ class Completion:
     Attributes
     ----------
     n_cells
-        MeasuredCells of each group and part (group, part, feature).
+        Cells of each group and part (group, part, feature).
     sums
         Predictions of a sample of them.
     bias
@@ -168,7 +166,17 @@ class Completion:
         slope = self._slope()
         found = [self._completed(means, k, members[k], slope) for k in (0, 1)]
         mean, variance = (np.stack(parts) for parts in zip(*found, strict=True))
-        return GroupMeans(mean, variance, means.shared)
+        return GroupMeans(mean, variance, means.shared, means.n)
+
+    def rests_on_few(
+        self, means: GroupMeans, members: Sequence[NDArray[np.int64]]
+    ) -> NDArray[np.bool_]:
+        """Return of which features a group rests on few measured cells, and not on predictions."""
+        few = np.zeros(means.n.shape[1], bool)
+        for n, own in zip(means.n, members, strict=True):
+            n_lacking = self.n_cells[own, LACKING].sum(0)
+            few |= (n > 0) & (n < ENOUGH) & (n_lacking <= n)
+        return few
 
     def lacking(self, members: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Return of which features some cells of these groups lack the values (feature,)."""
@@ -184,7 +192,7 @@ class Completion:
         own = self.n_cells[members]
         share = own / np.maximum(own.sum((0, 1)), 1.0)
         mean = (share * self.sums.mean()[members]).sum((0, 1))
-        error = rate(self.sums.variance()[members], self.sums.n[members])
+        error = rate(self._variance()[members], self.sums.n[members])
         return mean, (share**2 * error).sum((0, 1))
 
     def _slope(self) -> Array:
@@ -203,20 +211,31 @@ class Completion:
         n = own.sum(0)
         share = own / np.maximum(n, 1.0)
         predicted = (share * self.sums.mean()[members]).sum(0)
-        error = rate(self.sums.variance()[members], self.sums.n[members])
-        error = (share**2 * error).sum(0)
+        error = (share**2 * rate(self._variance()[members], self.sums.n[members])).sum(0)
         common = rate(self.sums.covariance()[members], own[:, MEASURED])
         common = (share[:, MEASURED] ** 2 * common).sum(0)
-        step = slope * n[LACKING] / np.maximum(n.sum(0), 1.0)
+        lacking = n[LACKING] / np.maximum(n.sum(0), 1.0)
+        step = slope * lacking
         mean, variance = means.mean[which], means.variance[which]
         powered = mean + step * (predicted[LACKING] - predicted[MEASURED])
         doubt = variance - 2 * step * common + step**2 * error.sum(0)
-        ratio = self.bias.ratio
-        alone = predicted[LACKING] * ratio
-        alone_doubt = error[LACKING] * ratio**2 + alone**2 * self.bias.variance
-        cases = [n[LACKING] == 0, n[MEASURED] >= ENOUGH]
+        # Of too few measured cells to correct predictions, both parts count as they are.
+        alone = predicted[LACKING] * self.bias.ratio
+        alone_doubt = error[LACKING] * self.bias.ratio**2 + alone**2 * self.bias.variance
+        mixed = (1 - lacking) * mean + lacking * alone
+        mixed_doubt = (1 - lacking) ** 2 * variance + lacking**2 * alone_doubt
+        cases = [n[LACKING] == 0, means.n[which] >= ENOUGH]
         doubt = np.maximum(doubt, variance / 100)
         return (
-            np.maximum(np.select(cases, [mean, powered], alone), 0.0),
-            np.select(cases, [variance, doubt], alone_doubt),
+            np.maximum(np.select(cases, [mean, powered], mixed), 0.0),
+            np.select(cases, [variance, doubt], mixed_doubt),
         )
+
+    def _variance(self) -> Array:
+        """Return variances of predictions over cells; of one cell, that of all groups.
+
+        Of shape (group, part, feature).
+        """
+        n, own = self.sums.n, self.sums.variance()
+        typical = (n * own).sum((0, 1)) / np.maximum(n.sum((0, 1)), 1.0)
+        return np.where(n < ENOUGH, np.maximum(own, typical), own)

@@ -11,6 +11,8 @@ from hzau_omics.nn.differential.effect import (
     pseudocount,
 )
 
+NONE = np.zeros(1)
+
 
 def sums_of(values, sizes, batch, n_batches=2):
     sums = GroupSums.zeros(1, n_batches, values.shape[1])
@@ -30,7 +32,7 @@ def test_the_fold_change_is_that_within_batches():
     one = rng.random(8000) < np.where(batch == 0, 0.1, 0.9)
     values = rng.poisson(scale * np.where(one, 4.0, 1.0)[:, None], (8000, 3)).astype(float)
     parts = [sums_of(values[of], np.ones(of.sum()), batch[of]) for of in (one, ~one)]
-    means = group_means(*parts)
+    means = group_means(*parts, NONE)
     change, error = log_ratio(means, 1e-9)
     np.testing.assert_allclose(change, 2.0, atol=0.1)
     assert means.shared.all()
@@ -45,15 +47,30 @@ def test_standard_errors_are_those_of_repetition():
             sums_of(rng.negative_binomial(2, 0.5, (100, 2)) * 1.0, np.ones(100), np.zeros(100))
             for _ in range(2)
         ]
-        found.append(log_ratio(group_means(*parts), 1e-9))
+        found.append(log_ratio(group_means(*parts, NONE), 1e-9))
     change, error = (np.stack(part) for part in zip(*found, strict=True))
     np.testing.assert_allclose(error.mean(0), change.std(0), rtol=0.15)
+
+
+def test_errors_of_batches_with_one_cell_are_those_of_repetition():
+    rng = np.random.default_rng(5)
+    found = []
+    for _ in range(200):
+        few = rng.negative_binomial(5, 0.2, (30, 2)) * 1.0
+        many = rng.negative_binomial(5, 0.2, (600, 2)) * 1.0
+        parts = [
+            sums_of(few, np.ones(30), np.arange(30), 30),
+            sums_of(many, np.ones(600), np.arange(600) % 30, 30),
+        ]
+        found.append(log_ratio(group_means(*parts, np.full(2, 0.2)), 1e-9))
+    change, error = (np.stack(part) for part in zip(*found, strict=True))
+    np.testing.assert_allclose(error.mean(0), change.std(0), rtol=0.25)
 
 
 def test_groups_without_a_common_batch_have_their_own_means():
     one = sums_of(np.full((4, 1), 2.0), np.ones(4), np.zeros(4))
     other = sums_of(np.full((4, 1), 8.0), np.ones(4), np.ones(4))
-    means = group_means(one, other)
+    means = group_means(one, other, NONE)
     assert not means.shared.any()
     np.testing.assert_allclose(means.mean[:, 0], [2.0, 8.0])
 

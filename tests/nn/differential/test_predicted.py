@@ -12,7 +12,7 @@ from hzau_omics.nn.differential.predicted import (
     bias_of,
 )
 
-ONES = np.ones(1)
+ONES, NONE = np.ones(1), np.zeros(1)
 NO_BIAS = Bias(ONES, np.zeros(1))
 
 
@@ -33,7 +33,7 @@ def estimate(rng, *, n=(60, 60), n_lacking=(600, 600), quality=1.0, offset=0.0):
             if block is not None:
                 sums.add(np.full(count, k), block)
     members = (np.array([0]), np.array([1]))
-    means = group_means(*(sums.pick(m) for m in members))
+    means = group_means(*(sums.pick(m) for m in members), NONE)
     completion = Completion(n_cells, predicted, NO_BIAS)
     return log_ratio(means, 1e-9), log_ratio(completion.of(means, members), 1e-9), completion
 
@@ -68,7 +68,7 @@ def test_a_group_without_measured_cells_has_the_doubt_of_predictions():
     _, _, completion = estimate(rng, n=(60, 0))
     sums = GroupSums.zeros(2, 1, 1)
     members = (np.array([0]), np.array([1]))
-    means = group_means(*(sums.pick(m) for m in members))
+    means = group_means(*(sums.pick(m) for m in members), NONE)
     doubtful = Completion(completion.n_cells, completion.sums, Bias(2 * ONES, 0.04 * ONES))
     found = doubtful.of(means, members)
     assert found.mean[1, 0] == pytest.approx(40, rel=0.1)

@@ -4,19 +4,18 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
+import torch
 from numpy.typing import ArrayLike, NDArray
 from scipy.stats import rankdata
-from torch import Tensor
 
 from hzau_omics.checks import check_choice, check_integer, check_mapping
 from hzau_omics.errors import ConfigError
-from hzau_omics.minibatch import Minibatch
 from hzau_omics.model.answers.base import Answers, Cells
-from hzau_omics.model.answers.decoding import ModalityPredictor, batch_codes
-from hzau_omics.model.answers.differential.expected import expected_values_at
+from hzau_omics.model.answers.decoding import batch_codes
+from hzau_omics.model.answers.differential.expected import Expectation
 from hzau_omics.model.answers.differential.request import COMPARABLE
 from hzau_omics.model.answers.draws import select_features
-from hzau_omics.model.session import InferenceSession, draw_seed, evaluating, make_generator
+from hzau_omics.model.session import draw_seed, evaluating, make_generator
 
 VALUES_HELD = 2**28
 """Denoised values (draw, feature) that are held in memory."""
@@ -49,8 +48,8 @@ class FeatureCorrelation(Answers):
             Modality -> names of its features, all for None; modalities not named are left out.
             None takes all features of all modalities of counts and shares.
         mdata, indices, transform_batch, batch_size, seed
-            As in :meth:`impute`. Cells are decoded as their own batch unless `transform_batch`
-            names one.
+            As in :meth:`impute`. Cells are decoded as their own batch, or as those that measured
+            a modality where their own did not, unless `transform_batch` names one or several.
         n_samples
             Latents drawn per cell.
         correlation_type
@@ -98,17 +97,24 @@ class FeatureCorrelation(Answers):
             raise ConfigError(msg)
         values = np.empty((n_samples, len(session), len(names)), np.float32)
         generator = make_generator(draw_seed(seed), session.device)
-        codes = () if transform_batch is None else batch_codes(self.layout, transform_batch)
+        codes = None if transform_batch is None else batch_codes(self.layout, transform_batch)
+        expectations = {
+            modality: Expectation(session.network, session.layout, modality, codes)
+            for modality in chosen
+        }
         with evaluating(session.network):
             for rows, batch in session.minibatches():
                 q = session.infer(batch, None)[1].q
                 for i in range(n_samples):
-                    code = codes[i % len(codes)] if codes else None
                     z = q.sample(generator)
-                    values[i, rows] = _decoded(session, chosen, z, batch, code)
+                    found = [
+                        expectations[modality].at(z, batch)[:, positions]
+                        for modality, positions in chosen.items()
+                    ]
+                    values[i, rows] = torch.cat(found, 1).cpu().numpy()
         flat = values.reshape(-1, len(names))
-        found = _correlation(rankdata(flat, axis=0) if kind == "spearman" else flat)
-        return pd.DataFrame(found, index=names, columns=names)
+        correlation = _correlation(rankdata(flat, axis=0) if kind == "spearman" else flat)
+        return pd.DataFrame(correlation, index=names, columns=names)
 
     def _chosen_features(
         self, features: Mapping[str, str | Sequence[str] | None] | None
@@ -129,22 +135,6 @@ class FeatureCorrelation(Answers):
             msg = "features must name a modality. Received none. Leave it out for all."
             raise ConfigError(msg)
         return chosen
-
-
-def _decoded(
-    session: InferenceSession,
-    chosen: Mapping[str, NDArray[np.int64]],
-    z: Tensor,
-    batch: Minibatch,
-    code: int | None,
-) -> NDArray[np.float32]:
-    """Return denoised values of the wanted features of all modalities (cell, feature)."""
-    parts = []
-    for modality, positions in chosen.items():
-        predictor = ModalityPredictor(session.network, session.layout, modality)
-        mean = expected_values_at(predictor, z, batch, code, of_share=False)
-        parts.append(mean.float().cpu().numpy()[:, positions])
-    return np.concatenate(parts, axis=1)
 
 
 def _correlation(values: NDArray[np.floating]) -> NDArray[np.float64]:

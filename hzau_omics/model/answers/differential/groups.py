@@ -84,8 +84,8 @@ class Groups:
                 if found < 2:
                     msg = (
                         "A group must have at least two cells to compare. Received group "
-                        f"{name!r} with {found}, for modality {modality!r}. Leave it out of group1 "
-                        "and group2, or join it with another group."
+                        f"{name!r} with {found} for modality {modality!r}. Name the others in "
+                        "group1, or join it with another group."
                     )
                     raise DataContractError(msg)
 

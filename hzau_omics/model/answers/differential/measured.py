@@ -66,12 +66,24 @@ class MeasuredValues:
     def has_sizes(self) -> bool:
         """Whether values are shares of a cell's total.
 
-        The total of a panel of a few features is biology more than depth.
+        The total of a panel of a few features is biology more than depth, unless it was registered
+        as the library.
         """
         layout = self._layout
-        return layout.spec.library_mode(layout.n_features) == "observed" or (
-            layout.n_features >= FEW_FEATURES and layout.spec.library is None
-        )
+        mode = layout.spec.library_mode(layout.n_features)
+        return layout.n_features >= FEW_FEATURES or mode != "none"
+
+    @property
+    def common(self) -> NDArray[np.int64] | None:
+        """Features that every batch with the modality measured, if totals count only these.
+
+        None for all features: without panels, or if too few are common.
+        """
+        layout = self._layout
+        if layout.panel is None:
+            return None
+        found = np.flatnonzero(layout.panel[layout.measured].all(0))
+        return found if len(found) >= FEW_FEATURES else None
 
     @property
     def n_batches(self) -> int:
@@ -89,7 +101,10 @@ class MeasuredValues:
     def of_minibatch(self, positions: NDArray[np.int64], batch: Minibatch) -> Iterator[Block]:
         """Yield the cells of a minibatch that all have the modality, one batch at a time."""
         x = batch.x[self.modality].cpu().numpy()
-        sizes = x.sum(1, dtype=np.float64) if self.has_sizes else np.ones(len(x))
+        sizes = np.ones(len(x))
+        if self.has_sizes:
+            counted = x if self.common is None else x[:, self.common]
+            sizes = counted.sum(1, dtype=np.float64)
         if len(self.features) < x.shape[1]:
             x = x[:, self.features]
         codes = batch.batch.cpu().numpy()
@@ -104,6 +119,11 @@ class MeasuredValues:
             if panel is not None:
                 values = values * measured
             yield Block(positions[own], MeasuredCells(batch_code, values, sizes[own], measured))
+
+    @property
+    def n_features(self) -> int:
+        """Number of all features of the modality."""
+        return self._layout.n_features
 
     @property
     def _layout(self) -> ModalityLayout:

@@ -10,6 +10,7 @@ import pandas as pd
 from mudata import MuData
 from numpy.typing import ArrayLike, NDArray
 
+from hzau_omics.data import DataLayout
 from hzau_omics.errors import ConfigError, HzauWarning
 from hzau_omics.model.answers.base import Answers, Cells
 from hzau_omics.model.answers.differential.groups import (
@@ -182,9 +183,7 @@ class Differential(Answers):
         source = self.adata if mdata is None else mdata
         groups = _groups(session, source, groupby, group1, group2, idx1, idx2)
         chosen = select_features(self.layout, modality, features)
-        names = check_given(self.layout, given) or tuple(
-            name for name in self.layout.names if name != modality
-        )
+        names = _sources(self.layout, modality, check_given(self.layout, given))
         analysis = _Analysis(self, session, modality, chosen, options, names, draw_seed(seed))
         groups = analysis.usable(groups, mdata)
         table = analysis.table(groups)
@@ -235,10 +234,23 @@ class _Analysis:
         least = self.options.min_reliability
         if least is not None:
             found = self.model.get_reliability(mdata)  # type: ignore[attr-defined]
-            without |= found[self.modality].to_numpy() < least
+            reliability = found[self.modality].to_numpy()
+            self._check_reliability(reliability)
+            without |= reliability < least
         kept = groups.without(without)
         kept.check_sizes(self.modality)
         return kept
+
+    def _check_reliability(self, reliability: NDArray[np.floating]) -> None:
+        has = self.session.store.present[self.session.cells, self.values.index]
+        unknown = int((has & np.isnan(reliability)).sum())
+        if unknown:
+            msg = (
+                f"min_reliability needs the reliability of each measurement of {self.modality!r}. "
+                f"Received {unknown:,} cells for which it is not known, such as cells of new "
+                "batches. Leave min_reliability out, or these cells."
+            )
+            raise ConfigError(msg)
 
     def table(self, groups: Groups) -> pd.DataFrame:
         """Return the tables of all comparisons."""
@@ -270,7 +282,7 @@ class _Analysis:
         )
         predictions = Predictions(
             self.values,
-            self.given if lacking else None,
+            self.given if lacking and self.given else None,
             batches_to_decode_as(donors, rng) if self.options.batch_correction else None,
             make_generator(self.seed, session.device),
         )
@@ -279,7 +291,9 @@ class _Analysis:
         n_cells = np.zeros_like(found.n)
         counts = groups.counts()
         n_cells[:, MEASURED] = sums.n.sum(1)
-        n_cells[:, LACKING] = counts[:, None] - n_cells[:, MEASURED]
+        # With one modality there is nothing to predict it from.
+        if self.given:
+            n_cells[:, LACKING] = counts[:, None] - n_cells[:, MEASURED]
         return Completion(n_cells, found, self._bias(predictions, n_cells, rng))
 
     def _bias(
@@ -327,6 +341,25 @@ class _Analysis:
                 HzauWarning,
                 stacklevel=4,
             )
+
+
+def _sources(layout: DataLayout, modality: str, given: tuple[str, ...] | None) -> tuple[str, ...]:
+    """Return the modalities that missing values are predicted from.
+
+    Raises
+    ------
+    ConfigError
+        `given` names the modality itself.
+    """
+    if given is None:
+        return tuple(name for name in layout.names if name != modality)
+    if modality in given:
+        msg = (
+            "Values that cells lack are predicted from other modalities. Received given= with "
+            f"{modality!r} itself, which these cells lack. Leave it out."
+        )
+        raise ConfigError(msg)
+    return given
 
 
 def _some(positions: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.int64]:

@@ -7,14 +7,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from sklearn.cluster import KMeans
-from torch import Tensor
 
 from hzau_omics.minibatch import Minibatch
-from hzau_omics.model.answers.decoding import ModalityPredictor
-from hzau_omics.model.answers.differential.expected import expected_values_at
+from hzau_omics.model.answers.differential.expected import Expectation
 from hzau_omics.model.answers.differential.measured import Block, MeasuredValues
 from hzau_omics.nn.differential.predicted import Bias, PredictionSums, bias_of
-from hzau_omics.nn.posterior.gaussian import DiagonalGaussian
 
 Array = NDArray[np.float64]
 Positions = NDArray[np.int64]
@@ -84,32 +81,25 @@ class Predictions:
         self, positions: Positions, n_draws: int
     ) -> Iterator[tuple[Positions, NDArray[np.float32], Minibatch]]:
         """Yield positions, predictions (cell, feature) and the minibatch."""
-        session = self.values.session
-        predictor = ModalityPredictor(session.network, session.layout, self.values.modality)
+        values = self.values
+        session = values.session
+        expectation = Expectation(
+            session.network,
+            session.layout,
+            values.modality,
+            self.decode_as,
+            of_share=values.has_sizes,
+            common=values.common,
+        )
         for where, part in session.parts(np.sort(positions)):
             for rows, batch in part.minibatches(batch_size=512):
                 q = part.infer(batch, self.given)[1].q
-                seen = part.seen(batch, self.given)[:, self.values.index]
-                mean = self._mean(predictor, q, batch, seen, n_draws)
-                yield where[rows], mean.cpu().numpy()[:, self.values.features], batch
-
-    def _mean(
-        self,
-        predictor: ModalityPredictor,
-        q: DiagonalGaussian,
-        batch: Minibatch,
-        seen: Tensor,
-        n_draws: int,
-    ) -> Tensor:
-        codes = self.decode_as
-        total = torch.zeros(())
-        for _ in range(n_draws):
-            z = q.sample(self.generator)
-            for code in codes or (None,):
-                total = total + expected_values_at(
-                    predictor, z, batch, code, of_share=self.values.has_sizes, seen=seen
-                )
-        return total / (n_draws * max(len(codes or ()), 1))
+                seen = part.seen(batch, self.given)[:, values.index]
+                total = torch.zeros(())
+                for _ in range(n_draws):
+                    total = total + expectation.at(q.sample(self.generator), batch, seen)
+                mean = (total / n_draws).cpu().numpy()
+                yield where[rows], mean[:, values.features], batch
 
     def _blocks(self, where: Positions, batch: Minibatch) -> Iterator[tuple[Block, Positions]]:
         """Yield the cells of a minibatch with their values, one batch at a time."""

@@ -39,16 +39,17 @@ def add_pseudobulk(
     codes, names = _sample_codes(samples)
     joined = np.where((groups.codes == NONE) | (codes < 0), NONE, groups.codes * len(names) + codes)
     # Samples are told apart, so that batches need not be.
-    whole = replace(values, by_batch=False)
+    # All features: those of one gene say nothing of a sample's depth.
+    every = np.arange(values.n_features)
+    whole = replace(values, by_batch=False, features=every)
     sums = sum_groups(whole, joined, len(groups.names) * len(names))
-    shape = (len(groups.names), len(names), len(values.features))
-    counts = sums.total.sum(1).reshape(shape)
-    n_cells = sums.n.max((1, 2)).reshape(shape[:2])
+    shape = (len(groups.names), len(names), len(every))
+    counts, n_cells = (part.sum(1).reshape(shape) for part in (sums.total, sums.n))
     var_names = pd.Index(values.session.layout.modality(values.modality).var_names)
     parts = []
     for comparison in groups.comparisons:
         found = _tested(comparison, counts, n_cells, names, options)
-        found.index = var_names[values.features]
+        found = found.iloc[values.features].set_axis(var_names[values.features])
         own = table[table["comparison"] == " vs ".join(comparison.names)]
         parts.append(_merged(own, found, options))
     return pd.concat(parts)
@@ -80,10 +81,15 @@ def _tested(
     names: list[str],
     options: TestOptions,
 ) -> pd.DataFrame:
-    """Return log2 fold changes and p-values (feature)."""
+    """Return log2 fold changes and p-values of all features.
+
+    Of features that some sample did not measure, or with hardly any count, they are NaN and 1.
+    """
     rows, metadata = [], []
+    measured = np.ones(counts.shape[-1], bool)
     for side, members in zip(("one", "other"), comparison.members, strict=True):
-        enough = np.flatnonzero(n_cells[members].sum(0) >= FEWEST_CELLS)
+        of_features = n_cells[members].sum(0)
+        enough = np.flatnonzero(of_features.max(1) >= FEWEST_CELLS)
         if len(enough) < 2:
             name = comparison.names[0 if side == "one" else 1]
             msg = (
@@ -93,19 +99,24 @@ def _tested(
             )
             raise ConfigError(msg)
         rows.append(counts[members].sum(0)[enough])
+        measured &= (of_features[enough] > 0).all(0)
         metadata += [(side, names[i]) for i in enough]
     design = pd.DataFrame(metadata, columns=["group", "sample"])
     matrix = np.concatenate(rows)
     design.index = [f"{side}_{i}" for i, side in enumerate(design["group"])]
-    found = pd.DataFrame({"lfc": 0.0, "p_value": 1.0}, index=range(matrix.shape[1]))
-    tested = np.flatnonzero(matrix.sum(0) >= FEWEST_COUNTS)
+    found = pd.DataFrame({"lfc": np.nan, "p_value": 1.0}, index=range(matrix.shape[1]))
+    tested = np.flatnonzero((matrix.sum(0) >= FEWEST_COUNTS) & measured)
     if len(tested):
         found.iloc[tested] = _deseq(matrix[:, tested], design, options.threshold)
     return found
 
 
 def _deseq(matrix: NDArray[np.float64], design: pd.DataFrame, delta: float) -> NDArray[np.float64]:
-    """Return log2 fold change and p-value of each feature (feature, 2)."""
+    """Return log2 fold change and p-value of each feature (feature, 2).
+
+    If at least half of the samples have cells of both groups, these are compared with themselves,
+    and the others left out.
+    """
     try:
         from pydeseq2.dds import DeseqDataSet
         from pydeseq2.ds import DeseqStats
@@ -115,8 +126,13 @@ def _deseq(matrix: NDArray[np.float64], design: pd.DataFrame, delta: float) -> N
             "Run pip install 'hzau-omics[de]', or leave sample_key out."
         )
         raise ConfigError(msg) from error
-    pairs = design.groupby("sample")["group"].nunique()
-    formula = "~sample + group" if (pairs == 2).all() else "~group"
+    n_groups = design.groupby("sample")["group"].nunique()
+    pairs = n_groups.index[n_groups == 2]
+    paired = len(pairs) >= max(2, len(n_groups) / 2)
+    if paired:
+        kept = design["sample"].isin(pairs).to_numpy()
+        design, matrix = design[kept], matrix[kept]
+    formula = "~sample + group" if paired else "~group"
     counts = pd.DataFrame(np.rint(matrix).astype(int), index=design.index)
     counts.columns = counts.columns.astype(str)
     with warnings.catch_warnings():

@@ -10,7 +10,7 @@ from scipy.stats import false_discovery_control
 
 from hzau_omics.model.answers.differential.groups import Comparison
 from hzau_omics.model.answers.differential.request import TestOptions
-from hzau_omics.nn.differential.counts import GroupSums, rate
+from hzau_omics.nn.differential.counts import GroupSums, dispersions, rate
 from hzau_omics.nn.differential.effect import (
     GroupMeans,
     as_error,
@@ -73,12 +73,14 @@ def comparison_table(
     """
     members = evidence.comparison.members
     one, other = evidence.sides
-    means = group_means(one, other)
+    dispersion = dispersions(evidence.sums.of(np.concatenate(members)))
+    means = group_means(one, other, dispersion)
     completed = evidence.completion.of(means, members)
     offset = pseudocount(one, other) if one.total.any() or other.total.any() else _least(completed)
     change, error = log_ratio(completed, offset)
     lacks = evidence.completion.lacking(np.concatenate(members))
-    p_value, error = _tested(evidence, change, error, lacks & ~_untouched(evidence), means)
+    p_value, error = _tested(evidence, change, error, lacks, means)
+    change = np.where(_known(evidence), change, 0.0)
     beyond = p_value_beyond(change, error, options.threshold)
     p_value = np.maximum(p_value, beyond) if options.threshold > 0 else p_value
     q_value = false_discovery_control(p_value)
@@ -101,9 +103,10 @@ def comparison_table(
     return table.iloc[order]
 
 
-def _untouched(evidence: Evidence) -> NDArray[np.bool_]:
-    """Return for which features no cell of the two groups lacks the values (feature,)."""
-    return ~evidence.completion.lacking(np.concatenate(evidence.comparison.members))
+def _known(evidence: Evidence) -> NDArray[np.bool_]:
+    """Return of which features both groups have cells, measured or predicted (feature,)."""
+    n = [evidence.completion.n_cells[side].sum((0, 1)) for side in evidence.comparison.members]
+    return np.asarray(np.minimum(*n) > 0)
 
 
 def _least(means: GroupMeans) -> float:
@@ -118,16 +121,20 @@ def _tested(
     lacks: NDArray[np.bool_],
     means: GroupMeans,
 ) -> tuple[Array, Array]:
-    """Return p-values of no change, and standard errors that agree with them."""
+    """Return p-values of no change, and standard errors that agree with them.
+
+    Measured cells are exchanged within batches. Where predictions take part, the p-value is that of
+    the completed change, and where a group rests on few measured cells, the larger of the two.
+    """
     members = evidence.comparison.members
     exchanged, _ = p_values(*(evidence.residuals.pick(side) for side in members))
     plain = p_value_beyond(change, error, 0.0)
-    of_cells = ~lacks & means.shared
-    p_value = np.where(of_cells, exchanged, plain)
-    measured = [evidence.completion.share_measured(side) for side in members]
-    known = (np.minimum(*measured) > 0) | lacks
-    p_value = np.where(known, p_value, 1.0)
-    return p_value, np.where(of_cells, as_error(change, exchanged, error), error)
+    few = evidence.completion.rests_on_few(means, members)
+    p_value = np.where(means.shared & few, np.maximum(exchanged, plain), plain)
+    p_value = np.where(means.shared & ~lacks, exchanged, p_value)
+    p_value = np.where(_known(evidence), p_value, 1.0)
+    of_cells = means.shared & (few | ~lacks)
+    return p_value, np.where(of_cells, as_error(change, p_value, error), error)
 
 
 def _expected(evidence: Evidence, offset: float, lacks: NDArray[np.bool_]) -> Expected | None:
@@ -136,7 +143,10 @@ def _expected(evidence: Evidence, offset: float, lacks: NDArray[np.bool_]) -> Ex
         return None
     found = [evidence.completion.means(side) for side in evidence.comparison.members]
     means = GroupMeans(
-        np.stack([mean for mean, _ in found]), np.stack([error for _, error in found]), ~lacks
+        np.stack([mean for mean, _ in found]),
+        np.stack([error for _, error in found]),
+        ~lacks,
+        np.zeros((2, len(lacks))),
     )
     change, error = log_ratio(means, offset)
     return Expected(change, error**2)

@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 from anndata import AnnData
 
-from hzau_omics.errors import ConfigError
+from hzau_omics.errors import ConfigError, HzauWarning
 
 CALL = "is_de_fdr_0.05"
 
@@ -65,3 +65,36 @@ def test_one_sample_per_group_is_no_replication(donors):
             idx2="donor == 'd0'",
             sample_key="donor",
         )
+
+
+def test_one_gene_is_tested_as_among_all(donors):
+    options = {"delta": 0, "sample_key": "donor", "seed": 0}
+    every = donors.differential_expression("rna", "treated", "yes", **options)
+    one = donors.differential_expression("rna", "treated", "yes", features=["g0"], **options)
+    assert one.loc["g0", "p_value"] == every.loc["g0", "p_value"]
+    assert one.loc["g0", "pseudobulk_lfc"] == every.loc["g0", "pseudobulk_lfc"]
+
+
+def test_features_that_some_samples_did_not_measure_are_not_tested(fit):
+    rng = np.random.default_rng(1)
+    donor = np.repeat(np.arange(6), 40)
+    batch = np.where(donor % 2 == 0, "a", "b")
+    x = rng.poisson(3.0, (240, 30)).astype(np.float32)
+    measured = np.arange(30) < 20
+    x[np.ix_(batch == "b", ~measured)] = 0
+    obs = pd.DataFrame(
+        {"donor": [f"d{i}" for i in donor], "batch": batch}, index=[f"c{i}" for i in range(240)]
+    )
+    var = pd.DataFrame(
+        {"measured_a": True, "measured_b": measured}, index=[f"g{i}" for i in range(30)]
+    )
+    data = mudata.MuData({"rna": AnnData(x, obs=obs[[]], var=var)})
+    data.obs = obs
+    model = fit(data, {"rna": "nb"}, setup={"batch_key": "batch", "panel_key": "measured"})
+    with pytest.warns(HzauWarning, match="share no batch"):
+        found = model.differential_expression("rna", "batch", "a", sample_key="donor", seed=0)
+    unmeasured = [f"g{i}" for i in range(20, 30)]
+    assert (found.loc[unmeasured, "p_value"] == 1).all()
+    assert found.loc[unmeasured, "pseudobulk_lfc"].isna().all()
+    assert (found.loc[unmeasured, "measured2"] == 0).all()
+    assert not found[CALL].any()
