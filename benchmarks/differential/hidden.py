@@ -1,4 +1,4 @@
-"""Protein of half of the cells is hidden: do predictions find what the measured values show?"""
+"""Protein of half of the cells is hidden, and compared by what the model predicts of it."""
 
 import time
 from dataclasses import replace
