@@ -14,9 +14,9 @@ import pandas as pd
 
 from benchmarks.common.command import OUT, add_output_options, run_command
 from benchmarks.common.report import environment, run_name, set_threads, write_run
-from benchmarks.common.resume import results_of
+from benchmarks.common.resume import Found, results_of
 from benchmarks.differential import hidden, null, seeds, speed, truth
-from benchmarks.differential.parts import Settings
+from benchmarks.differential.parts import Part, Settings, Task
 from benchmarks.differential.tables import long_form, short_text
 
 TASKS = {
@@ -57,7 +57,7 @@ def benchmark(args: argparse.Namespace, command: Sequence[str]) -> list[Path]:
     for name in args.task or TASKS:
         task = TASKS[name]
         parts = task.parts(settings)
-        found = results_of(parts, args.parts, partial(task.measure, settings=settings))
+        found = results_of(parts, args.parts, partial(_measured, task, settings))
         tables.append(long_form(task, parts, found))
         texts.append(f"**{name}: {task.what}**\n\n{short_text(tables[-1])}")
         print(f"\n{texts[-1]}", flush=True)
@@ -67,6 +67,10 @@ def benchmark(args: argparse.Namespace, command: Sequence[str]) -> list[Path]:
     short = args.out / f"{name}.md"
     short.write_text("\n\n".join(texts) + "\n", encoding="utf-8")
     return [*paths, short]
+
+
+def _measured(task: Task, settings: Settings, part: Part) -> Found:
+    return task.measure(part, settings)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

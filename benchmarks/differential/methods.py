@@ -68,7 +68,7 @@ def as_evidence(found: pd.DataFrame) -> pd.DataFrame:
 
 
 def _totalvi(model: Any, data: Data, groups: Groups) -> pd.DataFrame:
-    found = model.differential_expression(
+    found: pd.DataFrame = model.differential_expression(
         idx1=groups[0],
         idx2=groups[1],
         mode="change",
@@ -76,7 +76,8 @@ def _totalvi(model: Any, data: Data, groups: Groups) -> pd.DataFrame:
         all_stats=False,
         silent=True,
         cred_interval_lvls=[LEVEL],
-    ).loc[data.mdata[RNA].var_names]
+    )
+    found = found.loc[data.mdata[RNA].var_names]
     # Calls with a q-value below a target are those of its is_de_fdr.
     order = np.argsort(-found["proba_de"].to_numpy(), kind="stable")
     q_value = np.empty(len(order))

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from benchmarks.common.resume import Found, Run
@@ -109,6 +110,7 @@ class Task:
     titles: Mapping[str, str]
 
 
+@cache
 def code() -> str:
     """Return a digest of the package and of what the parts share."""
     own = [Path(__file__).with_name(f"{name}.py") for name in SOURCES]
