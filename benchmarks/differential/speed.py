@@ -42,7 +42,7 @@ class SpeedRun:
 
 def parts(settings: Settings) -> list[Part]:
     """Return the methods in turn, several times."""
-    design = f"{settings.threads} threads"
+    design = f"threads: {settings.threads}"
     return [settings.part(NAME, design, method, i) for i in range(REPEATS) for method in FAMILIES]
 
 
