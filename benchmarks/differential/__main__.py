@@ -18,6 +18,7 @@ from benchmarks.common.resume import Found, results_of
 from benchmarks.differential import hidden, null, seeds, speed, truth
 from benchmarks.differential.parts import Part, Settings, Task
 from benchmarks.differential.tables import long_form, short_text
+from hzau_omics.errors import ConfigError
 
 TASKS = {
     task.name: task
@@ -31,6 +32,7 @@ def parser() -> argparse.ArgumentParser:
     p = argparse.ArgumentParser(prog="python -m benchmarks.differential", description=__doc__)
     tasks = "; ".join(f"{task.name}: {task.what}" for task in TASKS.values())
     p.add_argument("--task", action="append", choices=TASKS, help=f"may be repeated (all). {tasks}")
+    p.add_argument("--method", action="append", help="only these methods of each task")
     p.add_argument("--splits", type=int, default=100, help="splits without a difference")
     p.add_argument("--peer-splits", type=int, default=20, help="of these, for totalVI")
     p.add_argument("--replicates", type=int, default=5, help="replicates with known changes")
@@ -56,7 +58,13 @@ def benchmark(args: argparse.Namespace, command: Sequence[str]) -> list[Path]:
     tables, texts = [], []
     for name in args.task or TASKS:
         task = TASKS[name]
-        parts = task.parts(settings)
+        parts = [p for p in task.parts(settings) if p.method in (args.method or [p.method])]
+        if not parts:
+            message = (
+                f"Task {name} has none of the methods {', '.join(args.method)}; it has "
+                f"{', '.join(task.titles)}. Name one of these."
+            )
+            raise ConfigError(message)
         found = results_of(parts, args.parts, partial(_measured, task, settings))
         tables.append(long_form(task, parts, found))
         texts.append(f"**{name}: {task.what}**\n\n{short_text(tables[-1])}")

@@ -42,11 +42,28 @@ def test_all_methods_get_the_same_split_and_types_take_turns(settings, data):
 
 def test_a_task_leaves_a_table(settings, data, monkeypatch, tmp_path, capsys):
     monkeypatch.setattr(null, "snare_seq", lambda *, quick: data)
-    monkeypatch.setattr(null, "OF_SAMPLES", ("wilcoxon",))
-    argv = ["--quick", "--task", "null-samples", "--parts", str(tmp_path), "--out", str(tmp_path)]
+    argv = [
+        "--quick",
+        "--task",
+        "null-samples",
+        "--method",
+        "wilcoxon",
+        "--parts",
+        str(tmp_path),
+        "--out",
+        str(tmp_path),
+    ]
     assert differential.main(argv) == 0
     assert "| six libraries against six | Wilcoxon | 2 |" in capsys.readouterr().out
     assert len(list(tmp_path.glob("differential_null-samples_*.csv"))) == 1
+
+
+def test_a_method_that_a_task_does_not_have_is_refused(tmp_path, capsys):
+    argv = ["--task", "hidden", "--method", "wilcoxon", "--parts", str(tmp_path)]
+    assert differential.main([*argv, "--out", str(tmp_path)]) == 2
+    assert "Task hidden has none of the methods wilcoxon; it has none, half" in (
+        capsys.readouterr().err
+    )
 
 
 def test_changes_are_made_in_one_type(settings, data, monkeypatch):
