@@ -16,7 +16,7 @@ ENOUGH = 50
 N_STEPS, TOLERANCE = 500, 1e-5
 NEGLIGIBLE = 1e-4
 """Weight of a component of the prior below which it is left out."""
-N_HALVINGS = 35
+N_HALVINGS, CLOSE = 40, 1e-9
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,13 @@ class Posterior:
             middle = (low + high) / 2
             beyond = self.above(middle) > 1 - q
             low, high = np.where(beyond, middle, low), np.where(beyond, high, middle)
-        return np.asarray((low + high) / 2)
+        return self._at_point((low + high) / 2)
+
+    def _at_point(self, value: Array) -> Array:
+        """Return values with those that bisection brought to a point set to the point itself."""
+        gap = np.abs(np.where(self.deviation > 0, np.inf, self.mean - value[:, None]))
+        rows, nearest = np.arange(len(value)), gap.argmin(1)
+        return np.where(gap[rows, nearest] < CLOSE, self.mean[rows, nearest], value)
 
 
 def posterior(change: Array, error: Array, expected: Expected | None = None) -> Posterior:

@@ -1,0 +1,1 @@
+"""Differential expression: error rates, power, effect sizes, values that were not measured."""
