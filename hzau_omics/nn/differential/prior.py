@@ -16,7 +16,7 @@ ENOUGH = 50
 N_STEPS, TOLERANCE = 500, 1e-5
 NEGLIGIBLE = 1e-4
 """Weight of a component of the prior below which it is left out."""
-N_HALVINGS, CLOSE = 40, 1e-9
+N_HALVINGS, CLOSE = 28, 1e-6
 
 
 @dataclass(frozen=True)

@@ -98,7 +98,7 @@ def comparison_table(
         "group1": evidence.comparison.names[0],
         "group2": evidence.comparison.names[1],
     }
-    table = pd.DataFrame(columns, index=names)
+    table = pd.DataFrame(columns, index=names.rename("feature"))
     order = np.lexsort((-np.abs(change), p_value))
     return table.iloc[order]
 
@@ -163,7 +163,7 @@ def _belief(believed: Posterior, options: TestOptions) -> dict[str, Any]:
         known = np.maximum(above + below, 1e-12)
         found |= {"proba_m1": above / known, "proba_m2": below / known}
         found["bayes_factor"] = log_odds(found["proba_m1"])
-    proba = np.maximum(above, below)
+    proba = np.clip(np.maximum(above, below), 0.0, 1.0)
     found |= {"proba_de": proba, "proba_not_de": 1.0 - proba}
     found.setdefault("bayes_factor", log_odds(proba))
     low, high = (believed.quantile(q) for q in INTERVAL)
