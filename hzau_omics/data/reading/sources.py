@@ -193,7 +193,11 @@ class Reader:
             return
         mod, hashtags = split(adata, where, self.feature_types, self.record)
         self.seen |= types
-        into.columns.append((where, hashtags))
+        if mod:
+            into.columns.append((where, hashtags))
+        else:
+            # No modality of this source ties its names to those of other sources.
+            into.tables.append((where, hashtags))
         if len(types) == 1 and name is not None:
             mod = dict(zip([name], mod.values(), strict=False))
         if asked is not None and asked not in mod:
