@@ -1,6 +1,5 @@
 """Advice on features: the most variable genes, or the peaks that are open most often."""
 
-import re
 from copy import deepcopy
 from typing import Any, Literal
 
@@ -17,6 +16,7 @@ from hzau_omics.data.contract.columns.obs import categorical_layout, category_co
 from hzau_omics.data.contract.layout import NO_BATCH
 from hzau_omics.data.contract.matrix import chunks, describe, read_matrix, to_rows
 from hzau_omics.data.contract.presence import check_container, get_modality, row_order
+from hzau_omics.data.reading.feature_types import is_peak
 from hzau_omics.errors import DataContractError
 from hzau_omics.pp.rebuild import rebuild
 
@@ -24,8 +24,6 @@ UNS_KEY = "hzau_features"
 """Key of ``uns`` with the names that were chosen, by modality."""
 
 type Method = Literal["variable", "open"]
-
-_PEAK = re.compile(r"^\w+[:_-]\d+[-_:]\d+$")
 
 
 def select_features(
@@ -89,7 +87,7 @@ def select_features(
     order = row_order(mdata, modality)
     remedy = f"Modality {modality!r} has {adata.n_vars} features: leave the selection out."
     n_top = check_integer("n_top", n_top, most=adata.n_vars, remedy=remedy)
-    peaks = np.mean([_PEAK.match(str(name)) is not None for name in adata.var_names]) > 0.5
+    peaks = np.mean([is_peak(str(name)) for name in adata.var_names]) > 0.5
     chosen = check_choice(
         "method", method or ("open" if peaks else "variable"), ("variable", "open")
     )

@@ -5,7 +5,6 @@ from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
-import scanpy as sc
 import scipy.sparse as sp
 from anndata import AnnData
 from mudata import MuData
@@ -18,8 +17,9 @@ from hzau_omics.data.contract.matrix import read_matrix, to_rows
 from hzau_omics.data.contract.presence import check_container, row_order
 from hzau_omics.data.reading.feature_types import ISOTYPE, is_isotype, is_protein
 from hzau_omics.errors import DataContractError
+from hzau_omics.pp.measures import DETECTED, TOTAL, cell_measures, mitochondrial, percent
 
-MEASURES = ["total", "n_features", "percent_mitochondrial", "percent_isotype"]
+MEASURES = [TOTAL, DETECTED, percent("mitochondrial"), percent("isotype")]
 """Columns with measures."""
 
 
@@ -51,9 +51,10 @@ def qc(
     pandas.DataFrame
         Index ``cell`` and ``modality``, or ``batch`` and ``modality``. Columns: ``batch`` (of
         cells) or ``n_cells`` (of batches), ``total`` (sum of counts), ``n_features`` (above 0),
-        ``percent_mitochondrial`` (0 to 100, of genes named ``MT-`` or ``mt-``; NaN if there are
-        none) and ``percent_isotype`` (0 to 100, of isotype controls in protein; NaN if there are
-        none). A share of no counts at all is NaN.
+        ``percent_mitochondrial`` (0 to 100, of genes named ``MT-``, ``mt-`` or ``Mt-``; NaN if
+        there are none) and ``percent_isotype`` (0 to 100, of isotype controls in protein, marked in
+        ``var["isotype_control"]`` or known by name; NaN if there are none). A share of no counts at
+        all is NaN.
 
     Raises
     ------
@@ -108,27 +109,15 @@ def _measures(adata: AnnData, name: str, layer: str | None) -> pd.DataFrame | No
     stored: Any = rows.data if sp.issparse(rows) else rows
     if stored.size and stored.min() < 0:
         return None
-    values = sp.csr_matrix(rows)
-    marks = {"mitochondrial": _mitochondrial(adata), "isotype": _isotypes(adata, name)}
-    # Names of features may repeat.
-    var = pd.DataFrame(marks, index=pd.RangeIndex(adata.n_vars).astype(str))
-    own = AnnData(values, obs=pd.DataFrame(index=adata.obs_names), var=var)
-    found, _ = sc.pp.calculate_qc_metrics(
-        own, qc_vars=list(marks), percent_top=None, log1p=False, inplace=False
-    )
-    table = pd.DataFrame({"total": found["total_counts"], "n_features": found["n_genes_by_counts"]})
-    for mark, which in marks.items():
-        share = found[f"pct_counts_{mark}"]
-        table[f"percent_{mark}"] = share if which.any() else np.nan
-    return table
-
-
-def _mitochondrial(adata: AnnData) -> NDArray[np.bool_]:
-    return np.array([str(one).startswith(("MT-", "mt-")) for one in adata.var_names], dtype=bool)
+    marks = {"mitochondrial": mitochondrial(adata.var_names), "isotype": _isotypes(adata, name)}
+    return cell_measures(rows, marks, adata.obs_names)
 
 
 def _isotypes(adata: AnnData, name: str) -> NDArray[np.bool_]:
-    if ISOTYPE in adata.var:
-        return np.asarray(adata.var[ISOTYPE], dtype=bool)
-    protein = is_protein(adata, name)
-    return np.array([protein and is_isotype(str(one)) for one in adata.var_names], dtype=bool)
+    if not is_protein(adata, name):
+        return np.zeros(adata.n_vars, dtype=bool)
+    if ISOTYPE not in adata.var:
+        return np.array([is_isotype(str(one)) for one in adata.var_names], dtype=bool)
+    # A missing flag is no control.
+    flags = adata.var[ISOTYPE].astype(object).eq(True)  # noqa: FBT003 - as numbers too
+    return np.asarray(flags, dtype=bool)

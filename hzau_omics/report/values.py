@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from hzau_omics.arrays import dense
 from hzau_omics.data import CellStore
 from hzau_omics.data.contract.layout import ModalityLayout
+from hzau_omics.pp.measures import row_sums
 
 type Matrix = sp.csr_array | NDArray[np.float32]
 
@@ -36,16 +37,6 @@ def _stacked(parts: list[Matrix]) -> Matrix:
     if any(sp.issparse(part) for part in parts):
         return sp.vstack([sp.csr_array(part) for part in parts], format="csr")
     return np.concatenate(parts)
-
-
-def row_sums(values: Matrix) -> NDArray[np.float64]:
-    """Return the sum of each row; shape (cell)."""
-    return np.asarray(values.sum(axis=1), dtype=np.float64).ravel()
-
-
-def n_detected(values: Matrix) -> NDArray[np.int64]:
-    """Return how many values of each row are above 0; shape (cell)."""
-    return np.asarray((values > 0).sum(axis=1)).ravel()
 
 
 def is_counted(modality: ModalityLayout) -> bool:

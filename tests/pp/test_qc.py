@@ -3,20 +3,21 @@
 import anndata
 import mudata
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import sparse
 
 import hzau_omics as ho
 from hzau_omics.errors import ConfigError, DataContractError
 
-GENES = ["MT-CO1", "CD3E", "mt-Nd1", "ACTB"]
+GENES = ["MT-CO1", "CD3E", "mt-Nd1", "ACTB", "Mt-co1"]
 PROTEINS = ["CD3", "IgG1_control_TotalSeqB", "CD4"]
 
 
 @pytest.fixture
 def mdata():
     rng = np.random.default_rng(0)
-    rna = anndata.AnnData(sparse.csr_matrix(rng.poisson(2, (6, 4)).astype(np.float32)))
+    rna = anndata.AnnData(sparse.csr_matrix(rng.poisson(2, (6, 5)).astype(np.float32)))
     adt = anndata.AnnData(rng.poisson(3, (4, 3)).astype(np.float32))
     emb = anndata.AnnData(rng.normal(size=(6, 2)).astype(np.float32))
     rna.obs_names = emb.obs_names = [f"c{i}" for i in range(6)]
@@ -35,7 +36,7 @@ def test_measures_of_cells_are_sums_and_shares(mdata):
     np.testing.assert_allclose(rna["total"], values.sum(axis=1))
     np.testing.assert_array_equal(rna["n_features"], (values > 0).sum(axis=1))
     with np.errstate(invalid="ignore"):
-        share = 100 * values[:, [0, 2]].sum(axis=1) / values.sum(axis=1)
+        share = 100 * values[:, [0, 2, 4]].sum(axis=1) / values.sum(axis=1)
     np.testing.assert_allclose(rna["percent_mitochondrial"], share, rtol=1e-5)
     assert rna["percent_isotype"].isna().all()
     assert rna["batch"].tolist() == list("bbbaaa")
@@ -56,6 +57,19 @@ def test_a_column_of_isotype_controls_comes_before_names(mdata):
     adt = ho.pp.qc(mdata).xs("adt", level="modality")
     share = 100 * mdata["adt"].X[:, 0] / mdata["adt"].X.sum(axis=1)
     np.testing.assert_allclose(adt["percent_isotype"], share, rtol=1e-5)
+
+
+@pytest.mark.parametrize("kind", [object, "boolean", float])
+def test_a_missing_mark_is_no_isotype_control(mdata, kind):
+    expected = ho.pp.qc(mdata)["percent_isotype"]
+    mdata["adt"].var["isotype_control"] = pd.Series([None, True, False], PROTEINS, dtype=kind)
+    pd.testing.assert_series_equal(ho.pp.qc(mdata)["percent_isotype"], expected)
+
+
+def test_only_proteins_have_isotype_controls(mdata):
+    mdata["rna"].var["isotype_control"] = True
+    rna = ho.pp.qc(mdata).xs("rna", level="modality")
+    assert rna["percent_isotype"].isna().all()
 
 
 def test_batches_have_medians(mdata):

@@ -12,7 +12,7 @@ from hzau_omics.report.values import log_normalised, values_of
 @pytest.fixture(scope="module")
 def model():
     mdata = ho.data.simulate(n_obs=50, n_features={"rna": 120, "adt": 5}, missing={"adt": 0.3})
-    mdata["rna"].var_names = ["MT-A", "mt-b", *(f"g{i}" for i in range(118))]
+    mdata["rna"].var_names = ["MT-A", "Mt-b", *(f"g{i}" for i in range(118))]
     mdata = type(mdata)(dict(mdata.mod))
     ho.model.HZAUVAE.setup_mudata(mdata, {"rna": "nb", "adt": "nb"})
     return ho.model.HZAUVAE(mdata, n_latent=3, n_hidden=8)
@@ -57,3 +57,14 @@ def test_mitochondrial_genes_are_known_by_name(model) -> None:
         100 * x[:, :2].sum(axis=1) / x.sum(axis=1)
     )
     assert found["features detected"].to_numpy() == pytest.approx((x > 0).sum(axis=1))
+
+
+def test_quality_is_the_same_in_the_report_and_in_the_table(model) -> None:
+    rna = model.adata["rna"].copy()
+    rna.X[:1] = 0
+    modality = model.layout.modality("rna")
+    found = cell_measures(rna.X, modality, pd.Series(data=True, index=rna.obs_names))
+    table = ho.pp.qc(type(model.adata)({"rna": rna})).xs("rna", level="modality")
+    assert np.isnan(found["% mitochondrial"].iloc[0])
+    own = table[["total", "n_features", "percent_mitochondrial"]]
+    np.testing.assert_allclose(found, own.loc[found.index].astype(float), rtol=1e-5)

@@ -80,7 +80,7 @@ class Renaming:
             raise DataContractError(msg)
 
 
-def align(mod: Mapping[str, AnnData], record: Record) -> dict[str, str]:
+def align(mod: Mapping[str, AnnData], record: Record) -> dict[str, dict[str, str]]:
     """Give the same cell the same name in modalities that were read from different files.
 
     Parameters
@@ -94,7 +94,7 @@ def align(mod: Mapping[str, AnnData], record: Record) -> dict[str, str]:
     Returns
     -------
     dict
-        New names of the cells that have one.
+        Modality -> former name of a cell -> its new name, where it changed.
 
     Raises
     ------
@@ -121,7 +121,10 @@ def align(mod: Mapping[str, AnnData], record: Record) -> dict[str, str]:
         record.add(modality, "cell", pairs, reason, counted=True)
     for name, adata in mod.items():
         adata.obs_names = list(renaming.names[name])
-    return dict(zip(table["name"], table["new"], strict=True))
+    return {
+        str(modality): dict(zip(rows["name"], rows["new"], strict=True))
+        for modality, rows in table.groupby("modality", sort=False)
+    }
 
 
 def cells_of(mod: Mapping[str, AnnData]) -> "pd.Index[str]":

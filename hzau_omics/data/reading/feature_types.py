@@ -49,6 +49,7 @@ _ISOTYPE = re.compile(
     r"|^igg[12]([-_. ]total.?seq.*)?$",
     re.IGNORECASE,
 )
+_PEAK = re.compile(r"^\w+[:_-]\d+[-_:]\d+$")
 _ENSEMBL_PREFIX = re.compile(r"^(.+?)_+(?=ENS[A-Z]*\d)")
 
 
@@ -73,6 +74,17 @@ def is_isotype(name: str) -> bool:
     [True, True, True, True, False, False, False]
     """
     return _ISOTYPE.search(name) is not None
+
+
+def is_peak(name: str) -> bool:
+    """Return whether a feature is a peak by its name: a chromosome, a start and an end.
+
+    Examples
+    --------
+    >>> [is_peak(name) for name in ("chr1:100-200", "X_5_9", "HLA-A")]
+    [True, True, False]
+    """
+    return _PEAK.match(name) is not None
 
 
 def mark_isotypes(adata: AnnData) -> None:

@@ -125,13 +125,16 @@ def originals(parts: Mapping[str, AnnData], names: "pd.Index[str]") -> list[str]
 def identifiers(adata: AnnData) -> list[str] | None:
     """Return the identifiers of genes without versions, None if most features have none.
 
-    They are the names themselves or a column of ``var``. If they repeat without their versions,
-    those that repeat keep them.
+    They are the names themselves or a column of ``var``. A feature whose identifier is missing, or
+    is not of Ensembl, has its name instead. Identifiers that repeat without their versions keep
+    them.
     """
     columns = [adata.var[column] for column in ID_COLUMNS if column in adata.var]
     for own in (adata.var_names, *columns):
-        names = [str(one) for one in own]
-        if names and np.mean([_ENSEMBL.match(one) is not None for one in names]) > 0.5:
+        known = np.array([_ENSEMBL.match(str(one)) is not None for one in own], dtype=bool)
+        if known.any() and known.mean() > 0.5:
+            ids = np.where(known, np.asarray(own, dtype=object), adata.var_names.to_numpy())
+            names = [str(one) for one in ids]
             plain = [plain_id(one) for one in names]
             often = Counter(plain)
             kept = [a if often[b] > 1 else b for a, b in zip(names, plain, strict=True)]

@@ -12,6 +12,7 @@ from anndata import AnnData, read_h5ad
 from mudata import MuData
 
 from hzau_omics.data.reading.quiet import names_may_repeat
+from hzau_omics.data.reading.table_types import with_types
 from hzau_omics.errors import ConfigError, DataContractError
 from hzau_omics.messages import did_you_mean, listed
 
@@ -97,6 +98,9 @@ def read_h5mu_file(path: Path) -> MuData:
 def read_table_file(path: Path) -> pd.DataFrame:
     """Read a table, with the names of cells in one of its columns.
 
+    Only empty values are missing. Texts stay as they are written; columns become numbers or flags
+    where nothing is lost.
+
     Raises
     ------
     ConfigError
@@ -108,11 +112,16 @@ def read_table_file(path: Path) -> pd.DataFrame:
         msg = f"A table must be a .csv or .tsv file, also .gz. Received {path}."
         raise ConfigError(msg)
     separator = table_separator(path)
-    table = _read(path, "a table", lambda: pd.read_csv(path, sep=separator))
+    table = _read(
+        path,
+        "a table",
+        # Types that are guessed here would change names and labels: 01, NA, None.
+        lambda: pd.read_csv(path, sep=separator, dtype=str, keep_default_na=False, na_values=[""]),
+    )
     if table.empty:
         msg = f"A table must have rows. Received {path} with {len(table.columns)} columns only."
         raise DataContractError(msg)
-    return pd.DataFrame(table)
+    return with_types(pd.DataFrame(table))
 
 
 def read_tenx_h5(path: Path, genome: str | None) -> AnnData:

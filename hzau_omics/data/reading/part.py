@@ -52,7 +52,8 @@ def put_together(contents: Contents, sample: str, record: Record) -> Part:
     ConfigError
         If there is no modality.
     DataContractError
-        If it cannot be told which names are of the same cell.
+        If it cannot be told which names are of the same cell, or one cell has different values in
+        a column.
     """
     mod = contents.mod
     if not mod:
@@ -74,9 +75,8 @@ def put_together(contents: Contents, sample: str, record: Record) -> Part:
                 mark_isotypes(adata)
     cells = cells_of(mod) if whole is None else whole.obs_names
     obs = pd.DataFrame(index=cells)
-    for where, columns in contents.columns:
-        own = columns.rename(index=renamed).reindex(cells)
-        obs = add_columns(obs, own, where)
+    for columns in contents.columns:
+        obs = add_columns(obs, columns.of_cells(cells, mod, renamed), columns.where)
     for where, table in contents.tables:
         obs = add_columns(obs, join_table(table, cells, where, record), where)
     return Part(mod, obs, whole)

@@ -66,16 +66,21 @@ def _note_panels(name: str, joined: AnnData, own: Mapping[str, AnnData], record:
 
 
 def _check_modalities(parts: Mapping[str, Part]) -> None:
-    """Refuse samples whose modalities are named as their files, so that they share none."""
+    """Refuse samples of which no two have a modality in common."""
     often = Counter(name for part in parts.values() for name in part.mod)
+    if len(parts) == 1 or max(often.values()) > 1:
+        return
+    # Other names are likely those of files.
     known = set(often) & {*TYPES.values(), *PROTEIN_NAMES}
-    if len(parts) > 1 and max(often.values()) == 1 and not known:
-        has = "; ".join(f"{sample!r} has {listed(part.mod)}" for sample, part in parts.items())
-        msg = (
-            f"Samples must have a modality in common. {has}. Name the modality of each file: "
-            "{'sample1': {'rna': 'sample1.h5ad'}, ...}."
-        )
-        raise DataContractError(msg)
+    remedy = (
+        "If these are modalities of the same cells, give them as one sample, "
+        "{'sample1': [file1, file2]}; else read each by itself."
+        if known
+        else "Name the modality of each file: {'sample1': {'rna': 'sample1.h5ad'}, ...}."
+    )
+    has = "; ".join(f"{sample!r} has {listed(part.mod)}" for sample, part in parts.items())
+    msg = f"Samples must have a modality in common, or nothing connects them. {has}. {remedy}"
+    raise DataContractError(msg)
 
 
 def _tell_apart(parts: Mapping[str, Part], record: Record) -> None:

@@ -12,6 +12,7 @@ from mudata import MuData
 
 from hzau_omics.checks import refusal
 from hzau_omics.data.contract.presence import RENAME_CELLS, check_container, check_unique
+from hzau_omics.data.reading.columns import Columns
 from hzau_omics.data.reading.feature_types import choose_genome, split, types_of
 from hzau_omics.data.reading.files import (
     KINDS,
@@ -44,7 +45,7 @@ class Contents:
     mod
         The modalities.
     columns
-        Columns of cells, each with its origin.
+        Columns of cells.
     tables
         Tables that are not joined yet, each with its origin.
     whole
@@ -52,7 +53,7 @@ class Contents:
     """
 
     mod: dict[str, AnnData] = field(default_factory=dict)
-    columns: list[tuple[str, pd.DataFrame]] = field(default_factory=list)
+    columns: list[Columns] = field(default_factory=list)
     tables: list[tuple[str, pd.DataFrame]] = field(default_factory=list)
     whole: MuData | None = None
     _origin: dict[str, str] = field(default_factory=dict)
@@ -193,7 +194,9 @@ class Reader:
             return
         mod, hashtags = split(adata, where, self.feature_types, self.record)
         self.seen |= types
-        into.columns.append((where, hashtags))
+        if not mod:
+            # No modality of this source ties its names to those of other sources.
+            into.tables.append((where, hashtags))
         if len(types) == 1 and name is not None:
             mod = dict(zip([name], mod.values(), strict=False))
         if asked is not None and asked not in mod:
@@ -203,8 +206,11 @@ class Reader:
                 "of its feature types: feature_types={'Custom': 'adt'}."
             )
             raise ConfigError(msg)
-        for name in mod if asked is None else [asked]:
+        names = tuple(mod) if asked is None else (asked,)
+        for name in names:
             into.add(name, mod[name], where)
+        if names:
+            into.columns.append(Columns(where, names, hashtags))
 
     @staticmethod
     def _take_mudata(mdata: MuData, where: str, into: Contents, asked: str | None) -> None:
@@ -214,9 +220,10 @@ class Reader:
                 f"Received {asked!r}.{did_you_mean(asked, mdata.mod)} Pass the file without a name."
             )
             raise ConfigError(msg)
-        for name in mdata.mod if asked is None else [asked]:
+        names = tuple(mdata.mod) if asked is None else (asked,)
+        for name in names:
             into.add(name, mdata.mod[name], where)
-        into.columns.append((where, mdata.obs))
+        into.columns.append(Columns(where, names, mdata.obs))
         into.whole = mdata if asked is None else None
 
 

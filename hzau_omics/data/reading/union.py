@@ -1,6 +1,5 @@
 """One modality of several samples: the union of features, and which each sample measured."""
 
-import re
 from collections.abc import Mapping, Sequence
 from itertools import combinations
 from typing import Any
@@ -13,6 +12,7 @@ from scipy import sparse
 
 from hzau_omics.data.contract.panel import panel_column
 from hzau_omics.data.pitfalls.warning import warn_user
+from hzau_omics.data.reading.feature_types import is_peak
 from hzau_omics.data.reading.tables import with_flags
 from hzau_omics.messages import listed
 
@@ -125,10 +125,9 @@ def _warn_of_few_shared(names: Mapping[str, set[str]], modality: str) -> None:
         fewer = min(len(own), len(others))
         shared = len(own & others)
         if shared < FEW * fewer:
-            is_peak = re.match(r"^\w+[:_-]\d+[-_:]\d+$", min(own))
             remedy = (
                 "Count the samples in one set of peaks (cellranger-arc aggr, or snapatac2)."
-                if is_peak
+                if is_peak(min(own))
                 else "Check that they are named alike."
             )
             warn_user(

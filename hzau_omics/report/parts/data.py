@@ -3,24 +3,28 @@
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from hzau_omics import pl
 from hzau_omics.data.contract.layout import ModalityLayout
 from hzau_omics.errors import ConfigError
 from hzau_omics.pl._violins import violins
+from hzau_omics.pp import measures as of_cells
 from hzau_omics.report.content import Picture, Section, Table
 from hzau_omics.report.pictures import drawn
 from hzau_omics.report.subject import Subject
-from hzau_omics.report.values import Matrix, is_counted, n_detected, row_sums
+from hzau_omics.report.values import Matrix, is_counted
 
-_MITOCHONDRIAL = ("MT-", "mt-", "Mt-")
 _FEW = 200
 """Largest values that are drawn as they are; of larger ones, logarithms are drawn."""
 _VIOLINS = 16
 """Batches that are drawn; tables have all."""
 
 TOTAL, DETECTED, PERCENT_MT = "total", "features detected", "% mitochondrial"
+_COLUMNS = {
+    of_cells.TOTAL: TOTAL,
+    of_cells.DETECTED: DETECTED,
+    of_cells.percent("mitochondrial"): PERCENT_MT,
+}
 
 
 def data(subject: Subject) -> Section:
@@ -116,26 +120,17 @@ def cell_measures(values: Matrix, modality: ModalityLayout, present: pd.Series) 
 
     Returns
     -------
-    One row per cell that has it.
+    One row per cell that has it. A share of no counts at all is NaN.
     """
     has = present.to_numpy(bool)
-    some = values[np.flatnonzero(has)]
-    total = row_sums(some)
-    columns = {TOTAL: total, DETECTED: n_detected(some)}
-    genes = mitochondrial(modality)
-    if genes.any():
-        part = row_sums(some[:, np.flatnonzero(genes)])
-        columns[PERCENT_MT] = 100 * part / np.maximum(total, 1)
-    return pd.DataFrame(columns, index=present.index[has])
-
-
-def mitochondrial(modality: ModalityLayout) -> NDArray[np.bool_]:
-    """Return which features are mitochondrial genes, by name; shape (feature)."""
-    return np.array([name.startswith(_MITOCHONDRIAL) for name in modality.var_names])
+    genes = of_cells.mitochondrial(modality.var_names)
+    marks = {"mitochondrial": genes} if genes.any() else {}
+    found = of_cells.cell_measures(values[np.flatnonzero(has)], marks, present.index[has])
+    return found.rename(columns=_COLUMNS)
 
 
 def _about_mitochondria(counted: list[ModalityLayout]) -> list[str]:
-    if any(mitochondrial(one).any() for one in counted):
+    if any(of_cells.mitochondrial(one.var_names).any() for one in counted):
         return []
     return ["None of the features that the model was given is a mitochondrial gene (MT-...)."]
 

@@ -77,6 +77,24 @@ def test_identifiers_that_repeat_without_version_keep_it():
     assert identifiers(of(["A", "B"], gene_ids=["ENSG00000000001"] * 2)) is None
 
 
+@pytest.mark.parametrize("missing", [float("nan"), None, "", "reporter"])
+def test_a_feature_without_an_identifier_has_its_name_instead(missing):
+    ids = [f"ENSG{n:011d}" for n in range(4)]
+    adata = of([*"ABCD", "GFP", "tdTomato"], gene_ids=[*ids, missing, missing])
+    assert identifiers(adata) == [*ids, "GFP", "tdTomato"]
+
+
+def test_different_genes_without_identifiers_stay_apart():
+    ids = [f"ENSG{n:011d}" for n in range(3)]
+    parts = {
+        "s1": of(["A", "B", "C", "GFP"], gene_ids=[*ids, float("nan")]),
+        "s2": of(["a", "B", "C", "tdTomato"], gene_ids=[*ids, float("nan")]),
+    }
+    reconcile(parts, "rna", Record())
+    assert list(parts["s1"].var_names) == ["A", "B", "C", "GFP"]
+    assert list(parts["s2"].var_names) == ["A", "B", "C", "tdTomato"]
+
+
 def test_names_are_made_unique_as_in_scanpy():
     adata, record = of(["A", "A", "B", "A"]), Record()
     expected = of(["A", "A", "B", "A"])

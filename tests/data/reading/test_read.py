@@ -88,6 +88,23 @@ def test_a_file_of_hashtags_only_gives_columns(lane, tmp_path):
         ho.data.read(tmp_path / "hto.h5")
 
 
+def test_hashtags_in_a_file_of_their_own_are_joined_by_a_rule_for_names(lane, tmp_path):
+    hashtags = lane({"Multiplexing Capture": ["CMO301", "CMO302"]}, suffix="")
+    both = ho.data.read([hashtags.h5(tmp_path / "hto.h5"), lane().h5(tmp_path / "rna.h5")])
+    np.testing.assert_array_equal(both.obs["hashtag_CMO302"], hashtags.counts.toarray()[:, 1])
+    assert told(both, "table row")["n"].item() == 30
+
+
+def test_hashtags_of_other_cells_are_refused_and_of_some_cells_warn(lane, tmp_path):
+    hashtags = lane({"Multiplexing Capture": ["CMO301", "CMO302"]}, seed=1)
+    rna = lane()
+    with pytest.raises(DataContractError, match="0 of 30 rows match one of 30 cells"):
+        ho.data.read([hashtags.h5(tmp_path / "hto.h5"), rna.h5(tmp_path / "rna.h5")])
+    hashtags.cells[:20] = rna.cells[:20]
+    with pytest.warns(HzauWarning, match="rows for 20 of 30 cells"):
+        ho.data.read([hashtags.h5(tmp_path / "hto.h5"), tmp_path / "rna.h5"])
+
+
 def test_a_file_of_one_type_may_be_given_another_name(lane, tmp_path):
     own = lane({"Antibody Capture": ["CD3", "Hashtag_1", "IgG2a"]})
     mdata = ho.data.read({"surface": own.h5(tmp_path / "adt.h5")})

@@ -205,6 +205,17 @@ def test_samples_that_share_no_modality_are_refused(lane, tmp_path):
         ho.data.read(files, sample_key="sample")
 
 
+def test_samples_of_different_modalities_are_refused(lane, tmp_path):
+    kinds = {"rna": {"Gene Expression": GENES}, "adt": {"Antibody Capture": ["CD3", "CD4"]}}
+    files = {name: lane(own).h5(tmp_path / f"{name}.h5") for name, own in kinds.items()}
+    with pytest.raises(DataContractError, match=r"'rna' has 'rna'; 'adt' has 'adt'. .*one sample"):
+        ho.data.read(files, sample_key="sample")
+    # A sample that has both connects them.
+    both = lane(panel(proteins=["CD3"]), seed=1).h5(tmp_path / "both.h5")
+    mdata = ho.data.read(files | {"both": both}, sample_key="sample")
+    assert mdata.n_obs == 90
+
+
 def test_samples_that_share_few_features_warn(lane, tmp_path):
     with pytest.warns(HzauWarning, match="share 0 features of 'atac'.*one set of peaks"):
         two(lane, {"Peaks": ["chr1:1-9"]}, {"Peaks": ["chr1:2-9"]}, tmp_path)
