@@ -232,7 +232,7 @@ BAD = {
         DataContractError,
         "CD3",
     ),
-    "mode": ({"groupby": "cell_type", "mode": "chnge"}, ConfigError, "change"),
+    "mode": ({"groupby": "cell_type", "mode": "chang"}, ConfigError, "change"),
     "delta": ({"groupby": "cell_type", "delta": -1}, ConfigError, "delta"),
     "rate": ({"groupby": "cell_type", "fdr_target": 5}, ConfigError, "fdr_target"),
     "no such sample column": (
