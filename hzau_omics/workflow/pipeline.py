@@ -11,7 +11,7 @@ from hzau_omics.checks import check_flag, check_path
 from hzau_omics.errors import ConfigError
 from hzau_omics.processes import is_first_process
 from hzau_omics.workflow.files import HISTORY, MODEL_FOLDER
-from hzau_omics.workflow.inputs import Inputs, digests_of, inputs_of, paths_of
+from hzau_omics.workflow.inputs import Inputs, digests_of, inputs_of, paths_of, structure_of
 from hzau_omics.workflow.progress import Progress, Tell, on_stderr
 from hzau_omics.workflow.record import FILE, Record, digest
 from hzau_omics.workflow.settings import PROGRESS, Settings, settings_of
@@ -101,7 +101,9 @@ def run(
         msg = "resume compares files. Received data in memory: write them, or leave resume out."
         raise ConfigError(msg)
     stages = stages_of(settings)
-    keys = keys_of(stages, digests, settings)
+    # What is in memory has no name that a later run could compare.
+    structure = None if paths is None else structure_of(inputs, digests)
+    keys = keys_of(stages, [structure, digests], settings)
     facts = {"command": command, "inputs": digests, "settings": _plain(settings)}
     record = Record.open(folder, facts, resume=resume)
     first = is_first_process()
@@ -150,11 +152,11 @@ def stages_of(settings: Settings) -> list[Stage]:
     return stages
 
 
-def keys_of(stages: list[Stage], digests: Mapping[str, str], settings: Settings) -> dict[str, str]:
-    """Return a digest of all that each stage depends on."""
+def keys_of(stages: list[Stage], inputs: object, settings: Settings) -> dict[str, str]:
+    """Return a digest of all that each stage depends on; `inputs` tells which content is what."""
     from hzau_omics.model.version import MODEL_VERSION
 
-    start = digest(MODEL_VERSION, dict(digests), _plain(settings)["input"])
+    start = digest(MODEL_VERSION, inputs, _plain(settings)["input"])
     keys: dict[str, str] = {}
     for stage in stages:
         former = start if stage.depends is None else keys[stage.depends]
