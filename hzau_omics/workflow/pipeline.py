@@ -109,7 +109,7 @@ def run(
     first = is_first_process()
     progress = Progress(tell if first else lambda _: None)
     if first:
-        _check_folder(stages, record, paths or [], overwrite=overwrite)
+        _check_folder(stages, record, paths or [], keys, overwrite=overwrite)
         make_folder(folder)
     job = Job(inputs, settings, folder, command, record, progress, keys, first)
     interrupted = _make_all(stages, job)
@@ -184,7 +184,12 @@ def _make_all(stages: list[Stage], job: Job) -> bool:
 
 
 def _check_folder(
-    stages: list[Stage], record: Record, sources: list[Path], *, overwrite: bool
+    stages: list[Stage],
+    record: Record,
+    sources: list[Path],
+    keys: Mapping[str, str],
+    *,
+    overwrite: bool,
 ) -> None:
     """Refuse to replace what another run, or somebody else, put into the folder."""
     folder = record.folder
@@ -192,6 +197,14 @@ def _check_folder(
         msg = (
             f"{folder} holds the results of a run; add --resume to go on with it, --overwrite to "
             "replace it, or change --out"
+        )
+        raise ConfigError(msg)
+    first = stages[0].name
+    if record.replaces(first, keys[first]) and not overwrite:
+        msg = (
+            f"{folder} holds the complete model of another run: its inputs, their names, or its "
+            "settings differ from those given. Give the same as before, add --overwrite to "
+            "replace all results, or change --out"
         )
         raise ConfigError(msg)
     outputs = [name for stage in stages for name in stage.outputs]

@@ -21,7 +21,7 @@ from hzau_omics.workflow.files import (
     write_imputed,
     write_mudata,
 )
-from hzau_omics.workflow.inputs import Inputs, read_inputs
+from hzau_omics.workflow.inputs import Inputs, paths_of, read_inputs
 from hzau_omics.workflow.modality import prepare, specs_of
 from hzau_omics.workflow.progress import Progress
 from hzau_omics.workflow.record import Record
@@ -79,7 +79,8 @@ class Job:
     def mdata(self) -> "MuData":
         """The cells: as an earlier run annotated them, or as they are read."""
         with self.progress.stage("read") as tell:
-            if self.is_done("cells"):
+            # Cells of a former model are no input of the next one.
+            if self.is_done("train") and self.is_done("cells"):
                 found = read_mudata(self.folder / CELLS)
             else:
                 found = read_inputs(self.inputs, self.settings.input)
@@ -135,6 +136,10 @@ class Job:
         if not self.writes:
             return ""
         saved = save_model(model, self.folder, overwrite=True)
+        with self._attempt("remove the results of the former model"):
+            self.record.remove_stale(
+                paths_of([self.inputs, self.settings.input.get("tables")]) or ()
+            )
         write_history(model.history, self.folder, saved, remedy=RESUME)
         said = f"{model.n_epochs_trained_} epochs"
         if stopped:

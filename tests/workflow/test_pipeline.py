@@ -110,8 +110,12 @@ def test_what_is_done_is_skipped_and_what_changed_is_done_again(
             adata = ad.read_h5ad(files[0])
             adata.X[0, 0] = adata.X[0, 0] + 1
             adata.write_h5ad(files[0])
-        with pytest.raises(pytest.fail.Exception, match="it was trained again"):
+        with pytest.raises(ConfigError, match="holds the complete model of another run"):
             ho.run(files, {**changed, "results": ALL}, out, **options)
+        before = {one.name for one in out.iterdir()}
+        with pytest.raises(pytest.fail.Exception, match="it was trained again"):
+            ho.run(files, {**changed, "results": ALL}, tmp_path / "other", **options)
+        assert {one.name for one in out.iterdir()} == before
 
 
 def test_a_training_that_was_interrupted_is_kept_and_goes_on(
