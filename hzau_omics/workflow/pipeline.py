@@ -10,6 +10,7 @@ from typing import Any
 from hzau_omics.checks import check_flag, check_path
 from hzau_omics.errors import ConfigError
 from hzau_omics.processes import is_first_process
+from hzau_omics.workflow.columns import check_replaced
 from hzau_omics.workflow.files import HISTORY, MODEL_FOLDER
 from hzau_omics.workflow.inputs import Inputs, digests_of, inputs_of, paths_of, structure_of
 from hzau_omics.workflow.progress import Progress, Tell, on_stderr
@@ -94,6 +95,7 @@ def run(
     folder = check_path("out", out)
     resume, overwrite = check_flag("resume", resume), check_flag("overwrite", overwrite)
     settings = settings_of(config)
+    check_replaced(settings)
     inputs = inputs_of(inputs, settings.input)
     paths = paths_of([inputs, settings.input.get("tables")])
     digests = {} if paths is None else digests_of(paths)

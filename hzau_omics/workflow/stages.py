@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from hzau_omics.errors import ConfigError, DataContractError
 from hzau_omics.files import replacing
+from hzau_omics.workflow.clusters import CLUSTERS, UMAP
+from hzau_omics.workflow.columns import check_compared
 from hzau_omics.workflow.files import (
     HISTORY,
     MODEL_FOLDER,
@@ -86,6 +88,8 @@ class Job:
                 found = read_inputs(self.inputs, self.settings.input)
                 with _fitting():
                     found = prepare(found, self.settings.modalities, self.settings.setup)
+            with _fitting():
+                check_compared(found, self.settings)
             sizes = [f"{name} ({one.n_obs:,} x {one.n_vars:,})" for name, one in found.mod.items()]
             tell(f"{found.n_obs:,} cells, {', '.join(sizes)}")
         return found
@@ -197,8 +201,8 @@ class Job:
                 annotated,
                 self.folder / REPORT,
                 labels_key=self.settings.setup.get("labels_key"),
-                cluster_key="leiden" if results.cluster else None,
-                basis="X_umap" if results.cluster else None,
+                cluster_key=CLUSTERS if results.cluster else None,
+                basis=UMAP if results.cluster else None,
                 title=results.title,
                 command=self.command,
                 seed=self.settings.seed,

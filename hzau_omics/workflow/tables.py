@@ -16,15 +16,15 @@ def cells_table(mdata: "MuData") -> pd.DataFrame:
 
     Columns are those of ``obs``; those of the ``obs`` of modalities, with the name of the modality
     in front where modalities disagree (``rna:total``); and those of each table in ``obsm`` with its
-    name in front, such as ``hzau_gate_rna``, ``X_umap_1`` and ``X_umap_2``.
+    name in front, such as ``hzau_gate_rna``, ``X_hzau_umap_1`` and ``X_hzau_umap_2``.
 
     Examples
     --------
     >>> import anndata, mudata
     >>> mdata = mudata.MuData({"rna": anndata.AnnData(np.ones((2, 1), dtype="float32"))})
-    >>> mdata.obsm["X_umap"] = np.zeros((2, 2))
+    >>> mdata.obsm["X_hzau_umap"] = np.zeros((2, 2))
     >>> list(cells_table(mdata).columns)
-    ['X_umap_1', 'X_umap_2']
+    ['X_hzau_umap_1', 'X_hzau_umap_2']
     """
     parts: list[pd.DataFrame] = [mdata.obs, columns_of_modalities(mdata)]
     parts += [

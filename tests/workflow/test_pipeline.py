@@ -70,9 +70,9 @@ def test_clusters_are_in_the_cells_and_in_the_tables(
     results = {"cluster": True, "n_neighbors": 5, "report": False}
     ho.run(files, {**config, "results": results}, tmp_path / "out", tell=lines.append)
     cells = mudata.read_h5mu(tmp_path / "out" / "cells.h5mu")
-    assert cells.obsm["X_umap"].shape == (60, 2)
+    assert cells.obsm["X_hzau_umap"].shape == (60, 2)
     table = pd.read_csv(tmp_path / "out" / "cells.csv", index_col="cell")
-    assert {"X_umap_1", "X_umap_2", "leiden"} <= set(table)
+    assert {"X_hzau_umap_1", "X_hzau_umap_2", "hzau_cluster"} <= set(table)
     assert any(line.startswith("cluster: ") and " clusters, " in line for line in lines)
 
 
