@@ -7,11 +7,12 @@ from anndata import AnnData
 if TYPE_CHECKING:
     from mudata import MuData
 
-LATENTS, UMAP, CLUSTERS = "X_hzau", "X_umap", "leiden"
+LATENTS, UMAP, CLUSTERS = "X_hzau", "X_hzau_umap", "hzau_cluster"
+"""Names of our own: a user's ``obsm["X_umap"]`` and ``obs["leiden"]`` stay as they are."""
 
 
 def add_clusters(mdata: "MuData", *, n_neighbors: int, resolution: float, seed: int) -> int:
-    """Write ``obsm["X_umap"]`` and ``obs["leiden"]`` from ``obsm["X_hzau"]``.
+    """Write ``obsm["X_hzau_umap"]`` and ``obs["hzau_cluster"]`` from ``obsm["X_hzau"]``.
 
     Parameters
     ----------
@@ -43,6 +44,6 @@ def add_clusters(mdata: "MuData", *, n_neighbors: int, resolution: float, seed: 
         n_iterations=2,
         directed=False,
     )
-    mdata.obsm[UMAP] = cells.obsm[UMAP]
+    mdata.obsm[UMAP] = cells.obsm["X_umap"]
     mdata.obs[CLUSTERS] = cells.obs[CLUSTERS]
     return int(cells.obs[CLUSTERS].nunique())

@@ -114,6 +114,35 @@ def digests_of(paths: list[Path]) -> dict[str, str]:
     return {str(path): file_digest(path) for path in paths}
 
 
+def structure_of(inputs: Inputs, digests: Mapping[str, str]) -> Any:
+    """Return which content was given as what: the inputs with the digest beside each path.
+
+    Parameters
+    ----------
+    inputs
+        Inputs, all of which are paths.
+    digests
+        Path -> digest of its content.
+
+    Returns
+    -------
+    Nested lists, which keep the order of samples and modalities.
+
+    Examples
+    --------
+    >>> structure_of({"rna": "a.h5ad", "adt": ["b.h5ad"]}, {"a.h5ad": "1", "b.h5ad": "2"})
+    {'named': [['rna', ['a.h5ad', '1']], ['adt', ['b.h5ad', '2']]]}
+    """
+    if isinstance(inputs, Mapping):
+        named = [[str(name), structure_of(one, digests)] for name, one in inputs.items()]
+        return {"named": named}
+    if isinstance(inputs, list | tuple):
+        found = [structure_of(one, digests) for one in inputs]
+        # One file alone means the same in a list.
+        return found[0] if len(found) == 1 else found
+    return [str(inputs), digests[str(inputs)]]
+
+
 def read_inputs(inputs: Inputs, section: Mapping[str, Any]) -> "MuData":
     """Read all inputs into one MuData; the one place that calls `hzau_omics.data.read`."""
     import hzau_omics as ho

@@ -10,8 +10,9 @@ from typing import Any
 from hzau_omics.checks import check_flag, check_path
 from hzau_omics.errors import ConfigError
 from hzau_omics.processes import is_first_process
+from hzau_omics.workflow.columns import check_replaced
 from hzau_omics.workflow.files import HISTORY, MODEL_FOLDER
-from hzau_omics.workflow.inputs import Inputs, digests_of, inputs_of, paths_of
+from hzau_omics.workflow.inputs import Inputs, digests_of, inputs_of, paths_of, structure_of
 from hzau_omics.workflow.progress import Progress, Tell, on_stderr
 from hzau_omics.workflow.record import FILE, Record, digest
 from hzau_omics.workflow.settings import PROGRESS, Settings, settings_of
@@ -94,6 +95,7 @@ def run(
     folder = check_path("out", out)
     resume, overwrite = check_flag("resume", resume), check_flag("overwrite", overwrite)
     settings = settings_of(config)
+    check_replaced(settings)
     inputs = inputs_of(inputs, settings.input)
     paths = paths_of([inputs, settings.input.get("tables")])
     digests = {} if paths is None else digests_of(paths)
@@ -101,13 +103,15 @@ def run(
         msg = "resume compares files. Received data in memory: write them, or leave resume out."
         raise ConfigError(msg)
     stages = stages_of(settings)
-    keys = keys_of(stages, digests, settings)
+    # What is in memory has no name that a later run could compare.
+    structure = None if paths is None else structure_of(inputs, digests)
+    keys = keys_of(stages, [structure, digests], settings)
     facts = {"command": command, "inputs": digests, "settings": _plain(settings)}
     record = Record.open(folder, facts, resume=resume)
     first = is_first_process()
     progress = Progress(tell if first else lambda _: None)
     if first:
-        _check_folder(stages, record, paths or [], overwrite=overwrite)
+        _check_folder(stages, record, paths or [], keys, overwrite=overwrite)
         make_folder(folder)
     job = Job(inputs, settings, folder, command, record, progress, keys, first)
     interrupted = _make_all(stages, job)
@@ -150,11 +154,11 @@ def stages_of(settings: Settings) -> list[Stage]:
     return stages
 
 
-def keys_of(stages: list[Stage], digests: Mapping[str, str], settings: Settings) -> dict[str, str]:
-    """Return a digest of all that each stage depends on."""
+def keys_of(stages: list[Stage], inputs: object, settings: Settings) -> dict[str, str]:
+    """Return a digest of all that each stage depends on; `inputs` tells which content is what."""
     from hzau_omics.model.version import MODEL_VERSION
 
-    start = digest(MODEL_VERSION, dict(digests), _plain(settings)["input"])
+    start = digest(MODEL_VERSION, inputs, _plain(settings)["input"])
     keys: dict[str, str] = {}
     for stage in stages:
         former = start if stage.depends is None else keys[stage.depends]
@@ -182,7 +186,12 @@ def _make_all(stages: list[Stage], job: Job) -> bool:
 
 
 def _check_folder(
-    stages: list[Stage], record: Record, sources: list[Path], *, overwrite: bool
+    stages: list[Stage],
+    record: Record,
+    sources: list[Path],
+    keys: Mapping[str, str],
+    *,
+    overwrite: bool,
 ) -> None:
     """Refuse to replace what another run, or somebody else, put into the folder."""
     folder = record.folder
@@ -190,6 +199,14 @@ def _check_folder(
         msg = (
             f"{folder} holds the results of a run; add --resume to go on with it, --overwrite to "
             "replace it, or change --out"
+        )
+        raise ConfigError(msg)
+    first = stages[0].name
+    if record.replaces(first, keys[first]) and not overwrite:
+        msg = (
+            f"{folder} holds the complete model of another run: its inputs, their names, or its "
+            "settings differ from those given. Give the same as before, add --overwrite to "
+            "replace all results, or change --out"
         )
         raise ConfigError(msg)
     outputs = [name for stage in stages for name in stage.outputs]

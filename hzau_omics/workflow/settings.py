@@ -148,11 +148,16 @@ def _check_results(settings: Settings) -> None:
     if not results.de:
         return
     from hzau_omics.model import HZAUVAE
+    from hzau_omics.model.answers.differential.request import TestOptions, check_comparable
 
     known = options_of(HZAUVAE.differential_expression, without=("mdata",))
+    tested = {one.name for one in fields(TestOptions)}
     for i, one in enumerate(results.de):
         check_options(f"results.de[{i}]", one, known)
-        _check_listed(f"results.de[{i}].modality", one["modality"], settings)
+        name = one["modality"]
+        _check_listed(f"results.de[{i}].modality", name, settings)
+        check_comparable(name, settings.modalities[name].spec)
+        TestOptions(**{option: value for option, value in one.items() if option in tested})
 
 
 def _check_listed(where: str, name: str, settings: Settings) -> None:

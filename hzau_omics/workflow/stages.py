@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from hzau_omics.errors import ConfigError, DataContractError
 from hzau_omics.files import replacing
+from hzau_omics.workflow.clusters import CLUSTERS, UMAP
+from hzau_omics.workflow.columns import check_compared
 from hzau_omics.workflow.files import (
     HISTORY,
     MODEL_FOLDER,
@@ -21,7 +23,7 @@ from hzau_omics.workflow.files import (
     write_imputed,
     write_mudata,
 )
-from hzau_omics.workflow.inputs import Inputs, read_inputs
+from hzau_omics.workflow.inputs import Inputs, paths_of, read_inputs
 from hzau_omics.workflow.modality import prepare, specs_of
 from hzau_omics.workflow.progress import Progress
 from hzau_omics.workflow.record import Record
@@ -79,12 +81,15 @@ class Job:
     def mdata(self) -> "MuData":
         """The cells: as an earlier run annotated them, or as they are read."""
         with self.progress.stage("read") as tell:
-            if self.is_done("cells"):
+            # Cells of a former model are no input of the next one.
+            if self.is_done("train") and self.is_done("cells"):
                 found = read_mudata(self.folder / CELLS)
             else:
                 found = read_inputs(self.inputs, self.settings.input)
                 with _fitting():
                     found = prepare(found, self.settings.modalities, self.settings.setup)
+            with _fitting():
+                check_compared(found, self.settings)
             sizes = [f"{name} ({one.n_obs:,} x {one.n_vars:,})" for name, one in found.mod.items()]
             tell(f"{found.n_obs:,} cells, {', '.join(sizes)}")
         return found
@@ -135,6 +140,10 @@ class Job:
         if not self.writes:
             return ""
         saved = save_model(model, self.folder, overwrite=True)
+        with self._attempt("remove the results of the former model"):
+            self.record.remove_stale(
+                paths_of([self.inputs, self.settings.input.get("tables")]) or ()
+            )
         write_history(model.history, self.folder, saved, remedy=RESUME)
         said = f"{model.n_epochs_trained_} epochs"
         if stopped:
@@ -192,8 +201,8 @@ class Job:
                 annotated,
                 self.folder / REPORT,
                 labels_key=self.settings.setup.get("labels_key"),
-                cluster_key="leiden" if results.cluster else None,
-                basis="X_umap" if results.cluster else None,
+                cluster_key=CLUSTERS if results.cluster else None,
+                basis=UMAP if results.cluster else None,
                 title=results.title,
                 command=self.command,
                 seed=self.settings.seed,

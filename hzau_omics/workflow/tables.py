@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from hzau_omics.data.reading.tables import with_flags
 from hzau_omics.workflow.clusters import LATENTS, UMAP
 
 if TYPE_CHECKING:
@@ -16,15 +17,15 @@ def cells_table(mdata: "MuData") -> pd.DataFrame:
 
     Columns are those of ``obs``; those of the ``obs`` of modalities, with the name of the modality
     in front where modalities disagree (``rna:total``); and those of each table in ``obsm`` with its
-    name in front, such as ``hzau_gate_rna``, ``X_umap_1`` and ``X_umap_2``.
+    name in front, such as ``hzau_gate_rna``, ``X_hzau_umap_1`` and ``X_hzau_umap_2``.
 
     Examples
     --------
     >>> import anndata, mudata
     >>> mdata = mudata.MuData({"rna": anndata.AnnData(np.ones((2, 1), dtype="float32"))})
-    >>> mdata.obsm["X_umap"] = np.zeros((2, 2))
+    >>> mdata.obsm["X_hzau_umap"] = np.zeros((2, 2))
     >>> list(cells_table(mdata).columns)
-    ['X_umap_1', 'X_umap_2']
+    ['X_hzau_umap_1', 'X_hzau_umap_2']
     """
     parts: list[pd.DataFrame] = [mdata.obs, columns_of_modalities(mdata)]
     parts += [
@@ -44,7 +45,7 @@ def columns_of_modalities(mdata: "MuData") -> pd.DataFrame:
     """Return the columns of the modalities' ``obs`` that ``obs`` of the MuData lacks.
 
     A column that several modalities have is one column where they agree, and otherwise several,
-    with the name of the modality in front.
+    with the name of the modality in front. All have types that files can hold.
     """
     found: dict[str, dict[str, pd.Series]] = {}
     for name, adata in mdata.mod.items():
@@ -62,7 +63,7 @@ def columns_of_modalities(mdata: "MuData") -> pd.DataFrame:
             columns[column] = first
         else:
             columns |= {f"{name}:{column}": values for name, values in by_modality.items()}
-    return pd.DataFrame(columns, index=mdata.obs_names).infer_objects()
+    return with_flags(pd.DataFrame(columns, index=mdata.obs_names).infer_objects())
 
 
 def _agree(one: pd.Series, other: pd.Series) -> bool:

@@ -81,18 +81,22 @@ def attempt(step: str, *, saved: Path | None = None, remedy: str = LOAD) -> Iter
 
     Raises
     ------
+    ConfigError, DataContractError
+        For errors of these types.
     OSError
-        For any error; only our own errors pass unchanged while nothing is saved yet.
+        For any other error.
     """
     try:
         yield
     except Exception as error:
-        if saved is None and isinstance(error, ConfigError | DataContractError):
+        is_own = isinstance(error, ConfigError | DataContractError)
+        if is_own and saved is None:
             raise
         msg = f"cannot {step}: {reason_of(error)}"
         if saved is not None:
             msg = f"the model is saved in {saved}; {msg} {remedy}"
-        raise OSError(msg) from error
+        kind = type(error) if is_own else OSError
+        raise kind(msg) from error
 
 
 def reason_of(error: Exception) -> str:
@@ -102,6 +106,8 @@ def reason_of(error: Exception) -> str:
     --------
     >>> reason_of(OSError(errno.ENOSPC, "write failed"))
     'no space is left on the device. Free some space.'
+    >>> reason_of(ValueError("No column 'knd'. Did you mean 'kind'?"))
+    "No column 'knd'. Did you mean 'kind'?"
     """
     text = _CLASS.sub("", " ".join(str(error).split())).rstrip(".")
     code = getattr(error, "errno", None)
@@ -112,10 +118,15 @@ def reason_of(error: Exception) -> str:
         found = _NOTE.search(note)
         if found is not None:
             return (
-                f"the file cannot hold {found['key']} of {found['group']}: {text}. "
+                f"the file cannot hold {found['key']} of {found['group']}: {_ended(text)} "
                 "Rename it, change its type, or remove it."
             )
-    return f"{text or type(error).__name__}."
+    return _ended(text or type(error).__name__)
+
+
+def _ended(text: str) -> str:
+    """Return a sentence with its end."""
+    return text if text.endswith(("?", "!")) else f"{text}."
 
 
 def names_with_slash(mdata: "MuData") -> list[str]:

@@ -70,9 +70,9 @@ def test_clusters_are_in_the_cells_and_in_the_tables(
     results = {"cluster": True, "n_neighbors": 5, "report": False}
     ho.run(files, {**config, "results": results}, tmp_path / "out", tell=lines.append)
     cells = mudata.read_h5mu(tmp_path / "out" / "cells.h5mu")
-    assert cells.obsm["X_umap"].shape == (60, 2)
+    assert cells.obsm["X_hzau_umap"].shape == (60, 2)
     table = pd.read_csv(tmp_path / "out" / "cells.csv", index_col="cell")
-    assert {"X_umap_1", "X_umap_2", "leiden"} <= set(table)
+    assert {"X_hzau_umap_1", "X_hzau_umap_2", "hzau_cluster"} <= set(table)
     assert any(line.startswith("cluster: ") and " clusters, " in line for line in lines)
 
 
@@ -110,8 +110,12 @@ def test_what_is_done_is_skipped_and_what_changed_is_done_again(
             adata = ad.read_h5ad(files[0])
             adata.X[0, 0] = adata.X[0, 0] + 1
             adata.write_h5ad(files[0])
-        with pytest.raises(pytest.fail.Exception, match="it was trained again"):
+        with pytest.raises(ConfigError, match="holds the complete model of another run"):
             ho.run(files, {**changed, "results": ALL}, out, **options)
+        before = {one.name for one in out.iterdir()}
+        with pytest.raises(pytest.fail.Exception, match="it was trained again"):
+            ho.run(files, {**changed, "results": ALL}, tmp_path / "other", **options)
+        assert {one.name for one in out.iterdir()} == before
 
 
 def test_a_training_that_was_interrupted_is_kept_and_goes_on(

@@ -1,11 +1,14 @@
 """Annotations as tables: columns from wherever they are."""
 
+from pathlib import Path
+
+import anndata as ad
 import numpy as np
 import pandas as pd
 import pytest
 
 import hzau_omics as ho
-from hzau_omics.workflow.tables import cells_table, latents_table
+from hzau_omics.workflow.tables import cells_table, columns_of_modalities, latents_table
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning")
@@ -27,3 +30,14 @@ def test_columns_of_modalities_come_along() -> None:
     assert {"batch", "hzau_gate_rna"} <= set(table)
     assert table.columns.is_unique
     assert latents_table(mdata).columns.tolist() == ["X_hzau_1", "X_hzau_2"]
+
+
+def test_flags_of_cells_that_lack_a_modality_are_missing_and_can_be_written(tmp_path: Path) -> None:
+    mdata = ho.data.simulate(30, seed=0, missing={"adt": 0.3})
+    adt = mdata["adt"]
+    adt.obs["doublet"] = np.arange(adt.n_obs) % 2 == 0
+    found = columns_of_modalities(mdata)
+    assert found["doublet"].isna().sum() == 30 - adt.n_obs
+    ad.AnnData(obs=found).write_h5ad(tmp_path / "cells.h5ad")
+    written = ad.read_h5ad(tmp_path / "cells.h5ad").obs["doublet"].loc[adt.obs_names]
+    assert written.astype(bool).tolist() == adt.obs["doublet"].tolist()

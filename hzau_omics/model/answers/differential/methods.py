@@ -32,7 +32,7 @@ from hzau_omics.model.answers.differential.predicted import (
     draw_sample,
 )
 from hzau_omics.model.answers.differential.pseudobulk import add_pseudobulk
-from hzau_omics.model.answers.differential.request import COMPARABLE, Mode, TestOptions
+from hzau_omics.model.answers.differential.request import Mode, TestOptions, check_comparable
 from hzau_omics.model.answers.differential.table import Evidence, comparison_table
 from hzau_omics.model.answers.draws import select_features
 from hzau_omics.model.session import (
@@ -193,15 +193,8 @@ class Differential(Answers):
         return table
 
     def _check_compared(self, modality: str) -> None:
-        domain = self.layout.modality(modality).spec.domain
         self._check_generated(modality)
-        if domain not in COMPARABLE:
-            msg = (
-                "Fold changes are of counts and of shares. Received modality "
-                f"{modality!r} ({self.layout.modality(modality).spec.likelihood}), with {domain} "
-                "values. Compare them with scanpy.tl.rank_genes_groups."
-            )
-            raise ConfigError(msg)
+        check_comparable(modality, self.layout.modality(modality).spec)
 
 
 @dataclass(frozen=True)

@@ -13,12 +13,31 @@ from hzau_omics.checks import (
     check_number,
     if_given,
 )
+from hzau_omics.data import ModalitySpec
+from hzau_omics.errors import ConfigError
 
 type Mode = Literal["change", "vanilla"]
 
 DEFAULT_DELTA = 0.25
 COMPARABLE = ("counts", "unit")
 """Domains of values whose ratios mean something."""
+
+
+def check_comparable(modality: str, spec: ModalitySpec) -> None:
+    """Refuse a modality whose values have no fold changes.
+
+    Raises
+    ------
+    ConfigError
+        Its values are neither counts nor shares.
+    """
+    if spec.domain not in COMPARABLE:
+        msg = (
+            "Fold changes are of counts and of shares. Received modality "
+            f"{modality!r} ({spec.likelihood}), with {spec.domain} values. Compare them with "
+            "scanpy.tl.rank_genes_groups."
+        )
+        raise ConfigError(msg)
 
 
 @dataclass(frozen=True, kw_only=True)
