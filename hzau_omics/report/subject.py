@@ -46,6 +46,10 @@ class Subject:
         Largest number of cells to look at.
     seed
         Seed of everything that is drawn at random.
+    usual_epochs
+        Epochs that training takes by default for as many cells; 0 if this is not known.
+    patience
+        Epochs without improvement after which training stops early by default.
     """
 
     model: Any
@@ -57,6 +61,8 @@ class Subject:
     umap: NDArray[np.floating] | None = None
     n_cells: int = 20_000
     seed: int = 0
+    usual_epochs: int = 0
+    patience: int = 20
 
     @property
     def layout(self) -> DataLayout:

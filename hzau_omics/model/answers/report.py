@@ -18,6 +18,8 @@ from hzau_omics.data.changes.identity import UNKNOWN
 from hzau_omics.errors import DataContractError
 from hzau_omics.messages import listed
 from hzau_omics.model.answers.base import Answers, Cells
+from hzau_omics.model.training.config import default_length
+from hzau_omics.model.training.run import RunConfig
 
 if TYPE_CHECKING:
     from hzau_omics.report.content import ReportContent
@@ -147,12 +149,14 @@ class Report(Answers):
         n_cells = check_integer("n_cells", n_cells)
         store = self._session(mdata, None, None).store
         trained, held_out = self.trained_cells, np.arange(store.n_cells)
-        n_calibration = 0
+        n_calibration = usual_epochs = 0
         if trained is not None:
             place = trained.identity.find(store.identity())
             held_out = held_out[~np.isin(place, trained.split.train)]
             used = trained.split.for_calibrations
             n_calibration = int(np.isin(place[place != UNKNOWN], used).sum())
+            n_train, on_query = len(trained.split.train), self.layout.n_added > 0
+            usual_epochs, _ = default_length(n_train, None, None, on_gpu=False, on_query=on_query)
         subject = Subject(
             model=self,
             store=store,
@@ -163,6 +167,8 @@ class Report(Answers):
             umap=_points(self.adata if mdata is None else mdata, basis),
             n_cells=n_cells,
             seed=seed,
+            usual_epochs=usual_epochs,
+            patience=RunConfig.early_stopping_patience,
         )
         return content_of(subject, title=title, command=command)
 
