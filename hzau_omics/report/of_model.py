@@ -101,4 +101,5 @@ def content_of(subject: Subject, *, title: str | None = None, command: str = "")
         versions=versions(),
         command=command,
         made=made(subject),
+        warnings=[one.warning for one in ordered.values() if one.warning],
     )

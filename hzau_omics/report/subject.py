@@ -1,7 +1,7 @@
 """What a report is about: a trained model and some of its cells, with what sections share."""
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -50,6 +50,11 @@ class Subject:
         Epochs that training takes by default for as many cells; 0 if this is not known.
     patience
         Epochs without improvement after which training stops early by default.
+    is_new
+        Whether the model was trained, validated and calibrated on none of the cells.
+    recognition
+        Returns how well held-out measurements that were made to fail are told from good ones: area
+        under the ROC curve by modality. None where this is not known.
     """
 
     model: Any
@@ -63,11 +68,18 @@ class Subject:
     seed: int = 0
     usual_epochs: int = 0
     patience: int = 20
+    is_new: bool = False
+    recognition: Callable[[], Mapping[str, float]] | None = None
 
     @property
     def layout(self) -> DataLayout:
         """What was registered, and the batches of these cells."""
         return self.store.layout
+
+    @property
+    def unseen_words(self) -> str:
+        """What cells are called that the weights were not trained on."""
+        return "new cells" if self.is_new else "held-out cells"
 
     @cached_property
     def cells(self) -> NDArray[np.int64]:
@@ -219,3 +231,22 @@ class Subject:
         if len(cells) <= most:
             return cells
         return np.sort(np.random.default_rng(self.seed).choice(cells, most, replace=False))
+
+
+def flat(subject: Subject, what: str) -> str:
+    """Return a note beside a histogram of held-out cells that calibration made flat, else "".
+
+    Parameters
+    ----------
+    subject
+        The cells.
+    what
+        What was calibrated.
+    """
+    n = subject.n_calibration
+    if not n:
+        return ""
+    return (
+        f" The {what} were calibrated on {n:,} of the {len(subject.held_out):,} held-out cells, so "
+        "that the histogram of these is flat by construction."
+    )
