@@ -2,7 +2,7 @@
 
 import warnings
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from hzau_omics.data import CellStore, DataLayout
 from hzau_omics.errors import ConfigError, DataContractError
 from hzau_omics.pl import pattern_names
-from hzau_omics.report.values import Matrix, values_of
+from hzau_omics.report.values import Matrix, in_order, values_of
 
 NEIGHBOURS = 15
 FEWEST = 20
@@ -50,6 +50,8 @@ class Subject:
         Epochs that training takes by default for as many cells; 0 if this is not known.
     patience
         Epochs without improvement after which training stops early by default.
+    selections
+        Names of the features that were selected before set-up, by modality.
     is_new
         Whether the model was trained, validated and calibrated on none of the cells.
     recognition
@@ -68,6 +70,7 @@ class Subject:
     seed: int = 0
     usual_epochs: int = 0
     patience: int = 20
+    selections: Mapping[str, frozenset[str]] = field(default_factory=dict)
     is_new: bool = False
     recognition: Callable[[], Mapping[str, float]] | None = None
 
@@ -135,8 +138,7 @@ class Subject:
             adata.obsm["X_umap"] = np.asarray(self.umap)[self.cells]
         if self.cluster_key is not None:
             found = self._column(self.cluster_key, self.cells)
-            adata.obs[CLUSTER] = found.to_numpy()
-            adata.obs[CLUSTER] = adata.obs[CLUSTER].astype("category")
+            adata.obs[CLUSTER] = in_order(found).array
         return adata
 
     def _add_neighbours(self, adata: AnnData) -> None:
@@ -206,7 +208,7 @@ class Subject:
             found = self._column(key, cells)
         else:
             return None
-        return found.astype("category")
+        return in_order(found)
 
     def check_columns(self) -> None:
         """Refuse columns that do not exist, before anything is computed.

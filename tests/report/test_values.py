@@ -6,7 +6,7 @@ import pytest
 
 import hzau_omics as ho
 from hzau_omics.report.parts.data import cell_measures
-from hzau_omics.report.values import log_normalised, values_of
+from hzau_omics.report.values import in_order, log_normalised, values_of
 
 
 @pytest.fixture(scope="module")
@@ -57,3 +57,11 @@ def test_mitochondrial_genes_are_known_by_name(model) -> None:
         100 * x[:, :2].sum(axis=1) / x.sum(axis=1)
     )
     assert found["features detected"].to_numpy() == pytest.approx((x > 0).sum(axis=1))
+
+
+def test_clusters_are_in_the_order_of_their_numbers() -> None:
+    names = [str(i) for i in (10, 2, 0, 1)]
+    alphabetic = pd.Series(names, dtype="category")
+    assert list(in_order(alphabetic).cat.categories) == ["0", "1", "2", "10"]
+    assert in_order(alphabetic).tolist() == names
+    assert list(in_order(pd.Series([10, 2])).cat.categories) == [2, 10]

@@ -141,6 +141,7 @@ class Report(Answers):
         Texts, pictures and tables by section.
         """
         from hzau_omics.report.of_model import content_of
+        from hzau_omics.report.selection import selections
         from hzau_omics.report.subject import Subject
 
         texts = {
@@ -163,6 +164,7 @@ class Report(Answers):
             umap=_points(self.adata if mdata is None else mdata, basis),
             n_cells=n_cells,
             seed=seed,
+            selections=selections(mdata, self.adata),
             **self._of_training(store, seed),
         )
         return content_of(subject, title=title, command=command)

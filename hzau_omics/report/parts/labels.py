@@ -12,11 +12,13 @@ from hzau_omics.pl._histograms import histograms
 from hzau_omics.report.content import Picture, Section, Table
 from hzau_omics.report.pictures import drawn
 from hzau_omics.report.subject import CLUSTER, Subject, flat
+from hzau_omics.report.values import in_order
 
 _HELD_OUT = 5_000
 _FEWEST, _GOOD, _GAIN = 20, 0.9, 0.2
 _FALSE = 0.05
 _LEAST_P = 1e-4
+_CLUSTERS = 20
 _HALF = 0.5
 _UNKNOWN = "unknown"
 """Label of cells that have none of the known ones, which some data sets give too."""
@@ -39,7 +41,7 @@ def labels(subject: Subject) -> Section:
         f"{unknown:,} of {len(found):,} cells are called unknown.",
     ]
     shown = subject.map.copy()
-    shown.obs["predicted label"] = pd.Categorical(found["label"])
+    shown.obs["predicted label"] = in_order(found["label"]).array
     shown.obs["probability of the label"] = found["probability"].to_numpy()
     pictures = [
         drawn(
@@ -126,9 +128,9 @@ def _compared(subject: Subject) -> tuple[pd.DataFrame, float, int, int] | None:
     predicted = _predicted(subject, cells[known])["label"].to_numpy()
     truth = text[known].to_numpy()
     counts = pd.crosstab(truth, predicted)
-    rows = list(counts.sum(axis=1).sort_values(ascending=False, kind="stable").index)
+    rows = [name for name in map(str, given.cat.categories) if name in counts.index]
     columns = [name for name in rows if name in counts]
-    columns += [name for name in counts if name not in columns]
+    columns += [str(name) for name in counts if name not in columns]
     counts = counts.loc[rows, columns]
     accuracy = float((truth == predicted).mean())
     return counts, accuracy, int(known.sum()), int((predicted == _UNKNOWN).sum())
@@ -189,4 +191,6 @@ def _by_cluster(subject: Subject, novel: np.ndarray) -> pd.DataFrame:
     clusters = subject.clusters.astype(str).to_numpy()
     table = pd.DataFrame({"cells": 1, "novel": novel.astype(int)}).groupby(clusters).sum()
     table["% novel"] = 100 * table["novel"] / table["cells"]
-    return table.sort_values("% novel", ascending=False).head(20).rename_axis(CLUSTER)
+    order = [str(name) for name in subject.clusters.cat.categories]
+    most = table.sort_values("% novel", ascending=False).head(_CLUSTERS).index
+    return table.loc[[name for name in order if name in most]].rename_axis(CLUSTER)
