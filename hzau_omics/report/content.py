@@ -72,6 +72,8 @@ class Section:
         What the section found, in one sentence for the summary of the page.
     key_figures
         A few values to print large at the top of the page, by label.
+    warning
+        What of this section casts doubt on the model, in one sentence for the top of the page.
     """
 
     text: Sequence[str] = ()
@@ -79,6 +81,7 @@ class Section:
     tables: Sequence[Table] = ()
     finding: str = ""
     key_figures: Mapping[str, str] = field(default_factory=dict)
+    warning: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,6 +109,8 @@ class ReportContent:
         Command that made the report.
     made
         What was done, by name: code, or a few words.
+    warnings
+        What casts doubt on the model, one sentence each, above the summary.
 
     Raises
     ------
@@ -122,6 +127,7 @@ class ReportContent:
     versions: Mapping[str, str] = field(default_factory=dict)
     command: str = ""
     made: Mapping[str, str] = field(default_factory=dict)
+    warnings: Sequence[str] = ()
 
     def __post_init__(self) -> None:
         for name in self.sections:

@@ -8,10 +8,11 @@ from anndata import AnnData
 from numpy.typing import NDArray
 
 from hzau_omics.arrays import dense
+from hzau_omics.data.contract.layout import ModalityLayout
 from hzau_omics.errors import ConfigError
 from hzau_omics.metrics import pearson_per_feature
 from hzau_omics.report.subject import Subject
-from hzau_omics.report.values import values_of
+from hzau_omics.report.values import Matrix, values_of
 
 _CELLS, _FEATURES, _DRAWS = 1_000, 200, 100
 _FEWEST = 10
@@ -40,6 +41,11 @@ class Imputed:
         for values from 0 to 1.
     pit_cells
         Positions in the store of the cells of `pit`, all or some of `cells`.
+    n_features
+        Number of the features of the modality that could be compared; `measured` has all of them,
+        or those with the largest variance.
+    n_unknown
+        Number of features that were measured in these cells, and in no batch of the training.
     """
 
     modality: str
@@ -49,11 +55,21 @@ class Imputed:
     measured: pd.DataFrame
     pit: pd.DataFrame | None
     pit_cells: NDArray[np.int64]
+    n_features: int
+    n_unknown: int = 0
 
     @property
     def is_count(self) -> bool:
         """Whether the values are counts."""
         return "log1p_mean" in self.adata.layers
+
+    @property
+    def which(self) -> str:
+        """Which features are compared, in words."""
+        n, of = self.measured.shape[1], self.n_features
+        if n == of:
+            return f"{n:,} features"
+        return f"the {n:,} features of {of:,} with the largest variance"
 
     @property
     def predicted(self) -> NDArray[np.float64]:
@@ -110,18 +126,24 @@ def _impute(subject: Subject, name: str, given: tuple[str, ...]) -> Imputed:
         raise ConfigError(msg)
     modality = layout.modality(name)
     values = values_of(store, cells)[name]
-    features = np.arange(modality.n_features)
-    if modality.n_features > _FEATURES:
-        mean = np.asarray(values.mean(axis=0)).ravel()
-        square = np.asarray((values * values).mean(axis=0)).ravel()
-        features = np.sort(np.argsort(-(square - mean**2), kind="stable")[:_FEATURES])
+    measured_here = np.ones(modality.n_features, dtype=bool)
+    panel = store.feature_table(name)
+    if panel is not None:
+        measured_here = panel[np.unique(store.batch[cells])].any(axis=0)
+    comparable = measured_here & known_features(modality)
+    features = np.flatnonzero(comparable)
+    if not len(features):
+        msg = f"No feature of {name} was measured in these cells and in those of the training."
+        raise ConfigError(msg)
+    n_comparable = len(features)
+    if n_comparable > _FEATURES:
+        features = features[_most_varied(values[:, features])]
     wanted = [modality.var_names[i] for i in features]
     adata = subject.model.impute(
         name, store, given=list(given), n_samples=_DRAWS, features=wanted, indices=cells,
         seed=subject.seed,
     )  # fmt: skip
     measured = pd.DataFrame(dense(values[:, features], np.float64), adata.obs_names, wanted)
-    panel = store.feature_table(name)
     if panel is not None:
         measured = measured.where(panel[store.batch[cells]][:, features])
     some = subject.some(cells, max(50, int(_BUDGET / (_DRAWS * modality.n_features))))
@@ -132,5 +154,19 @@ def _impute(subject: Subject, name: str, given: tuple[str, ...]) -> Imputed:
         )[wanted]
     return Imputed(
         modality=name, given=given, cells=cells, adata=adata, measured=measured, pit=pit,
-        pit_cells=some,
+        pit_cells=some, n_features=n_comparable, n_unknown=int((measured_here & ~comparable).sum()),
     )  # fmt: skip
+
+
+def _most_varied(values: Matrix) -> NDArray[np.int64]:
+    """Return the 200 features with the largest variance, in order."""
+    mean = np.asarray(values.mean(axis=0)).ravel()
+    square = np.asarray((values * values).mean(axis=0)).ravel()
+    return np.sort(np.argsort(-(square - mean**2), kind="stable")[:_FEATURES])
+
+
+def known_features(modality: ModalityLayout) -> NDArray[np.bool_]:
+    """Return which features some batch measured in training; shape (feature)."""
+    if modality.panel is None or not modality.measured.any():
+        return np.ones(modality.n_features, dtype=bool)
+    return np.asarray(modality.panel[modality.measured].any(axis=0))

@@ -7,6 +7,9 @@ import pandas as pd
 from numpy.typing import NDArray
 from sklearn.neighbors import NearestNeighbors
 
+from hzau_omics.data.contract.columns.category import natural_order
+from hzau_omics.messages import listed
+
 NEAR, WIDE = 15, 90
 """Neighbours for shares, and for iLISI: the sizes of scib-metrics."""
 _CENTRES = 5_000
@@ -93,7 +96,9 @@ def mixing(
     seed
         Seed of the shuffles.
     """
-    names, codes = np.unique(groups.astype(str).to_numpy(), return_inverse=True)
+    text = groups.astype(str).to_numpy()
+    names = natural_order(text)
+    codes = pd.Categorical(text, names).codes.astype(np.int64)
     kind = np.zeros(len(codes), np.int64)
     if kinds is not None:
         kind = pd.factorize(kinds.astype(object), use_na_sentinel=False)[0]
@@ -116,6 +121,33 @@ def mixing(
     ]
     ilisi = _ilisi(weights, codes[found.near], len(names))
     return Mixing(table, ilisi, float(np.mean(by_chance)))
+
+
+def separation(found: Neighbourhood, kinds: pd.Series) -> float:
+    """Return how far kinds of cells lie among each other.
+
+    Parameters
+    ----------
+    found
+        Neighbours of cells.
+    kinds
+        Kind of each cell; those without one do not count.
+
+    Returns
+    -------
+    Share of the 15 nearest neighbours that are of other kinds, over what it would be if kinds were
+    shuffled: 0 where kinds lie apart, 1 where they are not separated at all. NaN with fewer than
+    two kinds.
+    """
+    codes = pd.factorize(kinds.astype(object))[0]
+    size = np.bincount(codes[codes >= 0])
+    own, near = codes[found.centres][:, None], codes[found.near[:, :NEAR]]
+    pairs = (own >= 0) & (near >= 0)
+    if len(size) < 2 or not pairs.any():
+        return np.nan
+    chance = 1 - (size[own] - 1) / (size.sum() - 1)
+    expected = float(np.broadcast_to(chance, pairs.shape)[pairs].mean())
+    return float((near != own)[pairs].mean()) / expected
 
 
 def _mean(values: NDArray[np.floating]) -> float:
@@ -174,6 +206,22 @@ def _ilisi(weights: NDArray[np.float64], near: NDArray[np.int64], n_groups: int)
     shares = np.stack([(weights * (near == i)).sum(axis=1) for i in range(n_groups)], axis=1)
     index = 1 / (shares**2).sum(axis=1)
     return float((np.median(index) - 1) / (n_groups - 1))
+
+
+def differences(found: Mixing) -> str:
+    """Name the groups by how well they mix, "" if all mix alike.
+
+    Returns
+    -------
+    Such as ``"mix well: 'a', 'b'; lie apart: 'c'"``.
+    """
+    named: dict[str, list[str]] = {words: [] for _, words in _VERDICTS}
+    for name in found.groups.index:
+        ratio = found.of(name, "ratio")
+        if name != ALL and not np.isnan(ratio):
+            named[verdict(ratio)].append(str(name))
+    parts = [f"{words}: {listed(names)}" for words, names in named.items() if names]
+    return "; ".join(parts) if len(parts) > 1 else ""
 
 
 def verdict(ratio: float) -> str:

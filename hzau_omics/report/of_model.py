@@ -1,6 +1,6 @@
 """The content of a report about a trained model."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 import matplotlib as mpl
@@ -37,6 +37,9 @@ LIMITS = (
     "Clusters, markers and p-values come from the same cells: confirm them in others.",
     "What differs between batches may be technical or biological; the model cannot tell.",
 )
+_WORDS = {"rna": "RNA", "adt": "protein", "prot": "protein", "atac": "chromatin"}
+_SYSTEMS = {"HZAUVAE": "HZAU-VAE"}
+"""What is printed for common names of modalities, and for classes."""
 _REASONS = (ConfigError, DataContractError)
 
 
@@ -51,6 +54,31 @@ def _own_style() -> Iterator[None]:
     finally:
         # The first parallel loop of UMAP makes torch take all threads.
         torch.set_num_threads(threads)
+
+
+def title_of(n: int, modalities: Sequence[str], system: type) -> str:
+    """Return a title of the cells, their modalities and the system.
+
+    Parameters
+    ----------
+    n
+        Number of cells.
+    modalities
+        Names of the modalities.
+    system
+        Class of the model.
+
+    Examples
+    --------
+    >>> title_of(2500, ["rna", "adt"], type("HZAUVAE", (), {}))
+    '2,500 cells: RNA and protein (HZAU-VAE)'
+    """
+    words = [_WORDS.get(name, name) for name in modalities]
+    if len(set(words)) < len(words):
+        words = list(modalities)
+    which = " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
+    name = _SYSTEMS.get(system.__name__, system.__name__)
+    return f"{n:,} {'cell' if n == 1 else 'cells'}: {which} ({name})"
 
 
 def content_of(subject: Subject, *, title: str | None = None, command: str = "") -> ReportContent:
@@ -90,9 +118,8 @@ def content_of(subject: Subject, *, title: str | None = None, command: str = "")
         except _REASONS as error:
             left_out[SECTIONS["imputation"].heading] = str(error)
     ordered = {name: sections[name] for name in SECTIONS if name in sections}
-    n = subject.store.n_cells
     return ReportContent(
-        title=title or f"{type(subject.model).__name__} of {n:,} cells",
+        title=title or title_of(subject.store.n_cells, subject.layout.names, type(subject.model)),
         summary=" ".join(one.finding for one in ordered.values() if one.finding),
         key_figures={k: v for one in ordered.values() for k, v in one.key_figures.items()},
         sections=ordered,
@@ -101,4 +128,5 @@ def content_of(subject: Subject, *, title: str | None = None, command: str = "")
         versions=versions(),
         command=command,
         made=made(subject),
+        warnings=[one.warning for one in ordered.values() if one.warning],
     )

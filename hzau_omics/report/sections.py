@@ -83,7 +83,7 @@ SECTIONS = {
     ),
     "training": Heading(
         "Training",
-        "For losses, lower is better. Training has converged when the curves are flat. A "
+        "For losses, lower is better. Curves flatten towards the end of any run. A "
         "validation curve that rises while the training curve falls indicates overfitting.",
     ),
     "metrics": Heading(

@@ -1,8 +1,8 @@
 """What a report is about: a trained model and some of its cells, with what sections share."""
 
 import warnings
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from hzau_omics.data import CellStore, DataLayout
 from hzau_omics.errors import ConfigError, DataContractError
 from hzau_omics.pl import pattern_names
-from hzau_omics.report.values import Matrix, values_of
+from hzau_omics.report.values import Matrix, in_order, values_of
 
 NEIGHBOURS = 15
 FEWEST = 20
@@ -46,6 +46,17 @@ class Subject:
         Largest number of cells to look at.
     seed
         Seed of everything that is drawn at random.
+    usual_epochs
+        Epochs that training takes by default for as many cells; 0 if this is not known.
+    patience
+        Epochs without improvement after which training stops early by default.
+    selections
+        Names of the features that were selected before set-up, by modality.
+    is_new
+        Whether the model was trained, validated and calibrated on none of the cells.
+    recognition
+        Returns how well held-out measurements that were made to fail are told from good ones: area
+        under the ROC curve by modality. None where this is not known.
     """
 
     model: Any
@@ -57,11 +68,21 @@ class Subject:
     umap: NDArray[np.floating] | None = None
     n_cells: int = 20_000
     seed: int = 0
+    usual_epochs: int = 0
+    patience: int = 20
+    selections: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    is_new: bool = False
+    recognition: Callable[[], Mapping[str, float]] | None = None
 
     @property
     def layout(self) -> DataLayout:
         """What was registered, and the batches of these cells."""
         return self.store.layout
+
+    @property
+    def unseen_words(self) -> str:
+        """What cells are called that the weights were not trained on."""
+        return "new cells" if self.is_new else "held-out cells"
 
     @cached_property
     def cells(self) -> NDArray[np.int64]:
@@ -117,8 +138,7 @@ class Subject:
             adata.obsm["X_umap"] = np.asarray(self.umap)[self.cells]
         if self.cluster_key is not None:
             found = self._column(self.cluster_key, self.cells)
-            adata.obs[CLUSTER] = found.to_numpy()
-            adata.obs[CLUSTER] = adata.obs[CLUSTER].astype("category")
+            adata.obs[CLUSTER] = in_order(found).array
         return adata
 
     def _add_neighbours(self, adata: AnnData) -> None:
@@ -188,7 +208,7 @@ class Subject:
             found = self._column(key, cells)
         else:
             return None
-        return found.astype("category")
+        return in_order(found)
 
     def check_columns(self) -> None:
         """Refuse columns that do not exist, before anything is computed.
@@ -213,3 +233,22 @@ class Subject:
         if len(cells) <= most:
             return cells
         return np.sort(np.random.default_rng(self.seed).choice(cells, most, replace=False))
+
+
+def flat(subject: Subject, what: str) -> str:
+    """Return a note beside a histogram of held-out cells that calibration made flat, else "".
+
+    Parameters
+    ----------
+    subject
+        The cells.
+    what
+        What was calibrated.
+    """
+    n = subject.n_calibration
+    if not n:
+        return ""
+    return (
+        f" The {what} were calibrated on {n:,} of the {len(subject.held_out):,} held-out cells, so "
+        "that the histogram of these is flat by construction."
+    )

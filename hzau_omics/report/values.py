@@ -3,11 +3,13 @@
 from collections.abc import Mapping
 
 import numpy as np
+import pandas as pd
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from hzau_omics.arrays import dense
 from hzau_omics.data import CellStore
+from hzau_omics.data.contract.columns.category import natural_order
 from hzau_omics.data.contract.layout import ModalityLayout
 from hzau_omics.pp.measures import row_sums
 
@@ -37,6 +39,31 @@ def _stacked(parts: list[Matrix]) -> Matrix:
     if any(sp.issparse(part) for part in parts):
         return sp.vstack([sp.csr_array(part) for part in parts], format="csr")
     return np.concatenate(parts)
+
+
+def in_order(categories: pd.Series) -> pd.Series:
+    """Return categories in the order of their numbers, as ``2`` before ``10``.
+
+    Parameters
+    ----------
+    categories
+        A column of categories. An order of its own that is not the alphabet's is kept.
+
+    Examples
+    --------
+    >>> list(in_order(pd.Series(["10", "2", "a1", None])).cat.categories)
+    ['2', '10', 'a1']
+    >>> own = pd.Series(pd.Categorical(["low", "high"], ["low", "high"]))
+    >>> list(in_order(own).cat.categories)
+    ['low', 'high']
+    """
+    found = categories.astype("category")
+    texts = [str(name) for name in found.cat.categories]
+    if len(set(texts)) < len(texts) or texts != sorted(texts):
+        return found
+    place = {text: i for i, text in enumerate(natural_order(texts))}
+    names = sorted(found.cat.categories, key=lambda name: place[str(name)])
+    return found.cat.reorder_categories(names)
 
 
 def is_counted(modality: ModalityLayout) -> bool:

@@ -2,6 +2,7 @@
 
 import re
 from base64 import b64decode
+from dataclasses import replace
 from html.parser import HTMLParser
 from io import BytesIO
 from pathlib import Path
@@ -269,3 +270,14 @@ def test_counts_beside_fractions_have_no_fraction(tmp_path: Path) -> None:
     )
     text = write_report(tmp_path / "r.html", content).read_text()
     assert re.findall(r"<td[^>]*>(.*?)</td>", text) == ["0.50", "60"]
+
+
+def test_warnings_are_marked_and_stand_above_the_summary(
+    content: ReportContent, tmp_path: Path
+) -> None:
+    doubtful = replace(content, warnings=["labels < chance", "reliability"])
+    page = write_report(tmp_path / "r.html", doubtful).read_text(encoding="utf-8")
+    assert page.count('<p class="warning"><strong>Warning:</strong>') == 2
+    assert page.index("labels &lt; chance") < page.index('<p class="summary">')
+    page = write_report(tmp_path / "r.html", content).read_text(encoding="utf-8")
+    assert 'class="warning"' not in page

@@ -6,8 +6,17 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from hzau_omics.report.mixing import ALL, Neighbourhood, mixing, neighbourhood, verdict
-from hzau_omics.report.parts.maps import words
+from hzau_omics.report.mixing import (
+    ALL,
+    Mixing,
+    Neighbourhood,
+    differences,
+    mixing,
+    neighbourhood,
+    separation,
+    verdict,
+)
+from hzau_omics.report.parts.maps import blur, words
 
 
 def cells(n: int, apart: float, seed: int = 0) -> tuple[np.ndarray, pd.Series]:
@@ -94,3 +103,30 @@ def test_the_words_tell_where_map_and_latent_space_differ(on_latent: float, on_m
         side = "further apart" if drawn.ratio < found.ratio else "closer together"
         assert f"On the map they lie {side} than that" in text
     assert ("Give labels_key" in text) == (verdict(found.ratio) != "mix well")
+
+
+def test_groups_that_mix_otherwise_than_others_are_named() -> None:
+    ratios = {"s1": 0.83, "s2": 0.9, "s10": 0.26, ALL: 0.7}
+    table = pd.DataFrame({"ratio": ratios})
+    assert differences(Mixing(table, 0.5, 0.5)) == "mix well: 's1', 's2'; lie largely apart: 's10'"
+    assert differences(Mixing(table.iloc[:2], 0.5, 0.5)) == ""
+
+
+def test_groups_are_in_the_order_of_their_numbers() -> None:
+    points, _ = cells(120, 0.0)
+    groups = pd.Series(np.arange(120) % 12)
+    found = mixing(neighbourhood(points, 0), groups)
+    assert list(found.groups.index) == [*map(str, range(12)), ALL]
+
+
+def test_labels_that_are_not_separated_are_no_merit() -> None:
+    apart, kinds = cells(800, 50.0)
+    among, _ = cells(800, 0.0)
+    assert separation(neighbourhood(apart, 0), kinds) == pytest.approx(0, abs=1e-9)
+    blurred = separation(neighbourhood(among, 0), kinds)
+    assert blurred == pytest.approx(1, abs=0.06)
+    some = kinds.where(np.arange(800) % 3 > 0)
+    assert separation(neighbourhood(among, 0), some) == pytest.approx(1, abs=0.1)
+    assert "no merit" in blur(blurred)
+    assert np.isnan(separation(neighbourhood(among, 0), kinds.where(kinds == "a")))
+    assert blur(np.nan) == ""

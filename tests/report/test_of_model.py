@@ -65,10 +65,20 @@ def text_of(content: ReportContent, name: str) -> str:
 def test_everything_is_there(content: ReportContent) -> None:
     assert list(content.sections) == [name for name in SECTIONS if name != "metrics"]
     assert content.left_out == {}
-    assert content.summary.startswith("400 cells of 3 batches with rna and adt. In the latent")
+    assert content.title == "400 cells: RNA and protein (HZAU-VAE)"
+    assert content.summary.startswith("400 cells of 3 batches with rna and adt. ")
     assert "setup_mudata(mdata, {'rna': 'nb', 'adt': 'nb_mixture'}" in content.made["set-up"]
     assert "seed 0, 400 cells drawn" in content.made["report"]
     assert content.command == "python analysis.py"
+
+
+def test_a_model_that_was_hardly_trained_is_warned_of(content: ReportContent) -> None:
+    assert content.warnings[-1].startswith("The model hardly tells the labels apart")
+    assert "it is no merit if batches do too" in content.summary
+    assert "Training was short: 3 epochs, and 400 are the default" in content.summary
+    assert "made to fail are told from good ones" in text_of(content, "reliability")
+    assert "flat by construction" in content.sections["calibration"].pictures[0].caption
+    assert "flat by construction" in content.sections["novelty"].pictures[0].caption
 
 
 def test_tables_agree_with_the_data(content: ReportContent, model: Any) -> None:
@@ -177,6 +187,8 @@ def test_new_cells_of_a_new_batch_are_all_held_out(model: Any) -> None:
     assert "0 of the held-out" not in text_of(found, "imputation")
     assert "calibrated on" not in text_of(found, "imputation")
     assert "were trained on" not in text_of(found, "novelty")
+    assert "held-out" not in " ".join([found.summary, *found.key_figures])
+    assert "flat by construction" not in found.sections["calibration"].pictures[0].caption
     assert "Suspicious measurements" in found.left_out
 
 

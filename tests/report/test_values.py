@@ -6,7 +6,7 @@ import pytest
 
 import hzau_omics as ho
 from hzau_omics.report.parts.data import cell_measures
-from hzau_omics.report.values import log_normalised, values_of
+from hzau_omics.report.values import in_order, log_normalised, values_of
 
 
 @pytest.fixture(scope="module")
@@ -68,3 +68,11 @@ def test_quality_is_the_same_in_the_report_and_in_the_table(model) -> None:
     assert np.isnan(found["% mitochondrial"].iloc[0])
     own = table[["total", "n_features", "percent_mitochondrial"]]
     np.testing.assert_allclose(found, own.loc[found.index].astype(float), rtol=1e-5)
+
+
+def test_clusters_are_in_the_order_of_their_numbers() -> None:
+    names = [str(i) for i in (10, 2, 0, 1)]
+    alphabetic = pd.Series(names, dtype="category")
+    assert list(in_order(alphabetic).cat.categories) == ["0", "1", "2", "10"]
+    assert in_order(alphabetic).tolist() == names
+    assert list(in_order(pd.Series([10, 2])).cat.categories) == [2, 10]

@@ -1,5 +1,7 @@
 """A report: one page about the model and its cells."""
 
+from collections.abc import Mapping
+from functools import partial
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,16 +16,23 @@ from hzau_omics.checks import (
     check_seed,
     refusal,
 )
+from hzau_omics.data import CellStore
 from hzau_omics.data.changes.identity import UNKNOWN
 from hzau_omics.errors import DataContractError
 from hzau_omics.messages import listed
 from hzau_omics.model.answers.base import Answers, Cells
+from hzau_omics.model.answers.recognition import recognition
+from hzau_omics.model.training.config import default_length
+from hzau_omics.model.training.corruption import make_corruptor
+from hzau_omics.model.training.run import RunConfig
 
 if TYPE_CHECKING:
     from hzau_omics.report.content import ReportContent
 
 DRAWN = 20_000
 """Cells that a report looks at, at most."""
+SHARE = 0.1
+"""Share of corrupted cells in training; measurements that fail on purpose do not depend on it."""
 
 
 class Report(Answers):
@@ -132,6 +141,7 @@ class Report(Answers):
         Texts, pictures and tables by section.
         """
         from hzau_omics.report.of_model import content_of
+        from hzau_omics.report.selection import selections
         from hzau_omics.report.subject import Subject
 
         texts = {
@@ -146,25 +156,51 @@ class Report(Answers):
         seed = check_seed("seed", seed, most=LARGEST_SEED_OF_SKLEARN)
         n_cells = check_integer("n_cells", n_cells)
         store = self._session(mdata, None, None).store
-        trained, held_out = self.trained_cells, np.arange(store.n_cells)
-        n_calibration = 0
-        if trained is not None:
-            place = trained.identity.find(store.identity())
-            held_out = held_out[~np.isin(place, trained.split.train)]
-            used = trained.split.for_calibrations
-            n_calibration = int(np.isin(place[place != UNKNOWN], used).sum())
         subject = Subject(
             model=self,
             store=store,
-            held_out=held_out,
-            n_calibration=n_calibration,
             labels_key=labels_key,
             cluster_key=cluster_key,
             umap=_points(self.adata if mdata is None else mdata, basis),
             n_cells=n_cells,
             seed=seed,
+            selections=selections(mdata, self.adata),
+            **self._of_training(store, seed),
         )
         return content_of(subject, title=title, command=command)
+
+    def _of_training(self, store: CellStore, seed: int) -> dict[str, Any]:
+        """Return what a report says about the training, and which cells took part in it."""
+        cells = np.arange(store.n_cells)
+        found: dict[str, Any] = {"patience": RunConfig.early_stopping_patience}
+        trained = self.trained_cells
+        if trained is None:
+            return {**found, "held_out": cells, "is_new": True}
+        place = trained.identity.find(store.identity())
+        known, split = place != UNKNOWN, trained.split
+        held_out = ~np.isin(place, split.train)
+        on_query = self.layout.n_added > 0
+        epochs, _ = default_length(len(split.train), None, None, on_gpu=False, on_query=on_query)
+        if (known & ~held_out).any():
+            own, unseen = cells[known & ~held_out], cells[known & held_out]
+            found["recognition"] = partial(self._recognition, store, own, unseen, seed)
+        return {
+            **found,
+            "held_out": cells[held_out],
+            "n_calibration": int(np.isin(place[known], split.for_calibrations).sum()),
+            "usual_epochs": epochs,
+            "is_new": not known.any(),
+        }
+
+    def _recognition(
+        self, store: CellStore, own: NDArray[np.int64], unseen: NDArray[np.int64], seed: int
+    ) -> Mapping[str, float]:
+        """Return how well failed measurements are recognised in `unseen` cells.
+
+        `own` are training cells, which say what the ambient profile of a batch is.
+        """
+        corruptor = make_corruptor(store, own, SHARE, seed)
+        return recognition(self.module, store, corruptor, unseen, seed=seed)
 
 
 def _points(source: Any, basis: str | None) -> NDArray[np.floating] | None:

@@ -11,6 +11,7 @@ from hzau_omics.pl._violins import violins
 from hzau_omics.pp import measures as of_cells
 from hzau_omics.report.content import Picture, Section, Table
 from hzau_omics.report.pictures import drawn
+from hzau_omics.report.selection import about_selection
 from hzau_omics.report.subject import Subject
 from hzau_omics.report.values import Matrix, is_counted
 
@@ -103,7 +104,8 @@ def quality(subject: Subject) -> Section:
         groups = groups.loc[measures.index].astype(str)
         tables.append(_table(measures, groups, one.name))
         pictures.append(_violins(measures, groups, one.name))
-    return Section(tables=tables, pictures=pictures, text=_about_mitochondria(counted))
+    text = about_selection(subject.layout, subject.selections) + _about_mitochondria(counted)
+    return Section(tables=tables, pictures=pictures, text=text)
 
 
 def cell_measures(values: Matrix, modality: ModalityLayout, present: pd.Series) -> pd.DataFrame:

@@ -1,5 +1,7 @@
 """How much each modality counts, and which measurements look wrong."""
 
+from collections.abc import Mapping
+
 import numpy as np
 import pandas as pd
 
@@ -13,6 +15,7 @@ from hzau_omics.report.subject import BATCH, CLUSTER, LABEL, PATTERN, Subject
 
 _ROWS = 50
 _SAME = 0.005
+_LEAST_AREA = 0.7
 
 
 def gate(subject: Subject) -> Section:
@@ -94,7 +97,43 @@ def reliability(subject: Subject) -> Section:
         caption = "Suspicious measurements, the least reliable first"
         tables.append(Table(frame=table, caption=caption, index=False))
     finding = f"{share} of the measurements are suspicious."
-    return Section(text=text, pictures=pictures, tables=tables, finding=finding)
+    recognised = subject.recognition() if subject.recognition is not None else {}
+    if recognised:
+        text.append(_recognised(recognised))
+    return Section(
+        text=text, pictures=pictures, tables=tables, finding=finding, warning=doubt(recognised)
+    )
+
+
+def _recognised(areas: Mapping[str, float]) -> str:
+    figures = ", ".join(f"{area:.2f} for {name}" for name, area in areas.items())
+    return (
+        "Held-out measurements that were made to fail are told from good ones with an area under "
+        f"the ROC curve of {figures} (1 = always, 0.5 = by chance)."
+    )
+
+
+def doubt(areas: Mapping[str, float]) -> str:
+    """Return a warning where failed measurements are not recognised, "" elsewhere.
+
+    Parameters
+    ----------
+    areas
+        Area under the ROC curve by modality.
+
+    Examples
+    --------
+    >>> doubt({"rna": 0.98})
+    ''
+    """
+    low = {name: area for name, area in areas.items() if area < _LEAST_AREA}
+    if not low:
+        return ""
+    figures = ", ".join(f"{area:.2f} for {name}" for name, area in low.items())
+    return (
+        "The model hardly tells failed measurements from good ones (area under the ROC curve "
+        f"{figures}; 0.5 is chance): do not rely on its reliability there."
+    )
 
 
 def _cut(n: int, shown: int) -> str:

@@ -1,4 +1,4 @@
-"""Imputed against measured values of held-out cells."""
+"""Imputed against measured values of cells that the model was not trained on."""
 
 import numpy as np
 import pandas as pd
@@ -11,12 +11,12 @@ from hzau_omics.pl.style import TEXT, TITLE, new_grid
 from hzau_omics.report.content import Picture, Section, Table
 from hzau_omics.report.held_out import Imputed, impute_held_out
 from hzau_omics.report.pictures import drawn
-from hzau_omics.report.subject import Subject
+from hzau_omics.report.subject import Subject, flat
 
 _LEVEL = 0.9
-_CLOSE = 0.03
+_CLOSE, _NARROW = 0.03, 0.75
 _ROWS, _BATCHES, _FEWEST = 40, 8, 10
-_GROUPS, _PANELS = 12, 6
+_GROUPS, _FEWEST_OF_GROUP, _PANELS = 12, 5, 6
 
 
 def imputation(subject: Subject) -> tuple[Section, Section | None]:
@@ -37,22 +37,24 @@ def imputation(subject: Subject) -> tuple[Section, Section | None]:
     for one in every:
         text.append(words(one))
         if one.is_count:
-            pictures += [_scatter(one), _violins(subject, one)]
+            pictures += [_scatter(subject, one), *_violins(subject, one)]
         tables.append(_table(subject, one))
         if one.pit is not None:
             covered = interval_coverage(one.pit, _LEVEL).overall
             source = " and ".join(one.given)
+            r = f"{one.pearson.median():.2f}"
+            few = "only " if covered < _NARROW else ""
             findings.append(
-                f"{one.modality} imputed from {source} correlates with the measured values by "
-                f"{one.pearson.median():.2f} (median of its features), and 90 % intervals cover "
-                f"{100 * covered:.0f} %"
+                f"{one.modality} imputed from {source} correlates with the measured values by {r} "
+                f"(median of {one.which}), and 90 % intervals cover {few}{100 * covered:.0f} %"
+                + (": they are far too narrow" if few else "")
             )
-            figures[f"{one.modality} from {source}, median r"] = f"{one.pearson.median():.2f}"
-    finding = "In held-out cells, " + "; ".join(findings) + "." if findings else ""
+            figures[f"{one.modality} from {source}, median r"] = r
+    finding = f"In {subject.unseen_words}, {'; '.join(findings)}." if findings else ""
     main = Section(
         text=text, pictures=pictures, tables=tables, finding=finding, key_figures=figures
     )
-    return main, _calibration(every)
+    return main, _calibration(subject, every)
 
 
 def _about(subject: Subject) -> str:
@@ -72,20 +74,26 @@ def words(one: Imputed) -> str:
     """Say how well one modality is imputed."""
     r = one.pearson.dropna()
     start = f"{one.modality} from {' and '.join(one.given)}, {len(one.cells):,} cells: "
+    end = ""
+    if one.n_unknown:
+        end = (
+            f" Features that no batch of the training measured are left out ({one.n_unknown:,}): "
+            "the model cannot know them."
+        )
     if one.pit is None:
         known = one.measured.to_numpy(np.float64).ravel()
         truth = known > 0
         auc = roc_auc_score(truth, one.predicted.ravel()) if 0 < truth.mean() < 1 else np.nan
         return start + (
-            f"the area under the ROC curve is {auc:.2f} over all values of {len(r):,} features "
-            "(0.5 by chance). Values of 0 or 1 have no intervals."
+            f"the area under the ROC curve is {auc:.2f} over all values of {one.which} (0.5 by "
+            f"chance). Values of 0 or 1 have no intervals.{end}"
         )
     covered = interval_coverage(one.pit, _LEVEL)
     low = int((covered.per_feature < _LEVEL - 0.1).sum())
     return start + (
-        f"the median correlation of {len(r):,} features is {r.median():.2f} (from {r.min():.2f} to "
+        f"the median correlation of {one.which} is {r.median():.2f} (from {r.min():.2f} to "
         f"{r.max():.2f}). 90 % intervals cover {100 * covered.overall:.0f} % of the measurements: "
-        f"{judged(covered.overall)}. {low} features are covered by less than 80 %."
+        f"{judged(covered.overall)}. {low} features are covered by less than 80 %.{end}"
     )
 
 
@@ -102,20 +110,35 @@ def judged(coverage: float) -> str:
     return "they are too narrow" if coverage < _LEVEL else "they are too wide"
 
 
-def _scatter(one: Imputed) -> Picture:
+def _scatter(subject: Subject, one: Imputed) -> Picture:
     return drawn(
         pl.imputation(one.adata, one.measured, n=_PANELS),
-        f"Imputed against measured {one.modality} of held-out cells",
+        f"Imputed against measured {one.modality} of {subject.unseen_words}",
         f"{one.modality}: features from the best to the worst correlation.",
     )
 
 
-def _violins(subject: Subject, one: Imputed) -> Picture:
+def groups_to_draw(groups: pd.Series) -> list[str]:
+    """Return the largest groups that have enough cells, largest first.
+
+    Examples
+    --------
+    >>> groups_to_draw(pd.Series(["T"] * 5 + ["B"] * 6 + ["rare"] * 4 + [None]))
+    ['B', 'T']
+    """
+    sizes = groups.dropna().astype(str).value_counts()
+    sizes = sizes[sizes >= _FEWEST_OF_GROUP].iloc[:_GROUPS]
+    return [str(name) for name in sizes.index]
+
+
+def _violins(subject: Subject, one: Imputed) -> list[Picture]:
     """Draw measured and imputed values by group, of features that differ most between groups."""
     names = subject.store.obs_names[one.cells]
     groups = subject.groups.reindex(names)
     what = "label" if groups.name == "label" else "cluster"
-    chosen = [str(g) for g in groups.astype(str)[groups.notna()].value_counts().index[:_GROUPS]]
+    chosen = groups_to_draw(groups)
+    if not chosen:
+        return []
     text = groups.astype(str).to_numpy()
     means = pd.DataFrame(one.observed, columns=one.measured.columns).groupby(text).mean()
     spread: pd.Series = means.reindex(chosen).var() / np.maximum(
@@ -138,12 +161,12 @@ def _violins(subject: Subject, one: Imputed) -> Picture:
         fontsize=TEXT, frameon=False,
     )  # fmt: skip
     figure.supylabel("log1p counts", fontsize=TITLE)
-    return drawn(
-        figure,
-        f"Violins of measured and imputed {one.modality} by {what}",
-        f"Features of {one.modality} that differ most by {what}. "
-        "Imputed values are means, and so vary less than measurements, which have noise.",
+    caption = (
+        f"Features of {one.modality} that differ most by {what}, of those with at least "
+        f"{_FEWEST_OF_GROUP} cells. Imputed values are means, and so vary less than measurements, "
+        "which have noise."
     )
+    return [drawn(figure, f"Violins of measured and imputed {one.modality} by {what}", caption)]
 
 
 def _table(subject: Subject, one: Imputed) -> Table:
@@ -182,12 +205,12 @@ def _coverage(pit: pd.DataFrame) -> np.ndarray:
     return (inside / known.where(known >= _FEWEST)).to_numpy()
 
 
-def _calibration(every: list[Imputed]) -> Section | None:
+def _calibration(subject: Subject, every: list[Imputed]) -> Section | None:
     pictures = [
         drawn(
             pl.pit(one.pit),
             f"Histogram of probability integral transforms of {one.modality}",
-            f"{one.modality} from {' and '.join(one.given)}.",
+            f"{one.modality} from {' and '.join(one.given)}.{flat(subject, 'intervals')}",
         )
         for one in every
         if one.pit is not None

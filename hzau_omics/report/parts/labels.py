@@ -11,11 +11,15 @@ from hzau_omics.pl._confusion import confusion
 from hzau_omics.pl._histograms import histograms
 from hzau_omics.report.content import Picture, Section, Table
 from hzau_omics.report.pictures import drawn
-from hzau_omics.report.subject import CLUSTER, Subject
+from hzau_omics.report.subject import CLUSTER, Subject, flat
+from hzau_omics.report.values import in_order
 
 _HELD_OUT = 5_000
+_FEWEST, _GOOD, _GAIN = 20, 0.9, 0.2
 _FALSE = 0.05
 _LEAST_P = 1e-4
+_CLUSTERS = 20
+_HALF = 0.5
 _UNKNOWN = "unknown"
 """Label of cells that have none of the known ones, which some data sets give too."""
 
@@ -37,7 +41,7 @@ def labels(subject: Subject) -> Section:
         f"{unknown:,} of {len(found):,} cells are called unknown.",
     ]
     shown = subject.map.copy()
-    shown.obs["predicted label"] = pd.Categorical(found["label"])
+    shown.obs["predicted label"] = in_order(found["label"]).array
     shown.obs["probability of the label"] = found["probability"].to_numpy()
     pictures = [
         drawn(
@@ -47,26 +51,58 @@ def labels(subject: Subject) -> Section:
     ]
     compared = _compared(subject)
     if compared is None:
-        text.append("There are no labels of held-out cells to compare with.")
+        text.append(f"There are no labels of {subject.unseen_words} to compare with.")
         return Section(text=text, pictures=pictures)
     counts_of, accuracy, n, n_unknown = compared
+    frequent, common = str(counts_of.sum(axis=1).idxmax()), counts_of.sum(axis=1).max() / n
+    used = ", but calibrated how far votes reach" if subject.n_calibration else ""
     text.append(
-        f"Of {n:,} held-out cells with a label, {100 * accuracy:.0f} % are given theirs, and "
-        f"{n_unknown:,} are called unknown. Their labels were not used in training, but "
-        "calibrated how far votes reach. Cells that were given the label 'unknown' are left out."
+        f"Of {n:,} {subject.unseen_words} with a label, {100 * accuracy:.0f} % are given theirs, "
+        f"and {n_unknown:,} are called unknown; {100 * common:.0f} % have the most frequent one, "
+        f"{frequent}. Their labels were not used in training{used}. Cells that were given the "
+        "label 'unknown' are left out."
     )
     pictures.append(
         drawn(
-            confusion(counts_of, title="held-out cells"),
-            "Confusion matrix of given and predicted labels of held-out cells",
+            confusion(counts_of, title=subject.unseen_words),
+            f"Confusion matrix of given and predicted labels of {subject.unseen_words}",
             "Rows are given labels with their number of cells. Colours are shares of the row.",
         )
     )
     return Section(
         text=text,
         pictures=pictures,
-        finding=f"Held-out cells are given their label in {100 * accuracy:.0f} % of cases.",
-        key_figures={"labels of held-out cells": f"{100 * accuracy:.0f} %"},
+        finding=f"{subject.unseen_words.capitalize()} are given their label in "
+        f"{100 * accuracy:.0f} % of cases.",
+        key_figures={f"labels of {subject.unseen_words}": f"{100 * accuracy:.0f} %"},
+        warning=doubt(subject.unseen_words, accuracy, common, n),
+    )
+
+
+def doubt(cells: str, accuracy: float, common: float, n: int) -> str:
+    """Return a warning where labels are hardly better than the most frequent one, "" elsewhere.
+
+    Parameters
+    ----------
+    cells
+        What the cells are called.
+    accuracy
+        Share of the cells that are given their label.
+    common
+        Share of the cells that have the most frequent label.
+    n
+        Number of the cells.
+
+    Examples
+    --------
+    >>> doubt("held-out cells", 0.95, 0.4, 100)
+    ''
+    """
+    if n < _FEWEST or accuracy >= _GOOD or accuracy >= common + _GAIN * (1 - common):
+        return ""
+    return (
+        f"The model hardly tells the labels apart: {100 * accuracy:.0f} % of the {cells} are given "
+        f"theirs, and {100 * common:.0f} % would be if all were given the most frequent one."
     )
 
 
@@ -92,9 +128,9 @@ def _compared(subject: Subject) -> tuple[pd.DataFrame, float, int, int] | None:
     predicted = _predicted(subject, cells[known])["label"].to_numpy()
     truth = text[known].to_numpy()
     counts = pd.crosstab(truth, predicted)
-    rows = list(counts.sum(axis=1).sort_values(ascending=False, kind="stable").index)
+    rows = [name for name in map(str, given.cat.categories) if name in counts.index]
     columns = [name for name in rows if name in counts]
-    columns += [name for name in counts if name not in columns]
+    columns += [str(name) for name in counts if name not in columns]
     counts = counts.loc[rows, columns]
     accuracy = float((truth == predicted).mean())
     return counts, accuracy, int(known.sum()), int((predicted == _UNKNOWN).sum())
@@ -114,7 +150,7 @@ def novelty(subject: Subject) -> Section:
     n = int(novel.sum())
     share = f"{100 * n / len(found):.1f} %"
     text = [f"{n:,} of {len(found):,} cells ({share}) are novel at a false discovery rate of 5 %."]
-    if not subject.unseen.all():
+    if subject.unseen.mean() < _HALF:
         text.append(
             "Most of these cells were trained on, so that few can be novel. Pass new cells "
             "(mdata=...) to look for unknown kinds among them."
@@ -123,12 +159,12 @@ def novelty(subject: Subject) -> Section:
     tables = (
         [Table(frame=_by_cluster(subject, novel), caption="Novel cells", digits=1)] if n else []
     )
-    finding = "" if subject.unseen.mean() < 0.5 else f"{n:,} cells are unlike the training cells."
+    finding = "" if subject.unseen.mean() < _HALF else f"{n:,} cells are unlike the training cells."
     return Section(text=text, pictures=pictures, tables=tables, finding=finding)
 
 
 def _histogram(subject: Subject, found: pd.DataFrame) -> Picture:
-    parts = {"cells trained on": ~subject.unseen, "held-out cells": subject.unseen}
+    parts = {"cells trained on": ~subject.unseen, subject.unseen_words: subject.unseen}
     columns = {
         f"{name} ({mask.sum():,})": found["p_value"].where(mask)
         for name, mask in parts.items()
@@ -139,7 +175,8 @@ def _histogram(subject: Subject, found: pd.DataFrame) -> Picture:
             pd.DataFrame(columns), label="p-value of novelty", limit=0.05, even=True, bins=20
         ),
         "Histogram of the p-values of novelty",
-        "Orange: below 0.05. The dashed line is where all bars would end if no cell were novel.",
+        "Orange: below 0.05. The dashed line is where all bars would end if no cell were novel."
+        + flat(subject, "p-values"),
     )
 
 
@@ -154,4 +191,6 @@ def _by_cluster(subject: Subject, novel: np.ndarray) -> pd.DataFrame:
     clusters = subject.clusters.astype(str).to_numpy()
     table = pd.DataFrame({"cells": 1, "novel": novel.astype(int)}).groupby(clusters).sum()
     table["% novel"] = 100 * table["novel"] / table["cells"]
-    return table.sort_values("% novel", ascending=False).head(20).rename_axis(CLUSTER)
+    order = [str(name) for name in subject.clusters.cat.categories]
+    most = table.sort_values("% novel", ascending=False).head(_CLUSTERS).index
+    return table.loc[[name for name in order if name in most]].rename_axis(CLUSTER)

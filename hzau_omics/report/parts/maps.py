@@ -6,10 +6,19 @@ import pandas as pd
 from hzau_omics import pl
 from hzau_omics.errors import ConfigError
 from hzau_omics.report.content import Section, Table
-from hzau_omics.report.mixing import ALL, Mixing, mixing, neighbourhood, verdict
+from hzau_omics.report.mixing import (
+    ALL,
+    Mixing,
+    differences,
+    mixing,
+    neighbourhood,
+    separation,
+    verdict,
+)
 from hzau_omics.report.pictures import drawn
 from hzau_omics.report.subject import BATCH, CLUSTER, LABEL, PATTERN, Subject
 
+_BLURRED = 0.6
 _NAMES = {BATCH: "batches", PATTERN: "cells with different modalities"}
 
 
@@ -58,10 +67,37 @@ def mix(subject: Subject) -> Section:
         text.append(words(found, on_map, _NAMES[column], by_kind=kinds is not None))
         tables.append(_table(found, on_map, column, by_kind=kinds is not None))
         if not np.isnan(found.ratio):
-            one = f"{_NAMES[column]} {verdict(found.ratio)} ({found.ratio:.2f} of chance)"
+            apart = f"; {which}" if (which := differences(found)) else ""
+            one = f"{_NAMES[column]} {verdict(found.ratio)} ({found.ratio:.2f} of chance{apart})"
             findings.append(one)
     finding = f"In the latent space, {' and '.join(findings)}." if findings else ""
+    blurred = blur(separation(latent, kinds)) if kinds is not None else ""
+    if blurred:
+        text.insert(0, blurred)
+        # How well batches mix says nothing where nothing is told apart.
+        finding = blurred
     return Section(text=text, tables=tables, finding=finding)
+
+
+def blur(ratio: float) -> str:
+    """Return a sentence where labels are hardly separated, "" elsewhere.
+
+    Parameters
+    ----------
+    ratio
+        How far labels lie among each other, of what chance would give.
+
+    Examples
+    --------
+    >>> blur(0.1)
+    ''
+    """
+    if np.isnan(ratio) or ratio < _BLURRED:
+        return ""
+    return (
+        f"Cells of different labels lie among each other ({ratio:.2f} of chance), so that it is no "
+        "merit if batches do too."
+    )
 
 
 def words(found: Mixing, on_map: Mixing, what: str, *, by_kind: bool) -> str:

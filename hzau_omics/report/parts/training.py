@@ -32,13 +32,18 @@ def training(subject: Subject) -> Section:
         msg = "The model keeps no curves of its training."
         raise ConfigError(msg)
     text = [f"Trained for {model.n_epochs_trained_} epochs, on {_split(subject)}."]
+    stopped = False
     curves = {name: pd.DataFrame(one).iloc[:, 0].dropna() for name, one in model.history.items()}
     validation = curves.get("elbo_validation")
     if validation is not None and len(validation):
-        text.append(words(curves["elbo_train"], validation, best=model.best_epoch_))
+        best = model.best_epoch_
+        stopped = stopped_early(validation, best=best, patience=subject.patience)
+        text.append(words(curves["elbo_train"], validation, best=best, stopped=stopped))
+    short = "" if stopped else shortness(model.n_epochs_trained_, subject.usual_epochs)
     return Section(
-        text=text,
+        text=[*text, short] if short else text,
         pictures=[drawn(pl.training(model.history), "Training and validation curves over epochs")],
+        finding=short,
     )
 
 
@@ -56,7 +61,36 @@ def _split(subject: Subject) -> str:
     return ", ".join(f"{n:,} {name}" for name, n in sizes.items()) + " cells"
 
 
-def words(train: pd.Series, validation: pd.Series, best: int) -> str:
+def stopped_early(validation: pd.Series, best: int, patience: int) -> bool:
+    """Return whether the last epochs brought no improvement, as many as end a training.
+
+    Parameters
+    ----------
+    validation
+        Negative ELBO by epoch.
+    best
+        Epoch whose weights were kept; below 0 for the last one.
+    patience
+        Epochs without improvement after which training stops.
+    """
+    return best >= 0 and int(validation.index[-1]) - best >= patience
+
+
+def shortness(n_epochs: int, usual: int) -> str:
+    """Return a sentence about a training that was shorter than the default, "" about others.
+
+    Examples
+    --------
+    >>> shortness(10, 125)
+    'Training was short: 10 epochs, and 125 are the default for as many cells.'
+    """
+    if n_epochs >= usual:
+        return ""
+    epochs = "1 epoch" if n_epochs == 1 else f"{n_epochs} epochs"
+    return f"Training was short: {epochs}, and {usual} are the default for as many cells."
+
+
+def words(train: pd.Series, validation: pd.Series, best: int, *, stopped: bool = False) -> str:
     """Say whether training had converged, and whether the model overfits.
 
     Parameters
@@ -65,10 +99,14 @@ def words(train: pd.Series, validation: pd.Series, best: int) -> str:
         Negative ELBO by epoch, in nats per cell.
     best
         Epoch whose weights were kept; below 0 for the last one.
+    stopped
+        Whether training ended since it no longer improved.
     """
     last = validation.index[-1]
     late = max(len(validation) // 5, 2)
-    if len(validation) < _FEWEST:
+    if stopped:
+        text = f"The last {last - best} epochs brought no improvement: training had converged."
+    elif len(validation) < _FEWEST:
         text = f"{len(validation)} epochs are too few to judge whether training had converged."
     else:
         fall = max(validation.iloc[0] - validation.min(), 1e-12)
@@ -79,8 +117,10 @@ def words(train: pd.Series, validation: pd.Series, best: int) -> str:
                 f"the last {late} epochs. More epochs may help (model.train again trains on)."
             )
         else:
+            # The schedule follows the number of epochs, and flattens the end of any run.
             text = (
-                f"The validation curve was flat in the last {late} epochs: training had converged."
+                f"The validation curve was flat in the last {late} epochs. The learning rate falls "
+                "to the end of any run, so a longer one may still be better."
             )
     rise = (validation.iloc[-1] - validation.min()) / max(abs(validation.min()), 1e-12)
     if rise > _RISE and train.iloc[-1] <= train.loc[: validation.idxmin()].iloc[-1]:

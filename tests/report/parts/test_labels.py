@@ -10,7 +10,7 @@ import pytest
 import hzau_omics as ho
 from hzau_omics.data import CategoricalLayout
 from hzau_omics.report.parts import labels as module
-from hzau_omics.report.subject import Subject
+from hzau_omics.report.subject import Subject, flat
 
 GIVEN = ["B", "B", "T", "T", "unknown", None, "T", "B", "new"]
 PREDICTED = ["B", "T", "T", "unknown", "T", "T", "T", "B", "B"]
@@ -49,6 +49,33 @@ def test_cells_without_a_known_label_do_not_count(subject: Any) -> None:
 def test_there_is_nothing_to_compare_without_labels(subject: Any) -> None:
     subject.label_of = lambda _cells: None
     assert module._compared(subject) is None
+
+
+@pytest.mark.parametrize(
+    ("accuracy", "common", "n", "warned"),
+    [
+        (0.35, 0.3, 100, True),
+        (0.25, 0.3, 100, True),
+        (0.8, 0.3, 100, False),
+        (0.93, 0.92, 100, False),
+        (0.35, 0.3, 10, False),
+    ],
+)
+def test_labels_that_are_hardly_told_apart_are_warned_of(
+    accuracy: float, common: float, n: int, *, warned: bool
+) -> None:
+    text = module.doubt("held-out cells", accuracy, common, n)
+    assert text.startswith("The model hardly tells the labels apart") == warned
+    assert bool(text) == warned
+
+
+def test_histograms_of_calibration_cells_are_said_to_be_flat(subject: Any) -> None:
+    subject.n_calibration = 0
+    assert flat(subject, "p-values") == ""
+    subject.n_calibration = 4
+    assert "4 of the 9 held-out cells, so that the histogram of these is flat" in flat(
+        subject, "p-values"
+    )
 
 
 def test_some_cells_are_drawn_with_the_seed() -> None:

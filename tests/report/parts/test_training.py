@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from hzau_omics.report.parts.training import words
+from hzau_omics.report.parts.training import shortness, stopped_early, words
 
 
 def test_a_curve_that_still_falls() -> None:
@@ -16,8 +16,23 @@ def test_a_curve_that_still_falls() -> None:
 def test_a_flat_curve() -> None:
     curve = pd.Series([100.0, *[50.0] * 19])
     text = words(curve, curve, best=1)
-    assert "flat in the last 4 epochs: training had converged" in text
+    assert "flat in the last 4 epochs. The learning rate falls to the end of any run" in text
+    assert "converged" not in text
     assert "The weights are those of epoch 1" in text
+
+
+def test_training_has_converged_if_it_stopped_early() -> None:
+    curve = pd.Series([100.0, *[50.0] * 30])
+    assert stopped_early(curve, best=10, patience=20)
+    assert not stopped_early(curve, best=11, patience=20)
+    assert not stopped_early(curve, best=-1, patience=20)
+    text = words(curve, curve, best=10, stopped=True)
+    assert text.startswith("The last 20 epochs brought no improvement: training had converged.")
+
+
+def test_a_short_training_is_named() -> None:
+    assert shortness(1, 38).startswith("Training was short: 1 epoch, and 38 are the default")
+    assert shortness(38, 38) == shortness(10, 0) == ""
 
 
 def test_overfitting() -> None:

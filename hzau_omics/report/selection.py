@@ -1,0 +1,47 @@
+"""Features that were selected before the model saw them."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from hzau_omics.data import DataLayout
+from hzau_omics.pp.features import UNS_KEY
+
+
+def selections(*sources: Any) -> dict[str, frozenset[str]]:
+    """Return the names of the features that ``pp.select_features`` chose, by modality.
+
+    Parameters
+    ----------
+    *sources
+        MuData; stores on disk, which do not know it, and None have none.
+    """
+    found: dict[str, frozenset[str]] = {}
+    for source in sources:
+        record = (getattr(source, "uns", None) or {}).get(UNS_KEY, {})
+        for modality, names in record.items():
+            found.setdefault(str(modality), frozenset(map(str, names)))
+    return found
+
+
+def about_selection(layout: DataLayout, chosen: Mapping[str, frozenset[str]]) -> list[str]:
+    """Say of which modalities only selected features were registered, one paragraph or none.
+
+    Parameters
+    ----------
+    layout
+        What was registered.
+    chosen
+        As of :func:`selections`.
+    """
+    selected = [
+        f"{one.n_features:,} of {one.name}"
+        for one in layout.modalities
+        if one.name in chosen and chosen[one.name].issuperset(one.var_names)
+    ]
+    if not selected:
+        return []
+    text = (
+        f"Features were selected before ({', '.join(selected)}): totals, detected features and "
+        "mitochondrial shares are of these only, not of all that was measured."
+    )
+    return [text]

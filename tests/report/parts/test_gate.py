@@ -1,0 +1,14 @@
+"""Failed measurements that are not recognised are warned of."""
+
+from hzau_omics.report.parts.gate import doubt
+
+
+def test_modalities_with_failures_that_look_good_are_named() -> None:
+    text = doubt({"rna": 0.55, "adt": 0.98})
+    assert "hardly tells failed measurements from good ones" in text
+    assert "0.55 for rna" in text
+    assert "adt" not in text
+
+
+def test_nothing_is_said_where_failures_are_recognised_or_not_known() -> None:
+    assert doubt({"rna": 0.7}) == doubt({}) == ""
