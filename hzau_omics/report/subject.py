@@ -1,6 +1,5 @@
 """What a report is about: a trained model and some of its cells, with what sections share."""
 
-import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -8,19 +7,18 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import scanpy as sc
 from anndata import AnnData
 from numpy.typing import NDArray
 
 from hzau_omics.data import CellStore, DataLayout
 from hzau_omics.errors import ConfigError, DataContractError
 from hzau_omics.pl import pattern_names
+from hzau_omics.report.clusters import CLUSTER, LATENT, UMAP, add_clusters
 from hzau_omics.report.values import Matrix, in_order, values_of
 
-NEIGHBOURS = 15
 FEWEST = 20
 """Cells below which nothing about neighbours and clusters can be said."""
-BATCH, PATTERN, CLUSTER, LABEL = "batch", "modalities", "cluster", "label"
+BATCH, PATTERN, LABEL = "batch", "modalities", "label"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,40 +129,16 @@ class Subject:
         if len(self.cells) < FEWEST:
             msg = f"A map needs at least {FEWEST} cells. Received {len(self.cells)}."
             raise ConfigError(msg)
-        adata = AnnData(obs=self.obs.copy(), obsm={"latent": self.latent})
-        if self.umap is None or self.cluster_key is None:
-            self._add_neighbours(adata)
+        adata = AnnData(obs=self.obs.copy(), obsm={LATENT: self.latent})
+        umap, clusters = self.umap is None, self.cluster_key is None
+        if umap or clusters:
+            add_clusters(adata, seed=self.seed, umap=umap, clusters=clusters)
         if self.umap is not None:
-            adata.obsm["X_umap"] = np.asarray(self.umap)[self.cells]
+            adata.obsm[UMAP] = np.asarray(self.umap)[self.cells]
         if self.cluster_key is not None:
             found = self._column(self.cluster_key, self.cells)
             adata.obs[CLUSTER] = in_order(found).array
         return adata
-
-    def _add_neighbours(self, adata: AnnData) -> None:
-        """Add neighbours, and what is not given of UMAP and clusters."""
-        n_neighbors = min(NEIGHBOURS, len(self.cells) - 1)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            # Exact: the same on every machine, and nothing to compile.
-            sc.pp.neighbors(
-                adata,
-                n_neighbors=n_neighbors,
-                use_rep="latent",
-                transformer="sklearn",
-                random_state=self.seed,
-            )
-            if self.umap is None:
-                sc.tl.umap(adata, random_state=self.seed)
-            if self.cluster_key is None:
-                sc.tl.leiden(
-                    adata,
-                    key_added=CLUSTER,
-                    flavor="igraph",
-                    n_iterations=2,
-                    directed=False,
-                    random_state=self.seed,
-                )
 
     @property
     def clusters(self) -> pd.Series:

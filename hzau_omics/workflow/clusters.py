@@ -29,21 +29,10 @@ def add_clusters(mdata: "MuData", *, n_neighbors: int, resolution: float, seed: 
     -------
     Number of clusters.
     """
-    import scanpy as sc
+    from hzau_omics.report import clusters as shared
 
-    cells = AnnData(obs=mdata.obs[[]].copy(), obsm={LATENTS: mdata.obsm[LATENTS]})
-    n_neighbors = min(n_neighbors, cells.n_obs - 1)
-    sc.pp.neighbors(cells, n_neighbors=n_neighbors, use_rep=LATENTS, random_state=seed)
-    sc.tl.umap(cells, random_state=seed)
-    sc.tl.leiden(
-        cells,
-        resolution=resolution,
-        key_added=CLUSTERS,
-        random_state=seed,
-        flavor="igraph",
-        n_iterations=2,
-        directed=False,
-    )
-    mdata.obsm[UMAP] = cells.obsm["X_umap"]
-    mdata.obs[CLUSTERS] = cells.obs[CLUSTERS]
-    return int(cells.obs[CLUSTERS].nunique())
+    cells = AnnData(obs=mdata.obs[[]].copy(), obsm={shared.LATENT: mdata.obsm[LATENTS]})
+    shared.add_clusters(cells, n_neighbors=n_neighbors, resolution=resolution, seed=seed)
+    mdata.obsm[UMAP] = cells.obsm[shared.UMAP]
+    mdata.obs[CLUSTERS] = cells.obs[shared.CLUSTER]
+    return int(mdata.obs[CLUSTERS].nunique())

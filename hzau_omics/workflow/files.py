@@ -38,12 +38,12 @@ def read_mudata(path: Path) -> "MuData":
     if not path.is_file():
         msg = f"there is no file {path}; check the path"
         raise FileNotFoundError(msg)
-    import mudata
+    from hzau_omics.data.reading.files import read_h5mu_file
 
     try:
-        mdata = mudata.read_h5mu(path)
-    except Exception as error:
-        msg = f"cannot read {path} as a MuData: {error}. {_REMEDY}"
+        mdata = read_h5mu_file(path)
+    except DataContractError as error:
+        msg = f"{error} {_REMEDY}"
         raise DataContractError(msg) from error
     if not mdata.mod:
         msg = f"{path} holds no modality, so it is not a MuData. {_REMEDY}"

@@ -148,6 +148,7 @@ def _check_results(settings: Settings) -> None:
     if not results.de:
         return
     from hzau_omics.model import HZAUVAE
+    from hzau_omics.model.answers.differential.pseudobulk import check_installed
     from hzau_omics.model.answers.differential.request import TestOptions, check_comparable
 
     known = options_of(HZAUVAE.differential_expression, without=("mdata",))
@@ -156,6 +157,8 @@ def _check_results(settings: Settings) -> None:
         check_options(f"results.de[{i}]", one, known)
         name = one["modality"]
         _check_listed(f"results.de[{i}].modality", name, settings)
+        if one.get("sample_key") is not None:
+            check_installed()
         check_comparable(name, settings.modalities[name].spec)
         TestOptions(**{option: value for option, value in one.items() if option in tested})
 

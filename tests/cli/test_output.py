@@ -13,7 +13,7 @@ from hzau_omics.cli.output import emit_json
 
 @pytest.mark.parametrize(
     ("content", "message"),
-    [(None, "no file"), (b"not hdf5", "cannot read"), ("h5ad", "holds no modality")],
+    [(None, "no file"), (b"not hdf5", "cannot be read"), ("h5ad", "holds no modality")],
     ids=["missing", "garbage", "anndata"],
 )
 def test_an_unreadable_input_is_one_line(

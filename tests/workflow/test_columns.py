@@ -89,7 +89,10 @@ def test_clusters_and_maps_of_the_user_stay_and_those_of_an_earlier_run_do_not(
         target.write_text("", encoding="utf-8")
 
     monkeypatch.setattr(HZAUVAE, "report", report)
-    results = {"h5ad": "rna", "de": [{"modality": "rna", "groupby": "hzau_cluster"}]}
+    results: dict[str, Any] = {
+        "h5ad": "rna",
+        "de": [{"modality": "rna", "groupby": "hzau_cluster"}],
+    }
     results |= {"cluster": True, "n_neighbors": 5, "resolution": 2.0}
     config = {**config, "setup": {"labels_key": "leiden"}, "results": results}
     out = tmp_path / "out"

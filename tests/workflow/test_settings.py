@@ -1,5 +1,6 @@
 """A configuration is checked in full before anything is read."""
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -75,3 +76,12 @@ def test_paths_in_a_file_are_relative_to_its_folder(tmp_path: Path) -> None:
     }
     assert found["tables"] == [str(tmp_path / "t.csv")]
     assert found["sample_key"] == "s"
+
+
+def test_samples_as_replicates_need_their_package_before_training(
+    config: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = {"modality": "rna", "groupby": "kind", "sample_key": "donor"}
+    monkeypatch.setitem(sys.modules, "pydeseq2", None)
+    with pytest.raises(ConfigError, match=r"not installed\. Run pip install 'hzau-omics\[de\]'"):
+        settings_of({**config, "results": {"de": [one]}})

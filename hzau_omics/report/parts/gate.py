@@ -9,9 +9,10 @@ from hzau_omics import pl
 from hzau_omics.errors import ConfigError
 from hzau_omics.pl._deviation import deviation
 from hzau_omics.pl._histograms import histograms
+from hzau_omics.report.clusters import CLUSTER, UMAP
 from hzau_omics.report.content import Section, Table
 from hzau_omics.report.pictures import drawn
-from hzau_omics.report.subject import BATCH, CLUSTER, LABEL, PATTERN, Subject
+from hzau_omics.report.subject import BATCH, LABEL, PATTERN, Subject
 
 _ROWS = 50
 _SAME = 0.005
@@ -50,7 +51,7 @@ def gate(subject: Subject) -> Section:
             f"Mean gate weights of cells with {commonest}, by {what}.",
         ),
         drawn(
-            deviation(np.asarray(subject.map.obsm["X_umap"])[chosen], table),
+            deviation(np.asarray(subject.map.obsm[UMAP])[chosen], table),
             "Map coloured by the deviation of gate weights from their mean",
             "Where a modality counts more (red) or less (blue) than on average.",
         ),

@@ -9,9 +9,10 @@ from hzau_omics import pl
 from hzau_omics.errors import HzauWarning
 from hzau_omics.pl._confusion import confusion
 from hzau_omics.pl._histograms import histograms
+from hzau_omics.report.clusters import CLUSTER
 from hzau_omics.report.content import Picture, Section, Table
 from hzau_omics.report.pictures import drawn
-from hzau_omics.report.subject import CLUSTER, Subject, flat
+from hzau_omics.report.subject import Subject, flat
 from hzau_omics.report.values import in_order
 
 _HELD_OUT = 5_000

@@ -5,6 +5,7 @@ import pandas as pd
 
 from hzau_omics import pl
 from hzau_omics.errors import ConfigError
+from hzau_omics.report.clusters import CLUSTER, UMAP
 from hzau_omics.report.content import Section, Table
 from hzau_omics.report.mixing import (
     ALL,
@@ -16,7 +17,7 @@ from hzau_omics.report.mixing import (
     verdict,
 )
 from hzau_omics.report.pictures import drawn
-from hzau_omics.report.subject import BATCH, CLUSTER, LABEL, PATTERN, Subject
+from hzau_omics.report.subject import BATCH, LABEL, PATTERN, Subject
 
 _BLURRED = 0.6
 _NAMES = {BATCH: "batches", PATTERN: "cells with different modalities"}
@@ -57,7 +58,7 @@ def mix(subject: Subject) -> Section:
         msg = "All cells are of one batch, with the same modalities: there is nothing to mix."
         raise ConfigError(msg)
     latent = neighbourhood(subject.latent, subject.seed)
-    flat = neighbourhood(np.asarray(adata.obsm["X_umap"]), subject.seed)
+    flat = neighbourhood(np.asarray(adata.obsm[UMAP]), subject.seed)
     kinds = adata.obs.get(LABEL)
     text, tables, findings = [], [], []
     for column in columns:

@@ -2,6 +2,7 @@
 
 import warnings
 from dataclasses import replace
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -111,21 +112,32 @@ def _tested(
     return found
 
 
+def check_installed() -> None:
+    """Refuse tests of samples where the package for them is missing.
+
+    Raises
+    ------
+    ConfigError
+        It is not installed.
+    """
+    if find_spec("pydeseq2") is None:
+        msg = (
+            "Pseudobulks are tested with PyDESeq2, which is not installed. "
+            "Run pip install 'hzau-omics[de]', or leave sample_key out."
+        )
+        raise ConfigError(msg)
+
+
 def _deseq(matrix: NDArray[np.float64], design: pd.DataFrame, delta: float) -> NDArray[np.float64]:
     """Return log2 fold change and p-value of each feature (feature, 2).
 
     If at least half of the samples have cells of both groups, these are compared with themselves,
     and the others left out.
     """
-    try:
-        from pydeseq2.dds import DeseqDataSet
-        from pydeseq2.ds import DeseqStats
-    except ImportError as error:
-        msg = (
-            "Pseudobulks are tested with PyDESeq2, which is not installed. "
-            "Run pip install 'hzau-omics[de]', or leave sample_key out."
-        )
-        raise ConfigError(msg) from error
+    check_installed()
+    from pydeseq2.dds import DeseqDataSet
+    from pydeseq2.ds import DeseqStats
+
     n_groups = design.groupby("sample")["group"].nunique()
     pairs = n_groups.index[n_groups == 2]
     paired = len(pairs) >= max(2, len(n_groups) / 2)
