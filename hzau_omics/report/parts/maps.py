@@ -74,7 +74,7 @@ def mix(subject: Subject) -> Section:
     finding = f"In the latent space, {' and '.join(findings)}." if findings else ""
     blurred = blur(separation(latent, kinds)) if kinds is not None else ""
     if blurred:
-        text.insert(0, blurred)
+        text.append(blurred)
         # How well batches mix says nothing where nothing is told apart.
         finding = blurred
     return Section(text=text, tables=tables, finding=finding)
