@@ -1,6 +1,7 @@
 """Volcano plot: how large a change is, and how certain."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 from hzau_omics.checks import as_list, check_integer
 from hzau_omics.errors import DataContractError
 from hzau_omics.messages import listed
+from hzau_omics.pl.output import finish
 from hzau_omics.pl.style import MISSING_COLOUR, TEXT, TITLE, new_axes, palette
 
 type Array = NDArray[np.float64]
@@ -27,6 +29,8 @@ def volcano(
     n_names: int = 10,
     names: str | Sequence[str] | None = None,
     ax: Axes | None = None,
+    show: bool | None = None,
+    save: str | Path | None = None,
 ) -> Axes:
     """Draw the changes of one comparison: log2 fold change against minus log10 of the p-value.
 
@@ -43,6 +47,8 @@ def volcano(
         Features that are named besides.
     ax
         Axes to draw into; None for a new figure.
+    show, save
+        As in :func:`umap`.
 
     Returns
     -------
@@ -91,7 +97,7 @@ def volcano(
     axes.set_ylabel("\N{MINUS SIGN}log10 p-value", fontsize=TEXT)
     title = f"{own['comparison'].iloc[0]}\n{int(called.sum()):,} of {len(own):,} called"
     axes.set_title(title, fontsize=TITLE)
-    return axes
+    return finish(axes, show=show, save=save)
 
 
 def _named(

@@ -32,6 +32,7 @@ CALLS = {
         {"return_dist": True},
         {"give_mean": False, "seed": 1},
     ],
+    "get_latent_library_size": [{}],
     "get_log_importance_weights": [
         {"target": target, "proposal": proposal, **FROM_RNA, **SEEDED}
         for target, proposal in [("marginal", "given"), ("joint", "all"), ("conditional", "given")]
@@ -44,6 +45,7 @@ CALLS = {
     "get_reliability": [{}],
     "get_text_probabilities": [{"candidates": KINDS, "n_samples": 3}],
     "impute": [{"modality": "adt", **FROM_RNA, **SEEDED}, {"modality": "rna", **SEEDED}],
+    "posterior_predictive_sample": [{"modality": "adt", **FROM_RNA, **SEEDED}],
     "predict_labels": [{}, {"soft": False, "coverage": 0.5}, FROM_RNA],
     "query_text": [{"query": KINDS[0], "n_samples": 3}],
     "sample": [{"n_samples": 5, "seed": 1}, {"n_samples": 5, "modality": "adt", "seed": 1}],
@@ -55,7 +57,7 @@ CASES = [
     for i, call in enumerate(calls)
 ]
 RANKED = {"get_reliability", "get_agreement", "get_novelty"}
-DRAWN = {"generate", "get_pit", "impute", "sample"}
+DRAWN = {"generate", "get_pit", "impute", "posterior_predictive_sample", "sample"}
 BATCHES = ["batch_0", "batch_2"]
 OF_BATCHES = {
     "generate": {"modality": "rna", "transform_batch": "batch_1", **FROM_ADT, **SEEDED},
@@ -141,5 +143,8 @@ def test_every_answer_is_asked_for():
         if str(getattr(getattr(HZAUVAE, name), "__module__", None)).startswith(answers.__name__)
         and not name.startswith("_")
     }
-    # `write_imputed` writes what `impute` answers.
-    assert public - {"write_imputed"} == set(CALLS)
+    # `write_imputed` writes what `impute` answers, and a report shows answers.
+    others = {"write_imputed", "report", "report_content"}
+    # Of this, the fitted models have no likelihood.
+    others |= {"get_protein_foreground_probability"}
+    assert public - others == set(CALLS)

@@ -39,6 +39,10 @@ def cells() -> AnnData:
     return adata
 
 
+DIFFERENCES = pd.DataFrame(
+    {"lfc_mean": [1.0], "p_value": [0.1], "is_de_fdr_0.05": [False], "comparison": "a vs b"},
+    index=["CD3"],
+)
 ONE_PANEL: dict[str, Any] = {
     "embedding": lambda cells, **more: pl.embedding(cells, "cell_type", **more),
     "gate": lambda cells, **more: pl.gate(cells, "cell_type", **more),
@@ -48,6 +52,7 @@ ONE_PANEL: dict[str, Any] = {
     "pit": lambda cells, **more: pl.pit(np.linspace(0, 1, 100), **more),
     "reliability": lambda cells, **more: pl.reliability(cells, "cell_type", **more),
     "umap": lambda cells, **more: pl.umap(cells, color="CD3", **more),
+    "volcano": lambda cells, **more: pl.volcano(DIFFERENCES, **more),
 }
 SEVERAL: dict[str, tuple[Any, Any]] = {
     "gate_umap": (
