@@ -6,6 +6,7 @@ predictions are off, and how much a prediction is worth.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -163,8 +164,7 @@ class Completion:
         members
             Which groups make up the one, and which the other.
         """
-        slope = self._slope()
-        found = [self._completed(means, k, members[k], slope) for k in (0, 1)]
+        found = [self._completed(means, k, members[k]) for k in (0, 1)]
         mean, variance = (np.stack(parts) for parts in zip(*found, strict=True))
         return GroupMeans(mean, variance, means.shared, means.n)
 
@@ -195,6 +195,7 @@ class Completion:
         error = rate(self._variance()[members], self.sums.n[members])
         return mean, (share**2 * error).sum((0, 1))
 
+    @cached_property
     def _slope(self) -> Array:
         """Return how much of a difference in predictions is one in values, 0 to 1 (feature,)."""
         n = self.sums.n[:, MEASURED]
@@ -204,7 +205,7 @@ class Completion:
         return np.asarray(np.clip(slope, 0.0, 1.0))
 
     def _completed(
-        self, means: GroupMeans, which: int, members: NDArray[np.int64], slope: Array
+        self, means: GroupMeans, which: int, members: NDArray[np.int64]
     ) -> tuple[Array, Array]:
         """Return mean and variance of one group (feature,)."""
         own = self.n_cells[members]
@@ -215,7 +216,7 @@ class Completion:
         common = rate(self.sums.covariance()[members], own[:, MEASURED])
         common = (share[:, MEASURED] ** 2 * common).sum(0)
         lacking = n[LACKING] / np.maximum(n.sum(0), 1.0)
-        step = slope * lacking
+        step = self._slope * lacking
         mean, variance = means.mean[which], means.variance[which]
         powered = mean + step * (predicted[LACKING] - predicted[MEASURED])
         doubt = variance - 2 * step * common + step**2 * error.sum(0)

@@ -2,7 +2,7 @@
 
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -312,12 +312,7 @@ class _Analysis:
             raise ConfigError(msg)
         session = self.model._session(None, None, self.session.batch_size)
         has = session.store.present[session.cells, self.values.index]
-        values = MeasuredValues(
-            session, self.modality, self.features, self.options.batch_correction
-        )
-        of_training = Predictions(
-            values, predictions.given, predictions.decode_as, predictions.generator
-        )
+        of_training = replace(predictions, values=replace(self.values, session=session))
         return of_training.bias(_some(np.flatnonzero(has), rng), self.seed)
 
     def _warn_of_batches(self, evidence: Evidence) -> None:
