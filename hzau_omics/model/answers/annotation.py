@@ -213,9 +213,9 @@ class Export(Answers):
         Every system adds, from calibration cells and where labels were registered,
 
         - ``obsm["hzau_novelty"]`` and ``obs["hzau_novelty"]``: p-values of :meth:`get_novelty`;
-        - ``obsm["hzau_labels"]``: probabilities of :meth:`predict_labels`, one column per label in
-          its order; ``obs["hzau_label"]``, the most likely label or ``"unknown"``, and
-          ``obs["hzau_label_probability"]``.
+        - ``obsm["hzau_labels"]``: probabilities of :meth:`predict_labels`, one column per label,
+          with ``|`` for ``/`` in its name, which files cannot hold; ``obs["hzau_label"]``, the most
+          likely label or ``"unknown"``, and ``obs["hzau_label_probability"]``.
 
         Results of an earlier model under these names are removed if this one has none. A store on
         disk gets the entries of ``obsm``, some cells at a time.
