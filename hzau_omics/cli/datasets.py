@@ -48,7 +48,7 @@ def fetch(
 
 @data_app.command()
 def verify() -> None:
-    """Verify the files that are present; exit code 1 if one is damaged."""
+    """Verify the files that are present; exit code 2 if one is damaged."""
     from hzau_omics.data.sets.registry import verify as verify_files
 
     with chatter_on_stderr():
@@ -58,7 +58,7 @@ def verify() -> None:
     if damaged:
         names = ", ".join(damaged)
         typer.echo(f"error: wrong checksum: {names}; delete the file and fetch it again", err=True)
-        raise typer.Exit(1)
+        raise typer.Exit(2)
 
 
 @data_app.command()

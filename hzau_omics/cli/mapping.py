@@ -65,11 +65,11 @@ def run_map(request: MapRequest) -> dict[str, Any]:
     folder = model_folder(request.reference)
     check_outputs([request.out], [request.source], overwrite=request.overwrite)
     mdata = read_mudata(request.source)
-    make_folder(request.out.parent)
 
     import hzau_omics as ho
 
     model = ho.model.HZAUVAE.load(folder, adata=False)
+    make_folder(request.out.parent)
     model.annotate(mdata)
     n_novel = _add_q_values(mdata)
     for name in request.impute:
