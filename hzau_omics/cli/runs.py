@@ -18,7 +18,7 @@ from hzau_omics.workflow.files import (
     write_imputed,
     write_mudata,
 )
-from hzau_omics.workflow.writing import attempt, check_outputs, make_folder, new_folder
+from hzau_omics.workflow.writing import attempt, check_outputs, new_folder
 
 if TYPE_CHECKING:
     from hzau_omics.workflow.modality import Modality
@@ -245,10 +245,10 @@ def run_impute(request: ImputeRequest) -> dict[str, Any]:
             model.write_imputed(request.out, request.modality, store, **options)
         return {"out": request.out, "modality": request.modality, "cells": store.n_cells}
     mdata = read_mudata(request.source)
-    model = ho.model.HZAUVAE.load(folder)
-    make_folder(request.out.parent)
-    imputed = model.impute(request.modality, mdata=mdata, **request.options)
-    write_imputed(request.out, request.modality, imputed, mdata)
+    with new_folder(request.out.parent):
+        model = ho.model.HZAUVAE.load(folder)
+        imputed = model.impute(request.modality, mdata=mdata, **request.options)
+        write_imputed(request.out, request.modality, imputed, mdata)
     return {
         "out": request.out,
         "modality": request.modality,
