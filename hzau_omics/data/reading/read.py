@@ -15,7 +15,7 @@ from hzau_omics.data.reading.part import Part, put_together
 from hzau_omics.data.reading.quiet import names_may_repeat
 from hzau_omics.data.reading.record import UNS_KEY, Record
 from hzau_omics.data.reading.samples import join_samples
-from hzau_omics.data.reading.sources import Reader, Sources
+from hzau_omics.data.reading.sources import NAME_SAMPLES, Reader, Sources
 from hzau_omics.data.reading.tables import add_columns, join_table
 from hzau_omics.errors import ConfigError
 from hzau_omics.messages import did_you_mean, listed

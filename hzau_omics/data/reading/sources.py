@@ -81,7 +81,7 @@ class Contents:
         if name in self.mod:
             msg = (
                 f"Each modality must be read once. Both {self._origin[name]} and {where} hold "
-                f"{name!r}. If they are samples: {NAME_SAMPLES} If they are different modalities, name "
+                f"{name!r}. If they are samples: {NAME_SAMPLES} If they are modalities, name "
                 "them: {'rna': ..., 'adt': ...}; in a shell, rna=FILE adt=FILE."
             )
             raise ConfigError(msg)

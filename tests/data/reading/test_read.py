@@ -258,7 +258,7 @@ def test_a_genome_that_is_not_there_is_refused(cite):
         (3, {}, "inputs must be a .h5 file of Cell Ranger"),
         ({"rna": 3}, {}, "an input must be"),
         ([], {}, "at least one modality. Received 0 tables"),
-        ({"s1": ["a.h5"]}, {}, "If these are samples, name a column for them"),
+        ({"s1": ["a.h5"]}, {}, "If these are samples, name a column: ho.data.read"),
         (["a.h5"], {"sample_key": "sample"}, "a mapping from samples to files"),
         ({}, {"sample_key": "sample"}, "a mapping from samples to files"),
         ({"1": "a", 1: "b"}, {"sample_key": "sample"}, "different names that are not empty"),
