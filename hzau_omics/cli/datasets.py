@@ -12,6 +12,7 @@ from hzau_omics.cli.options import (
     Layers,
     Overwrite,
     PanelKey,
+    UnlabeledCategory,
     chosen,
     parse_pairs,
 )
@@ -76,6 +77,7 @@ def store(
     batch_key: BatchKey = None,
     panel_key: PanelKey = None,
     labels_key: LabelsKey = None,
+    unlabeled_category: UnlabeledCategory = None,
     overwrite: Overwrite = False,
 ) -> None:
     """Check MuData files and write them into one store on disk, from which `train` streams."""
@@ -92,7 +94,12 @@ def store(
             only_specs(parse_modalities(section)),
             layers=parse_pairs(layer or [], option="--layer") or None,
             overwrite=overwrite,
-            **chosen(batch_key=batch_key, panel_key=panel_key, labels_key=labels_key),
+            **chosen(
+                batch_key=batch_key,
+                panel_key=panel_key,
+                labels_key=labels_key,
+                unlabeled_category=unlabeled_category or None,
+            ),
         )
         written = open_store(out)
     emit_json({"store": out, "cells": written.n_cells, "modalities": list(written.layout.names)})

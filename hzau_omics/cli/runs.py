@@ -148,7 +148,7 @@ def _train_on_store(request: TrainRequest) -> dict[str, Any]:
         "--modality": request.modalities,
         "--config": request.config,
         "--layer": request.layers,
-        "--batch-key, --panel-key or --labels-key": request.setup,
+        "--batch-key, --panel-key, --labels-key or --unlabeled-category": request.setup,
         "--text-column": request.text_column,
     }
     for option, value in named.items():

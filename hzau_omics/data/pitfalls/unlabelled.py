@@ -65,5 +65,5 @@ class Unlabelled:
             f"The labels {self._key!r} have {', '.join(found)}, which would be taken for one more "
             "type of cells, and be predicted. If these cells have no label, add "
             f"unlabeled_category={given!r} to set-up (in a configuration, "
-            f"unlabeled_category: {given} in the section setup); if it is a type, rename it."
+            f"setup: {{unlabeled_category: {given}}}); if it is a type, rename it."
         )
