@@ -274,7 +274,7 @@ def test_a_modality_is_read_once(cite):
     path, _ = cite
     notes = path.with_name("notes.csv")
     notes.write_text("cell,note\na,b\n")
-    with pytest.raises(ConfigError, match=r"hold 'rna'. For several samples"):
+    with pytest.raises(ConfigError, match=r"hold 'rna'. If they are samples"):
         ho.data.read([path, path])
     with pytest.raises(ConfigError, match=r"Received 'adtt'. Did you mean 'adt'"):
         ho.data.read({"adtt": path})
