@@ -69,6 +69,8 @@ def test_everything_is_there(content: ReportContent) -> None:
     assert content.summary.startswith("400 cells of 3 batches with rna and adt. ")
     assert "setup_mudata(mdata, {'rna': 'nb', 'adt': 'nb_mixture'}" in content.made["set-up"]
     assert "seed 0, 400 cells drawn" in content.made["report"]
+    assert content.made["call of train"].startswith("model.train(max_epochs=")
+    assert "'corruption': 0.1" in content.made["call of train"]
     assert content.command == "python analysis.py"
 
 
