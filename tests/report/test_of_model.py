@@ -255,10 +255,10 @@ def test_a_missing_folder_is_refused_before_the_work(model: Any, tmp_path: Path)
 @pytest.mark.usefixtures("short")
 def test_the_users_style_stays_and_is_not_used(model: Any) -> None:
     with plt.style.context("dark_background"):
-        before = dict(plt.rcParams)
+        before, figures = dict(plt.rcParams), plt.get_fignums()
         few = model.report_content(n_cells=40)
         assert dict(plt.rcParams) == before
-        assert not plt.get_fignums()
+        assert plt.get_fignums() == figures
     light = model.report_content(n_cells=40)
     first, second = (one.sections["training"].pictures[0].image for one in (few, light))
     assert first == second
