@@ -59,8 +59,8 @@ class SavedModel:
         Parameters and buffers of the network by name.
     trained_cells
         Cells of the split; None before training.
-    is_trained, n_epochs_trained, best_epoch, model_version
-        What was trained, and by which version of the model.
+    is_trained, n_epochs_trained, best_epoch, model_version, seed
+        What was trained, by which version of the model, and with which seed at last.
     modality_weights, text_temperature
         Weights of modalities and temperatures of texts; None before training.
     neighbours
@@ -90,6 +90,7 @@ class SavedModel:
     reference: Reference | None
     n_cells: int
     history: history.History | None
+    seed: int | None = None
     added: tuple[str, ...] = ()
 
 
@@ -221,6 +222,7 @@ def _manifest(saved: SavedModel) -> dict[str, Any]:
         "is_trained": saved.is_trained,
         "n_epochs_trained": saved.n_epochs_trained,
         "best_epoch": saved.best_epoch,
+        "seed": saved.seed,
         "modality_weights": saved.modality_weights,
         "text_temperature": saved.text_temperature,
         "neighbours": [asdict(setting) for setting in saved.neighbours],
@@ -269,6 +271,7 @@ def read(folder: Path) -> SavedModel:
         is_trained=bool(manifest["is_trained"]),
         n_epochs_trained=int(manifest.get("n_epochs_trained", 0)),
         best_epoch=int(manifest.get("best_epoch", -1)),
+        seed=manifest.get("seed"),
         model_version=manifest.get("model_version"),
         modality_weights=manifest.get("modality_weights"),
         text_temperature=manifest.get("text_temperature"),

@@ -45,7 +45,7 @@ def build(root: Path, folder: Path, python: str, log: Path) -> Built:
     """
     dist = folder / "dist"
     # Both from the checkout: by default uv would build the wheel from the source archive.
-    options = ["--quiet", "--python", python, "--out-dir", dist]
+    options: list[str | Path] = ["--quiet", "--python", python, "--out-dir", dist]
     run([*uv(), "build", "--sdist", "--wheel", *options], folder=root, log=log)
     (wheel,) = dist.glob("*.whl")
     (archive,) = dist.glob("*.tar.gz")
@@ -85,7 +85,7 @@ def differences(built: Built, folder: Path, python: str, log: Path) -> list[str]
     CommandFailed
         It cannot be built.
     """
-    options = ["--quiet", "--python", python, "--out-dir", folder]
+    options: list[str | Path] = ["--quiet", "--python", python, "--out-dir", folder]
     run([*uv(), "build", "--wheel", *options, built.source], folder=folder.parent, log=log)
     (again,) = folder.glob("*.whl")
     first, second = _checksums(built.wheel), _checksums(again)

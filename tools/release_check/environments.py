@@ -78,10 +78,10 @@ def install(
     """
     cwd = home.parent
     run([*uv(), "venv", "--quiet", "--python", python, home], folder=cwd, log=log)
-    pip = [*uv(), "pip"]
-    target = ["--quiet", "--python", home]
+    pip: list[str | Path] = [*uv(), "pip"]
+    target: list[str | Path] = ["--quiet", "--python", home]
     # The lowest versions are chosen of what is asked for directly: the requirements, not the wheel.
-    wanted = ["-r", built.source / "pyproject.toml"]
+    wanted: list[str | Path] = ["-r", built.source / "pyproject.toml"]
     wanted += ["--extra", environment.extra] if environment.extra else []
     run([*pip, "install", *target, *environment.options, *wanted], folder=cwd, log=log)
     run([*pip, "install", *target, "--no-deps", built.wheel], folder=cwd, log=log)
@@ -93,10 +93,11 @@ def install(
 
 def install_tests(home: Path, log: Path) -> None:
     """Add what the tests need; nothing that is there changes."""
-    frozen, target = home / "frozen.txt", ["--quiet", "--python", home]
-    freeze = [*uv(), "pip", "freeze", "--python", home]
+    frozen = home / "frozen.txt"
+    freeze: list[str | Path] = [*uv(), "pip", "freeze", "--python", home]
     listed = run(freeze, folder=home, log=log)
     pins = [line for line in listed.splitlines() if "==" in line]
     frozen.write_text("\n".join(pins), encoding="utf-8")
-    command = [*uv(), "pip", "install", *target, "-c", frozen, *TEST_PACKAGES]
+    command: list[str | Path] = [*uv(), "pip", "install", "--quiet", "--python", home]
+    command += ["-c", frozen, *TEST_PACKAGES]
     run(command, folder=home, log=log)

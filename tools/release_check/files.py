@@ -11,7 +11,9 @@ from tools.release_check.trial import Outcome, timed
 def of_built(built: Built, folder: Path, python: str, log: Path) -> Iterator[Outcome]:
     """Yield the outcomes of what is checked of the built files."""
     yield timed("what the wheel holds", lambda: contents(built.wheel))
-    yield timed("the source archive builds the same wheel", lambda: _same(built, folder, python, log))
+    yield timed(
+        "the source archive builds the same wheel", lambda: _same(built, folder, python, log)
+    )
 
 
 def contents(wheel: Path) -> str:

@@ -129,7 +129,8 @@ class Trial:
         # Only what was installed may be imported.
         shutil.rmtree(copy / "hzau_omics")
         options = ["-q", "-x", "-p", "no:cacheprovider", "-m", "not slow and not gpu"]
-        command = [self.home / "bin" / "python", "-m", "pytest", *options, *self.environment.tests]
+        python: str | Path = self.home / "bin" / "python"
+        command = [python, "-m", "pytest", *options, *self.environment.tests]
         output = run(command, folder=copy, log=self.log)
         return output.strip().splitlines()[-1].strip("= ")
 
