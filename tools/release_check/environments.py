@@ -9,7 +9,13 @@ from tools.release_check.commands import run, uv
 CORE_TESTS = (
     "tests/test_lazy_import.py",
     "tests/test_checks.py",
-    "tests/data/contract",
+    "tests/data/contract/columns/test_obs.py",
+    "tests/data/contract/test_align.py",
+    "tests/data/contract/test_extend.py",
+    "tests/data/contract/test_layout.py",
+    "tests/data/contract/test_panel.py",
+    "tests/data/contract/test_presence.py",
+    "tests/data/contract/test_spec.py",
     "tests/data/stores/test_memory.py",
     "tests/nn/posterior",
     "tests/nn/decoding",
@@ -20,7 +26,8 @@ CORE_TESTS = (
     "tests/model/test_earlier_formats.py",
     "tests/pl/test__embedding.py",
 )
-"""Fast tests that need no extra, and reach into every dependency."""
+"""Fast tests that need no extra, and reach into every dependency. Some others make data that only a
+late AnnData can hold."""
 
 TEST_PACKAGES = ("beartype", "hypothesis", "pytest", "pytest-randomly", "pytest-timeout")
 

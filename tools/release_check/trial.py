@@ -20,8 +20,8 @@ PLAIN = (
     *("-o", "addopts=--import-mode=importlib"),
     *("-o", "filterwarnings=error::hzau_omics.errors.HzauWarning"),
 )
-"""Options of pytest in place of the repository's: checks of shapes need a late version of jaxtyping,
-and a filter names a warning of a late version of pandas."""
+"""Options of pytest in place of the repository's: checks of shapes need a late jaxtyping, and a
+filter names a warning of a late pandas."""
 
 
 @dataclass
