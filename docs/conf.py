@@ -34,6 +34,7 @@ autodoc_member_order = "bysource"
 autodoc_typehints_format = "short"
 autodoc_preserve_defaults = True
 autodoc_class_signature = "mixed"
+toc_object_entries = False
 python_use_unqualified_type_names = True
 python_maximum_signature_line_length = 80
 
@@ -54,7 +55,8 @@ html_show_sourcelink = False
 html_theme_options = {
     "use_download_button": False,
     "use_fullscreen_button": False,
-    "home_page_in_toc": False,
+    "home_page_in_toc": True,
+    "navbar_persistent": [],
     "show_navbar_depth": 1,
     "show_toc_level": 2,
     "pygments_light_style": "default",

@@ -110,7 +110,7 @@ def _index() -> str:
 
 def _package(package: str, groups: dict[str, tuple[str, ...]]) -> str:
     module = importlib.import_module(package)
-    parts = [f"# `{_short(package)}`", INTRODUCTIONS[package]]
+    parts = [f"# {_short(package)}", INTRODUCTIONS[package]]
     for title, names in groups.items():
         rows = [(f"[`{name}`]({name}.md)", _first_line(module, name)) for name in names]
         parts += [f"## {title}", _table(rows)]
@@ -122,7 +122,8 @@ def _name(package: str, name: str) -> str:
     module = importlib.import_module(package)
     value = getattr(module, name)
     full = f"{package}.{name}"
-    parts = [f"# `{_short(package)}.{name}`"]
+    title = f"{_short(package)}.{name}".replace("__", "\\_\\_")
+    parts = [f"# {title}"]
     if inspect.isclass(value):
         options = [] if issubclass(value, Exception) else [":members:"]
         parts.append(_directive("autoclass", full, *options))
@@ -152,7 +153,7 @@ def _picture(name: str) -> list[str]:
 def _model_index() -> str:
     cls = getattr(importlib.import_module("hzau_omics.model"), "HZAUVAE")
     parts = [
-        "# `ho.model`",
+        "# ho.model",
         "`HZAUVAE` is the model of this package. The other systems have the same methods, but for "
         "those of the gate and of reliability ([systems](systems.md)).",
         "## HZAUVAE",
