@@ -1,12 +1,7 @@
 """Tables and plots of the benchmark page, from ``benchmarks/results``."""
 
 import hashlib
-from collections.abc import Callable
 from pathlib import Path
-
-import matplotlib
-
-matplotlib.use("svg")
 
 import matplotlib.pyplot as plt
 import pandas as pd
@@ -39,7 +34,7 @@ def write(results: Path, folder: Path) -> None:
         return
     board = pd.read_csv(results / "scoreboard.csv", dtype={"commit": str})
     (folder / "scoreboard.md").write_text(scoreboard(board), encoding="utf-8")
-    plots: dict[str, Callable[[Path], None]] = {
+    plots = {
         "integration": integration,
         "mapping": mapping,
         "differential": differential,
@@ -70,14 +65,19 @@ def scoreboard(board: pd.DataFrame) -> str:
     present = board[board["model_version"] == MODEL_VERSION]
     if present.empty:
         return f"Nothing was measured of model version {MODEL_VERSION} yet.\n"
-    lines = ["| claim | value | seeds | to compare | better | commit |", "|---|---|---|---|---|---|"]
+    lines = [
+        "| claim | value | seeds | to compare | better | commit |",
+        "|---|---|---|---|---|---|",
+    ]
     groups = present.groupby(["claim", "commit"], sort=False)["value"]
     for (claim, commit), values in groups:
         row = present[(present["claim"] == claim) & (present["commit"] == commit)].iloc[0]
-        spread = f" ± {values.std():.2g}" if len(values) > 1 else ""
-        beside = "" if pd.isna(row["beside"]) else f"{row['beside']:.4g}"
-        cells = [claim, f"{values.mean():.4g}{spread}", len(values), beside, row["better"], commit]
-        lines.append("| " + " | ".join(map(str, cells)) + " |")
+        form = ".4g" if values.mean() > 10 else ".3f"
+        spread = f"\u00a0±\u00a0{values.std():{form}}" if len(values) > 1 else ""
+        beside = "" if pd.isna(row["beside"]) else f"{row['beside']:.3f}"
+        value = f"{values.mean():{form}}{spread}"
+        cells = [claim, value, str(len(values)), beside, row["better"], commit[:7]]
+        lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines) + "\n"
 
 
@@ -160,7 +160,7 @@ def differential(results: Path) -> None:
 def speed(results: Path) -> None:
     """Draw cells per second beside totalVI, with the lowest and highest of the repeats."""
     table = latest(results, "speed_citeseq-pbmc10k-totalvi_*Z.csv")
-    figure, panel = plt.subplots(figsize=(7, 2.8), layout="constrained")
+    _figure, panel = plt.subplots(figsize=(7, 2.8), layout="constrained")
     table = table[table["method"].isin(["hzau-vae", "totalvi"])].reset_index(drop=True)
     names = {"hzau-vae": "HZAU-VAE", "totalvi": "totalVI"}
     labels = [f"{names[row.method]}, batch size {row.batch_size}" for row in table.itertuples()]

@@ -6,13 +6,13 @@ import typer
 
 from hzau_omics.cli.app import app
 
-INTRODUCTION = """# The command line
-
-What `hzau-omics COMMAND --help` says. How the commands play together: [from files to a report](../run.md).
-
-Results go to stdout, progress and messages to stderr. Exit code 0: done; 1: the data or the run failed; 2: bad usage.
-
-"""
+INTRODUCTION = (
+    "# The command line\n\n"
+    "What `hzau-omics COMMAND --help` says. How the commands play together: "
+    "[from files to a report](../run.md).\n\n"
+    "Results go to stdout, progress and messages to stderr. Exit code 0: done; 1: the data or the "
+    "run failed; 2: bad usage.\n\n"
+)
 
 
 def page() -> str:

@@ -28,7 +28,7 @@ class ProseDocstring(NumpyDocstring):
         return [*self._format_block(f"{field} ", lines), ""]
 
 
-def convert(app: Any, what: str, name: str, obj: Any, options: Any, lines: list[str]) -> None:
+def convert(app: Any, what: str, name: str, obj: Any, options: Any, lines: list[str]) -> None:  # noqa: PLR0917 - as Sphinx calls it
     """Rewrite the lines of a docstring in place, as reStructuredText."""
     text = [line.replace("docs/method.md", ":doc:`/method`") for line in lines]
     lines[:] = str(ProseDocstring(text, CONFIG, app, what, name, obj, options)).split("\n")

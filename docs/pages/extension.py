@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from docutils import nodes
-from pages import benchmarks, command_line, docstrings, included, pictures, reference
 from sphinx.application import Sphinx
 from sphinx.util import logging
 from sphinx.util.nodes import make_refnode
+
+from pages import benchmarks, command_line, docstrings, included, pictures, reference
 
 logger = logging.getLogger(__name__)
 ROOT = Path(__file__).resolve().parents[2]

@@ -7,10 +7,6 @@ import hashlib
 import sys
 from pathlib import Path
 
-import matplotlib
-
-matplotlib.use("svg")
-
 import matplotlib.pyplot as plt
 
 TRAINING = """\

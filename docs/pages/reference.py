@@ -99,8 +99,10 @@ def _index() -> str:
     return "\n\n".join(
         [
             "# Reference",
-            "Every public name, with its arguments as the code declares them. In code, "
-            "`import hzau_omics as ho` comes first.",
+            (
+                "Every public name, with its arguments as the code declares them. In code, "
+                "`import hzau_omics as ho` comes first."
+            ),
             _table(rows),
             _toctree(children),
             "",
@@ -114,8 +116,8 @@ def _package(package: str, groups: dict[str, tuple[str, ...]]) -> str:
     for title, names in groups.items():
         rows = [(f"[`{name}`]({name}.md)", _first_line(module, name)) for name in names]
         parts += [f"## {title}", _table(rows)]
-    names = [one for group in groups.values() for one in group]
-    return "\n\n".join([*parts, _toctree(names), ""])
+    every = [one for group in groups.values() for one in group]
+    return "\n\n".join([*parts, _toctree(every), ""])
 
 
 def _name(package: str, name: str) -> str:
@@ -141,8 +143,10 @@ def _picture(name: str) -> list[str]:
     lines = [
         "## Picture",
         f"{FENCE}python\n{CODE[name]}{FENCE}",
-        f"{FENCE}{{image}} ../../_build/pictures/{name}.svg\n:alt: drawn by the code above\n"
-        f":class: drawn\n{FENCE}",
+        (
+            f"{FENCE}{{image}} ../../_build/pictures/{name}.svg\n:alt: drawn by the code above\n"
+            f":class: drawn\n{FENCE}"
+        ),
     ]
     if CODE[name] != IMAGES:
         code = f"{FENCE}python\n{TRAINING}{FENCE}"
@@ -151,11 +155,13 @@ def _picture(name: str) -> list[str]:
 
 
 def _model_index() -> str:
-    cls = getattr(importlib.import_module("hzau_omics.model"), "HZAUVAE")
+    cls = importlib.import_module("hzau_omics.model").HZAUVAE
     parts = [
         "# ho.model",
-        "`HZAUVAE` is the model of this package. The other systems have the same methods, but for "
-        "those of the gate and of reliability ([systems](systems.md)).",
+        (
+            "`HZAUVAE` is the model of this package. The other systems have the same methods, but "
+            "for those of the gate and of reliability ([systems](systems.md))."
+        ),
         "## HZAUVAE",
         _directive("autoclass", MODEL),
         "## Its methods, by question",
@@ -177,7 +183,7 @@ def _model_index() -> str:
 
 
 def _methods(title: str, members: tuple[str, ...]) -> str:
-    cls = getattr(importlib.import_module("hzau_omics.model"), "HZAUVAE")
+    cls = importlib.import_module("hzau_omics.model").HZAUVAE
     parts = [f"# {title}", "Methods of a model. Back to [all of them](index.md)."]
     for name in members:
         kind = "autoproperty" if isinstance(inspect.getattr_static(cls, name), property) else ""
@@ -188,10 +194,12 @@ def _methods(title: str, members: tuple[str, ...]) -> str:
 def _systems() -> str:
     parts = [
         "# Other systems",
-        "The systems of the literature under the class and on the data path of HZAU-VAE: sizes, "
-        "likelihoods and optimisation are the same, so that two of them differ only in what their "
-        "names say ([how](../../method.md#11-the-other-systems)). All take the options of "
-        "`System` below.",
+        (
+            "The systems of the literature under the class and on the data path of HZAU-VAE: "
+            "sizes, likelihoods and optimisation are the same, so that two of them differ only in "
+            "what their names say ([how](../../method.md#11-the-other-systems)). All take the "
+            "options of `System` below."
+        ),
     ]
     for name in SYSTEMS:
         parts += [f"## `{name}`", _directive("autoclass", f"hzau_omics.model.{name}")]
