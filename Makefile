@@ -89,7 +89,7 @@ lint: setup
 
 # Needs no network once the packages are there. Pages are written from the installed package.
 docs: $(DOCS_STAMP)
-	$(TEST_ENV) $(BIN)/python -m sphinx -W --keep-going -n -q -b html docs docs/_build/html
+	$(TEST_ENV) $(BIN)/python -m sphinx -W --keep-going -n -q -b html -d docs/_build/doctrees docs docs/_build/html
 	@echo "site: docs/_build/html/index.html" >&2
 
 $(DOCS_STAMP): $(STAMP)

@@ -32,7 +32,6 @@ nitpick_ignore_regex = [
 default_role = "literal"
 autodoc_member_order = "bysource"
 autodoc_typehints_format = "short"
-autodoc_preserve_defaults = True
 autodoc_class_signature = "mixed"
 toc_object_entries = False
 python_use_unqualified_type_names = True

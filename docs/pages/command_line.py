@@ -36,7 +36,7 @@ def _commands(command: Any, name: str) -> list[str]:
         "",
         f"```text\n{name} {usage}\n```",
         "",
-        *(["| | |", "|---|---|", *options] if options else []),
+        *(["| option | what it does |", "|---|---|", *options] if options else []),
         "",
     ]
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from docutils import nodes
 from sphinx.application import Sphinx
+from sphinx.errors import ExtensionError
 from sphinx.util import logging
 from sphinx.util.nodes import make_refnode
 
@@ -53,11 +54,16 @@ def _draw(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     logger.info("drawing the pictures of hzau_omics.pl: trains a model, some minutes")
     paths = os.pathsep.join([str(ROOT), str(ROOT / "docs")])
-    subprocess.run(
+    done = subprocess.run(
         [sys.executable, "-m", "pages.pictures", str(folder)],
-        check=True,
-        env={**os.environ, "PYTHONPATH": paths, "MPLBACKEND": "svg"},
+        check=False,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": paths},
     )
+    if done.returncode:
+        msg = f"The pictures of hzau_omics.pl could not be drawn:\n{done.stderr[-4000:]}"
+        raise ExtensionError(msg)
     stamp.write_text(key, encoding="utf-8")
 
 

@@ -72,7 +72,7 @@ def _markdown(text: str) -> str:
 
 
 def _table(rows: Iterable[tuple[str, str]]) -> str:
-    lines = ["| | |", "|---|---|", *(f"| {one} | {what} |" for one, what in rows)]
+    lines = ["| name | what it is |", "|---|---|", *(f"| {one} | {what} |" for one, what in rows)]
     return "\n".join(lines)
 
 
@@ -116,6 +116,8 @@ def _package(package: str, groups: dict[str, tuple[str, ...]]) -> str:
     for title, names in groups.items():
         rows = [(f"[`{name}`]({name}.md)", _first_line(module, name)) for name in names]
         parts += [f"## {title}", _table(rows)]
+        if package == "hzau_omics.pl":
+            parts.append(_gallery(names))
     every = [one for group in groups.values() for one in group]
     return "\n\n".join([*parts, _toctree(every), ""])
 
@@ -136,6 +138,16 @@ def _name(package: str, name: str) -> str:
     if package == "hzau_omics.pl":
         parts += _picture(name)
     return "\n\n".join([*parts, ""])
+
+
+def _gallery(names: Iterable[str]) -> str:
+    """Return the pictures of some plots side by side, each a link to its page."""
+    cards = [
+        f":::{{grid-item-card}} {name}\n:img-top: ../../_build/pictures/{name}.svg\n"
+        f":link: {name}\n:link-type: doc\n:::"
+        for name in names
+    ]
+    return "\n\n".join(["::::{grid} 1 2 2 3\n:gutter: 3", *cards, "::::"])
 
 
 def _picture(name: str) -> list[str]:
