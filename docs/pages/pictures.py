@@ -46,7 +46,8 @@ CODE: dict[str, str] = {
         'protein = model.impute("adt", given="rna", seed=0)\n'
         'measured = protein.obs["observed"] & protein.obs_names.isin(mdata["rna"].obs_names)\n'
         "predicted = protein[measured]\n"
-        'ho.pl.imputation(predicted, mdata["adt"][predicted.obs_names], n=3)\n'
+        'chosen = ["cd14", "cd19", "cd8"]\n'
+        'ho.pl.imputation(predicted, mdata["adt"][predicted.obs_names], features=chosen)\n'
     ),
     "pit": (
         'values = model.get_pit("adt", given="rna", indices=model.validation_indices, seed=0)\n'
