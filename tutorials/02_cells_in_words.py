@@ -14,8 +14,7 @@
 # Then we query cells in phrases that no annotation contains, describe cells, generate cells
 # from a text, and detect texts that do not fit.
 #
-# The tutorial requires `pip install 'hzau-omics[text]'` for the Cell Ontology. It runs offline, in
-# about a minute on two processor cores.
+# The tutorial requires `pip install 'hzau-omics[text]'` for the Cell Ontology. It runs offline.
 
 # %%
 import matplotlib.pyplot as plt

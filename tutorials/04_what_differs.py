@@ -14,7 +14,7 @@
 # proteins, which had no part in finding them, then in the RNA. Some cells lack protein; they take
 # part by what the model predicts of them. At the end donors are compared, not cells.
 #
-# The tutorial runs offline, in about a minute on two processor cores.
+# The tutorial runs offline.
 
 # %%
 import matplotlib.pyplot as plt
