@@ -77,8 +77,8 @@ ho.pl.training(model.history)
 # use with scanpy.
 #
 # In the first panel each cell type should have a place of its own; in the second and third, each of
-# these places should hold all batches, and cells of whatever modalities. A UMAP distorts
-# distances: it shows neighbours, and little else.
+# these places should hold all batches, and cells of whatever modalities. A UMAP distorts distances:
+# it shows neighbours, and little else.
 
 # %%
 model.annotate(mdata)
