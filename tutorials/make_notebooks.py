@@ -18,6 +18,7 @@ from typing import Any
 import jupytext
 import nbformat
 from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError
 from nbformat import NotebookNode
 
 SCRIPTS = Path(__file__).resolve().parent
@@ -190,9 +191,17 @@ def main(arguments: list[str]) -> None:
     made = reword if "--text" in arguments else make
     if unknown := set(names) - set(scripts):
         sys.exit(f"no tutorial {sorted(unknown)}; there are {list(scripts)}")
+    failed = []
     for name in names or scripts:
         print(f"{name} ...", file=sys.stderr, flush=True)
-        write(made(scripts[name]), _target(scripts[name]))
+        try:
+            write(made(scripts[name]), _target(scripts[name]))
+        except CellExecutionError as error:
+            # The data of one tutorial may not be there: the others do not depend on it.
+            print(error, file=sys.stderr)
+            failed.append(name)
+    if failed:
+        sys.exit(f"failed: {failed}")
 
 
 if __name__ == "__main__":
