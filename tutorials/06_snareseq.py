@@ -165,7 +165,7 @@ def lost(counts):
 
 
 def ambient(counts):
-    profile = counts.sum(axis=0) / counts.sum()
+    profile = counts.sum(axis=0, dtype=float) / counts.sum(dtype=float)
     kept = rng.binomial(counts.astype(int), 0.5)
     missing = counts.sum(axis=1).astype(int) - kept.sum(axis=1)
     return kept + rng.multinomial(missing, profile)
