@@ -293,14 +293,13 @@ ax.set(xlabel="log2 fold change of the linked gene", ylabel="of the peak")
 
 # %%
 best = peaks.sort_values("p_value").index.unique()[:60]
-partners = mdata["atac"].var.loc[best, "linked_gene"].astype(str)
+partners = mdata["atac"].var.loc[best, "linked_gene"].to_numpy(dtype=object)
+names = np.unique(partners)
 expected = model.get_feature_correlation_matrix(
-    {"rna": list(partners.unique()), "atac": list(best)}, n_samples=5, seed=0
+    {"rna": list(names), "atac": list(best)}, n_samples=5, seed=0
 )
-block = expected.loc[
-    [f"rna:{gene}" for gene in partners.unique()], [f"atac:{peak}" for peak in best]
-]
-is_linked = partners.unique()[:, None] == partners.to_numpy()
+block = expected.loc[[f"rna:{gene}" for gene in names], [f"atac:{peak}" for peak in best]]
+is_linked = names[:, None] == partners
 values = block.to_numpy()
 of_linked, of_others = np.median(values[is_linked]), np.median(values[~is_linked])
 print(f"median correlation: linked {of_linked:.2f}, not linked {of_others:.2f}")
