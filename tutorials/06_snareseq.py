@@ -211,7 +211,7 @@ training = np.setdiff1d(np.arange(mdata.n_obs), held_out)
 open_in = (
     pd.DataFrame((mdata["atac"].X[training] > 0).toarray()).groupby(cell_type[training]).mean()
 )
-rival = open_in.loc[cell_type[held_out]].to_numpy()
+rival = open_in.reindex(cell_type[held_out]).fillna(0.0).to_numpy()
 depth = np.asarray(mdata["rna"].X[held_out].sum(axis=1)).reshape(-1, 1)
 tested = np.flatnonzero(seen.sum(axis=0) >= 10)
 predictions = {
