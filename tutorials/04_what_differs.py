@@ -101,7 +101,7 @@ print(pairs.round(2))
 # Cells of one donor are no independent repetitions. With `sample_key`, each sample gives one
 # pseudobulk per group, and these are tested (PyDESeq2). The model's probability stands beside.
 # Three batches have RNA; a batch with cells of both types is compared with itself. Fewer genes are
-# called than by cells: what is left is a difference that three donors share.
+# called than by cells: what is left is a difference that all three share.
 
 # %%
 by_cell = model.differential_expression("rna", "cell_type", "CD4 T", "CD8 T", seed=0)

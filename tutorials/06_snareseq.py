@@ -234,10 +234,13 @@ ax.axvline(0.5, color="grey", linestyle="--")
 ax.set_xlabel("AUROC of a peak over held-out cells")
 
 # %% [markdown]
-# Values are low for all: whether an open peak is seen in a cell is mostly chance. What the
-# prediction adds to the rivals is what RNA says of the chromatin of a cell beyond its depth and its
-# type. Means over the cells of a type are less noisy. Each point is a peak; the three most frequent
-# types of the held-out cells are shown.
+# Values are low for all: whether an open peak is seen in a cell is mostly chance. Compare the first
+# row with the last: a cell's type and its depth do about as well as the prediction from RNA. What
+# RNA says of a cell's chromatin beyond these two cannot be seen in so few counts. The prediction
+# needs no labels of types, and that is its use here.
+#
+# Means over the cells of a type are less noisy. Each point is a peak; the three most frequent types
+# of the held-out cells are shown.
 
 # %%
 frequent = pd.Series(cell_type[held_out][named[held_out]]).value_counts().index[:3]
@@ -273,11 +276,13 @@ summary = pd.DataFrame(
 summary.drop(index="Mis").fillna(0).astype(int).sort_values("cells", ascending=False)
 
 # %% [markdown]
-# Calls depend on how many cells a type has, and on how unlike the rest it is. Glia stand out even
-# with few cells; the rest of the most frequent neurons is, for the most part, other neurons much
-# like them. No call in a rare type means that the test has no power there, and not that its
-# chromatin is like that of others. The strongest calls of each type, with the gene that the peak is
-# linked to in the file:
+# Calls depend on how many cells a type has, and on how unlike the rest it is. Astrocytes have many
+# with few cells; L4/5 has few with a thousand, since the layers of excitatory neurons resemble each
+# other and are most of the rest. No call in a rare type means that the test has no power there, and
+# not that its chromatin is like that of others.
+#
+# The strongest calls of each type, with the gene that the peak is linked to in the file. Look for
+# known markers, such as Cux1 of upper layers, or Olig1 of oligodendrocytes and their precursors.
 
 # %%
 shown = called.groupby("group1", observed=True).head(3)
