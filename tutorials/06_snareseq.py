@@ -80,6 +80,10 @@ print(f"peaks seen in a cell: {len(counts) / mdata.n_obs / mdata['atac'].n_vars:
 # matrix. A 0 is no proof that a peak is closed: with so few counts most open peaks are missed.
 # Where a peak has many fragments per cell, `poisson` keeps what counts say. The libraries are
 # batches.
+#
+# Look at the validation curves: with so few counts the model learns its training cells by heart
+# when it goes on for long. Training then stops by itself, and keeps the weights of the best epoch
+# (dashed).
 
 # %%
 ho.model.HZAUVAE.setup_mudata(
