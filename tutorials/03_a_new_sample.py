@@ -111,10 +111,10 @@ pd.Series(accuracy, name="accuracy").round(3).to_frame()
 # ## Which cells does the reference not know?
 #
 # `get_novelty` gives a p-value for each cell: how rarely cells of known types lie as far from the
-# reference. There is also a `q_value` that accounts for the number of cells. P-values come from
-# comparison with calibration cells, and these small data have a hundred or so: no p-value can be
-# very small, and after correction for 400 cells nothing may stand out. The p-values still rank the
-# cells.
+# reference. There is also a `q_value` that accounts for the number of cells. P-values come from a
+# comparison with calibration cells that have the same modalities, and of these the small data have
+# few: no p-value can be very small, and after correction for 400 cells nothing may stand out. The
+# p-values still rank the cells.
 
 # %%
 novelty = reference.get_novelty(sample)
