@@ -80,6 +80,8 @@ def make(script: Path) -> NotebookNode:
 
 def reword(script: Path) -> NotebookNode:
     """Return the notebook of a tutorial with its present words and the outputs of its last run."""
+    if not _target(script).exists():
+        sys.exit(f"{script.stem} has not been run yet: run it without --text")
     notebook, earlier = _read(script), nbformat.read(_target(script), as_version=4)
     ran = [cell for cell in earlier.cells if cell.cell_type == "code"]
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
