@@ -43,7 +43,9 @@ test = mdata[np.sort(model.test_indices_)]
 has_both = test.obs_names.isin(test["rna"].obs_names) & test.obs_names.isin(test["adt"].obs_names)
 cells = test[has_both].copy()
 rna, protein = cells["rna"].X.toarray(), cells["adt"].X.toarray()
-print(f"{cells.n_obs} test cells with both, {np.median(rna.sum(1)):.0f} counts of RNA in the median")
+print(
+    f"{cells.n_obs} test cells with both, {np.median(rna.sum(1)):.0f} counts of RNA in the median"
+)
 
 # %% [markdown]
 # ## Spoiling them
@@ -299,7 +301,9 @@ for name, source in sources.items():
 pvalues = model.get_agreement(sources["another cell's"], kind="pvalue")["rna|adt"].to_numpy()
 agreeing = pvalues >= 0.05
 covered_agreeing = covered["another cell's"][agreeing].mean()
-print(f"{agreeing.sum()} of {cells.n_obs} cells remain; their intervals cover {covered_agreeing:.0%}")
+print(
+    f"{agreeing.sum()} of {cells.n_obs} cells remain; their intervals cover {covered_agreeing:.0%}"
+)
 own_type = (cell_type == cell_type[of_partner])[agreeing]
 print(f"the RNA of {own_type.mean():.0%} of these comes from a cell of the same type")
 

@@ -1,0 +1,261 @@
+# ---
+# jupyter:
+#   jupytext:
+#     formats: py:percent
+#   kernelspec:
+#     display_name: Python 3
+#     name: python3
+# ---
+
+# %% [markdown]
+# # More cells than memory
+#
+# A model is usually trained on a MuData, which is in memory as a whole. A store on disk takes its
+# place where that is too much: it is written once, file by file, and read in small pieces by
+# training and by everything that follows. We write two stores, one with five times the cells of the
+# other, measure what they need in memory, and impute into a folder on disk.
+#
+# The tutorial runs offline, in about three minutes on one processor core. It needs Linux, the extra
+# `large` (`pip install '.[large]'` in a clone of the repository), and some 300 MB of disk space for
+# as long as it runs.
+
+# %%
+import json
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import anndata as ad
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from mudata import MuData
+
+import hzau_omics as ho
+
+folder = Path(tempfile.mkdtemp())
+
+# %% [markdown]
+# ## Files of samples
+#
+# These stand for your own files. Each holds the 1,600 bundled blood cells several times, with a
+# tenth of the counts left out at random, so that no two cells are the same. As in the original,
+# some cells lack RNA and some lack protein.
+
+# %%
+mdata = ho.data.load("pbmc_mosaic")
+COPIES, SMALL, LARGE = 5, 1, 5
+rng = np.random.default_rng(0)
+
+
+def copy_of(adata, suffix):
+    copied = adata.copy()
+    copied.X.data = rng.binomial(copied.X.data.astype(int), 0.9).astype(np.float32)
+    copied.obs_names = copied.obs_names + suffix
+    return copied
+
+
+def write_sample(sample):
+    parts = {
+        name: ad.concat([copy_of(mdata[name], f"_{sample}_{i}") for i in range(COPIES)])
+        for name in mdata.mod
+    }
+    many = MuData(parts)
+    original = many.obs_names.str.replace(r"_\d+_\d+$", "", regex=True)
+    for column in ("batch", "cell_type"):
+        many.obs[column] = mdata.obs[column].loc[original].to_numpy()
+    path = folder / f"sample{sample}.h5mu"
+    many.write(path)
+    return path
+
+
+files = [write_sample(sample) for sample in range(LARGE)]
+print(f"{len(files)} files of {COPIES * mdata.n_obs:,} cells")
+
+# %% [markdown]
+# ## Stores
+#
+# `write_store` reads one file after another, block by block, and checks while it writes what
+# `setup_mudata` would check. Modalities, likelihoods and the batch key are given here, and are part
+# of the store. A file may lack modalities; names of cells must be unique in all files together.
+
+# %%
+stores = {}
+for name, n_files in {"small": SMALL, "large": LARGE}.items():
+    stores[name] = folder / f"{name}.zarr"
+    ho.data.write_store(
+        files[:n_files],
+        stores[name],
+        modalities={"rna": "nb", "adt": "nb"},
+        batch_key="batch",
+        labels_key="cell_type",
+    )
+
+large = ho.data.open_store(stores["large"])
+large
+
+# %%
+on_disk = sum(file.stat().st_size for file in stores["large"].rglob("*") if file.is_file())
+print(f"{large.n_cells:,} cells take {on_disk / 2**20:.0f} MiB on disk")
+
+# %% [markdown]
+# ## What it needs in memory
+#
+# Each measurement is a process of its own, because the memory that a process has once used is never
+# given back to zero. It trains for one epoch, from the store or from the same files read as a
+# whole, computes the embedding of all cells, and tells the highest memory that it ever held
+# (`VmHWM`, which Linux keeps for each process).
+
+# %%
+CHILD = """
+import json, sys
+import hzau_omics as ho
+
+def peak():
+    lines = open("/proc/self/status").read().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM:")) / 1024
+
+way, *paths = sys.argv[1:]
+model_class = ho.model.HZAUVAE
+before = peak()
+if way == "disk":
+    model = model_class(ho.data.open_store(paths[0]))
+else:
+    samples = {f"sample{i}": path for i, path in enumerate(paths)}
+    mdata = ho.data.read(samples, sample_key="sample")
+    model_class.setup_mudata(mdata, {"rna": "nb", "adt": "nb"}, batch_key="batch")
+    model = model_class(mdata)
+model.train(max_epochs=1, batch_size=512, accelerator="cpu", enable_progress_bar=False, seed=0)
+model.get_latent_representation()
+print(json.dumps({"libraries": before, "peak": peak(), "cells": model.n_cells}))
+"""
+
+
+def measure(way, paths):
+    command = [sys.executable, "-c", CHILD, way, *map(str, paths)]
+    answer = subprocess.run(command, capture_output=True, text=True, check=False)
+    if answer.returncode:
+        raise RuntimeError(answer.stderr)
+    return {"from": way, **json.loads(answer.stdout.splitlines()[-1])}
+
+
+rows = []
+for name, n_files in {"small": SMALL, "large": LARGE}.items():
+    rows.append(measure("disk", [stores[name]]))
+    rows.append(measure("memory", files[:n_files]))
+memory = pd.DataFrame(rows)
+print(memory.round(0).to_string(index=False))
+
+# %%
+peak = memory.pivot(index="cells", columns="from", values="peak")
+peak.plot(marker="o", figsize=(5, 3), ylim=(0, 1.1 * peak.to_numpy().max()))
+plt.axhline(memory["libraries"].mean(), color="grey", linestyle="--", linewidth=0.8)
+plt.text(peak.index[0], memory["libraries"].mean(), "libraries alone", va="bottom", fontsize=8)
+plt.ylabel("highest memory, MiB")
+plt.tight_layout()
+
+# %%
+growth = (peak.loc[peak.index[-1]] - peak.loc[peak.index[0]]) / np.ptp(peak.index)
+for way, per_cell in growth.items():
+    print(f"from {way}: {1024 * per_cell:.1f} KiB more for each further cell")
+
+# %% [markdown]
+# From disk memory grows much less: what grows is what the model keeps of each cell, such as its
+# name and its embedding, and not its values. From memory it grows with the values, of which there
+# is more than one copy for a moment. With whole transcriptomes the difference is larger, as these
+# cells have 500 genes. Speed and memory up to a million cells: `docs/benchmarks/streaming.md`.
+#
+# ## Training, and results
+#
+# The store goes where a MuData would go, without `setup_mudata`. Cells are read in short runs of
+# neighbours in random order, so that files need no shuffling. `annotate` writes into the store,
+# some cells at a time. To be quick, we go on with the small one.
+
+# %%
+store = ho.data.open_store(stores["small"])
+model = ho.model.HZAUVAE(store)
+model.train(max_epochs=8, batch_size=256, seed=0)
+model.annotate()
+print(store.obsm["X_hzau"].shape)
+
+# %% [markdown]
+# `write_imputed` imputes and writes to disk. Here protein is predicted from RNA alone for every
+# cell with RNA, also for those that lack protein. `anndata.read_zarr` reads the result, and
+# `anndata.experimental.read_lazy` only what is looked at.
+
+# %%
+imputed_path = folder / "protein.zarr"
+model.write_imputed(imputed_path, "adt", given=["rna"], n_samples=4, seed=0)
+imputed = ad.read_zarr(imputed_path)
+imputed
+
+# %% [markdown]
+# Is it right? Batch `p1_0` had RNA only. Its imputed B cell marker (CD19) should be high in B
+# cells:
+
+# %%
+obs = store.obs_frame.loc[imputed.obs_names]
+rna_only = (obs["batch"] == "p1_0").to_numpy()
+cd19 = pd.Series(imputed.layers["log1p_mean"][rna_only, imputed.var_names.get_loc("cd19")])
+by_type = cd19.groupby(obs["cell_type"].astype(str).to_numpy()[rna_only])
+means = by_type.mean().sort_values()
+means.plot.barh(figsize=(5, 3), xlabel="imputed CD19, mean of log1p")
+plt.tight_layout()
+
+# %% [markdown]
+# ## Several devices
+#
+# `devices=2` starts two processes. Both share each minibatch, and end with the same model. Every
+# process runs the whole script, so the code belongs under `if __name__ == "__main__":`, and it
+# cannot be started from a notebook like this one. A script `train.py`:
+#
+# ```python
+# import hzau_omics as ho
+#
+# if __name__ == "__main__":
+#     store = ho.data.open_store("cells.zarr")
+#     model = ho.model.HZAUVAE(store)
+#     model.train(accelerator="gpu", devices=2, seed=0)
+#     model.annotate()
+#     model.write_imputed("protein.zarr", "adt", given=["rna"], seed=0)
+#     model.save("model")
+# ```
+#
+# `batch_size` counts the cells of all devices together, and only the first process writes files. We
+# have not run this on several GPUs for this tutorial; the tests of the package train with two
+# processes on a processor. `docs/large.md` has the details.
+#
+# ## Slurm
+#
+# For joint training under Slurm, Lightning takes one task for each device:
+#
+# ```bash
+# #!/bin/bash
+# #SBATCH --nodes=1 --ntasks-per-node=2 --gres=gpu:2
+# #SBATCH --cpus-per-task=8 --mem=32G --time=04:00:00
+# export OMP_NUM_THREADS=$SLURM_CPUS_PER_TASK
+# srun python train.py
+# ```
+#
+# Several trainings that do not know of each other, such as one for each seed, are tasks of an
+# array. Write the store before, in a job of its own. Tasks may read one store at the same time, but
+# each needs an output of its own: save the models, and call `annotate`, which writes into the
+# store, for one of them later.
+#
+# ```bash
+# #!/bin/bash
+# #SBATCH --array=0-4 --ntasks=1 --cpus-per-task=8 --mem=16G --time=04:00:00
+# export OMP_NUM_THREADS=$SLURM_CPUS_PER_TASK
+# srun python train_one.py --seed $SLURM_ARRAY_TASK_ID --out models/$SLURM_ARRAY_TASK_ID
+# ```
+#
+# These job scripts are examples that we have not run on a cluster.
+#
+# Jobs have a time limit. `checkpoint_dir=` writes a checkpoint after each epoch, and `resume_from=`
+# goes on from it: with the same seed, to the same result as a training without interruption.
+
+# %%
+plt.close("all")
+shutil.rmtree(folder)
