@@ -15,7 +15,7 @@
 # cell (agreement). We train a model on blood cells, spoil held-out cells in ways that we know, and
 # read what each number says, and what it cannot say.
 #
-# The tutorial runs offline, in about two minutes on one processor core.
+# The tutorial runs offline, in about a minute on one processor core.
 
 # %%
 import matplotlib.pyplot as plt
