@@ -6,6 +6,7 @@
 #   make lint        ruff, mypy, codespell
 #   make gpu-check   check and time the package on a GPU; gpu-check-rehearsal tries that on a CPU
 #   make gpu-pack    pack what a GPU machine without a package registry lacks
+#   make tutorials   run the tutorials and write docs/tutorials/*.ipynb (T=01_first_steps for one)
 #   make setup       only the virtual environment .venv (PYTHON=... picks the interpreter)
 #   make clean       remove what was generated; .venv stays (remove it by hand)
 
@@ -26,6 +27,9 @@ PYTEST_WORKERS ?= 2
 # Options of the check on a GPU, e.g. make gpu-check GPU_ARGS="--seconds 300".
 GPU_ARGS ?=
 GPU_OUT ?= benchmarks/out/gpu
+# Names of tutorials to run, all by default, and the number of threads of each.
+T ?=
+TUTORIAL_THREADS ?= 1
 # Least share of statements of the two inner layers that the tests reach, in percent.
 COVERAGE_MIN := 90
 
@@ -37,7 +41,7 @@ export UV_HTTP_TIMEOUT ?= 300
 TEST_ENV := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 MPLBACKEND=Agg PYTHONDONTWRITEBYTECODE=
 PYTEST = $(TEST_ENV) $(BIN)/python -m pytest -q -rs -n $(PYTEST_WORKERS) --dist loadfile --no-loadscope-reorder
 
-.PHONY: help setup demo test test-all lint gpu-check gpu-check-rehearsal gpu-pack clean
+.PHONY: help setup demo test test-all lint tutorials gpu-check gpu-check-rehearsal gpu-pack clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -84,6 +88,10 @@ lint: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/codespell
+
+tutorials: setup
+	@$(BIN)/python -m uv pip install --quiet --python $(BIN)/python --group tutorials
+	OMP_NUM_THREADS=$(TUTORIAL_THREADS) MKL_NUM_THREADS=$(TUTORIAL_THREADS) $(BIN)/python tutorials/make_notebooks.py $(T)
 
 # What was packed is used where it is: that machine cannot set up an environment.
 gpu-check: $(if $(wildcard .gpu_wheels),,setup)

@@ -11,11 +11,10 @@
 # # Cells in words: annotate some, query the others
 #
 # We annotate a tenth of 1,600 blood cells in free text and train a model of RNA, protein and text.
-# Then we query cells in phrases that no annotation contains, describe cells, generate cells
-# from a text, and detect texts that do not fit.
+# Then we query cells in phrases that no annotation contains, describe cells, generate cells from a
+# text, and detect texts that do not fit.
 #
-# The tutorial requires `pip install 'hzau-omics[text]'` for the Cell Ontology. It runs offline, in
-# about a minute on two processor cores.
+# The tutorial requires `pip install 'hzau-omics[text]'` for the Cell Ontology. It runs offline.
 
 # %%
 import matplotlib.pyplot as plt

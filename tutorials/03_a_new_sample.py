@@ -15,7 +15,7 @@
 # where its cells lie, which types they are and how sure that is, and which of them the reference
 # does not know.
 #
-# The tutorial runs offline, in about a minute on two processor cores.
+# The tutorial runs offline.
 
 # %%
 import matplotlib.pyplot as plt
