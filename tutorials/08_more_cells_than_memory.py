@@ -15,7 +15,7 @@
 # training and by everything that follows. We write two stores, one with three times the cells of
 # the other, measure what they need in memory, and impute into a folder on disk.
 #
-# The tutorial runs offline, in about three minutes on one processor core. It needs Linux, the extra
+# The tutorial runs offline, in about four minutes on one processor core. It needs Linux, the extra
 # `large` (`pip install '.[large]'` in a clone of the repository), and some 300 MB of disk space for
 # as long as it runs.
 
@@ -41,14 +41,14 @@ folder = Path(tempfile.mkdtemp())
 # %% [markdown]
 # ## Files of samples
 #
-# These stand for your own files. Each holds the same 5,000 simulated cells, some of which lack
+# These stand for your own files. Each holds the same 15,000 simulated cells, some of which lack
 # protein, with a fifth of the counts left out at random, so that no two are the same.
 
 # %%
-N_CELLS = 5000
+N_CELLS = 15000
 SMALL, LARGE = 3, 9
 mdata = ho.data.simulate(
-    N_CELLS, n_features={"rna": 1000, "adt": 50}, missing={"adt": 0.2}, n_batches=2, seed=0
+    N_CELLS, n_features={"rna": 300, "adt": 30}, missing={"adt": 0.2}, n_batches=2, seed=0
 )
 rng = np.random.default_rng(0)
 
@@ -159,12 +159,12 @@ for way, per_cell in growth.items():
     print(f"from {way}: {1024 * per_cell:.1f} KiB more for each further cell")
 
 # %% [markdown]
-# Libraries alone take the larger part of so few cells. From memory the rest grows with the values,
-# of which there is more than one copy for a moment; from disk only with what a model keeps of each
-# cell, such as its name and its embedding. A few thousand cells are read ahead in either case, and
-# calibration takes some memory of its own. With whole transcriptomes the difference is larger, as
-# these cells have 1,000 genes. Speed and memory up to a million cells:
-# `docs/benchmarks/streaming.md`.
+# Libraries alone take the larger part of the memory here. Beyond that, the need grows with the
+# values if all of them are in memory, and hardly if they are on disk: then only what a model keeps
+# of each cell adds to it, such as its name and its embedding. With few cells a store saves nothing:
+# the cells that are read ahead, and the calibration after training, need memory that grows with the
+# first tens of thousands of cells. With whole transcriptomes the difference is larger, as these
+# cells have 300 genes. Speed and memory up to a million cells: `docs/benchmarks/streaming.md`.
 #
 # ## Training, and results
 #
@@ -175,7 +175,7 @@ for way, per_cell in growth.items():
 # %%
 store = ho.data.open_store(stores["small"])
 model = ho.model.HZAUVAE(store)
-model.train(max_epochs=5, batch_size=256, seed=0)
+model.train(max_epochs=3, batch_size=256, seed=0)
 model.annotate()
 print(store.obsm["X_hzau"].shape)
 
