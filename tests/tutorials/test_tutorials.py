@@ -141,6 +141,7 @@ def with_sizes(script, sizes):
 
 
 @pytest.mark.tutorial
+@pytest.mark.timeout(900)  # One starts four processes, which a busy machine makes wait.
 @pytest.mark.parametrize(
     "path",
     [
