@@ -8,6 +8,7 @@
 #   make gpu-check   check and time the package on a GPU; gpu-check-rehearsal tries that on a CPU
 #   make gpu-pack    pack what a GPU machine without a package registry lacks
 #   make release-check  build, install into empty environments, and try there
+#   make tutorials   run the tutorials and write docs/tutorials/*.ipynb (T=01_first_steps for one)
 #   make setup       only the virtual environment .venv (PYTHON=... picks the interpreter)
 #   make clean       remove what was generated; .venv stays (remove it by hand)
 
@@ -31,6 +32,9 @@ GPU_ARGS ?=
 GPU_OUT ?= benchmarks/out/gpu
 # Options of the release check, e.g. make release-check RELEASE_ARGS="--environment oldest".
 RELEASE_ARGS ?=
+# Names of tutorials to run, all by default, and the number of threads of each.
+T ?=
+TUTORIAL_THREADS ?= 1
 # Least share of statements of the two inner layers that the tests reach, in percent.
 COVERAGE_MIN := 90
 
@@ -42,7 +46,7 @@ export UV_HTTP_TIMEOUT ?= 300
 TEST_ENV := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 MPLBACKEND=Agg PYTHONDONTWRITEBYTECODE=
 PYTEST = $(TEST_ENV) $(BIN)/python -m pytest -q -rs -n $(PYTEST_WORKERS) --dist loadfile --no-loadscope-reorder
 
-.PHONY: help setup demo test test-all lint docs gpu-check gpu-check-rehearsal gpu-pack release-check clean
+.PHONY: help setup demo test test-all lint docs tutorials gpu-check gpu-check-rehearsal gpu-pack release-check clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -98,6 +102,10 @@ docs: $(DOCS_STAMP)
 $(DOCS_STAMP): $(STAMP)
 	@$(BIN)/python -m uv pip install --quiet --python $(BIN)/python --group doc
 	@touch $@
+
+tutorials: setup
+	@$(BIN)/python -m uv pip install --quiet --python $(BIN)/python --group tutorials
+	OMP_NUM_THREADS=$(TUTORIAL_THREADS) MKL_NUM_THREADS=$(TUTORIAL_THREADS) $(BIN)/python tutorials/make_notebooks.py $(T)
 
 # What was packed is used where it is: that machine cannot set up an environment.
 gpu-check: $(if $(wildcard .gpu_wheels),,setup)

@@ -160,10 +160,15 @@ def test_no_file_names_a_package_index() -> None:
 
 @pytest.mark.parametrize(
     "pattern",
-    ["*.lock", "pylock*.toml", "package-lock.json", "*.ipynb", "*.pt", "*.ckpt", "*.pkl"],
+    ["*.lock", "pylock*.toml", "package-lock.json", "*.pt", "*.ckpt", "*.pkl"],
 )
-def test_no_lock_files_notebooks_or_pickles(pattern: str) -> None:
+def test_no_lock_files_checkpoints_or_pickles(pattern: str) -> None:
     assert [str(path) for path in repository_files() if path.match(pattern)] == []
+
+
+def test_notebooks_are_those_of_the_tutorials() -> None:
+    folders = {path.parent for path in repository_files() if path.suffix == ".ipynb"}
+    assert folders <= {ROOT / "docs" / "tutorials"}
 
 
 def test_no_large_files() -> None:

@@ -14,7 +14,7 @@
 # proteins, which had no part in finding them, then in the RNA. Some cells lack protein; they take
 # part by what the model predicts of them. At the end donors are compared, not cells.
 #
-# The tutorial runs offline, in about a minute on two processor cores.
+# The tutorial runs offline.
 
 # %%
 import matplotlib.pyplot as plt
@@ -60,8 +60,11 @@ columns = ["lfc_mean", "lfc_q05", "lfc_q95", "q_value", "measured1", "measured2"
 print(called.groupby("group1").head(3)[["group1", *columns]].round(3))
 
 # %% [markdown]
-# `measured1` says which share of a cluster's cells had their proteins measured. The largest changes
-# of one cluster, in a picture:
+# Proteins come in the order of their p-values: one that a cluster lacks (`lfc_mean` below 0) may
+# come first. `measured1` says which share of a cluster's cells had their proteins measured.
+#
+# All proteins of one cluster, in a picture: to the right those that it has more of than the rest,
+# and higher up the more certain ones. Grey ones are not called.
 
 # %%
 cd8 = mdata.obs.loc[mdata.obs["cell_type"] == "CD8 T", "cluster"].mode()[0]
@@ -71,16 +74,20 @@ ho.pl.volcano(proteins[proteins["group1"] == cd8])
 # ## Genes
 #
 # The clusters were found in these counts, so that some difference is certain: here p-values rank
-# the markers, and nothing more. Scanpy draws them when the table is in its own form.
+# the markers, and nothing more. Scanpy draws them when the table is in its own form. Dots on the
+# diagonal are a cluster's own markers. A gene with dots in other rows too is no marker by itself:
+# each cluster is compared with all the rest, not with the one that resembles it.
 
 # %%
 genes = model.differential_expression("rna", "cluster", seed=0)
 ho.pp.rank_genes_groups(rna, genes, groupby="leiden")
-sc.pl.rank_genes_groups_dotplot(rna, n_genes=3, dendrogram=False, show=False)
+clusters = list(rna.obs["leiden"].cat.categories)
+sc.pl.rank_genes_groups_dotplot(rna, clusters, n_genes=3, dendrogram=False, show=False)
 plt.show()
 
 # %% [markdown]
-# A gene and its protein, without counting noise and depth:
+# A gene and its protein, without counting noise and depth. Look at `rna:CD8A` and `adt:cd8`, and at
+# `rna:CD79A` and `adt:cd19`, two genes of B cells:
 
 # %%
 pairs = model.get_feature_correlation_matrix(
@@ -93,7 +100,8 @@ print(pairs.round(2))
 #
 # Cells of one donor are no independent repetitions. With `sample_key`, each sample gives one
 # pseudobulk per group, and these are tested (PyDESeq2). The model's probability stands beside.
-# Three batches have RNA; a batch with cells of both types is compared with itself.
+# Three batches have RNA; a batch with cells of both types is compared with itself. Fewer genes are
+# called than by cells: what is left is a difference that all three share.
 
 # %%
 by_cell = model.differential_expression("rna", "cell_type", "CD4 T", "CD8 T", seed=0)
