@@ -4,9 +4,10 @@
 #   make test        the fast tier of the tests, with coverage gates
 #   make test-all    all tests
 #   make lint        ruff, mypy, codespell
+#   make docs        the documentation site, docs/_build/html/index.html
 #   make gpu-check   check and time the package on a GPU; gpu-check-rehearsal tries that on a CPU
-#   make release-check  build, install into empty environments, and try there
 #   make gpu-pack    pack what a GPU machine without a package registry lacks
+#   make release-check  build, install into empty environments, and try there
 #   make setup       only the virtual environment .venv (PYTHON=... picks the interpreter)
 #   make clean       remove what was generated; .venv stays (remove it by hand)
 
@@ -18,6 +19,7 @@ PYTHON ?=
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+DOCS_STAMP := $(VENV)/.installed_docs
 DEMO_OUT ?= demo_out
 # Passed on to pytest, e.g. make test-all PYTEST_ARGS="-k fusion".
 PYTEST_ARGS ?=
@@ -40,7 +42,7 @@ export UV_HTTP_TIMEOUT ?= 300
 TEST_ENV := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 MPLBACKEND=Agg PYTHONDONTWRITEBYTECODE=
 PYTEST = $(TEST_ENV) $(BIN)/python -m pytest -q -rs -n $(PYTEST_WORKERS) --dist loadfile --no-loadscope-reorder
 
-.PHONY: help setup demo test test-all lint gpu-check gpu-check-rehearsal gpu-pack release-check clean
+.PHONY: help setup demo test test-all lint docs gpu-check gpu-check-rehearsal gpu-pack release-check clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -88,6 +90,15 @@ lint: setup
 	$(BIN)/mypy
 	$(BIN)/codespell
 
+# Needs no network once the packages are there. Pages are written from the installed package.
+docs: $(DOCS_STAMP)
+	$(TEST_ENV) $(BIN)/python -m sphinx -W --keep-going -n -q -b html -d docs/_build/doctrees docs docs/_build/html
+	@echo "site: docs/_build/html/index.html" >&2
+
+$(DOCS_STAMP): $(STAMP)
+	@$(BIN)/python -m uv pip install --quiet --python $(BIN)/python --group doc
+	@touch $@
+
 # What was packed is used where it is: that machine cannot set up an environment.
 gpu-check: $(if $(wildcard .gpu_wheels),,setup)
 	@if [ -d .gpu_wheels ]; then \
@@ -106,5 +117,5 @@ release-check: setup
 	$(BIN)/python -m tools.release_check $(RELEASE_ARGS)
 
 clean:
-	rm -rf $(DEMO_OUT) dist build release_check .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage .coverage.* coverage.xml lightning_logs scvi_log .gpu_wheels .gpu_data
+	rm -rf $(DEMO_OUT) dist build release_check .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage .coverage.* coverage.xml lightning_logs scvi_log .gpu_wheels .gpu_data docs/_build docs/api
 	find . -path ./$(VENV) -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -33,6 +33,7 @@ from hzau_omics.model.training.after import calibrations_of
 from hzau_omics.model.training.config import ON_QUERY, TrainingPlanConfig, default_length
 from hzau_omics.model.training.corruption import make_corruptor
 from hzau_omics.model.training.fit import FitOptions, fit
+from hzau_omics.model.training.options import arguments_of
 from hzau_omics.model.training.plan import Precision
 from hzau_omics.model.training.prepare import prepare_network
 from hzau_omics.model.training.run import RunConfig
@@ -93,7 +94,7 @@ class TrainableModel(DescribedModel):
         self.n_epochs_trained_ = 0
         self.best_epoch_ = -1
         self.model_version_: int | None = None
-        self.seed_: int | None = None
+        self.training_options_: tuple[dict[str, Any], ...] = ()
         self._model_summary_string = self._describe()
 
     # ---------------------------------------------------------------- training
@@ -229,14 +230,18 @@ class TrainableModel(DescribedModel):
             callbacks=callbacks,
         )
         options = FitOptions(
-            plan=plan, run=run, batch_size=batch_size, precision=precision, device_memory_gb=memory
+            plan=plan,
+            run=run,
+            batch_size=batch_size,
+            shares=shares,
+            precision=precision,
+            device_memory_gb=memory,
         )
         logger.info(
             "Training on %d cells, up to %d epochs with %d cells per step; seed %d.",
             *(len(split.train), max_epochs, batch_size, seed),
         )
         self._fit(store, split, options, seed)
-        self.seed_ = seed
 
     def _plan_options(self, given: Mapping[str, Any] | None) -> dict[str, Any]:
         """Return the options of the training plan that differ from its own defaults."""
@@ -272,6 +277,7 @@ class TrainableModel(DescribedModel):
         # A resumed run counts its epochs from the start of the run that it continues.
         offset = self.n_epochs_trained_ if options.run.resume_from is None else 0
         self._keep(result.history, split, offset)
+        self.training_options_ += (arguments_of(options, seed, result.device),)
         self.best_epoch_ = result.best_epoch + offset if result.best_epoch >= 0 else -1
         for calibration in calibrations_of(self.module):
             failed = result.failure is not None

@@ -72,8 +72,8 @@ def _facts(model: DescribedModel) -> dict[str, str]:
         facts["labels"] = f"{layout.labels.n_categories} ({layout.labels.key})"
     if model.best_epoch_ >= 0:
         facts["best epoch"] = str(model.best_epoch_)
-    if model.seed_ is not None:
-        facts["seed"] = str(model.seed_)
+    if model.training_options_:
+        facts["seed"] = str(model.training_options_[-1]["seed"])
     facts["device"] = str(next(model.module.parameters()).device)
     trained = model.model_version_
     of_model = "" if trained is None else f", model version {trained}"

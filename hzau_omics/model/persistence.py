@@ -59,8 +59,10 @@ class SavedModel:
         Parameters and buffers of the network by name.
     trained_cells
         Cells of the split; None before training.
-    is_trained, n_epochs_trained, best_epoch, model_version, seed
-        What was trained, by which version of the model, and with which seed at last.
+    is_trained, n_epochs_trained, best_epoch, model_version
+        What was trained, and by which version of the model.
+    training_options
+        Arguments of each training; empty in files of earlier versions.
     modality_weights, text_temperature
         Weights of modalities and temperatures of texts; None before training.
     neighbours
@@ -84,13 +86,13 @@ class SavedModel:
     n_epochs_trained: int
     best_epoch: int
     model_version: int | None
+    training_options: tuple[dict[str, Any], ...]
     modality_weights: dict[str, float] | None
     text_temperature: dict[str, float] | None
     neighbours: tuple[NeighbourSetting, ...]
     reference: Reference | None
     n_cells: int
     history: history.History | None
-    seed: int | None = None
     added: tuple[str, ...] = ()
 
 
@@ -216,13 +218,13 @@ def _manifest(saved: SavedModel) -> dict[str, Any]:
         "format": FORMAT,
         "model": saved.system,
         "model_version": saved.model_version,
+        "training_options": saved.training_options,
         "versions": {name: version(name) for name in ("hzau-omics", "scvi-tools", "torch")},
         "layout": saved.layout.to_dict(),
         "init_params": saved.init_params,
         "is_trained": saved.is_trained,
         "n_epochs_trained": saved.n_epochs_trained,
         "best_epoch": saved.best_epoch,
-        "seed": saved.seed,
         "modality_weights": saved.modality_weights,
         "text_temperature": saved.text_temperature,
         "neighbours": [asdict(setting) for setting in saved.neighbours],
@@ -271,8 +273,8 @@ def read(folder: Path) -> SavedModel:
         is_trained=bool(manifest["is_trained"]),
         n_epochs_trained=int(manifest.get("n_epochs_trained", 0)),
         best_epoch=int(manifest.get("best_epoch", -1)),
-        seed=manifest.get("seed"),
         model_version=manifest.get("model_version"),
+        training_options=tuple(manifest.get("training_options", ())),
         modality_weights=manifest.get("modality_weights"),
         text_temperature=manifest.get("text_temperature"),
         neighbours=tuple(

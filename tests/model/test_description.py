@@ -68,7 +68,7 @@ def test_a_model_without_data_says_so_and_keeps_its_seed(model, quick, tmp_path)
     model.train(**{**quick, "seed": np.int64(17)})
     model.save(tmp_path / "model")
     loaded = HZAUVAE.load(tmp_path / "model")
-    assert loaded.seed_ == 17
+    assert loaded.training_options_[-1]["seed"] == 17
     assert "none attached" in Text(loaded._repr_html_()).words
     assert repr(loaded) == repr(model)
     assert "\n" not in repr(model)
@@ -76,9 +76,9 @@ def test_a_model_without_data_says_so_and_keeps_its_seed(model, quick, tmp_path)
 
 def test_a_drawn_seed_is_kept_and_repeats_the_training(model, quick):
     model.train(**{**quick, "seed": None})
-    assert isinstance(model.seed_, int)
+    assert isinstance(model.training_options_[-1]["seed"], int)
     again = HZAUVAE(model.adata, n_latent=3, n_hidden=8)
-    again.train(**{**quick, "seed": model.seed_})
+    again.train(**{**quick, "seed": model.training_options_[-1]["seed"]})
     np.testing.assert_array_equal(
         again.get_latent_representation(), model.get_latent_representation()
     )

@@ -33,13 +33,13 @@ def test_the_seed_repeats_training_and_draws_whatever_ran_before(mdata, quick):
         draws = [first.impute("adt", n_samples=2).X for _ in range(2)]
     np.testing.assert_array_equal(*(one.get_latent_representation() for one in (first, second)))
     np.testing.assert_array_equal(*draws)
-    assert first.seed_ == 4
+    assert first.training_options_[-1]["seed"] == 4
     np.testing.assert_array_equal(draws[0], first.impute("adt", n_samples=2, seed=4).X)
 
 
 def test_the_seed_of_a_call_comes_first(mdata, quick):
     with ho.settings.override(seed=4):
-        assert train(mdata, quick, seed=9).seed_ == 9
+        assert train(mdata, quick, seed=9).training_options_[-1]["seed"] == 9
 
 
 def test_without_a_seed_torch_decides_as_before(mdata, quick):

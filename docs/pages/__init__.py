@@ -1,0 +1,1 @@
+"""What the site has beside its written pages: made from the package and from results at build."""
