@@ -7,6 +7,7 @@
 #   make docs        the documentation site, docs/_build/html/index.html
 #   make gpu-check   check and time the package on a GPU; gpu-check-rehearsal tries that on a CPU
 #   make gpu-pack    pack what a GPU machine without a package registry lacks
+#   make release-check  build, install into empty environments, and try there
 #   make setup       only the virtual environment .venv (PYTHON=... picks the interpreter)
 #   make clean       remove what was generated; .venv stays (remove it by hand)
 
@@ -28,6 +29,8 @@ PYTEST_WORKERS ?= 2
 # Options of the check on a GPU, e.g. make gpu-check GPU_ARGS="--seconds 300".
 GPU_ARGS ?=
 GPU_OUT ?= benchmarks/out/gpu
+# Options of the release check, e.g. make release-check RELEASE_ARGS="--environment oldest".
+RELEASE_ARGS ?=
 # Least share of statements of the two inner layers that the tests reach, in percent.
 COVERAGE_MIN := 90
 
@@ -39,7 +42,7 @@ export UV_HTTP_TIMEOUT ?= 300
 TEST_ENV := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 MPLBACKEND=Agg PYTHONDONTWRITEBYTECODE=
 PYTEST = $(TEST_ENV) $(BIN)/python -m pytest -q -rs -n $(PYTEST_WORKERS) --dist loadfile --no-loadscope-reorder
 
-.PHONY: help setup demo test test-all lint docs gpu-check gpu-check-rehearsal gpu-pack clean
+.PHONY: help setup demo test test-all lint docs gpu-check gpu-check-rehearsal gpu-pack release-check clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -111,6 +114,9 @@ gpu-check-rehearsal: setup
 gpu-pack: setup
 	PYTHON=$(BIN)/python benchmarks/gpu/pack.sh
 
+release-check: setup
+	$(BIN)/python -m tools.release_check $(RELEASE_ARGS)
+
 clean:
-	rm -rf $(DEMO_OUT) dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage .coverage.* coverage.xml lightning_logs scvi_log .gpu_wheels .gpu_data docs/_build docs/api
+	rm -rf $(DEMO_OUT) dist build release_check .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage .coverage.* coverage.xml lightning_logs scvi_log .gpu_wheels .gpu_data docs/_build docs/api
 	find . -path ./$(VENV) -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -8,4 +8,5 @@ from . import (
     text as text,
 )
 from ._info import __version__ as __version__, info as info
+from ._settings import settings as settings
 from .workflow import run as run

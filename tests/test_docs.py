@@ -10,7 +10,14 @@ from hzau_omics.model.version import MODEL_VERSION
 
 ROOT = Path(__file__).resolve().parents[1]
 README = ROOT / "README.md"
-PAGES = sorted([README, *(ROOT / "docs").rglob("*.md"), ROOT / "data_registry" / "README.md"])
+PAGES = sorted(
+    [
+        README,
+        ROOT / "README.zh-CN.md",
+        *(ROOT / "docs").rglob("*.md"),
+        ROOT / "data_registry" / "README.md",
+    ]
+)
 CLAIMS = {
     "RNA to protein, PBMC10k": "PBMC10k: RNA to protein, Pearson",
     "coverage of 90 % intervals": "PBMC10k: RNA to protein, 90 % intervals cover",

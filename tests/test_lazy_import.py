@@ -59,6 +59,13 @@ def test_subpackages_are_lazy(part: str) -> None:
     assert loaded_after(f"import hzau_omics as ho; ho.{part}", HEAVY) == set()
 
 
+def test_models_need_no_extra() -> None:
+    extras = ("annbatch", "cellxgene_ontology_guide", "pydeseq2", "scib_metrics", "zarrs")
+    code = f"import sys; sys.modules |= dict.fromkeys({extras})\n"
+    code += "import hzau_omics as ho; ho.model.HZAUVAE, ho.data.open_store, ho.data.write_store"
+    assert loaded_after(code, HEAVY) == set(HEAVY)
+
+
 def test_the_probe_sees_an_import() -> None:
     assert loaded_after("import numpy", HEAVIER_THAN_A_MOMENT) == {"numpy"}
 

@@ -16,7 +16,21 @@ from hzau_omics.errors import ConfigError, DataContractError, HzauWarning, Regis
 _HELP = """Gated multimodal variational autoencoders for single-cell MuData.
 
 Results go to stdout, progress and messages to stderr.
-Exit code 0: done; 1: the data or the run failed; 2: bad usage."""
+Exit code 0: done; 2: bad usage or input; 1: anything else."""
+
+_INTERRUPTED = 130
+"""Code that typer gives where somebody stopped the program."""
+
+_REFUSED = (
+    ConfigError,
+    DataContractError,
+    RegistryError,
+    FileNotFoundError,
+    IsADirectoryError,
+    NotADirectoryError,
+    PermissionError,
+)
+"""Errors of what was given. Failures to write are plain OSErrors."""
 
 # Loggers of missing devices and advertisements.
 _CHATTY = ("lightning.fabric.utilities.rank_zero", "lightning.pytorch.utilities.rank_zero")
@@ -75,7 +89,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     Raises
     ------
     SystemExit
-        Always: code 0, 1 (data or run) or 2 (usage).
+        Always: code 0, 2 (usage or input) or 1 (anything else).
     """
     given = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in given
@@ -88,7 +102,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
             if debug:
                 raise
             typer.echo(f"error: {_one_line(error)}", err=True)
-            sys.exit(2 if isinstance(error, ConfigError) else 1)
+            sys.exit(2 if isinstance(error, _REFUSED) else 1)
+        except SystemExit as stop:
+            if stop.code != _INTERRUPTED:
+                raise
+            typer.echo("error: interrupted", err=True)
+            sys.exit(1)
 
 
 def _one_line(error: Exception) -> str:

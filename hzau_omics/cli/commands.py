@@ -14,6 +14,7 @@ from hzau_omics.cli.options import (
     Layers,
     Overwrite,
     PanelKey,
+    UnlabeledCategory,
     chosen,
     parse_pairs,
 )
@@ -63,6 +64,7 @@ def train(  # noqa: PLR0913 - one argument per option is how typer declares them
     batch_key: BatchKey = None,
     panel_key: PanelKey = None,
     labels_key: LabelsKey = None,
+    unlabeled_category: UnlabeledCategory = None,
     text_column: Annotated[
         str | None, typer.Option(help="Column of obs with free text: becomes the modality `text`.")
     ] = None,
@@ -87,7 +89,12 @@ def train(  # noqa: PLR0913 - one argument per option is how typer declares them
         modalities=parse_pairs(modality or [], option="--modality"),
         layers=parse_pairs(layer or [], option="--layer"),
         config=config,
-        setup=chosen(batch_key=batch_key, panel_key=panel_key, labels_key=labels_key),
+        setup=chosen(
+            batch_key=batch_key,
+            panel_key=panel_key,
+            labels_key=labels_key,
+            unlabeled_category=unlabeled_category or None,
+        ),
         model=chosen(n_latent=n_latent),
         training=chosen(
             **training, accelerator=accelerator, enable_progress_bar=sys.stderr.isatty()

@@ -12,6 +12,7 @@ from hzau_omics.cli.options import (
     Layers,
     Overwrite,
     PanelKey,
+    UnlabeledCategory,
     chosen,
     parse_pairs,
 )
@@ -48,7 +49,7 @@ def fetch(
 
 @data_app.command()
 def verify() -> None:
-    """Verify the files that are present; exit code 1 if one is damaged."""
+    """Verify the files that are present; exit code 2 if one is damaged."""
     from hzau_omics.data.sets.registry import verify as verify_files
 
     with chatter_on_stderr():
@@ -58,7 +59,7 @@ def verify() -> None:
     if damaged:
         names = ", ".join(damaged)
         typer.echo(f"error: wrong checksum: {names}; delete the file and fetch it again", err=True)
-        raise typer.Exit(1)
+        raise typer.Exit(2)
 
 
 @data_app.command()
@@ -76,6 +77,7 @@ def store(
     batch_key: BatchKey = None,
     panel_key: PanelKey = None,
     labels_key: LabelsKey = None,
+    unlabeled_category: UnlabeledCategory = None,
     overwrite: Overwrite = False,
 ) -> None:
     """Check MuData files and write them into one store on disk, from which `train` streams."""
@@ -92,7 +94,12 @@ def store(
             only_specs(parse_modalities(section)),
             layers=parse_pairs(layer or [], option="--layer") or None,
             overwrite=overwrite,
-            **chosen(batch_key=batch_key, panel_key=panel_key, labels_key=labels_key),
+            **chosen(
+                batch_key=batch_key,
+                panel_key=panel_key,
+                labels_key=labels_key,
+                unlabeled_category=unlabeled_category or None,
+            ),
         )
         written = open_store(out)
     emit_json({"store": out, "cells": written.n_cells, "modalities": list(written.layout.names)})

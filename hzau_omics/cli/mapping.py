@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from hzau_omics.errors import ConfigError
 from hzau_omics.workflow.files import model_folder, read_mudata, write_mudata
-from hzau_omics.workflow.writing import check_outputs, make_folder
+from hzau_omics.workflow.writing import check_outputs, new_folder
 
 if TYPE_CHECKING:
     from mudata import MuData
@@ -65,16 +65,16 @@ def run_map(request: MapRequest) -> dict[str, Any]:
     folder = model_folder(request.reference)
     check_outputs([request.out], [request.source], overwrite=request.overwrite)
     mdata = read_mudata(request.source)
-    make_folder(request.out.parent)
 
     import hzau_omics as ho
 
-    model = ho.model.HZAUVAE.load(folder, adata=False)
-    model.annotate(mdata)
-    n_novel = _add_q_values(mdata)
-    for name in request.impute:
-        _add_imputed(model, mdata, name)
-    write_mudata(mdata, request.out)
+    with new_folder(request.out.parent):
+        model = ho.model.HZAUVAE.load(folder, adata=False)
+        model.annotate(mdata)
+        n_novel = _add_q_values(mdata)
+        for name in request.impute:
+            _add_imputed(model, mdata, name)
+        write_mudata(mdata, request.out)
     return {
         "out": request.out,
         "cells": mdata.n_obs,

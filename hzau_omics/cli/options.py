@@ -19,6 +19,10 @@ PanelKey = Annotated[
 Overwrite = Annotated[
     bool, typer.Option("--overwrite", help="Replace results that are there already.")
 ]
+UnlabeledCategory = Annotated[
+    list[str] | None,
+    typer.Option(help="Value of the labels that means none, such as unknown; repeatable."),
+]
 LabelsKey = Annotated[str | None, typer.Option(help="Column of obs with labels.")]
 
 

@@ -18,7 +18,7 @@ from hzau_omics.workflow.files import (
     write_imputed,
     write_mudata,
 )
-from hzau_omics.workflow.writing import attempt, check_outputs, make_folder
+from hzau_omics.workflow.writing import attempt, check_outputs, new_folder
 
 if TYPE_CHECKING:
     from hzau_omics.workflow.modality import Modality
@@ -117,18 +117,18 @@ def run_train(request: TrainRequest) -> dict[str, Any]:
     _check_layers(request.layers, modalities)
     mdata = read_mudata(request.source)
     warn_of_names(mdata)
-    make_folder(request.out)
 
     import hzau_omics as ho
     from hzau_omics.workflow.modality import prepare, specs_of
 
     layers = {**(request.setup.get("layers") or {}), **request.layers} or None
     setup = {**request.setup, "layers": layers}
-    mdata = prepare(mdata, modalities, setup)
-    ho.model.HZAUVAE.setup_mudata(mdata, modalities=specs_of(modalities), **setup)
-    model = ho.model.HZAUVAE(mdata, **request.model)
-    model.train(**request.training)
-    folder = save_model(model, request.out, overwrite=request.overwrite)
+    with new_folder(request.out):
+        mdata = prepare(mdata, modalities, setup)
+        ho.model.HZAUVAE.setup_mudata(mdata, modalities=specs_of(modalities), **setup)
+        model = ho.model.HZAUVAE(mdata, **request.model)
+        model.train(**request.training)
+        folder = save_model(model, request.out, overwrite=request.overwrite)
     with attempt("annotate the cells", saved=folder):
         model.annotate(mdata)
     write_mudata(mdata, target, saved=folder)
@@ -148,7 +148,7 @@ def _train_on_store(request: TrainRequest) -> dict[str, Any]:
         "--modality": request.modalities,
         "--config": request.config,
         "--layer": request.layers,
-        "--batch-key, --panel-key or --labels-key": request.setup,
+        "--batch-key, --panel-key, --labels-key or --unlabeled-category": request.setup,
         "--text-column": request.text_column,
     }
     for option, value in named.items():
@@ -168,10 +168,10 @@ def _train_on_store(request: TrainRequest) -> dict[str, Any]:
     if former and not request.overwrite:
         msg = f"{request.source} has results ({', '.join(former)}); add --overwrite to replace them"
         raise ConfigError(msg)
-    make_folder(request.out)
-    model = ho.model.HZAUVAE(store, **request.model)
-    model.train(**request.training)
-    folder = save_model(model, request.out, overwrite=request.overwrite)
+    with new_folder(request.out):
+        model = ho.model.HZAUVAE(store, **request.model)
+        model.train(**request.training)
+        folder = save_model(model, request.out, overwrite=request.overwrite)
     with attempt(f"write annotations into {request.source}", saved=folder):
         model.annotate(store)
     return {
@@ -245,10 +245,10 @@ def run_impute(request: ImputeRequest) -> dict[str, Any]:
             model.write_imputed(request.out, request.modality, store, **options)
         return {"out": request.out, "modality": request.modality, "cells": store.n_cells}
     mdata = read_mudata(request.source)
-    make_folder(request.out.parent)
-    model = ho.model.HZAUVAE.load(folder)
-    imputed = model.impute(request.modality, mdata=mdata, **request.options)
-    write_imputed(request.out, request.modality, imputed, mdata)
+    with new_folder(request.out.parent):
+        model = ho.model.HZAUVAE.load(folder)
+        imputed = model.impute(request.modality, mdata=mdata, **request.options)
+        write_imputed(request.out, request.modality, imputed, mdata)
     return {
         "out": request.out,
         "modality": request.modality,

@@ -19,6 +19,7 @@ def build_layout(
     layers: Mapping[str, str | None] | None = None,
     batch_key: str | None = None,
     labels_key: str | None = None,
+    unlabeled_category: str | Sequence[str] | None = None,
     categorical_covariate_keys: str | Sequence[str] | None = None,
     continuous_covariate_keys: str | Sequence[str] | None = None,
     panel_key: str | None = None,
@@ -38,6 +39,8 @@ def build_layout(
         Column of ``obs`` with the batches.
     labels_key
         Column of ``obs`` with labels; cells may have none.
+    unlabeled_category
+        Value or values of this column that mean that a cell has no label, such as ``"unknown"``.
     categorical_covariate_keys
         Further categorical columns of ``obs``, one or a list.
     continuous_covariate_keys
@@ -69,6 +72,7 @@ def build_layout(
         resolve_specs(modalities, layers),
         batch_key=batch_key,
         labels_key=labels_key,
+        unlabeled_category=unlabeled_category,
         categorical_covariate_keys=categorical_covariate_keys,
         continuous_covariate_keys=continuous_covariate_keys,
         panel_key=panel_key,

@@ -9,9 +9,11 @@ import torch
 from lightning.pytorch import Callback
 from mudata import MuData
 
+from hzau_omics._settings import settings
 from hzau_omics.checks import (
     NOT_NEGATIVE,
     check_choice,
+    check_flag,
     check_integer,
     check_mapping,
     check_number,
@@ -20,9 +22,9 @@ from hzau_omics.checks import (
 from hzau_omics.data import CellStore, DataLayout, DiskStore, split_cells
 from hzau_omics.data.stores.splits import Split, check_shares
 from hzau_omics.errors import ConfigError
+from hzau_omics.model.description import DescribedModel
 from hzau_omics.model.history import extended
 from hzau_omics.model.recipe import Recipe
-from hzau_omics.model.saving import SavableModel
 from hzau_omics.model.scvi_contract.fields import LAYOUT_KEY, layout_of, registry_of
 from hzau_omics.model.session import check_patterns, draw_seed
 from hzau_omics.model.structure import check_weights, network_config
@@ -31,6 +33,7 @@ from hzau_omics.model.training.after import calibrations_of
 from hzau_omics.model.training.config import ON_QUERY, TrainingPlanConfig, default_length
 from hzau_omics.model.training.corruption import make_corruptor
 from hzau_omics.model.training.fit import FitOptions, fit
+from hzau_omics.model.training.options import arguments_of
 from hzau_omics.model.training.plan import Precision
 from hzau_omics.model.training.prepare import prepare_network
 from hzau_omics.model.training.run import RunConfig
@@ -43,7 +46,7 @@ logger = logging.getLogger(__name__)
 GPUS = ("cuda", "gpu")
 
 
-class TrainableModel(SavableModel):
+class TrainableModel(DescribedModel):
     """Construction and training.
 
     Parameters
@@ -91,6 +94,7 @@ class TrainableModel(SavableModel):
         self.n_epochs_trained_ = 0
         self.best_epoch_ = -1
         self.model_version_: int | None = None
+        self.training_options_: tuple[dict[str, Any], ...] = ()
         self._model_summary_string = self._describe()
 
     # ---------------------------------------------------------------- training
@@ -110,7 +114,7 @@ class TrainableModel(SavableModel):
         calibration_size: float | None = None,
         early_stopping: bool = True,
         early_stopping_patience: int = 20,
-        enable_progress_bar: bool = True,
+        enable_progress_bar: bool | None = None,
         seed: int | None = None,
         precision: Precision = "auto",
         device_memory_gb: float | None = None,
@@ -154,10 +158,11 @@ class TrainableModel(SavableModel):
         early_stopping_patience
             Epochs without improvement before training stops.
         enable_progress_bar
-            Whether to show progress.
+            Whether to show progress; None for ``hzau_omics.settings.progress_bar``.
         seed
             Seed of initial weights, split, order and noise: the same seed on the same machine gives
-            the same result. None draws one from torch's global generator.
+            the same result. None for ``hzau_omics.settings.seed``, and where that is not set either
+            for one that is drawn from torch's global generator.
         precision
             ``"32-true"`` computes everything in float32. ``"bf16-mixed"`` computes the products
             with wide weights in training steps, and nothing else, in bfloat16. ``"auto"`` does so
@@ -199,6 +204,8 @@ class TrainableModel(SavableModel):
         check_choice("precision", precision, get_args(Precision))
         memory = if_given(check_number, "device_memory_gb", device_memory_gb, NOT_NEGATIVE)
         seed = draw_seed(seed)
+        shown = if_given(check_flag, "enable_progress_bar", enable_progress_bar)
+        show_progress = settings.shows_progress if shown is None else shown
         shares = check_shares(train_size, validation_size, calibration_size)
         split = self._split or _new_split(store, shares, seed)
         on_gpu = accelerator in GPUS or (accelerator == "auto" and torch.cuda.is_available())
@@ -217,13 +224,22 @@ class TrainableModel(SavableModel):
             strategy=strategy,
             early_stopping=early_stopping,
             early_stopping_patience=early_stopping_patience,
-            enable_progress_bar=enable_progress_bar,
+            enable_progress_bar=show_progress,
             checkpoint_dir=checkpoint_dir,
             resume_from=resume_from,
             callbacks=callbacks,
         )
         options = FitOptions(
-            plan=plan, run=run, batch_size=batch_size, precision=precision, device_memory_gb=memory
+            plan=plan,
+            run=run,
+            batch_size=batch_size,
+            shares=shares,
+            precision=precision,
+            device_memory_gb=memory,
+        )
+        logger.info(
+            "Training on %d cells, up to %d epochs with %d cells per step; seed %d.",
+            *(len(split.train), max_epochs, batch_size, seed),
         )
         self._fit(store, split, options, seed)
 
@@ -261,6 +277,7 @@ class TrainableModel(SavableModel):
         # A resumed run counts its epochs from the start of the run that it continues.
         offset = self.n_epochs_trained_ if options.run.resume_from is None else 0
         self._keep(result.history, split, offset)
+        self.training_options_ += (arguments_of(options, seed, result.device),)
         self.best_epoch_ = result.best_epoch + offset if result.best_epoch >= 0 else -1
         for calibration in calibrations_of(self.module):
             failed = result.failure is not None
@@ -298,24 +315,6 @@ class TrainableModel(SavableModel):
     def get_var_names(self, legacy_mudata_format: bool = False) -> dict[str, list[str]]:
         """Return the registered features of each modality."""
         return {m.name: list(m.var_names) for m in self.layout.modalities}
-
-    def __repr__(self) -> str:
-        """Describe the model."""
-        return self._model_summary_string
-
-    def _describe(self) -> str:
-        shapes = ", ".join(
-            f"{m.name} ({m.n_features} features, {m.spec.likelihood})"
-            for m in self.layout.modalities
-        )
-        state = f"trained for {self.n_epochs_trained_} epochs" if self.is_trained_ else "untrained"
-        if self.layout.n_added:
-            state = f"{self.layout.n_added} of its batches {state} after the others"
-        return (
-            f"{type(self).__name__} with {self.network_config.n_latent} latents, "
-            f"{len(self.module.family)} experts; {state}. "
-            f"Modalities: {shapes}. Batches: {self.layout.n_batches}."
-        )
 
     # ---------------------------------------------------------------- inside
 

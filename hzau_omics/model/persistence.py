@@ -61,6 +61,8 @@ class SavedModel:
         Cells of the split; None before training.
     is_trained, n_epochs_trained, best_epoch, model_version
         What was trained, and by which version of the model.
+    training_options
+        Arguments of each training; empty in files of earlier versions.
     modality_weights, text_temperature
         Weights of modalities and temperatures of texts; None before training.
     neighbours
@@ -84,6 +86,7 @@ class SavedModel:
     n_epochs_trained: int
     best_epoch: int
     model_version: int | None
+    training_options: tuple[dict[str, Any], ...]
     modality_weights: dict[str, float] | None
     text_temperature: dict[str, float] | None
     neighbours: tuple[NeighbourSetting, ...]
@@ -215,6 +218,7 @@ def _manifest(saved: SavedModel) -> dict[str, Any]:
         "format": FORMAT,
         "model": saved.system,
         "model_version": saved.model_version,
+        "training_options": saved.training_options,
         "versions": {name: version(name) for name in ("hzau-omics", "scvi-tools", "torch")},
         "layout": saved.layout.to_dict(),
         "init_params": saved.init_params,
@@ -270,6 +274,7 @@ def read(folder: Path) -> SavedModel:
         n_epochs_trained=int(manifest.get("n_epochs_trained", 0)),
         best_epoch=int(manifest.get("best_epoch", -1)),
         model_version=manifest.get("model_version"),
+        training_options=tuple(manifest.get("training_options", ())),
         modality_weights=manifest.get("modality_weights"),
         text_temperature=manifest.get("text_temperature"),
         neighbours=tuple(

@@ -11,6 +11,7 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
+from hzau_omics._settings import settings
 from hzau_omics.checks import check_names, check_positions, check_seed, if_given, shown
 from hzau_omics.data import CellStore, DataLayout
 from hzau_omics.errors import ConfigError
@@ -273,18 +274,18 @@ def evaluating(network: MultimodalVAE) -> Iterator[None]:
 
 
 def make_generator(seed: int | None, device: torch.device) -> torch.Generator:
-    """Return a random generator; without a seed it follows torch's global one."""
+    """Return a random generator; without a seed it follows `draw_seed`."""
     generator = torch.Generator(device=device)
     return generator.manual_seed(draw_seed(seed))
 
 
 def draw_seed(seed: int | None) -> int:
-    """Return a seed as it is, or draw one from torch's global generator.
+    """Return a seed as it is; else that of the settings, or one of torch's global generator.
 
     Raises
     ------
     ConfigError
         It is not a seed.
     """
-    given = if_given(check_seed, "seed", seed)
+    given = if_given(check_seed, "seed", settings.seed if seed is None else seed)
     return int(torch.randint(2**31, ())) if given is None else given

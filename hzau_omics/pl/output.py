@@ -7,12 +7,10 @@ import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from hzau_omics._settings import settings
 from hzau_omics.checks import check_flag, check_path
 from hzau_omics.errors import ConfigError
 from hzau_omics.pl.style import new_grid
-
-DPI = 150
-"""Dots per inch of pixels in a saved picture."""
 
 
 def figure_of(drawn: Figure | Axes | Sequence[Axes]) -> Figure:
@@ -81,7 +79,7 @@ def finish[T: (Axes, list[Axes])](drawn: T, *, show: bool | None, save: str | Pa
     wanted = show is not None and check_flag("show", show)
     if save is not None:
         path = check_path("save", save)
-        figure_of(drawn).savefig(path, dpi=DPI, bbox_inches="tight")
+        figure_of(drawn).savefig(path, dpi=settings.dpi, bbox_inches="tight")
     if wanted:
         plt.show()
     return drawn

@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
 
+from hzau_omics._settings import settings
 from hzau_omics.checks import check_integer
 
 TEXT = 9
@@ -209,8 +210,9 @@ def new_grid(
     n, ncols = check_integer("the number of panels", n), check_integer("ncols", ncols)
     columns = min(n, ncols)
     rows = ceil(n / columns)
-    size = (columns * panel[0], rows * panel[1] + extra)
-    figure = plt.figure(figsize=size, layout="constrained")
+    figure = plt.figure(
+        figsize=_scaled((columns * panel[0], rows * panel[1] + extra)), layout="constrained"
+    )
     return figure, [figure.add_subplot(rows, columns, i + 1) for i in range(n)]
 
 
@@ -234,10 +236,15 @@ def new_axes(ax: Axes | None, *, size: tuple[float, float]) -> Axes:
     [3.0, 2.0]
     """
     if ax is None:
-        ax = plt.subplots(figsize=size, layout="constrained")[1]
+        ax = plt.subplots(figsize=_scaled(size), layout="constrained")[1]
     ax.tick_params(labelsize=TEXT)
     ax.spines[["top", "right"]].set_visible(False)
     return ax
+
+
+def _scaled(size: tuple[float, float]) -> tuple[float, float]:
+    """Return width and height of a new figure in inches, as the settings want it."""
+    return size[0] * settings.figure_scale, size[1] * settings.figure_scale
 
 
 def legend_beside(

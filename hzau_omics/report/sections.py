@@ -44,9 +44,11 @@ SECTIONS = {
     ),
     "markers": Heading(
         "Markers of the clusters",
-        "Features that are higher in the cells of a cluster than in all others, by a Wilcoxon "
-        "rank-sum test on normalised log counts of measured cells. The clusters were found in the "
-        "same data, so that p-values are too small: take markers as descriptions.",
+        "Features that are higher in the cells of a cluster than in all others: those of "
+        "model.differential_expression, which compares the counts of measured cells within batches "
+        "and asks for a log2 fold change above 0.25. Clusters that were found in the same data "
+        "make p-values optimistic, since some difference is then certain: take markers as "
+        "descriptions.",
     ),
     "gate": Heading(
         "How much each modality counts",

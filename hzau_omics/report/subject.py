@@ -52,6 +52,10 @@ class Subject:
         Names of the features that were selected before set-up, by modality.
     is_new
         Whether the model was trained, validated and calibrated on none of the cells.
+    differences
+        Returns a table of differential expression of clusters, each against the rest, as
+        `model.differential_expression` does. Takes modality, cells, their clusters, and, by name,
+        the clusters to compare and the features. None where nothing is compared.
     recognition
         Returns how well held-out measurements that were made to fail are told from good ones: area
         under the ROC curve by modality. None where this is not known.
@@ -70,6 +74,7 @@ class Subject:
     patience: int = 20
     selections: Mapping[str, frozenset[str]] = field(default_factory=dict)
     is_new: bool = False
+    differences: Callable[..., pd.DataFrame] | None = None
     recognition: Callable[[], Mapping[str, float]] | None = None
 
     @property

@@ -161,9 +161,10 @@ def _opened(
     """Check the output, and open the model and the cells."""
     folder = model_folder(model)
     _check_output(out, ending, inputs, overwrite=overwrite)
-    make_folder(out.parent)
     mdata = read_inputs(named_inputs(inputs), {})
-    return load_model(folder, data=False), mdata
+    loaded = load_model(folder, data=False)
+    make_folder(out.parent)
+    return loaded, mdata
 
 
 def _check_output(out: Path, ending: str, inputs: Sequence[str], *, overwrite: bool) -> None:

@@ -169,7 +169,7 @@ def write_history(
 
 
 def write_imputed(out: Path, modality: str, imputed: "AnnData", mdata: "MuData") -> None:
-    """Write imputed values: a MuData of one modality with the cells' ``obs``, or an AnnData.
+    """Write imputed values with the cells' ``obs``: a MuData of one modality, or an AnnData.
 
     Raises
     ------
@@ -178,8 +178,11 @@ def write_imputed(out: Path, modality: str, imputed: "AnnData", mdata: "MuData")
     """
     import mudata
 
+    from hzau_omics.workflow.tables import add_columns
+
     with attempt(f"write {out}"), replacing(out) as partial:
         if out.suffix == ".h5ad":
+            add_columns(imputed, mdata)
             imputed.write_h5ad(partial)
             return
         result = mudata.MuData({modality: imputed})

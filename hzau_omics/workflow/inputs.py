@@ -47,7 +47,7 @@ def inputs_of(given: Inputs, section: Mapping[str, Any]) -> Inputs:
     if samples and not section.get("sample_key"):
         msg = (
             "input.samples needs input.sample_key, the column of obs that will hold the name of "
-            "the sample. For example sample_key: sample."
+            "the sample. For example input: {sample_key: sample, samples: {s1: FILE, s2: FILE}}."
         )
         raise ConfigError(msg)
     if not has_given and not samples:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -17,7 +18,7 @@ from hzau_omics.workflow.progress import Progress, Tell, on_stderr
 from hzau_omics.workflow.record import FILE, Record, digest
 from hzau_omics.workflow.settings import PROGRESS, Settings, settings_of
 from hzau_omics.workflow.stages import CELLS, REPORT, Interrupted, Job
-from hzau_omics.workflow.writing import check_outputs, make_folder
+from hzau_omics.workflow.writing import check_outputs, new_folder
 
 
 @dataclass(frozen=True)
@@ -112,9 +113,9 @@ def run(
     progress = Progress(tell if first else lambda _: None)
     if first:
         _check_folder(stages, record, paths or [], keys, overwrite=overwrite)
-        make_folder(folder)
     job = Job(inputs, settings, folder, command, record, progress, keys, first)
-    interrupted = _make_all(stages, job)
+    with new_folder(folder) if first else nullcontext():
+        interrupted = _make_all(stages, job)
     names = [*(name for stage in stages for name in stage.outputs), FILE]
     return {
         "out": folder,
@@ -135,7 +136,7 @@ def stages_of(settings: Settings) -> list[Stage]:
     for name in results.impute:
         target = f"imputed_{name}.h5ad"
         make = partial(Job.impute, name=name, target=target)
-        stages.append(Stage(f"impute {name}", (target,), "train", name, make))
+        stages.append(Stage(f"impute {name}", (target,), "train", [clusters, name], make))
     for name in results.h5ad:
         target = f"{name}.h5ad"
         make = partial(Job.export, name=name, target=target)

@@ -28,7 +28,7 @@ from hzau_omics.workflow.modality import prepare, specs_of
 from hzau_omics.workflow.progress import Progress
 from hzau_omics.workflow.record import Record
 from hzau_omics.workflow.settings import Settings
-from hzau_omics.workflow.tables import cells_table, columns_of_modalities, latents_table
+from hzau_omics.workflow.tables import add_columns, cells_table, latents_table
 from hzau_omics.workflow.writing import attempt
 
 if TYPE_CHECKING:
@@ -159,9 +159,10 @@ class Job:
 
     def impute(self, name: str, target: str) -> str:
         """Predict all values of a modality."""
+        annotated = self.annotated
         with self._attempt(f"impute {name}"):
             imputed = self.model.impute(name, seed=self.settings.seed)
-        write_imputed(self.folder / target, name, imputed, self.mdata)
+        write_imputed(self.folder / target, name, imputed, annotated)
         return target
 
     def export(self, name: str, target: str) -> str:
@@ -169,9 +170,7 @@ class Job:
         annotated = self.annotated
         with self._attempt(f"write {target}"), replacing(self.folder / target) as partial:
             adata = self.model.to_anndata(annotated, modality=name, seed=self.settings.seed)
-            more = columns_of_modalities(annotated)
-            for column in more.columns.difference(adata.obs.columns):
-                adata.obs[column] = more[column].reindex(adata.obs_names)
+            add_columns(adata, annotated)
             adata.write_h5ad(partial)
         return target
 

@@ -9,6 +9,7 @@ from hzau_omics.data.reading.tables import with_flags
 from hzau_omics.workflow.clusters import LATENTS, UMAP
 
 if TYPE_CHECKING:
+    from anndata import AnnData
     from mudata import MuData
 
 
@@ -64,6 +65,16 @@ def columns_of_modalities(mdata: "MuData") -> pd.DataFrame:
         else:
             columns |= {f"{name}:{column}": values for name, values in by_modality.items()}
     return with_flags(pd.DataFrame(columns, index=mdata.obs_names).infer_objects())
+
+
+def add_columns(adata: "AnnData", mdata: "MuData") -> None:
+    """Add the columns of ``obs`` that the cells have in a MuData or in one of its modalities.
+
+    Columns that are there already stay as they are.
+    """
+    found = pd.concat([mdata.obs, columns_of_modalities(mdata)], axis=1)
+    more = [column for column in found.columns if column not in adata.obs]
+    adata.obs = pd.concat([adata.obs, found[more].reindex(adata.obs_names)], axis=1)
 
 
 def _agree(one: pd.Series, other: pd.Series) -> bool:

@@ -45,6 +45,27 @@ def check_outputs(
         raise ConfigError(msg)
 
 
+@contextmanager
+def new_folder(folder: Path) -> Iterator[None]:
+    """Create the folder of the results; an error before anything is in it removes it again.
+
+    Raises
+    ------
+    ConfigError
+        There is a file of this name.
+    """
+    made = [one for one in (folder, *folder.parents) if not one.exists()]
+    make_folder(folder)
+    try:
+        yield
+    except BaseException:
+        for one in made:
+            if not _is_empty_folder(one):
+                break
+            one.rmdir()
+        raise
+
+
 def make_folder(folder: Path) -> None:
     """Create the folder of the results if it does not exist.
 

@@ -1,4 +1,4 @@
-"""The program: errors are one line and an exit code, bad usage is code 2."""
+"""The program: errors are one line and an exit code, bad usage and bad input are code 2."""
 
 import sys
 import warnings
@@ -20,11 +20,13 @@ def raise_in_info(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
 @pytest.mark.parametrize(
     ("error", "code"),
     [
-        (DataContractError("rule"), 1),
-        (RegistryError("rule"), 1),
+        (DataContractError("rule"), 2),
+        (RegistryError("rule"), 2),
+        (FileNotFoundError("rule"), 2),
+        (PermissionError("rule"), 2),
+        (ConfigError("rule"), 2),
         (OSError("rule"), 1),
         (TypeError("rule"), 1),
-        (ConfigError("rule"), 2),
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, Exception) else str(value),
 )
@@ -58,6 +60,17 @@ def test_an_error_that_may_be_a_bug_is_one_line_too_and_says_how_to_see_more(
     assert message.startswith(f"error: {type(error).__name__}")
     assert message.endswith("(add --debug for the traceback)\n")
     assert message.count("\n") == 1
+
+
+def test_an_interruption_is_one_line_and_code_1(
+    run: Callable[..., int], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def stop() -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("hzau_omics._info.info", stop)
+    assert run("info") == 1
+    assert capsys.readouterr().err.strip() == "error: interrupted"
 
 
 @pytest.mark.parametrize("words", [["--debug", "info"], ["info", "--debug"]])

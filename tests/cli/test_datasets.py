@@ -29,7 +29,7 @@ def test_data_fetch_of_an_unknown_name_lists_what_exists(
     run: Callable[..., int],
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    assert run("data", "fetch", "pbmc_mosiac") == 1
+    assert run("data", "fetch", "pbmc_mosiac") == 2
     assert "pbmc_mosaic" in capsys.readouterr().err
 
 
@@ -44,5 +44,5 @@ def test_data_verify_tells_absent_from_damaged(
     registered = ho.data.list_datasets().set_index("name")
     name = registered.index[registered["source"] != "bundled"][0]
     (tmp_path / registered.loc[name, "file"]).write_bytes(b"damaged")
-    assert run("data", "verify") == 1
+    assert run("data", "verify") == 2
     assert f"wrong checksum: {name};" in capsys.readouterr().err

@@ -28,7 +28,7 @@ def test_an_unreadable_input_is_one_line(
         path.write_bytes(content)
     elif content == "h5ad":
         ad.AnnData(np.ones((2, 2))).write_h5ad(path)
-    assert run("train", path, "--modality", "rna=nb", "--out", tmp_path / "run") == 1
+    assert run("train", path, "--modality", "rna=nb", "--out", tmp_path / "run") == 2
     captured = capsys.readouterr()
     assert captured.out == ""
     assert captured.err.startswith("error: ")

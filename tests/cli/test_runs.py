@@ -146,7 +146,7 @@ def test_a_missing_model_folder_says_what_to_give(
     run: Callable[..., int], source: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     words = ["impute", source.parent / "none", source, "--modality", "adt"]
-    assert run(*words, "--out", source.parent / "o.h5mu") == 1
+    assert run(*words, "--out", source.parent / "o.h5mu") == 2
     assert "give the --out folder of `hzau-omics train`" in capsys.readouterr().err
 
 

@@ -84,5 +84,5 @@ def test_a_file_needs_modalities(files, tmp_path, capsys):
 
 def test_a_folder_that_is_no_store_fails(tmp_path, capsys):
     code, _, message = call(capsys, "train", tmp_path, "--out", tmp_path / "run")
-    assert code == 1
+    assert code == 2
     assert "A store must be a folder with hzau_omics.json" in message

@@ -105,8 +105,32 @@ def test_what_a_run_needs_is_bad_usage_where_it_lacks(
     assert "--out" in capsys.readouterr().err
     assert run("run", "--config", config, "--out", "o") == 2
     assert "A run needs inputs" in capsys.readouterr().err
-    assert run("run", "none.h5mu", "--config", config, "--out", "o") == 1
+    assert run("run", "none.h5mu", "--config", config, "--out", "o") == 2
     assert "There is no file none.h5mu" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("name", "content"), [("cells.h5mu", b"no cells"), ("cells.h5ad", b""), ("cells.png", b"x")]
+)
+@pytest.mark.parametrize("command", ["run", "train", "convert"])
+def test_an_input_that_cannot_be_read_is_code_2_and_leaves_nothing(
+    run: Callable[..., int],
+    config: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    command: str,
+    name: str,
+    content: bytes,
+) -> None:
+    source = tmp_path / name
+    source.write_bytes(content)
+    more = [] if command == "convert" else ["--config", config]
+    out = tmp_path / "new" / ("data.h5mu" if command == "convert" else "out")
+    assert run(command, source, *more, "--out", out) == 2
+    message = capsys.readouterr().err
+    assert message.count("\n") == 1
+    assert str(source) in message
+    assert not out.parent.exists()
 
 
 def test_an_interrupted_run_is_code_1(
@@ -206,7 +230,7 @@ def test_an_untrained_model_is_one_line(
     ho.model.HZAUVAE(mdata, n_latent=4).save(tmp_path / "model")
     out = {"annotate": "a.h5mu", "report": "r.html", "de": "t.csv"}[command]
     more = ["--modality", "rna", "--groupby", "kind"] if command == "de" else []
-    assert run(command, tmp_path / "model", cells, *more, "--out", tmp_path / out) == 1
+    assert run(command, tmp_path / "model", cells, *more, "--out", tmp_path / out) == 2
     message = capsys.readouterr().err
     assert "A trained model is needed" in message
     assert message.count("\n") == 1
@@ -218,7 +242,7 @@ def test_a_file_of_another_kind_is_one_line(
 ) -> None:
     source = tmp_path / "cells.png"
     source.write_text("no cells", encoding="utf-8")
-    assert run("convert", source, "--out", tmp_path / "data.h5mu") in {1, 2}
+    assert run("convert", source, "--out", tmp_path / "data.h5mu") == 2
     assert capsys.readouterr().err.count("\n") == 1
     assert not (tmp_path / "data.h5mu").exists()
 
@@ -227,7 +251,7 @@ def test_the_remedy_for_peaks_works_in_a_shell(
     run: Callable[..., int], cells: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     words = ["train", cells, "--max-epochs", 1, "--out", tmp_path / "out"]
-    assert run(*words, "--modality", "rna=bernoulli") == 1
+    assert run(*words, "--modality", "rna=bernoulli") == 2
     message = capsys.readouterr().err
     assert "--modality rna=bernoulli:binarize=true" in message
     assert run(*words, "--modality", "rna=bernoulli:binarize=true") == 0

@@ -379,7 +379,7 @@ TRAIN: dict[str, list[Any]] = {
     "validation_size": [-0.1, 1.1, "0.1", True, np.nan],
     "calibration_size": [0.5, *(value for value in SHARE if value is not None)],
     "early_stopping": FLAG,
-    "enable_progress_bar": FLAG,
+    "enable_progress_bar": [value for value in FLAG if value is not None],
     "seed": SEED,
     "precision": ["16", 16, None],
     "device_memory_gb": [-1, "1", np.nan, np.inf, True],

@@ -33,6 +33,7 @@ def test_a_model_of_an_earlier_format_answers_as_it_did(cells, number):
     expected = json.loads((folder / "expected.json").read_text())
     model = HZAUVAE.load(folder, cells, accelerator="cpu")
     assert model.model_version_ == {8: None, 10: 4}[number]
+    assert model.training_options_ == ()
     assert len(model.calibration_indices_) == 0 < len(model.validation_indices_)
     first = range(5)
     answers = {

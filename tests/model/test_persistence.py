@@ -70,6 +70,7 @@ def test_what_is_loaded_is_what_was_saved(model, folder):
     assert loaded.layout == model.layout
     assert loaded.modality_weights_ == model.modality_weights_
     assert loaded.n_epochs_trained_ == 3
+    assert loaded.training_options_ == model.training_options_
     assert repr(loaded) == repr(model)
 
 
@@ -131,6 +132,23 @@ def test_a_loaded_model_trains_on(mdata, fit, quick, tmp_path):
         np.testing.assert_array_equal(
             each.get_latent_representation(), model.get_latent_representation()
         )
+
+
+def test_the_options_that_are_kept_repeat_a_training(mdata, fit, tmp_path):
+    model = fit(mdata, seed=7, plan_kwargs={"lr": 1e-3}, train_size=0.8)
+    model.save(tmp_path / "model")
+    (options,) = HZAUVAE.load(tmp_path / "model").training_options_
+    assert options["seed"] == 7
+    assert options["plan_kwargs"]["lr"] == 1e-3
+    assert options["plan_kwargs"]["corruption"] == 0.1
+    again = HZAUVAE(mdata, n_latent=4, n_hidden=16)
+    again.train(**options, enable_progress_bar=False)
+    np.testing.assert_array_equal(
+        again.get_latent_representation(), model.get_latent_representation()
+    )
+    assert again.training_options_ == (options,)
+    model.train(max_epochs=1, accelerator="cpu", enable_progress_bar=False)
+    assert [one["max_epochs"] for one in model.training_options_] == [2, 1]
 
 
 def test_an_untrained_model_is_saved_with_a_warning(mdata, tmp_path, quick):

@@ -69,6 +69,8 @@ def test_everything_is_there(content: ReportContent) -> None:
     assert content.summary.startswith("400 cells of 3 batches with rna and adt. ")
     assert "setup_mudata(mdata, {'rna': 'nb', 'adt': 'nb_mixture'}" in content.made["set-up"]
     assert "seed 0, 400 cells drawn" in content.made["report"]
+    assert content.made["call of train"].startswith("model.train(max_epochs=")
+    assert "'corruption': 0.1" in content.made["call of train"]
     assert content.command == "python analysis.py"
 
 
@@ -253,10 +255,10 @@ def test_a_missing_folder_is_refused_before_the_work(model: Any, tmp_path: Path)
 @pytest.mark.usefixtures("short")
 def test_the_users_style_stays_and_is_not_used(model: Any) -> None:
     with plt.style.context("dark_background"):
-        before = dict(plt.rcParams)
+        before, figures = dict(plt.rcParams), plt.get_fignums()
         few = model.report_content(n_cells=40)
         assert dict(plt.rcParams) == before
-        assert not plt.get_fignums()
+        assert plt.get_fignums() == figures
     light = model.report_content(n_cells=40)
     first, second = (one.sections["training"].pictures[0].image for one in (few, light))
     assert first == second

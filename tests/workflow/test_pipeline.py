@@ -57,7 +57,14 @@ def test_a_run_writes_all_that_is_asked_for(
     np.testing.assert_allclose(latents, cells.obsm["X_hzau"], rtol=1e-5)
     assert list(table.index) == list(cells.obs_names)
     assert {"hzau_gate_rna", "kind", "hzau_suspicious"} <= set(table)
-    assert ad.read_h5ad(out / "imputed_adt.h5ad").shape == (60, 6)
+    for name in ("imputed_adt.h5ad", "rna.h5ad"):
+        written = ad.read_h5ad(out / name)
+        assert written.obs_names.equals(cells.obs_names)
+        assert {"batch", "kind", "hzau_suspicious", "observed"} <= set(written.obs), name
+        assert set(written.uns["hzau"]["layers"]) == {one for one in written.layers if one}, name
+    imputed = ad.read_h5ad(out / "imputed_adt.h5ad")
+    assert imputed.shape == (60, 6)
+    assert imputed.uns["hzau"]["X"].startswith("predicted mean of every cell, measured or not")
     assert {"kind"} <= set(ad.read_h5ad(out / "rna.h5ad").obs)
     record = json.loads((out / "run.json").read_text(encoding="utf-8"))
     assert set(record["inputs"]) == {str(path) for path in files}

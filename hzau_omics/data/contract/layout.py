@@ -110,6 +110,16 @@ class ModalityLayout:
         """Whether it has fewer than 100 features, as a targeted panel has."""
         return self.n_features < FEW_FEATURES
 
+    def __repr__(self) -> str:
+        """Describe the modality, without its features.
+
+        Examples
+        --------
+        >>> ModalityLayout("adt", ModalitySpec("nb"), ("CD3", "CD4"), None, np.ones(1, bool))
+        ModalityLayout('adt', nb, 2 features)
+        """
+        return f"ModalityLayout({self.name!r}, {self.spec.likelihood}, {self.n_features} features)"
+
     def __eq__(self, other: object) -> bool:
         """Compare by value, arrays included."""
         return isinstance(other, ModalityLayout) and self.to_dict() == other.to_dict()
@@ -173,6 +183,24 @@ class DataLayout:
     labels: CategoricalLayout | None = None
     panel_key: str | None = None
     n_added: int = 0
+
+    def __repr__(self) -> str:
+        """Describe the layout, without features and categories.
+
+        Examples
+        --------
+        >>> adt = ModalityLayout("adt", ModalitySpec("nb"), ("CD3", "CD4"), None, np.ones(1, bool))
+        >>> DataLayout((adt,), CategoricalLayout("lane", ("1", "2")))
+        DataLayout(ModalityLayout('adt', nb, 2 features); batch 'lane': 2)
+        """
+        columns: dict[str, CategoricalLayout | None] = {"batch": self.batch, "labels": self.labels}
+        known = {name: column for name, column in columns.items() if column and column.key}
+        parts = [", ".join(map(repr, self.modalities))]
+        parts += [f"{name} {one.key!r}: {one.n_categories}" for name, one in known.items()]
+        others = [one.key for one in self.categorical_covariates]
+        others += [one.key for one in self.continuous_covariates]
+        parts += [f"covariates {', '.join(map(repr, others))}"] if others else []
+        return f"DataLayout({'; '.join(parts)})"
 
     @property
     def names(self) -> tuple[str, ...]:

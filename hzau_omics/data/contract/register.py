@@ -65,6 +65,7 @@ def register(
     *,
     batch_key: str | None = None,
     labels_key: str | None = None,
+    unlabeled_category: str | Sequence[str] | None = None,
     categorical_covariate_keys: str | Sequence[str] | None = None,
     continuous_covariate_keys: str | Sequence[str] | None = None,
     panel_key: str | None = None,
@@ -74,7 +75,9 @@ def register(
 
     Parameters
     ----------
-    mdata, batch_key, labels_key, categorical_covariate_keys, continuous_covariate_keys, panel_key
+    mdata, batch_key, labels_key, unlabeled_category, panel_key
+        As in :func:`~hzau_omics.data.build_layout`.
+    categorical_covariate_keys, continuous_covariate_keys
         As in :func:`~hzau_omics.data.build_layout`.
     specs
         Modality name -> its specification, in the order of the method.
@@ -92,6 +95,12 @@ def register(
         msg = (
             "panel_key needs batch_key, since there is one panel per batch. Received "
             f"panel_key={panel_key!r} alone: give batch_key too, or leave panel_key out."
+        )
+        raise ConfigError(msg)
+    if unlabeled_category is not None and labels_key is None:
+        msg = (
+            "unlabeled_category is a value of labels_key. Received "
+            f"unlabeled_category={unlabeled_category!r} alone: give both, or neither."
         )
         raise ConfigError(msg)
     rows = {name: _checked_rows(mdata, name) for name in specs}
@@ -118,15 +127,20 @@ def register(
         continuous_covariates=tuple(continuous_layout(mdata, key) for key in continuous),
         labels=None
         if labels_key is None
-        else labels_layout(mdata, labels_key, may_be_empty=is_piece),
+        else labels_layout(
+            mdata,
+            labels_key,
+            without=_keys(unlabeled_category, "unlabeled_category", what="label"),
+            may_be_empty=is_piece,
+        ),
         panel_key=panel_key,
     )
     return Registered(layout, rows, codes)
 
 
-def _keys(keys: str | Sequence[str] | None, name: str) -> tuple[str, ...]:
+def _keys(keys: str | Sequence[str] | None, name: str, *, what: str = "column") -> tuple[str, ...]:
     listed_keys = [] if keys is None else as_list(keys)
-    return check_names(name, listed_keys, what="column") if listed_keys else ()
+    return check_names(name, listed_keys, what=what) if listed_keys else ()
 
 
 def _checked_rows(mdata: MuData, name: str) -> NDArray[np.int64]:

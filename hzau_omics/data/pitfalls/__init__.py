@@ -10,6 +10,7 @@ The path of the data, and where to make a change:
 - ``value_warnings``: the warnings about values, with their remedies.
 - ``links``: which modalities share cells, and the warnings about it.
 - ``confounding``: labels and covariates that cannot be told from the batch.
+- ``unlabelled``: labels that read like no label.
 - ``cell_names``: rules (suffix, prefix, case) under which cell names of two modalities agree.
 - ``warning``: how a warning is issued.
 """

@@ -12,6 +12,7 @@ from hzau_omics.data.pitfalls.confounding import Confounding
 from hzau_omics.data.pitfalls.links import Links
 from hzau_omics.data.pitfalls.silent import silent_features
 from hzau_omics.data.pitfalls.summary import ModalitySummary
+from hzau_omics.data.pitfalls.unlabelled import Unlabelled
 from hzau_omics.data.pitfalls.value_warnings import warn_about_values
 
 
@@ -37,6 +38,7 @@ class Survey:
         self._with_panel: set[str] = set()
         self._links = Links()
         self._confounding = Confounding()
+        self._unlabelled = Unlabelled()
         self._batch_key: str | None = None
 
     def add(self, mdata: MuData, registered: Registered, *, sampled: bool = False) -> None:
@@ -71,6 +73,7 @@ class Survey:
             mdata, registered.present, layout.names, registered.codes, layout.batch.categories
         )
         self._confounding.add(mdata, registered)
+        self._unlabelled.add(mdata, registered)
 
     def add_values(
         self,
@@ -121,6 +124,7 @@ class Survey:
         """Issue a warning, with numbers and a remedy, for each pitfall."""
         self._links.warn(self._batch_key)
         self._confounding.warn(self._batch_key)
+        self._unlabelled.warn()
         for name, summary in self._summaries.items():
             warn_about_values(
                 summary, batch_key=self._batch_key, has_panel=name in self._with_panel

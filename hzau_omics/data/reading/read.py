@@ -15,7 +15,7 @@ from hzau_omics.data.reading.part import Part, put_together
 from hzau_omics.data.reading.quiet import names_may_repeat
 from hzau_omics.data.reading.record import UNS_KEY, Record
 from hzau_omics.data.reading.samples import join_samples
-from hzau_omics.data.reading.sources import Reader, Sources
+from hzau_omics.data.reading.sources import NAME_SAMPLES, Reader, Sources
 from hzau_omics.data.reading.tables import add_columns, join_table
 from hzau_omics.errors import ConfigError
 from hzau_omics.messages import did_you_mean, listed
@@ -135,8 +135,7 @@ def _check_no_samples(inputs: object) -> None:
     if isinstance(inputs, Mapping) and any(isinstance(one, several) for one in inputs.values()):
         msg = (
             f"A mapping must lead from modalities to one source each. Received {listed(inputs)} "
-            "with lists, mappings or MuData. If these are samples, name a column for them: "
-            "sample_key='sample'."
+            f"with lists, mappings or MuData. If these are samples, name a column: {NAME_SAMPLES}"
         )
         raise ConfigError(msg)
 
@@ -147,7 +146,7 @@ def _check_samples(inputs: object, sample_key: str) -> dict[str, Any]:
             inputs,
             "inputs",
             f"a mapping from samples to files, since sample_key={sample_key!r} was given",
-            "Write {'sample1': ..., 'sample2': ...}, or leave sample_key out.",
+            f"Name the samples: {NAME_SAMPLES} Or leave sample_key out.",
         )
     names = [str(name) for name in inputs]
     twice = {name for name in names if names.count(name) > 1}

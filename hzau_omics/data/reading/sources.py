@@ -36,6 +36,13 @@ type Sources = Source | Sequence[Source] | Mapping[str, Source]
 """What can be read as one sample."""
 
 
+NAME_SAMPLES = (
+    "ho.data.read({'s1': ..., 's2': ...}, sample_key='sample'); in a shell, s1=FILE s2=FILE, with "
+    "input: {sample_key: sample} in the configuration (run) or --sample-key sample (convert)."
+)
+"""Remedy where samples have no names."""
+
+
 @dataclass
 class Contents:
     """What the sources of one sample hold.
@@ -74,8 +81,8 @@ class Contents:
         if name in self.mod:
             msg = (
                 f"Each modality must be read once. Both {self._origin[name]} and {where} hold "
-                f"{name!r}. For several samples: ho.data.read({{'s1': ..., 's2': ...}}, "
-                "sample_key='sample'). Otherwise name the modalities: {'rna': ..., 'adt': ...}."
+                f"{name!r}. If they are samples: {NAME_SAMPLES} If they are modalities, name "
+                "them: {'rna': ..., 'adt': ...}; in a shell, rna=FILE adt=FILE."
             )
             raise ConfigError(msg)
         if not adata.n_obs or not adata.n_vars:

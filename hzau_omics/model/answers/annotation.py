@@ -19,7 +19,9 @@ from hzau_omics.messages import listed
 from hzau_omics.minibatch import Minibatch
 from hzau_omics.model.answers.base import Answers, Cells
 from hzau_omics.model.answers.draws import select_features
-from hzau_omics.model.answers.features import LAYERS, add_features, check_layers
+from hzau_omics.model.answers.features import LAYERS, TARGET_SUM, add_features, check_layers
+from hzau_omics.model.answers.imputation import names_of_layers
+from hzau_omics.model.answers.meaning import KEY, of_features, origin
 from hzau_omics.model.session import CELLS_HELD, InferenceSession, evaluating, spans
 from hzau_omics.nn.posterior.pools import Posterior
 from hzau_omics.nn.scoring.measurements import MeasurementScores
@@ -143,8 +145,9 @@ class Export(Answers):
         - ``obs["observed"]`` and ``obs["batch_measured"]``, and with panels the layer
           ``"measured"``, as of :meth:`impute`.
 
-        ``var`` is that of the MuData, and its embeddings (``obsm["X_umap"]``) come along. No value
-        is NaN: select ``adata[adata.obs["observed"]]`` for cells that were measured.
+        ``var`` is that of the MuData, and its embeddings (``obsm["X_umap"]``) come along.
+        ``uns["hzau"]`` says what ``X`` and the layers hold, and of which version. No value is
+        NaN: select ``adata[adata.obs["observed"]]`` for cells that were measured.
 
         Warnings
         --------
@@ -184,8 +187,9 @@ class Export(Answers):
         obs = _obs_of(session.store, source).assign(**self._columns(annotations))
         cells = _to_anndata(obs, session.store, annotations)
         if config is None:
+            cells.uns[KEY] = origin(self)
             return cells
-        return add_features(
+        adata = add_features(
             cells,
             session,
             config,
@@ -194,6 +198,15 @@ class Export(Answers):
             neighbours=self._neighbours(config.modality, wanted=True),
             source=source,
         )
+        likelihood = self.module.decoder(self.layout.names.index(config.modality)).likelihood
+        adata.uns[KEY] = of_features(
+            self,
+            config.modality,
+            is_count=likelihood.is_count,
+            target_sum=TARGET_SUM if likelihood.uses_library else None,
+            layers=names_of_layers(adata),
+        )
+        return adata
 
     def annotate(self, mdata: Cells = None, *, batch_size: int | None = None) -> None:
         """Write results for each cell into a MuData and into each of its modalities.
@@ -213,9 +226,9 @@ class Export(Answers):
         Every system adds, from calibration cells and where labels were registered,
 
         - ``obsm["hzau_novelty"]`` and ``obs["hzau_novelty"]``: p-values of :meth:`get_novelty`;
-        - ``obsm["hzau_labels"]``: probabilities of :meth:`predict_labels`, one column per label in
-          its order; ``obs["hzau_label"]``, the most likely label or ``"unknown"``, and
-          ``obs["hzau_label_probability"]``.
+        - ``obsm["hzau_labels"]``: probabilities of :meth:`predict_labels`, one column per label,
+          with ``|`` for ``/`` in its name, which files cannot hold; ``obs["hzau_label"]``, the most
+          likely label or ``"unknown"``, and ``obs["hzau_label_probability"]``.
 
         Results of an earlier model under these names are removed if this one has none. A store on
         disk gets the entries of ``obsm``, some cells at a time.

@@ -26,6 +26,7 @@ class Answers(DataHolder):
 
     LATENT_KEY = "X_hzau"
 
+    model_version_: int | None
     neighbours_: tuple[NeighbourSetting, ...]
 
     def _turns(self, modality: str, transform_batch: str | Sequence[str] | None) -> Sequence[str]:

@@ -1,5 +1,6 @@
 """Labels and novelty as annotations: both compare a minibatch, encoded once, with the reference."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -31,10 +32,9 @@ def comparison_annotations(model: Answers) -> list[Annotation]:
         n_labels = len(labels.categories)
         found.append(
             Annotation(
-                # Names of labels may hold characters that are no names of columns in a file.
                 LABELS_KEY,
                 lambda reading: comparison.log_votes(asked(reading), n_labels)[0].exp(),
-                columns=n_labels,
+                columns=label_columns(labels.categories),
             )
         )
     if knows_novelty(reference):
@@ -46,6 +46,23 @@ def comparison_annotations(model: Answers) -> list[Annotation]:
             )
         )
     return found
+
+
+def label_columns(labels: Sequence[str]) -> tuple[str, ...]:
+    """Return names of columns for labels: files cannot hold ``/`` or empty names, so ``|`` stands.
+
+    Examples
+    --------
+    >>> label_columns(("B", "NK/T", ""))
+    ('B', 'NK|T', '|')
+    """
+    found: list[str] = []
+    for label in labels:
+        name = label.replace("/", "|") or "|"
+        while name in found:
+            name += "|"
+        found.append(name)
+    return tuple(found)
 
 
 def comparison_columns(model: Answers, annotations: Annotations) -> dict[str, list[Any]]:

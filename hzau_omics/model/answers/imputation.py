@@ -24,6 +24,7 @@ from hzau_omics.data.stores.disk.results import AnnDataWriter, check_target
 from hzau_omics.errors import ConfigError
 from hzau_omics.model.answers.base import Answers, Cells
 from hzau_omics.model.answers.draws import PredictiveConfig, predictive_chunks, select_features
+from hzau_omics.model.answers.meaning import KEY, of_imputed
 from hzau_omics.model.answers.neighbours import Neighbours
 from hzau_omics.model.session import (
     CELLS_HELD,
@@ -95,6 +96,7 @@ class Imputation(Answers):
         Where ``obs["batch_measured"]`` is False, no cell of the batch had it in training: the
         sequencing depth of the batch is then unknown, and intervals cover less than their nominal
         share. With panels, the layer ``measured`` says which features a batch measured.
+        ``uns["hzau"]`` says all this in the file: what each holds, and versions.
 
         Raises
         ------
@@ -108,13 +110,21 @@ class Imputation(Answers):
         wanted = check_flag("neighbours", neighbours)
         chosen = select_features(self.layout, modality, features)
         session = self._session(mdata, indices, batch_size)
-        return impute(
+        imputed = impute(
             session,
             config,
             quantiles=layers,
             features=chosen,
             neighbours=self._neighbours(modality, wanted=wanted),
         )
+        imputed.uns[KEY] = of_imputed(
+            self,
+            config,
+            is_count="log1p_mean" in imputed.layers,
+            quantiles=layers,
+            layers=names_of_layers(imputed),
+        )
+        return imputed
 
     def write_imputed(
         self,
@@ -227,6 +237,11 @@ def impute(
     )
 
 
+def names_of_layers(adata: AnnData) -> list[str]:
+    """Return the names of the layers; some versions of anndata list ``X`` among them."""
+    return [key for key in adata.layers if key is not None]
+
+
 def imputed_obs(store: CellStore, modality: str, cells: NDArray[np.int64]) -> pd.DataFrame:
     """Return which cells have a modality, and whether their batch measured it in training."""
     index = store.layout.names.index(modality)
@@ -251,12 +266,13 @@ def _write_imputed(
     check_target(path, overwrite=overwrite)
     first = impute(0, np.arange(1))
     size = max(1, min(CELLS_HELD, BYTES_HELD // (first.X[0].nbytes * (1 + len(first.layers)))))
-    layers = [key for key in first.layers if key is not None]
+    layers = names_of_layers(first)
     writer = AnnDataWriter(
         path,
         obs=imputed_obs(store, modality, np.arange(store.n_cells)),
         var=first.var,
         layers=layers,
+        uns=first.uns,
         overwrite=overwrite,
     )
     with writer:

@@ -30,6 +30,7 @@ class RegisteredModel(ScviWords, InheritedMethods):
         categorical_covariate_keys: str | Sequence[str] | None = None,
         continuous_covariate_keys: str | Sequence[str] | None = None,
         labels_key: str | None = None,
+        unlabeled_category: str | Sequence[str] | None = None,
     ) -> None:
         """Register and validate the fields of a MuData, paired or mosaic.
 
@@ -56,6 +57,9 @@ class RegisteredModel(ScviWords, InheritedMethods):
         labels_key
             Column of ``obs`` with cell labels, for reports and ``predict_labels``: training never
             sees it. Cells may lack a label.
+        unlabeled_category
+            Value or values of this column that mean that a cell has no label, such as
+            ``"unknown"``; missing values (NaN, None) always do.
 
         Raises
         ------
@@ -83,6 +87,7 @@ class RegisteredModel(ScviWords, InheritedMethods):
             categorical_covariate_keys=categorical_covariate_keys,
             continuous_covariate_keys=continuous_covariate_keys,
             labels_key=labels_key,
+            unlabeled_category=unlabeled_category,
         )
         cls._register(mdata, layout)
 

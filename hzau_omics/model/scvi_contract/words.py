@@ -59,7 +59,6 @@ INSTEAD: Mapping[str, str] = {
         "ModalitySpec(..., library='learned'), what the model expects of it. Depth that was "
         "measured otherwise can be a covariate: continuous_covariate_keys=."
     ),
-    "unlabeled_category": "Leave it out: a cell without a label has none in the column (NaN).",
     **dict.fromkeys(("n_epochs_kl_warmup", "n_steps_kl_warmup"), WARM_UP),
     "check_val_every_n_epoch": "Leave it out: every epoch is validated.",
     **dict.fromkeys(("shuffle_set_split", "external_indexing", "datasplitter_kwargs"), SPLIT),

@@ -28,6 +28,8 @@ class FitOptions:
         The trainer.
     batch_size
         Cells per step.
+    shares
+        Shares of training, validation and calibration cells; None for their defaults.
     precision
         Precision of wide products.
     device_memory_gb
@@ -37,6 +39,7 @@ class FitOptions:
     plan: TrainingPlanConfig
     run: RunConfig
     batch_size: int
+    shares: tuple[float, float | None, float | None]
     precision: Precision
     device_memory_gb: float | None
 

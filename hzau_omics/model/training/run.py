@@ -36,6 +36,7 @@ from hzau_omics.model.training.lost_device import (
     own_random_state,
 )
 from hzau_omics.model.training.plan import TrainingPlan
+from hzau_omics.model.training.quiet import as_quiet_as_wanted
 from hzau_omics.processes import note_training
 
 logger = logging.getLogger(__name__)
@@ -51,15 +52,6 @@ HARMLESS = (
     r"`isinstance\(treespec, LeafSpec\)` is deprecated",
 )
 """Warnings of Lightning about what is intended here."""
-
-
-def _no_advertisement(record: logging.LogRecord) -> bool:
-    """Keep what Lightning says about devices, and drop its tips on other products."""
-    return "Tip:" not in record.getMessage()
-
-
-for _name in ("lightning.pytorch.utilities.rank_zero", "lightning.fabric.utilities.rank_zero"):
-    logging.getLogger(_name).addFilter(_no_advertisement)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -161,6 +153,7 @@ class RunResult:
     device: torch.device
 
 
+@as_quiet_as_wanted()
 def run_training(
     plan: TrainingPlan,
     data: MosaicDataModule,

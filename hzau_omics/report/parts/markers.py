@@ -1,19 +1,16 @@
 """What sets the clusters apart."""
 
-import warnings
-from collections.abc import Iterator
-
 import numpy as np
 import pandas as pd
 import scanpy as sc
 from anndata import AnnData
 from numpy.typing import NDArray
-from scipy.stats import false_discovery_control
 
 from hzau_omics.arrays import dense
 from hzau_omics.data.contract.layout import ModalityLayout
 from hzau_omics.errors import ConfigError
 from hzau_omics.pl._markers import dots, heatmap
+from hzau_omics.pp.ranking import rank_genes_groups
 from hzau_omics.report.content import Picture, Section, Table
 from hzau_omics.report.pictures import drawn
 from hzau_omics.report.subject import BATCH, LABEL, Subject
@@ -48,7 +45,11 @@ def markers(subject: Subject) -> Section:
         if adata is None:
             notes.append(f"No two clusters have enough cells with {one.name} to compare.")
             continue
-        found = ranked(adata)
+        try:
+            found = ranked(adata, compared(subject, one, adata))
+        except ConfigError as error:
+            notes.append(f"No markers of {one.name}. {error}")
+            continue
         table[f"markers ({one.name})"] = _listed(found, table.index)
         pictures += _pictures(adata, found, one)
         if adata.n_vars < one.n_features:
@@ -90,8 +91,9 @@ def normalised(subject: Subject, modality: ModalityLayout) -> AnnData | None:
     Returns
     -------
     AnnData with at most 10,000 cells and 5,000 features, clusters in ``obs["cluster"]``, counts
-    above 0 in the layer ``detected``, and in the layer ``measured`` which values were measured;
-    None where fewer than two clusters have ten such cells.
+    above 0 in the layer ``detected``, in the layer ``measured`` which values were measured, and
+    ``obs["position"]`` and ``var["position"]`` of each cell and feature; None where fewer than two
+    clusters have ten such cells.
     """
     has = subject.some(np.flatnonzero(subject.present[modality.name]), _CELLS)
     clusters = subject.clusters.iloc[has]
@@ -108,8 +110,11 @@ def normalised(subject: Subject, modality: ModalityLayout) -> AnnData | None:
     detected = dense(values[:, features] > 0, np.float32)
     adata = AnnData(
         x,
-        obs=pd.DataFrame({"cluster": clusters.astype(str).to_numpy()}, index=clusters.index),
-        var=pd.DataFrame(index=pd.Index(modality.var_names)[features]),
+        obs=pd.DataFrame(
+            {"cluster": clusters.astype(str).to_numpy(), "position": subject.cells[has]},
+            index=clusters.index,
+        ),
+        var=pd.DataFrame({"position": features}, index=pd.Index(modality.var_names)[features]),
         layers={"detected": detected, "measured": measured[:, features]},
     )
     order = [str(name) for name in subject.clusters.cat.categories]
@@ -128,59 +133,60 @@ def _varied(values: Matrix) -> NDArray[np.int64]:
     return np.sort(chosen[spread[chosen] >= 0])
 
 
-def ranked(adata: AnnData) -> pd.DataFrame:
-    """Test each feature in each cluster against the other cells.
+def compared(subject: Subject, modality: ModalityLayout, adata: AnnData) -> pd.DataFrame:
+    """Compare each cluster that has enough cells with all others.
 
-    Features that some batches did not measure are tested among cells of the others.
+    Returns
+    -------
+    Table of differential expression.
+
+    Raises
+    ------
+    ConfigError
+        The model does not compare this modality.
+    """
+    if subject.differences is None:
+        msg = "Nothing compares its values between clusters."
+        raise ConfigError(msg)
+    sizes = adata.obs["cluster"].value_counts(sort=False)
+    return subject.differences(
+        modality.name,
+        adata.obs["position"].to_numpy(),
+        adata.obs["cluster"],
+        compared=[str(name) for name in sizes.index[sizes >= _FEWEST_CELLS]],
+        features=adata.var["position"].to_numpy(),
+    )
+
+
+def ranked(adata: AnnData, table: pd.DataFrame) -> pd.DataFrame:
+    """Rank the features of each cluster as scanpy's plots do.
 
     Parameters
     ----------
     adata
         As of :func:`normalised`.
+    table
+        Differential expression of its clusters.
 
     Returns
     -------
     Columns ``cluster``, ``feature``, ``score`` (z, positive where the cluster is higher),
     ``log2 fold change`` and ``q`` (false discovery rate within the cluster), best first.
     """
-    parts = [_tested(adata[cells, features].copy()) for cells, features in _blocks(adata)]
-    found = pd.concat([part for part in parts if part is not None], ignore_index=True)
-    found["q"] = np.nan
-    for rows in found.groupby("cluster").groups.values():
-        found.loc[rows, "q"] = false_discovery_control(found.loc[rows, "p"].fillna(1.0))
-    return found.sort_values("score", ascending=False, kind="stable", ignore_index=True)
-
-
-def _blocks(adata: AnnData) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
-    """Yield cells and the features that all of them, and no others, have measured."""
-    measured = np.asarray(adata.layers["measured"])
-    kinds, kind = np.unique(measured, axis=1, return_inverse=True)
-    for i in range(kinds.shape[1]):
-        yield np.flatnonzero(kinds[:, i]), np.flatnonzero(np.ravel(kind) == i)
-
-
-def _tested(part: AnnData) -> pd.DataFrame | None:
-    sizes = part.obs["cluster"].value_counts()
-    groups = [str(name) for name in sizes.index[sizes >= _FEWEST_CELLS]]
-    if len(groups) < 2:
-        return None
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        sc.tl.rank_genes_groups(
-            part, "cluster", groups=groups, method="wilcoxon", use_raw=False, tie_correct=True
-        )
-        found = sc.get.rank_genes_groups_df(part, None)
-    if "group" not in found:
-        found["group"] = groups[0]
+    scored = AnnData(obs=adata.obs, var=adata.var)
+    rank_genes_groups(scored, table, groupby="cluster")
+    # scanpy leaves the name of the group out where there is one only.
+    parts = {name: sc.get.rank_genes_groups_df(scored, name) for name in pd.unique(table["group1"])}
+    found = pd.concat(parts, names=["cluster", None]).reset_index(level="cluster")
     return pd.DataFrame(
         {
-            "cluster": found["group"].astype(str),
+            "cluster": found["cluster"].astype(str),
             "feature": found["names"].astype(str),
             "score": found["scores"].astype(float),
             "log2 fold change": found["logfoldchanges"].astype(float),
-            "p": found["pvals"].astype(float),
+            "q": found["pvals_adj"].astype(float),
         }
-    )
+    ).reset_index(drop=True)
 
 
 def best(found: pd.DataFrame, n: int) -> dict[str, list[str]]:

@@ -1,6 +1,6 @@
 """How training went, and what was done."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from datetime import datetime
 from typing import Any
@@ -143,11 +143,22 @@ def made(subject: Subject) -> dict[str, str]:
         "set-up": f"{name}.setup_mudata(mdata, {_setup(model.registry_['setup_args'])})",
         "model": f"{name}(mdata, {_arguments(model.init_params_)})",
         "training": f"{model.n_epochs_trained_} epochs, {_split(subject)}",
+        **_calls(getattr(model, "training_options_", ())),
         "model version": f"{model.model_version_}",
         "report": f"seed {subject.seed}, {len(subject.cells):,} cells drawn, on {when}",
     }
     if weights:
         found["weights of modalities"] = ", ".join(f"{k} {v:.3g}" for k, v in weights.items())
+    return found
+
+
+def _calls(trainings: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    """Return each call of `train`, with its defaults; models of earlier versions keep none."""
+    found = {}
+    for i, options in enumerate(trainings, start=1):
+        name = "call of train" if len(trainings) == 1 else f"call {i} of train"
+        given = {key: value for key, value in options.items() if value is not None}
+        found[name] = f"model.train({_arguments(given)})"
     return found
 
 

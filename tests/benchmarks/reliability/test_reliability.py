@@ -127,6 +127,7 @@ def test_pictures_are_drawn_where_there_is_something_to_draw(tmp_path):
     assert draw_curves(pd.DataFrame(rows).assign(system="MVAE"), curves) == []
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 def test_the_short_setting_asks_every_kind_of_system(data_file, tmp_path, capsys, monkeypatch):
     data_file("citeseq_bmmc_neurips2021_starter.h5mu")

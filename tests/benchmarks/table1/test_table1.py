@@ -59,6 +59,7 @@ def test_ranks_and_values_are_marked():
     assert alone["reproduced"].tolist() == ["given: no; all: no"]
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 def test_every_system_fills_its_rows_and_a_run_resumes(data_file, tmp_path, capsys, monkeypatch):
     data_file("mnist_full.npz")
@@ -83,7 +84,9 @@ def test_every_system_fills_its_rows_and_a_run_resumes(data_file, tmp_path, caps
 
 
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("dataset", ["pbmc10k-protein", "pbmc10k-text"])
+@pytest.mark.parametrize(
+    "dataset", ["pbmc10k-protein", pytest.param("pbmc10k-text", marks=pytest.mark.slow)]
+)
 def test_cells_have_the_same_table(data_file, tmp_path, capsys, dataset):
     data_file("citeseq_pbmc10k_totalvi.h5mu")
     data_file("cell_ontology_cl_text.json.gz")

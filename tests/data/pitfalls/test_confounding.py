@@ -83,7 +83,12 @@ def test_kinds_that_no_two_batches_share():
     mdata.obs.loc[mdata.obs_names[:2], "cell_type"] = "unknown"
     two = mdata.obs["batch"].iloc[:30]
     mdata.obs.loc[two.groupby(two, observed=True).head(1).index, "cell_type"] = "unknown"
-    assert said(mdata, batch_key="batch", labels_key="cell_type") == []
+    # A label that both batches have links them, unless it is none.
+    (text,) = said(mdata, batch_key="batch", labels_key="cell_type")
+    assert text.startswith("The labels 'cell_type' have 'unknown' (2 cells)")
+    options = {"labels_key": "cell_type", "unlabeled_category": "unknown"}
+    (text,) = said(mdata, batch_key="batch", **options)
+    assert text.startswith("The labels 'cell_type' cannot be told from the batch")
 
 
 def test_a_kind_of_one_batch_alone_is_fine():
@@ -163,5 +168,6 @@ def test_real_cells_are_fine(real, file, columns):
     if file == "citeseq_pbmc_2batch_labelled.h5mu":
         options["panel_key"] = "measured"
     for column in columns:
-        assert said(mdata, modalities, labels_key=column, **options) == []
+        labels = {"labels_key": column, "unlabeled_category": "unknown"}
+        assert said(mdata, modalities, **labels, **options) == []
     assert said(mdata, modalities, categorical_covariate_keys=columns, **options) == []

@@ -258,7 +258,7 @@ def test_a_genome_that_is_not_there_is_refused(cite):
         (3, {}, "inputs must be a .h5 file of Cell Ranger"),
         ({"rna": 3}, {}, "an input must be"),
         ([], {}, "at least one modality. Received 0 tables"),
-        ({"s1": ["a.h5"]}, {}, "If these are samples, name a column for them"),
+        ({"s1": ["a.h5"]}, {}, "If these are samples, name a column: ho.data.read"),
         (["a.h5"], {"sample_key": "sample"}, "a mapping from samples to files"),
         ({}, {"sample_key": "sample"}, "a mapping from samples to files"),
         ({"1": "a", 1: "b"}, {"sample_key": "sample"}, "different names that are not empty"),
@@ -274,7 +274,7 @@ def test_a_modality_is_read_once(cite):
     path, _ = cite
     notes = path.with_name("notes.csv")
     notes.write_text("cell,note\na,b\n")
-    with pytest.raises(ConfigError, match=r"hold 'rna'. For several samples"):
+    with pytest.raises(ConfigError, match=r"hold 'rna'. If they are samples"):
         ho.data.read([path, path])
     with pytest.raises(ConfigError, match=r"Received 'adtt'. Did you mean 'adt'"):
         ho.data.read({"adtt": path})

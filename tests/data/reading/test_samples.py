@@ -258,5 +258,5 @@ def test_tables_of_samples_and_of_all(lane, tmp_path):
 
 
 def test_an_unknown_way_to_give_samples_is_refused(cite):
-    with pytest.raises(ConfigError, match="name a column for them"):
+    with pytest.raises(ConfigError, match=r"name a column: ho.data.read.*in a shell, s1=FILE"):
         ho.data.read({"s1": [cite[0]], "s2": [cite[0]]})

@@ -10,6 +10,7 @@ import scipy.sparse as sp
 
 import hzau_omics as ho
 from hzau_omics.errors import ConfigError, DataContractError
+from hzau_omics.model.version import MODEL_VERSION
 
 ALL = ("counts", "imputed", "normalized")
 
@@ -70,6 +71,26 @@ def test_a_file_and_scanpy_take_over(shared_model, tmp_path):
     plt.close("all")
 
 
+def test_a_file_says_what_it_holds(shared_model, whole, tmp_path):
+    whole.copy().write_h5ad(tmp_path / "cells.h5ad")
+    said = ad.read_h5ad(tmp_path / "cells.h5ad").uns["hzau"]
+    assert said["X"].startswith("log1p of expected expression, of a total of 10,000 in each cell")
+    assert "do not test it" in said["X"]
+    assert set(said["layers"]) == set(ALL)
+    assert said["layers"]["counts"] == "measured values, 0 in cells without the modality"
+    versions = {
+        "model": "HZAUVAE",
+        "model_version": MODEL_VERSION,
+        "package_version": ho.__version__,
+    }
+    assert versions.items() <= said.items()
+    imputed = shared_model.impute("adt", given="rna", quantiles=0.9, n_samples=2, seed=0)
+    said = imputed.uns["hzau"]
+    assert said["inferred_from"] == ["rna"]
+    assert said["layers"]["q90"] == "quantile 0.9 of predicted values"
+    assert shared_model.to_anndata().uns["hzau"] == versions
+
+
 def test_descriptions_of_features_and_embeddings_come_along(fit):
     mdata = ho.data.simulate(40, n_features={"rna": 8, "adt": 5}, seed=0)
     mdata["rna"].var["symbol"] = [f"S{i}" for i in range(8)]
@@ -113,6 +134,7 @@ def test_values_that_are_no_counts_are_not_made_logarithms(fit):
     adata = model.to_anndata(modality="adt", n_samples=2, seed=0)
     np.testing.assert_array_equal(adata.X, adata.layers["normalized"])
     assert "log1p" not in adata.uns
+    assert adata.uns["hzau"]["X"].startswith("expected values, in the units of the data")
     np.testing.assert_allclose(dense(adata.layers["counts"]), mdata["adt"].X)
 
 

@@ -1,9 +1,11 @@
 import warnings
 
+import anndata
 import mudata
 import numpy as np
 import pandas as pd
 import pytest
+import scanpy as sc
 
 import hzau_omics as ho
 from hzau_omics.errors import ConfigError, DataContractError, HzauWarning
@@ -158,7 +160,9 @@ def test_annotate_writes_labels_and_novelty(labelled, cells):
     query = cells[:40].copy()
     labelled.annotate(query)
     soft = labelled.predict_labels(query)
-    np.testing.assert_allclose(query.obsm["hzau_labels"], soft, rtol=1e-5, atol=1e-7)
+    written = query.obsm["hzau_labels"]
+    assert written.columns.tolist() == soft.columns.tolist()
+    np.testing.assert_allclose(written, soft, rtol=1e-5, atol=1e-7)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", HzauWarning)
         hard = labelled.predict_labels(query, soft=False)
@@ -169,6 +173,22 @@ def test_annotate_writes_labels_and_novelty(labelled, cells):
     assert "hzau_novelty" in query["rna"].obsm
     of_rna = query.obs["hzau_label"].loc[query["rna"].obs_names]
     assert query["rna"].obs["hzau_label"].tolist() == of_rna.tolist()
+
+
+def test_names_of_labels_survive_a_file(mdata, fit, tmp_path):
+    mdata.obs["label"] = np.array(["B", "NK/T"])[np.arange(80) % 2]
+    model = fit(mdata, setup={"labels_key": "label"}, max_epochs=1)
+    adata = model.to_anndata()
+    adata.write_h5ad(tmp_path / "cells.h5ad")
+    back = anndata.read_h5ad(tmp_path / "cells.h5ad")
+    assert back.obsm["hzau_labels"].columns.tolist() == ["B", "NK|T"]
+    found = sc.get.obs_df(back, obsm_keys=[("hzau_labels", "NK|T")]).iloc[:, 0]
+    np.testing.assert_allclose(found, model.predict_labels()["NK/T"], rtol=1e-5, atol=1e-7)
+    model.annotate()
+    mdata.write(tmp_path / "cells.h5mu")
+    again = mudata.read_h5mu(tmp_path / "cells.h5mu")
+    for target in (again, again["rna"]):
+        assert target.obsm["hzau_labels"].columns.tolist() == ["B", "NK|T"]
 
 
 def test_a_model_without_labels_says_so(model):

@@ -1,5 +1,6 @@
 """Columns of ``obs``: the one lookup, globally or in the modalities, and their codes or numbers."""
 
+from collections.abc import Collection
 from typing import Any
 
 import numpy as np
@@ -156,8 +157,10 @@ def categorical_layout(mdata: MuData, key: str, role: str) -> CategoricalLayout:
     return CategoricalLayout(key, values.categories(key, role))
 
 
-def labels_layout(mdata: MuData, key: str, *, may_be_empty: bool = False) -> CategoricalLayout:
-    """Read the label column, in which cells may have no value.
+def labels_layout(
+    mdata: MuData, key: str, *, without: Collection[str] = (), may_be_empty: bool = False
+) -> CategoricalLayout:
+    """Read the label column, in which cells may have no value; values `without` are none, too.
 
     Raises
     ------
@@ -165,11 +168,12 @@ def labels_layout(mdata: MuData, key: str, *, may_be_empty: bool = False) -> Cat
         If the column is missing, or has no value at all.
     """
     role = "labels key"
-    categories = distinct(obs_column(mdata, key, role=role)).categories(key, role)
+    found = distinct(obs_column(mdata, key, role=role)).categories(key, role)
+    categories = tuple(one for one in found if one not in without)
     if not categories and not may_be_empty:
         msg = (
             f"The labels key needs a label for at least one cell. Every value of {key!r} is "
-            "missing: leave labels_key out, or fill in labels."
+            "missing or that of cells without a label: leave labels_key out, or fill in labels."
         )
         raise DataContractError(msg)
     return CategoricalLayout(key, categories)

@@ -221,6 +221,8 @@ class AnnDataWriter(FolderWriter):
         ``obs`` and ``var`` of the AnnData.
     layers
         Names of the layers.
+    uns
+        ``uns`` of the AnnData.
     overwrite
         Whether to replace an AnnData of this name.
 
@@ -237,10 +239,12 @@ class AnnDataWriter(FolderWriter):
         obs: pd.DataFrame,
         var: pd.DataFrame,
         layers: Sequence[str],
+        uns: Mapping[str, Any] | None = None,
         overwrite: bool = False,
     ) -> None:
         require_large()
         import zarr
+        from anndata.io import write_elem
 
         check_target(path, overwrite=overwrite)
         super().__init__(NewFolder(path, "AnnData"))
@@ -251,6 +255,7 @@ class AnnDataWriter(FolderWriter):
         with self._folder.writing():
             group = zarr.open_group(partial, mode="w", zarr_format=3)
             frame_anndata(group, obs=obs, var=var)
+            write_elem(group, "uns", dict(uns or {}))
             group.attrs.update(MARK)
             self._arrays = {"X": create_array(partial / "X", shape)}
             for name in layers:

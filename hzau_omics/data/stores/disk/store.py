@@ -21,7 +21,6 @@ from hzau_omics.data.stores.disk.manifest import RESULTS, Manifest, manifest_sta
 from hzau_omics.data.stores.disk.match import Match
 from hzau_omics.data.stores.disk.obs_from_store import ObsColumns, code_table
 from hzau_omics.data.stores.disk.order import WINDOW, shuffled_runs
-from hzau_omics.data.stores.disk.reader import WideReader
 from hzau_omics.data.stores.disk.results import ResultColumns
 from hzau_omics.data.stores.prefetch import prefetched
 from hzau_omics.errors import DataContractError
@@ -70,6 +69,9 @@ class DiskStore(CellStore):
         own = self.manifest.layout
         self._match = Match.of(own, layout or own, where=f"The store {self.path}")
         self._obs = ObsColumns(self.path, self.manifest)
+        # It needs the extra, and models can do without.
+        from hzau_omics.data.stores.disk.reader import WideReader
+
         self._reader = WideReader(self.path, len(self.manifest.pieces))
         table = code_table(self._obs, layout or own)
         if not table.present.any(axis=1).all():

@@ -44,7 +44,7 @@ class StoreWriter(FolderWriter):
         Folder to create, by custom with the suffix ``.zarr``.
     modalities, layers, batch_key, labels_key, categorical_covariate_keys
         As in ``setup_mudata``.
-    continuous_covariate_keys, panel_key
+    unlabeled_category, continuous_covariate_keys, panel_key
         As in ``setup_mudata``.
     overwrite
         Whether to replace a store of this name. Anything else is never replaced.
@@ -80,6 +80,7 @@ class StoreWriter(FolderWriter):
         categorical_covariate_keys: str | Sequence[str] | None = None,
         continuous_covariate_keys: str | Sequence[str] | None = None,
         labels_key: str | None = None,
+        unlabeled_category: str | Sequence[str] | None = None,
         overwrite: bool = False,
     ) -> None:
         require_large()
@@ -93,6 +94,7 @@ class StoreWriter(FolderWriter):
             "categorical_covariate_keys": categorical_covariate_keys,
             "continuous_covariate_keys": continuous_covariate_keys,
             "labels_key": labels_key,
+            "unlabeled_category": unlabeled_category,
         }
         self._overwrite = check_flag("overwrite", overwrite)
         _check_target(self.path, overwrite=self._overwrite)
