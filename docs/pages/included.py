@@ -12,6 +12,7 @@ ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
 PAGES = {
     ROOT / "README.md": DOCS / "index.md",
+    ROOT / "README.zh-CN.md": DOCS / "zh" / "readme.md",
     ROOT / "CHANGELOG.md": DOCS / "changelog.md",
     ROOT / "data_registry" / "README.md": DOCS / "data_registry.md",
 }
