@@ -94,9 +94,10 @@ lint: setup
 	$(BIN)/mypy
 	$(BIN)/codespell
 
-# Needs no network once the packages are there. Pages are written from the installed package.
+# Needs no network once the packages are there. All pages are written each time (-a), since each
+# shows the list of all pages.
 docs: $(DOCS_STAMP)
-	$(TEST_ENV) $(BIN)/python -m sphinx -W --keep-going -n -q -b html -d docs/_build/doctrees docs docs/_build/html
+	$(TEST_ENV) $(BIN)/python -m sphinx -W --keep-going -n -q -a -b html -d docs/_build/doctrees docs docs/_build/html
 	@echo "site: docs/_build/html/index.html" >&2
 
 $(DOCS_STAMP): $(STAMP)

@@ -107,7 +107,10 @@ SYSTEMS = ("VAE", "CVAE", "BiVCCA", "JMVAE", "MVAE", "MVAEQ", "MMVAE", "MoPoEVAE
 """Systems of the literature, in the order in which one leads to the next."""
 
 PACKAGES: dict[str, dict[str, tuple[str, ...]]] = {
-    "hzau_omics": {"Whole runs": ("run", "info", "__version__")},
+    "hzau_omics": {
+        "Whole runs": ("run",),
+        "This installation": ("info", "settings", "__version__"),
+    },
     "hzau_omics.data": {
         "Read files": ("read",),
         "Data sets": (

@@ -24,6 +24,8 @@ def setup(app: Sphinx) -> dict[str, Any]:
     """Connect to Sphinx's events."""
     app.connect("builder-inited", make_pages)
     app.connect("source-read", included.insert)
+    # Its lists of tutorials and translations depend on what lies in their folders.
+    app.connect("env-get-outdated", lambda _app, env, *_changes: {"index"} & env.found_docs)
     app.connect("autodoc-process-docstring", docstrings.convert)
     app.connect("missing-reference", by_last_word)
     app.connect("build-finished", add_mathjax)

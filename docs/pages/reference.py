@@ -60,6 +60,8 @@ def _first_line(owner: object, name: str) -> str:
     if callable(value) or isinstance(static, property):
         text = (inspect.getdoc(static) or inspect.getdoc(value) or "").split("\n\n")[0]
         return _markdown(" ".join(text.split()))
+    if type(value).__module__.startswith("hzau_omics"):
+        return _markdown((inspect.getdoc(value) or "").split("\n\n")[0])
     return "A constant."
 
 
@@ -133,6 +135,12 @@ def _name(package: str, name: str) -> str:
         parts.append(_directive("autoclass", full, *options))
     elif callable(value):
         parts.append(_directive("autofunction", full))
+    elif type(value).__module__.startswith("hzau_omics"):
+        kind = f"{type(value).__module__}.{type(value).__name__}"
+        parts += [
+            f"The one object of the class below, `{_short(package)}.{name}`.",
+            _directive("autoclass", kind, ":members:"),
+        ]
     else:
         parts += [_directive("py:data", full), f"Here `{value!r}`."]
     if package == "hzau_omics.pl":
