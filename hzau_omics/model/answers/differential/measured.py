@@ -12,7 +12,7 @@ from hzau_omics.data.contract.spec import FEW_FEATURES
 from hzau_omics.minibatch import Minibatch
 from hzau_omics.model.answers.differential.groups import NONE
 from hzau_omics.model.session import InferenceSession
-from hzau_omics.nn.differential.counts import GroupSums, MeasuredCells, dispersions, rate
+from hzau_omics.nn.differential.counts import GroupSums, MeasuredCells, rate
 from hzau_omics.nn.differential.exchange import ResidualSums
 
 Array = NDArray[np.float64]
@@ -141,9 +141,9 @@ def sum_groups(values: MeasuredValues, codes: NDArray[np.int64], n_groups: int) 
 def sum_residuals(
     values: MeasuredValues,
     codes: NDArray[np.int64],
-    n_groups: int,
     sums: GroupSums,
     members: NDArray[np.int64],
+    dispersion: Array,
 ) -> ResidualSums:
     """Return sums of residuals of the groups that take part, from what they have in common.
 
@@ -151,17 +151,18 @@ def sum_residuals(
     ----------
     values
         The values.
-    codes, n_groups
-        Group of each cell, and number of groups.
+    codes
+        Group of each cell.
     sums
         Sums over all groups.
     members
         Groups that take part.
+    dispersion
+        Overdispersion of each feature over these groups (feature,).
     """
     taking = sums.pick(members)
     rates = rate(taking.total, taking.size)
-    dispersion = dispersions(sums.of(members))
-    found = ResidualSums.zeros(n_groups, values.n_batches, len(values.features))
+    found = ResidualSums.zeros(*sums.n.shape)
     for block in values.blocks(np.flatnonzero(np.isin(codes, members))):
         own = codes[block.positions]
         found.add(own, block.cells, rates=rates[block.cells.batch], dispersion=dispersion)
