@@ -89,9 +89,8 @@ def pseudocount(one: GroupSums, other: GroupSums) -> float:
 def offsets(one: GroupSums, other: GroupSums, silent: float, predicted: NDArray[np.bool_]) -> Array:
     """Return what is added to the means of both groups before a ratio (group, feature).
 
-    Half a count in each group: the log of a mean is then nearly unbiased (Haldane 1956). The same
-    in both, `silent`, where there is no count at all, so that nothing differs, and for predictions:
-    these are small with more certainty than counts of 0 are.
+    Half a count in each group: the log of a mean is then nearly unbiased (Haldane 1956). To
+    predictions `silent`: of features that are not expressed, they are too certain to take a ratio.
 
     Parameters
     ----------
@@ -103,7 +102,7 @@ def offsets(one: GroupSums, other: GroupSums, silent: float, predicted: NDArray[
         Whether predictions are part of the means (feature,).
     """
     size = np.stack([one.size.sum(0), other.size.sum(0)])
-    counted = (size > 0) & ~predicted & (one.total.sum(0) + other.total.sum(0) > 0)
+    counted = (size > 0) & ~predicted
     return np.where(counted, HALF_A_COUNT / np.where(counted, size, 1.0), silent)
 
 

@@ -106,12 +106,10 @@ def test_with_half_a_count_rare_changes_are_neither_too_small_nor_too_large():
     assert inside.mean() == pytest.approx(0.9, abs=0.03)
 
 
-def test_features_without_a_count_do_not_differ_and_predictions_have_their_own_offset():
-    one, other = (
-        sums_of(np.tile([0.0, 3.0, 3.0], (n, 1)), np.ones(n), np.zeros(n)) for n in (10, 100)
-    )
-    added = offsets(one, other, 0.2, np.array([False, False, True]))
-    np.testing.assert_allclose(added, [[0.2, 0.05, 0.2], [0.2, 0.005, 0.2]])
+def test_half_a_count_is_of_counts_and_predictions_have_their_own_offset():
+    one, other = (sums_of(np.tile([3.0, 3.0], (n, 1)), np.ones(n), np.zeros(n)) for n in (10, 100))
+    added = offsets(one, other, 0.2, np.array([False, True]))
+    np.testing.assert_allclose(added, [[0.05, 0.2], [0.005, 0.2]])
 
 
 def test_p_values_beyond_a_threshold():

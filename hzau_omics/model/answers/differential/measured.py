@@ -14,6 +14,7 @@ from hzau_omics.model.answers.differential.groups import NONE
 from hzau_omics.model.session import InferenceSession
 from hzau_omics.nn.differential.counts import GroupSums, MeasuredCells, rate
 from hzau_omics.nn.differential.exchange import ResidualSums
+from hzau_omics.nn.differential.loops import add_totals
 
 Array = NDArray[np.float64]
 
@@ -86,6 +87,11 @@ class MeasuredValues:
         return found if len(found) >= FEW_FEATURES else None
 
     @property
+    def has_panels(self) -> bool:
+        """Whether some batches did not measure all features."""
+        return self._layout.panel is not None
+
+    @property
     def n_batches(self) -> int:
         """Number of batches that are told apart."""
         return self.session.layout.n_batches if self.by_batch else 1
@@ -136,6 +142,25 @@ def sum_groups(values: MeasuredValues, codes: NDArray[np.int64], n_groups: int) 
     for block in values.blocks(np.flatnonzero(codes != NONE)):
         sums.add(codes[block.positions], block.cells)
     return sums
+
+
+def sum_counts(
+    values: MeasuredValues, codes: NDArray[np.int64], n_groups: int
+) -> tuple[Array, Array]:
+    """Return the sums of the values of each group, and its numbers of measured cells.
+
+    Of shape (group, feature); numbers of cells (group, 1) without panels. Of many groups, such as
+    those of each donor, little more is held than this.
+    """
+    n_features = len(values.features)
+    total = np.zeros((n_groups, n_features))
+    n_cells = np.zeros((n_groups, n_features if values.has_panels else 1))
+    for block in values.blocks(np.flatnonzero(codes != NONE)):
+        own = codes[block.positions]
+        add_totals(own, block.cells.values, total)
+        n = np.bincount(own, minlength=n_groups)[:, None]
+        n_cells += n * block.cells.measured if values.has_panels else n
+    return total, n_cells
 
 
 def sum_residuals(

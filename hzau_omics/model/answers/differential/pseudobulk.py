@@ -13,7 +13,7 @@ from scipy.stats import false_discovery_control
 from hzau_omics.data.contract.columns.category import text_of
 from hzau_omics.errors import ConfigError
 from hzau_omics.model.answers.differential.groups import NONE, Comparison, Groups
-from hzau_omics.model.answers.differential.measured import MeasuredValues, sum_groups
+from hzau_omics.model.answers.differential.measured import MeasuredValues, sum_counts
 from hzau_omics.model.answers.differential.request import TestOptions
 from hzau_omics.model.answers.differential.table import belief
 from hzau_omics.nn.differential.prior import posterior
@@ -49,16 +49,15 @@ def add_pseudobulk(
     # All features: those of one gene say nothing of a sample's depth.
     every = np.arange(values.n_features)
     whole = replace(values, by_batch=False, features=every)
-    sums = sum_groups(whole, joined, len(groups.names) * len(names))
-    shape = (len(groups.names), len(names), len(every))
-    counts, n_cells = (part.sum(1).reshape(shape) for part in (sums.total, sums.n))
+    found = sum_counts(whole, joined, len(groups.names) * len(names))
+    counts, n_cells = (part.reshape(len(groups.names), len(names), -1) for part in found)
     var_names = pd.Index(values.session.layout.modality(values.modality).var_names)
     parts = []
     for comparison in groups.comparisons:
         tested = _tested(comparison, counts, n_cells, names, options)
-        found = _believed(tested, options).set_axis(var_names).iloc[values.features]
+        believed = _believed(tested, options).set_axis(var_names).iloc[values.features]
         own = table[table["comparison"] == " vs ".join(comparison.names)]
-        parts.append(_merged(own, found, options))
+        parts.append(_merged(own, believed, options))
     return pd.concat(parts)
 
 

@@ -85,7 +85,7 @@ def comparison_table(
     offset = offsets(one, other, silent, lacks)
     change, error = log_ratio(completed.mean, completed.variance, offset)
     p_value, error = _tested(evidence, change, error, lacks, means)
-    change = np.where(_known(evidence), change, 0.0)
+    change = np.where(_known(evidence, lacks), change, 0.0)
     beyond = p_value_beyond(change, error, options.threshold)
     p_value = np.maximum(p_value, beyond) if options.threshold > 0 else p_value
     q_value = false_discovery_control(p_value)
@@ -110,10 +110,11 @@ def comparison_table(
     return table.iloc[order]
 
 
-def _known(evidence: Evidence) -> NDArray[np.bool_]:
-    """Return of which features both groups have cells, measured or predicted (feature,)."""
+def _known(evidence: Evidence, lacks: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return of which features both groups have cells, and some count or prediction (feature,)."""
     n = [evidence.completion.n_cells[side].sum((0, 1)) for side in evidence.comparison.members]
-    return np.asarray(np.minimum(*n) > 0)
+    counts = np.sum([side.total.sum(0) for side in evidence.sides], axis=0)
+    return np.asarray((np.minimum(*n) > 0) & (lacks | (counts > 0)))
 
 
 def _least(means: GroupMeans) -> float:
@@ -139,7 +140,7 @@ def _tested(
     few = evidence.completion.rests_on_few(means, members)
     p_value = np.where(means.shared & few, np.maximum(exchanged, plain), plain)
     p_value = np.where(means.shared & ~lacks, exchanged, p_value)
-    p_value = np.where(_known(evidence), p_value, 1.0)
+    p_value = np.where(_known(evidence, lacks), p_value, 1.0)
     of_cells = means.shared & (few | ~lacks)
     return p_value, np.where(of_cells, as_error(change, p_value, error), error)
 
