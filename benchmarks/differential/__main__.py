@@ -15,14 +15,13 @@ import pandas as pd
 from benchmarks.common.command import OUT, add_output_options, run_command
 from benchmarks.common.report import environment, run_name, set_threads, write_run
 from benchmarks.common.resume import Found, results_of
-from benchmarks.differential import hidden, null, seeds, speed, truth
+from benchmarks.differential import hidden, null, seeds, size, speed, truth
 from benchmarks.differential.parts import Part, Settings, Task
 from benchmarks.differential.tables import long_form, short_text
 from hzau_omics.errors import ConfigError
 
 TASKS = {
-    task.name: task
-    for task in (*null.TASKS, *truth.TASKS, *hidden.TASKS, *speed.TASKS, *seeds.TASKS)
+    task.name: task for module in (null, truth, hidden, speed, seeds, size) for task in module.TASKS
 }
 QUICK = {"splits": 2, "peer_splits": 1, "replicates": 1, "seeds": 1, "epochs": 2}
 

@@ -12,12 +12,15 @@ from scipy import sparse
 from benchmarks.common.data import find_file
 from benchmarks.common.task import UNKNOWN
 from benchmarks.integration.tasks import SNARE_SEQ
+from hzau_omics.data import simulate
 
 PBMC10K = "citeseq_pbmc10k_totalvi.h5mu"
 RNA = "rna"
 QUICK_CELLS, QUICK_GENES = 600, 150
 CHANGED, SMALLEST, LARGEST = 0.1, 0.3, 2.0
-"""Share of genes that are thinned, and the range of their log2 fold changes."""
+"""Share of genes that change, and the range of the log2 fold changes of those that are thinned."""
+CONDITIONS = ("well", "ill")
+SIMULATED_CELLS, SIMULATED_GENES, DONOR_EFFECT = 600, 1000, 0.2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,7 +34,7 @@ class Data:
     likelihoods
         Likelihood of each modality.
     batch_key
-        Column of ``obs`` with the batch; None for one batch.
+        Column of ``obs`` with the batch, library or donor; None for one batch.
     types
         Types whose cells are compared with each other.
     """
@@ -82,6 +85,33 @@ def snare_seq(*, quick: bool) -> Data:
     rna.obs = mdata.obs.loc[rna.obs_names].copy()
     largest = tuple(str(name) for name in counts.index[:3])
     return Data(mdata=rna, likelihoods={RNA: "nb"}, batch_key="batch", types=largest)
+
+
+@cache
+def simulated(seed: int, *, donors: bool, quick: bool) -> Data:
+    """Return RNA and protein of two conditions, between which a tenth of the genes change.
+
+    Parameters
+    ----------
+    seed
+        Seed of the simulation.
+    donors
+        Whether each condition has six donors that differ.
+    quick
+        Whether of few cells and genes.
+    """
+    mdata = simulate(
+        QUICK_CELLS if quick else SIMULATED_CELLS,
+        n_features={RNA: QUICK_GENES if quick else SIMULATED_GENES, "prot": 20},
+        conditions=list(CONDITIONS),
+        condition_effect=0.0,
+        changed={RNA: CHANGED},
+        n_donors=6 if donors else 0,
+        donor_effect=DONOR_EFFECT,
+        seed=seed,
+    )
+    key = "donor" if donors else None
+    return Data(mdata=mdata, likelihoods={RNA: "nb", "prot": "nb"}, batch_key=key, types=())
 
 
 def _read(name: str, *, quick: bool) -> MuData:

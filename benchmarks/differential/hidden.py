@@ -11,7 +11,7 @@ from mudata import MuData
 
 from benchmarks.common.resume import Found
 from benchmarks.differential.data import RNA, Data, pbmc10k
-from benchmarks.differential.measures import coverage, of_calls, slope
+from benchmarks.differential.measures import Z, coverage, of_calls, slope
 from benchmarks.differential.methods import as_evidence
 from benchmarks.differential.models import ours
 from benchmarks.differential.parts import Part, Settings, Task
@@ -25,8 +25,6 @@ FORMS = {
 }
 """Which cells are compared: without the model, the last is all there is."""
 RESOLUTION = 0.8
-Z = 1.6448536269514722
-"""Half the width of a 90 % interval in standard errors."""
 
 
 def parts(settings: Settings) -> list[Part]:

@@ -5,6 +5,8 @@ import pandas as pd
 from sklearn.metrics import average_precision_score
 
 LEVELS = (0.05, 0.1)
+Z = 1.6448536269514722
+"""Half the width of a 90 % interval in standard errors."""
 EXPRESSED = 0.05
 """Counts per cell from which on a gene's fold change is looked at."""
 
@@ -49,7 +51,14 @@ def of_truth(
         "slope of lfc": slope(change[used], found["lfc"].to_numpy()[used]),
         "coverage, changed": coverage(found, change, used),
         "coverage, all": coverage(found, change, seen),
+        "coverage, changed, of lfc": coverage(_of_estimate(found), change, used),
     }
+
+
+def _of_estimate(found: pd.DataFrame) -> pd.DataFrame:
+    """Return 90 % intervals of the plain estimates."""
+    reach = Z * found["lfc_error"]
+    return found.assign(low=found["lfc"] - reach, high=found["lfc"] + reach)
 
 
 def of_calls(found: pd.DataFrame, true: np.ndarray, level: float = 0.05) -> dict[str, float]:

@@ -13,8 +13,9 @@ from benchmarks.differential.models import ours, totalvi
 
 LEVEL = 0.9
 """Level of the intervals."""
-COLUMNS = ["score", "q_value", "lfc_mean", "lfc", "low", "high"]
-"""Evidence (higher is more), expected false discoveries, log2 fold changes, and an interval."""
+COLUMNS = ["score", "q_value", "lfc_mean", "lfc", "lfc_error", "low", "high"]
+"""Evidence (higher is more), expected false discoveries, log2 fold changes, the standard error of
+the plain one, and an interval."""
 
 type Groups = tuple[np.ndarray, np.ndarray]
 """Positions of the cells of two groups."""
@@ -61,10 +62,9 @@ def _ours(delta: float | None, *, by_sample: bool = False) -> Callable[..., pd.D
 
 def as_evidence(found: pd.DataFrame) -> pd.DataFrame:
     """Return a table of our own in the form of all methods."""
-    lfc = found["pseudobulk_lfc"] if "pseudobulk_lfc" in found else found["lfc"]
-    return found.assign(
-        score=-found["p_value"], lfc=lfc, low=found["lfc_q05"], high=found["lfc_q95"]
-    )[COLUMNS]
+    return found.assign(score=-found["p_value"], low=found["lfc_q05"], high=found["lfc_q95"])[
+        COLUMNS
+    ]
 
 
 def _totalvi(model: Any, data: Data, groups: Groups) -> pd.DataFrame:
@@ -86,6 +86,7 @@ def _totalvi(model: Any, data: Data, groups: Groups) -> pd.DataFrame:
         score=found["proba_de"],
         q_value=q_value,
         lfc=found["lfc_mean"],
+        lfc_error=np.nan,
         low=found[f"lfc_confidence_interval_{LEVEL}_min"],
         high=found[f"lfc_confidence_interval_{LEVEL}_max"],
     )[COLUMNS]
@@ -115,6 +116,7 @@ def _wilcoxon(*, ties: bool) -> Callable[..., pd.DataFrame]:
                 "q_value": found["pvals_adj"].fillna(1.0),
                 "lfc_mean": np.nan,
                 "lfc": found["logfoldchanges"],
+                "lfc_error": np.nan,
                 "low": np.nan,
                 "high": np.nan,
             }

@@ -1,4 +1,4 @@
-"""Changes that are known, as they were made: counts of a tenth of the genes are thinned."""
+"""Changes that are known, as they were made: by thinning real counts, or in simulated ones."""
 
 import time
 from functools import lru_cache
@@ -9,8 +9,11 @@ from numpy.typing import NDArray
 
 from benchmarks.common.resume import Found
 from benchmarks.differential.data import (
+    CONDITIONS,
+    RNA,
     Data,
     pbmc10k,
+    simulated,
     snare_seq,
     split_cells,
     split_samples,
@@ -20,14 +23,19 @@ from benchmarks.differential.measures import of_truth
 from benchmarks.differential.methods import METHODS, Fit, Groups
 from benchmarks.differential.parts import Part, Settings, Task
 
-CELLS, SAMPLES = "truth-cells", "truth-samples"
+CELLS, SAMPLES, SIMULATED = "truth-cells", "truth-samples", "truth-simulated"
 SHARES = {"halves": 0.5, "10 % against 90 %": 0.1}
 BY_SAMPLES = "six libraries against six"
 OF_CELLS = ("ours-0", "ours", "wilcoxon", "wilcoxon-ties", "totalvi")
 OF_SAMPLES = ("ours-0", "ours", "ours-samples-0", "ours-samples", "wilcoxon")
+BY_CELLS, BY_DONORS = "cells of two conditions", "six donors against six"
+OF_SIMULATED = {
+    BY_CELLS: ("ours-0", "ours", "wilcoxon-ties", "totalvi"),
+    BY_DONORS: ("ours-0", "ours", "ours-samples-0", "ours-samples", "wilcoxon-ties"),
+}
 
 type Made = tuple[Data, Groups, NDArray[np.float64], NDArray[np.float64]]
-"""Thinned data of one type, two groups, log2 fold changes, and counts per cell before."""
+"""Data, two groups, log2 fold changes, and counts per cell (before thinning)."""
 
 
 def cell_parts(settings: Settings) -> list[Part]:
@@ -49,6 +57,16 @@ def sample_parts(settings: Settings) -> list[Part]:
     ]
 
 
+def simulated_parts(settings: Settings) -> list[Part]:
+    """Return replicates of simulated cells, each with a seed of its own."""
+    return [
+        settings.part(SIMULATED, design, method, i)
+        for i in range(settings.replicates)
+        for design, methods in OF_SIMULATED.items()
+        for method in methods
+    ]
+
+
 def measure(part: Part, settings: Settings) -> Found:
     """Measure one method on one replicate."""
     data, groups, change, mean = made(part.task, part.design, part.replicate, quick=part.quick)
@@ -61,7 +79,9 @@ def measure(part: Part, settings: Settings) -> Found:
 
 @lru_cache(maxsize=1)
 def made(task: str, design: str, replicate: int, *, quick: bool) -> Made:
-    """Return the cells of the largest type with changes in them."""
+    """Return the cells of the largest type, or simulated ones, with changes in them."""
+    if task == SIMULATED:
+        return _simulated(design, replicate, quick=quick)
     rng = np.random.default_rng(replicate)
     data = pbmc10k(quick=quick) if task == CELLS else snare_seq(quick=quick)
     data = data.only(data.types[0])
@@ -73,6 +93,13 @@ def made(task: str, design: str, replicate: int, *, quick: bool) -> Made:
     x = data.rna
     counts, change = thinned(x, *groups, rng)
     return data.with_rna(counts), groups, change, np.asarray(x.mean(0)).ravel()
+
+
+def _simulated(design: str, replicate: int, *, quick: bool) -> Made:
+    data = simulated(replicate, donors=design == BY_DONORS, quick=quick)
+    well, ill = (np.flatnonzero(data.mdata.obs["condition"] == name) for name in CONDITIONS)
+    change = data.mdata[RNA].var[f"lfc_{CONDITIONS[1]}"].to_numpy()
+    return data, (ill, well), change, np.asarray(data.rna.mean(0)).ravel()
 
 
 @lru_cache(maxsize=2)
@@ -98,5 +125,12 @@ TASKS = (
         parts=sample_parts,
         measure=measure,
         titles={name: METHODS[name].title for name in OF_SAMPLES},
+    ),
+    Task(
+        name=SIMULATED,
+        what="simulated genes that change between two conditions",
+        parts=simulated_parts,
+        measure=measure,
+        titles={name: METHODS[name].title for own in OF_SIMULATED.values() for name in own},
     ),
 )

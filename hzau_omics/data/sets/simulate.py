@@ -1,7 +1,7 @@
 """Simulated mosaic data with a known latent, known reliability and known missingness."""
 
 import zlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,6 +23,8 @@ from hzau_omics.checks import (
     refusal,
 )
 from hzau_omics.data.sets.design import AbsentTypes, Conditions, Design, make_design
+from hzau_omics.data.sets.simulated_changes import Effects, make_effects
+from hzau_omics.data.sets.simulated_families import FAMILIES, Family
 from hzau_omics.errors import ConfigError
 from hzau_omics.messages import did_you_mean, listed
 
@@ -30,8 +32,6 @@ Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 type Missing = float | Mapping[str, float | str | Sequence[str]]
 
-COUNTS_PER_FEATURE = 5.0
-INVERSE_DISPERSION = 10.0
 PANEL_SHARE = 0.75
 """Share of the features that each batch measures with ``panels=True``."""
 
@@ -40,21 +40,14 @@ LOWEST_AMBIENT = 0.3
 
 
 @dataclass(frozen=True)
-class _Family:
-    """How a likelihood turns logits into a profile, and a profile into values."""
-
-    profile: Callable[[Array], Array]
-    draw: Callable[[Generator, Array], Array]
-
-
-@dataclass(frozen=True)
 class _Truth:
-    """What the modalities of a cell share: latent and batch; and how batches differ."""
+    """What the modalities of a cell share: latent, batch, condition and donor."""
 
     z: Array
     batch: NDArray[np.int64]
     batches: list[str]
     batch_effect: float
+    effects: Effects
 
 
 def simulate(  # noqa: PLR0913 - all options by name, so that editors and help() show them.
@@ -72,6 +65,9 @@ def simulate(  # noqa: PLR0913 - all options by name, so that editors and help()
     absent_types: AbsentTypes | None = None,
     conditions: Conditions | None = None,
     condition_effect: float = 1.0,
+    changed: float | Mapping[str, float] = 0.0,
+    n_donors: int = 0,
+    donor_effect: float = 0.3,
     seed: int = 0,
 ) -> MuData:
     r"""Simulate a MuData from a latent that all modalities of a cell share.
@@ -115,7 +111,16 @@ def simulate(  # noqa: PLR0913 - all options by name, so that editors and help()
         instead confounds them: ``{"batch_0": "well", "batch_1": "ill"}``. None for no conditions.
     condition_effect
         Distance in the latent from the first condition to each other, in a random direction that
-        all types share. Cells of a type scatter with a standard deviation of 0.45 in each.
+        all types share. Cells of a type scatter with a standard deviation of 0.45 in each. With 0,
+        conditions differ in nothing but what `changed` says.
+    changed
+        Share of the features of counts that change in each condition but the first, for all
+        modalities with counts or per modality: by a log2 fold change of 0.3 to 2, up or down, so
+        that the other features keep their share of a cell's total.
+    n_donors
+        Donors of each condition, or of all cells without conditions; 0 for none.
+    donor_effect
+        Standard deviation of the natural log of a feature's rate over donors.
     seed
         Seed of all draws.
 
@@ -127,12 +132,15 @@ def simulate(  # noqa: PLR0913 - all options by name, so that editors and help()
         (cell, n_latent). Modalities hold the cells that have them (float32; sparse except
         ``normal``). With conditions also ``obs["condition"]`` and ``uns["condition_shift"]``, what
         each adds to the latent (condition, n_latent); with absent types ``uns["types_held"]``,
-        which types each batch has (batch, type).
+        which types each batch has (batch, type). With changes ``var["lfc_<condition>"]``: the log2
+        fold change of each feature from the first condition, 0 for none. With donors
+        ``obs["donor"]``.
 
     Raises
     ------
     ConfigError
-        If an option is out of range, or names an unknown modality, likelihood or batch.
+        If an option is out of range, names an unknown modality, likelihood or batch, or asks for
+        changes without conditions.
 
     Examples
     --------
@@ -147,6 +155,14 @@ def simulate(  # noqa: PLR0913 - all options by name, so that editors and help()
     ... )
     >>> mdata.obs[["batch", "condition"]].drop_duplicates().shape[0]
     4
+
+    Six donors each, and 20 of 200 genes that are known to change:
+
+    >>> mdata = simulate(
+    ...     100, conditions=["well", "ill"], condition_effect=0, changed={"rna": 0.1}, n_donors=6
+    ... )
+    >>> int((mdata["rna"].var["lfc_ill"] != 0).sum())
+    20
     """
     features = _check_features({"rna": 200, "adt": 30} if n_features is None else n_features)
     families = _check_families(list(features), {} if likelihoods is None else likelihoods)
@@ -170,7 +186,12 @@ def simulate(  # noqa: PLR0913 - all options by name, so that editors and help()
     )  # fmt: skip
     rng = np.random.default_rng(seed)
     obs, z, uns = _draw_cells(rng, design, n_obs=n_obs, n_latent=n_latent, seed=seed)
-    truth = _Truth(z, pd.Index(batches).get_indexer(pd.Index(obs["batch"])), batches, batch_effect)
+    effects = make_effects(
+        obs, {name: family.counts for name, family in families.items()},
+        changed=changed, n_donors=n_donors, donor_effect=donor_effect, seed=seed,
+    )  # fmt: skip
+    batch = pd.Index(batches).get_indexer(pd.Index(obs["batch"]))
+    truth = _Truth(z, batch, batches, batch_effect, effects)
     present = _draw_presence(rng, absent[:, truth.batch].T)
     modalities = {}
     for i, (name, n) in enumerate(features.items()):
@@ -178,17 +199,12 @@ def simulate(  # noqa: PLR0913 - all options by name, so that editors and help()
         trust = np.where(own.random(n_obs) < clean[i], 1.0, own.random(n_obs))
         trust = np.where(trust < 1.0, trust * (1 - LOWEST_AMBIENT), 1.0)
         obs[f"reliability_{name}"] = np.where(present[:, i], trust, np.nan)
-        values = _draw_values(own, truth, families[name], n, trust)
-        var = pd.DataFrame(index=pd.Index([f"{name}_{j}" for j in range(n)], dtype=str))
-        if panels and families[name] is not _FAMILIES["categorical"]:
-            measured = _draw_panels(own, n_batches, n)
-            values *= measured[truth.batch]
-            for batch, row in zip(batches, measured, strict=True):
-                var[f"measured_{batch}"] = row
-        real = families[name] is _FAMILIES["normal"]
+        values, var = _draw_values(own, truth, families[name], (name, n), trust)
+        if panels and families[name] is not FAMILIES["categorical"]:
+            values *= _draw_panels(own, truth, var)
         matrix = values[present[:, i]].astype(np.float32)
         modalities[name] = AnnData(
-            matrix if real else sparse.csr_matrix(matrix),
+            matrix if families[name] is FAMILIES["normal"] else sparse.csr_matrix(matrix),
             obs=pd.DataFrame(index=obs.index[present[:, i]]),
             var=var,
         )
@@ -240,79 +256,37 @@ def _draw_presence(rng: Generator, absent: Array) -> Mask:
     return present
 
 
-def _draw_panels(rng: Generator, n_batches: int, n: int) -> Mask:
-    """Draw what each batch measures: at least one feature per batch, each feature somewhere."""
+def _draw_panels(rng: Generator, truth: _Truth, var: pd.DataFrame) -> Mask:
+    """Draw what each batch measures: at least one feature per batch, each feature somewhere.
+
+    Returned per cell (cell, feature), and written into `var` per batch.
+    """
+    n_batches, n = len(truth.batches), len(var)
     n_measured = max(1, round(PANEL_SHARE * n))
     measured = rng.random((n_batches, n)).argsort(axis=1) < n_measured
     nowhere = ~measured.any(axis=0)
     measured[rng.integers(n_batches, size=n)[nowhere], nowhere] = True
-    return measured
+    for batch, row in zip(truth.batches, measured, strict=True):
+        var[f"measured_{batch}"] = row
+    return np.asarray(measured[truth.batch])
 
 
-def _draw_values(rng: Generator, truth: _Truth, family: _Family, n: int, trust: Array) -> Array:
-    """Draw the values (cell, feature) of one modality for all cells."""
+def _draw_values(
+    rng: Generator, truth: _Truth, family: Family, features: tuple[str, int], trust: Array
+) -> tuple[Array, pd.DataFrame]:
+    """Draw the values (cell, feature) of one modality for all cells, and what is true of them."""
+    name, n = features
     n_latent = truth.z.shape[1]
     loadings = rng.normal(scale=1.5 / np.sqrt(n_latent), size=(n_latent, n))
     shifts = rng.normal(scale=truth.batch_effect, size=(len(truth.batches), n))
-    profile = family.profile(rng.normal(size=n) + truth.z @ loadings + shifts[truth.batch])
+    logits = rng.normal(size=n) + truth.z @ loadings + shifts[truth.batch]
+    profile = family.profile(logits + truth.effects.of_donors(name, n))
+    profile, var = truth.effects.of_conditions(name, profile)
+    var.index = pd.Index([f"{name}_{j}" for j in range(n)], dtype=str)
     ambient = np.zeros_like(profile)
     for i in np.unique(truth.batch):
         ambient[truth.batch == i] = profile[truth.batch == i].mean(axis=0)
-    return family.draw(rng, trust[:, None] * profile + (1 - trust[:, None]) * ambient)
-
-
-def _softmax(logits: Array) -> Array:
-    weights = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return np.asarray(weights / weights.sum(axis=1, keepdims=True))
-
-
-def _sigmoid(logits: Array) -> Array:
-    return np.asarray(1 / (1 + np.exp(-logits)))
-
-
-def _identity(logits: Array) -> Array:
-    return logits
-
-
-def _totals(rng: Generator, profile: Array) -> Array:
-    n_cells, n = profile.shape
-    return rng.lognormal(np.log(COUNTS_PER_FEATURE * n), 0.3, size=(n_cells, 1))
-
-
-def _draw_poisson(rng: Generator, profile: Array) -> Array:
-    return rng.poisson(_totals(rng, profile) * profile).astype(float)
-
-
-def _draw_nb(rng: Generator, profile: Array) -> Array:
-    mean = _totals(rng, profile) * profile
-    return rng.poisson(rng.gamma(INVERSE_DISPERSION, mean / INVERSE_DISPERSION)).astype(float)
-
-
-def _draw_multinomial(rng: Generator, profile: Array) -> Array:
-    totals = np.rint(_totals(rng, profile)).astype(int).ravel()
-    return rng.multinomial(totals, profile).astype(float)
-
-
-def _draw_bernoulli(rng: Generator, profile: Array) -> Array:
-    return (rng.random(profile.shape) < profile).astype(float)
-
-
-def _draw_categorical(rng: Generator, profile: Array) -> Array:
-    return rng.multinomial(1, profile).astype(float)
-
-
-def _draw_normal(rng: Generator, profile: Array) -> Array:
-    return rng.normal(profile, 0.5)
-
-
-_FAMILIES = {
-    "nb": _Family(_softmax, _draw_nb),
-    "poisson": _Family(_softmax, _draw_poisson),
-    "multinomial": _Family(_softmax, _draw_multinomial),
-    "bernoulli": _Family(_sigmoid, _draw_bernoulli),
-    "categorical": _Family(_softmax, _draw_categorical),
-    "normal": _Family(_identity, _draw_normal),
-}
+    return family.draw(rng, trust[:, None] * profile + (1 - trust[:, None]) * ambient), var
 
 
 def _check_features(features: Mapping[str, int]) -> dict[str, int]:
@@ -322,19 +296,18 @@ def _check_features(features: Mapping[str, int]) -> dict[str, int]:
     return {name: check_integer(f"n_features[{name!r}]", n) for name, n in features.items()}
 
 
-def _check_families(names: list[str], likelihoods: Mapping[str, str]) -> dict[str, _Family]:
+def _check_families(names: list[str], likelihoods: Mapping[str, str]) -> dict[str, Family]:
     if not isinstance(likelihoods, Mapping):
         raise refusal(likelihoods, "likelihoods", "a mapping, like {'rna': 'nb'}")
     _check_names(likelihoods, names, "likelihoods")
     for name, likelihood in likelihoods.items():
-        if not isinstance(likelihood, str) or likelihood not in _FAMILIES:
+        if not isinstance(likelihood, str) or likelihood not in FAMILIES:
             msg = (
                 f"The likelihood {likelihood!r} of modality {name!r} cannot be simulated. "
-                f"Choose one of {listed(_FAMILIES, limit=10)}."
-                + did_you_mean(likelihood, _FAMILIES)
+                f"Choose one of {listed(FAMILIES, limit=10)}." + did_you_mean(likelihood, FAMILIES)
             )
             raise ConfigError(msg)
-    return {name: _FAMILIES[likelihoods.get(name, "nb")] for name in names}
+    return {name: FAMILIES[likelihoods.get(name, "nb")] for name in names}
 
 
 def _check_names(option: Mapping[str, object], names: list[str], what: str) -> None:

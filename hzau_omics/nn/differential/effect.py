@@ -71,7 +71,7 @@ def _mean(sums: GroupSums, weight: Array, dispersion: Array) -> tuple[Array, Arr
 
 
 def pseudocount(one: GroupSums, other: GroupSums) -> float:
-    """Return what is added to means before a ratio: what features show that are not expressed.
+    """Return what features show that are not expressed.
 
     It is the 0.9 quantile of the larger mean over features of fewer than 0.01 counts per cell in
     both groups, and at least half a count in the smaller group that was measured.
@@ -86,11 +86,39 @@ def pseudocount(one: GroupSums, other: GroupSums) -> float:
     return max(least, float(np.quantile(noise, MOST_OF_THE_NOISE)) if noise.size else 0.0)
 
 
-def log_ratio(means: GroupMeans, offset: float) -> tuple[Array, Array]:
-    """Return the log2 fold change of group one over the other, and its standard error."""
-    shifted = np.maximum(means.mean, 0.0) + offset
+def offsets(one: GroupSums, other: GroupSums, silent: float, predicted: NDArray[np.bool_]) -> Array:
+    """Return what is added to the means of both groups before a ratio (group, feature).
+
+    Half a count in each group: the log of a mean is then nearly unbiased (Haldane 1956). To
+    predictions `silent`: of features that are not expressed, they are too certain to take a ratio.
+
+    Parameters
+    ----------
+    one, other
+        Sums of two groups (batch, feature).
+    silent
+        What features show that are not expressed (`pseudocount`).
+    predicted
+        Whether predictions are part of the means (feature,).
+    """
+    size = np.stack([one.size.sum(0), other.size.sum(0)])
+    counted = (size > 0) & ~predicted
+    return np.where(counted, HALF_A_COUNT / np.where(counted, size, 1.0), silent)
+
+
+def log_ratio(mean: Array, variance: Array, offset: float | Array) -> tuple[Array, Array]:
+    """Return the log2 fold change of group one over the other, and its standard error (feature,).
+
+    Parameters
+    ----------
+    mean, variance
+        Means of both groups, and their sampling variance (group, feature).
+    offset
+        What is added to each mean.
+    """
+    shifted = np.maximum(mean, 0.0) + offset
     change = np.log2(shifted[0]) - np.log2(shifted[1])
-    error = np.sqrt((means.variance / shifted**2).sum(0)) / np.log(2.0)
+    error = np.sqrt((variance / shifted**2).sum(0)) / np.log(2.0)
     return change, np.asarray(error)
 
 

@@ -29,6 +29,16 @@ def add_values(groups, batch, values, sizes, total, square, cross, detected) -> 
 
 @njit(**_OPTIONS)
 @no_type_check
+def add_totals(groups, values, total) -> None:
+    """Add values (group, feature)."""
+    for i in range(len(groups)):
+        group = groups[i]
+        for j in range(values.shape[1]):
+            total[group, j] += float(values[i, j])
+
+
+@njit(**_OPTIONS)
+@no_type_check
 def add_residuals(
     groups,
     batch,

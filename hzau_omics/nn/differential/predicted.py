@@ -191,16 +191,26 @@ class Completion:
         """Return mean predictions over all cells of these groups, and their variance."""
         own = self.n_cells[members]
         share = own / np.maximum(own.sum((0, 1)), 1.0)
-        mean = (share * self.sums.mean()[members]).sum((0, 1))
-        error = rate(self._variance()[members], self.sums.n[members])
+        mean = (share * self._mean[members]).sum((0, 1))
+        error = rate(self._variance[members], self.sums.n[members])
         return mean, (share**2 * error).sum((0, 1))
+
+    @cached_property
+    def _mean(self) -> Array:
+        """Return mean predictions (group, part, feature)."""
+        return self.sums.mean()
+
+    @cached_property
+    def _covariance(self) -> Array:
+        """Return covariances of values with predictions (group, feature)."""
+        return self.sums.covariance()
 
     @cached_property
     def _slope(self) -> Array:
         """Return how much of a difference in predictions is one in values, 0 to 1 (feature,)."""
         n = self.sums.n[:, MEASURED]
         spread = (n * self.sums.variance()[:, MEASURED]).sum(0)
-        common = (n * self.sums.covariance()).sum(0)
+        common = (n * self._covariance).sum(0)
         slope = np.divide(common, spread, out=np.zeros_like(common), where=spread > 0)
         return np.asarray(np.clip(slope, 0.0, 1.0))
 
@@ -211,9 +221,9 @@ class Completion:
         own = self.n_cells[members]
         n = own.sum(0)
         share = own / np.maximum(n, 1.0)
-        predicted = (share * self.sums.mean()[members]).sum(0)
-        error = (share**2 * rate(self._variance()[members], self.sums.n[members])).sum(0)
-        common = rate(self.sums.covariance()[members], own[:, MEASURED])
+        predicted = (share * self._mean[members]).sum(0)
+        error = (share**2 * rate(self._variance[members], self.sums.n[members])).sum(0)
+        common = rate(self._covariance[members], own[:, MEASURED])
         common = (share[:, MEASURED] ** 2 * common).sum(0)
         lacking = n[LACKING] / np.maximum(n.sum(0), 1.0)
         step = self._slope * lacking
@@ -232,6 +242,7 @@ class Completion:
             np.select(cases, [variance, doubt], mixed_doubt),
         )
 
+    @cached_property
     def _variance(self) -> Array:
         """Return variances of predictions over cells; of one cell, that of all groups.
 

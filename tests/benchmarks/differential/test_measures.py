@@ -10,6 +10,7 @@ from benchmarks.differential.seeds import changed
 def table(q, lfc=0.0, width=0.1):
     lfc = np.broadcast_to(np.asarray(lfc, dtype=float), len(q))
     columns = {"score": -np.asarray(q), "q_value": q, "lfc_mean": lfc, "lfc": 2 * lfc}
+    columns["lfc_error"] = width
     return pd.DataFrame({**columns, "low": lfc - width, "high": lfc + width})
 
 
@@ -29,6 +30,7 @@ def test_calls_are_compared_with_the_changes_that_were_made():
     assert found["power"] == pytest.approx(2 / 3)
     assert found["coverage, changed"] == 1
     assert found["coverage, all"] == 0.75
+    assert found["coverage, changed, of lfc"] == 0
     assert found["slope of lfc"] == pytest.approx(2 * found["slope of lfc_mean"])
 
 
@@ -43,7 +45,11 @@ def own(lfc, group="a", q=0.01):
     columns = {"p_value": q, "q_value": q, "lfc": lfc, "lfc_mean": lfc, "group1": group}
     found = pd.DataFrame({**columns, "comparison": group}, index=index)
     return found.assign(
-        lfc_std=0.1, lfc_q05=lfc - 0.16, lfc_q95=lfc + 0.16, **{"is_de_fdr_0.05": lfc != 0}
+        lfc_std=0.1,
+        lfc_error=0.1,
+        lfc_q05=lfc - 0.16,
+        lfc_q95=lfc + 0.16,
+        **{"is_de_fdr_0.05": lfc != 0},
     )
 
 

@@ -85,3 +85,14 @@ def test_means_have_standard_errors(settings):
     assert list(table["metric"]) == ["calls"]
     assert table["error"].item() == pytest.approx(0.5)
     assert "| halves | HZAU-VAE | 2 | 0.500 ± 0.500 |" in short_text(table)
+
+
+@pytest.mark.parametrize("design", truth.OF_SIMULATED)
+def test_simulated_changes_are_known(design):
+    cells, groups, change, mean = truth.made(truth.SIMULATED, design, 1, quick=True)
+    truth.made.cache_clear()
+    assert set(cells.mdata.obs["condition"].iloc[groups[0]]) == {"ill"}
+    assert sum(len(group) for group in groups) == cells.mdata.n_obs
+    assert (change != 0).sum() == 15
+    assert len(mean) == 150
+    assert (cells.batch_key == "donor") == (design == truth.BY_DONORS)

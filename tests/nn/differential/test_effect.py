@@ -7,6 +7,7 @@ from hzau_omics.nn.differential.effect import (
     as_error,
     group_means,
     log_ratio,
+    offsets,
     p_value_beyond,
     pseudocount,
 )
@@ -33,7 +34,7 @@ def test_the_fold_change_is_that_within_batches():
     values = rng.poisson(scale * np.where(one, 4.0, 1.0)[:, None], (8000, 3)).astype(float)
     parts = [sums_of(values[of], np.ones(of.sum()), batch[of]) for of in (one, ~one)]
     means = group_means(*parts, NONE)
-    change, error = log_ratio(means, 1e-9)
+    change, error = log_ratio(means.mean, means.variance, 1e-9)
     np.testing.assert_allclose(change, 2.0, atol=0.1)
     assert means.shared.all()
     assert (np.abs(change - 2.0) < 4 * error).all()
@@ -47,7 +48,8 @@ def test_standard_errors_are_those_of_repetition():
             sums_of(rng.negative_binomial(2, 0.5, (100, 2)) * 1.0, np.ones(100), np.zeros(100))
             for _ in range(2)
         ]
-        found.append(log_ratio(group_means(*parts, NONE), 1e-9))
+        means = group_means(*parts, NONE)
+        found.append(log_ratio(means.mean, means.variance, 1e-9))
     change, error = (np.stack(part) for part in zip(*found, strict=True))
     np.testing.assert_allclose(error.mean(0), change.std(0), rtol=0.15)
 
@@ -62,7 +64,8 @@ def test_errors_of_batches_with_one_cell_are_those_of_repetition():
             sums_of(few, np.ones(30), np.arange(30), 30),
             sums_of(many, np.ones(600), np.arange(600) % 30, 30),
         ]
-        found.append(log_ratio(group_means(*parts, np.full(2, 0.2)), 1e-9))
+        means = group_means(*parts, np.full(2, 0.2))
+        found.append(log_ratio(means.mean, means.variance, 1e-9))
     change, error = (np.stack(part) for part in zip(*found, strict=True))
     np.testing.assert_allclose(error.mean(0), change.std(0), rtol=0.25)
 
@@ -85,6 +88,28 @@ def test_the_pseudocount_is_what_silent_features_show():
     assert 0.002 < pseudocount(one, other) < 0.01
     loud = sums_of(np.full((1000, 3), 5.0), np.ones(1000), np.zeros(1000))
     assert pseudocount(loud, loud) == pytest.approx(0.5 / 1000)
+
+
+def test_with_half_a_count_rare_changes_are_neither_too_small_nor_too_large():
+    rng = np.random.default_rng(3)
+    few, many, truth = 200, 2000, np.log2(4)
+    one = rng.poisson(0.08, (few, 4000)) * 1.0
+    other = rng.poisson(0.02, (many, 4000)) * 1.0
+    parts = [sums_of(x, np.ones(len(x)), np.zeros(len(x))) for x in (one, other)]
+    means = group_means(*parts, np.zeros(4000))
+    added = offsets(*parts, pseudocount(*parts), np.zeros(4000, bool))
+    change, error = log_ratio(means.mean, means.variance, added)
+    silent, _ = log_ratio(means.mean, means.variance, pseudocount(*parts))
+    assert change.mean() == pytest.approx(truth, abs=0.03)
+    assert silent.mean() < truth - 0.05
+    inside = np.abs(change - truth) < 1.645 * error
+    assert inside.mean() == pytest.approx(0.9, abs=0.03)
+
+
+def test_half_a_count_is_of_counts_and_predictions_have_their_own_offset():
+    one, other = (sums_of(np.tile([3.0, 3.0], (n, 1)), np.ones(n), np.zeros(n)) for n in (10, 100))
+    added = offsets(one, other, 0.2, np.array([False, True]))
+    np.testing.assert_allclose(added, [[0.05, 0.2], [0.005, 0.2]])
 
 
 def test_p_values_beyond_a_threshold():

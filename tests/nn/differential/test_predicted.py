@@ -35,7 +35,9 @@ def estimate(rng, *, n=(60, 60), n_lacking=(600, 600), quality=1.0, offset=0.0):
     members = (np.array([0]), np.array([1]))
     means = group_means(*(sums.pick(m) for m in members), NONE)
     completion = Completion(n_cells, predicted, NO_BIAS)
-    return log_ratio(means, 1e-9), log_ratio(completion.of(means, members), 1e-9), completion
+    completed = completion.of(means, members)
+    found = [log_ratio(part.mean, part.variance, 1e-9) for part in (means, completed)]
+    return *found, completion
 
 
 @pytest.mark.parametrize("offset", [0.0, 5.0])

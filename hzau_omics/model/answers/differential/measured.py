@@ -12,8 +12,9 @@ from hzau_omics.data.contract.spec import FEW_FEATURES
 from hzau_omics.minibatch import Minibatch
 from hzau_omics.model.answers.differential.groups import NONE
 from hzau_omics.model.session import InferenceSession
-from hzau_omics.nn.differential.counts import GroupSums, MeasuredCells, dispersions, rate
+from hzau_omics.nn.differential.counts import GroupSums, MeasuredCells, rate
 from hzau_omics.nn.differential.exchange import ResidualSums
+from hzau_omics.nn.differential.loops import add_totals
 
 Array = NDArray[np.float64]
 
@@ -86,6 +87,11 @@ class MeasuredValues:
         return found if len(found) >= FEW_FEATURES else None
 
     @property
+    def has_panels(self) -> bool:
+        """Whether some batches did not measure all features."""
+        return self._layout.panel is not None
+
+    @property
     def n_batches(self) -> int:
         """Number of batches that are told apart."""
         return self.session.layout.n_batches if self.by_batch else 1
@@ -138,12 +144,31 @@ def sum_groups(values: MeasuredValues, codes: NDArray[np.int64], n_groups: int) 
     return sums
 
 
+def sum_counts(
+    values: MeasuredValues, codes: NDArray[np.int64], n_groups: int
+) -> tuple[Array, Array]:
+    """Return the sums of the values of each group, and its numbers of measured cells.
+
+    Of shape (group, feature); numbers of cells (group, 1) without panels. Of many groups, such as
+    those of each donor, little more is held than this.
+    """
+    n_features = len(values.features)
+    total = np.zeros((n_groups, n_features))
+    n_cells = np.zeros((n_groups, n_features if values.has_panels else 1))
+    for block in values.blocks(np.flatnonzero(codes != NONE)):
+        own = codes[block.positions]
+        add_totals(own, block.cells.values, total)
+        n = np.bincount(own, minlength=n_groups)[:, None]
+        n_cells += n * block.cells.measured if values.has_panels else n
+    return total, n_cells
+
+
 def sum_residuals(
     values: MeasuredValues,
     codes: NDArray[np.int64],
-    n_groups: int,
     sums: GroupSums,
     members: NDArray[np.int64],
+    dispersion: Array,
 ) -> ResidualSums:
     """Return sums of residuals of the groups that take part, from what they have in common.
 
@@ -151,17 +176,18 @@ def sum_residuals(
     ----------
     values
         The values.
-    codes, n_groups
-        Group of each cell, and number of groups.
+    codes
+        Group of each cell.
     sums
         Sums over all groups.
     members
         Groups that take part.
+    dispersion
+        Overdispersion of each feature over these groups (feature,).
     """
     taking = sums.pick(members)
     rates = rate(taking.total, taking.size)
-    dispersion = dispersions(sums.of(members))
-    found = ResidualSums.zeros(n_groups, values.n_batches, len(values.features))
+    found = ResidualSums.zeros(*sums.n.shape)
     for block in values.blocks(np.flatnonzero(np.isin(codes, members))):
         own = codes[block.positions]
         found.add(own, block.cells, rates=rates[block.cells.batch], dispersion=dispersion)

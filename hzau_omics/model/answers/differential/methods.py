@@ -3,7 +3,6 @@
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -42,7 +41,7 @@ from hzau_omics.model.session import (
     evaluating,
     make_generator,
 )
-from hzau_omics.nn.differential.counts import GroupSums
+from hzau_omics.nn.differential.counts import GroupSums, dispersions
 from hzau_omics.nn.differential.predicted import LACKING, MEASURED, Bias, Completion
 
 FOR_BIAS, FEWEST_FOR_BIAS = 4000, 100
@@ -109,9 +108,10 @@ class Differential(Answers):
         batch_correction
             Whether cells are compared within batches, and decoded as an average batch.
         sample_key
-            Column of ``obs`` with the donor or sample of each cell. The calls then come from a
-            test of pseudobulks, of which each sample gives one per group (PyDESeq2; needs
-            ``pip install 'hzau-omics[de]'``), and samples are the replicates.
+            Column of ``obs`` with the donor or sample of each cell. Samples are then the
+            replicates: calls, changes, intervals and probabilities come from a test of pseudobulks,
+            of which each sample gives one per group (PyDESeq2; needs
+            ``pip install 'hzau-omics[de]'``).
         min_reliability
             Leave out measurements whose reliability is lower (HZAU-VAE).
         given
@@ -133,16 +133,21 @@ class Differential(Answers):
           under a prior learned from all features and from what the decoder expects;
           ``proba_not_de`` is the rest, and ``bayes_factor`` its natural log odds.
         - ``lfc_mean``, ``lfc_median``, ``lfc_std``, ``lfc_q05``, ``lfc_q95``: the posterior of the
-          log2 fold change of group 1 over group 2; ``lfc`` is the plain estimate.
+          log2 fold change of group 1 over group 2; ``lfc`` is the plain estimate, and
+          ``lfc_error`` its standard error.
         - ``p_value``, ``q_value`` (Benjamini and Hochberg), ``is_de_fdr_<fdr_target>``: the call.
         - ``scale1``, ``scale2``: what the model expects; shares of the cell's total, or values of
           panels of fewer than 100 features.
         - ``raw_mean1``, ``raw_normalized_mean1``, ``non_zeros_proportion1``, ...: means of measured
           values, of their shares, and shares of cells with a value above 0.
         - ``measured1``, ``measured2``: share of the cells of each group that were measured.
-        - ``pseudocounts``: what is added before a ratio, from features that are not expressed.
-        - ``replicates``: ``"cells"``, or ``"samples"`` with `sample_key`, and then
-          ``pseudobulk_lfc`` too.
+        - ``pseudocount1``, ``pseudocount2``: what is added to the means before a ratio: half a
+          count; to predictions, what features show that are not expressed.
+        - ``replicates``: ``"cells"``, or ``"samples"`` with `sample_key`. All of the above but the
+          means are then of samples, and what cells say stands beside as ``cells_lfc``,
+          ``cells_lfc_mean``, ``cells_lfc_std``, ``cells_lfc_q05``, ``cells_lfc_q95`` and
+          ``cells_proba_de``. Features that samples hardly count are not tested: their p-value is 1,
+          ``lfc`` and intervals are NaN.
         - ``comparison``, ``group1``, ``group2``.
 
         Raises
@@ -247,18 +252,19 @@ class _Analysis:
 
     def table(self, groups: Groups) -> pd.DataFrame:
         """Return the tables of all comparisons."""
-        values, n_groups = self.values, len(groups.names)
+        values = self.values
         with evaluating(self.session.network):
-            sums = sum_groups(values, groups.codes, n_groups)
+            sums = sum_groups(values, groups.codes, len(groups.names))
             completion = self._completion(groups, sums)
-            residuals: dict[bytes, Any] = {}
+            members = np.empty(0, np.int64)
             parts = []
             for comparison in groups.comparisons:
-                members = np.sort(comparison.all_members)
-                key = members.tobytes()
-                if key not in residuals:
-                    residuals = {key: sum_residuals(values, groups.codes, n_groups, sums, members)}
-                evidence = Evidence(comparison, sums, residuals[key], completion)
+                # Each group against the rest: all comparisons are of the same cells.
+                if not np.array_equal(members, np.sort(comparison.all_members)):
+                    members = np.sort(comparison.all_members)
+                    dispersion = dispersions(sums.of(members))
+                    residuals = sum_residuals(values, groups.codes, sums, members, dispersion)
+                evidence = Evidence(comparison, sums, residuals, dispersion, completion)
                 self._warn_of_batches(evidence)
                 parts.append(comparison_table(evidence, self.options, self.names))
         return pd.concat(parts)

@@ -1,4 +1,4 @@
-"""A test of pseudobulks: samples are the replicates."""
+"""A test of pseudobulks: samples are the replicates, and the table says what they show."""
 
 import warnings
 from dataclasses import replace
@@ -13,14 +13,20 @@ from scipy.stats import false_discovery_control
 from hzau_omics.data.contract.columns.category import text_of
 from hzau_omics.errors import ConfigError
 from hzau_omics.model.answers.differential.groups import NONE, Comparison, Groups
-from hzau_omics.model.answers.differential.measured import MeasuredValues, sum_groups
+from hzau_omics.model.answers.differential.measured import MeasuredValues, sum_counts
 from hzau_omics.model.answers.differential.request import TestOptions
+from hzau_omics.model.answers.differential.table import belief
+from hzau_omics.nn.differential.prior import posterior
 
 SAMPLES = "samples"
+OF_CELLS = ("lfc", "lfc_mean", "lfc_std", "lfc_q05", "lfc_q95", "proba_de")
+"""What cells say is kept beside what samples say, as ``cells_lfc`` and so on."""
 FEWEST_CELLS = 10
 """Cells of a sample in a group, below which it gives no pseudobulk."""
 FEWEST_COUNTS = 10
 """Counts over all pseudobulks below which a feature is not tested."""
+UNTESTED = {"proba_de": 0.0, "proba_not_de": 1.0, "lfc_mean": 0.0, "lfc_median": 0.0}
+"""What is believed of a feature that was not tested; the rest is not known."""
 
 
 def add_pseudobulk(
@@ -30,7 +36,7 @@ def add_pseudobulk(
     samples: "pd.Series[Any]",
     options: TestOptions,
 ) -> pd.DataFrame:
-    """Return the table with p-values and calls from pseudobulks of samples.
+    """Return the table with p-values, changes and beliefs from pseudobulks of samples.
 
     Raises
     ------
@@ -43,16 +49,15 @@ def add_pseudobulk(
     # All features: those of one gene say nothing of a sample's depth.
     every = np.arange(values.n_features)
     whole = replace(values, by_batch=False, features=every)
-    sums = sum_groups(whole, joined, len(groups.names) * len(names))
-    shape = (len(groups.names), len(names), len(every))
-    counts, n_cells = (part.sum(1).reshape(shape) for part in (sums.total, sums.n))
+    found = sum_counts(whole, joined, len(groups.names) * len(names))
+    counts, n_cells = (part.reshape(len(groups.names), len(names), -1) for part in found)
     var_names = pd.Index(values.session.layout.modality(values.modality).var_names)
     parts = []
     for comparison in groups.comparisons:
-        found = _tested(comparison, counts, n_cells, names, options)
-        found = found.iloc[values.features].set_axis(var_names[values.features])
+        tested = _tested(comparison, counts, n_cells, names, options)
+        believed = _believed(tested, options).set_axis(var_names).iloc[values.features]
         own = table[table["comparison"] == " vs ".join(comparison.names)]
-        parts.append(_merged(own, found, options))
+        parts.append(_merged(own, believed, options))
     return pd.concat(parts)
 
 
@@ -66,13 +71,27 @@ def _merged(own: pd.DataFrame, found: pd.DataFrame, options: TestOptions) -> pd.
     found = found.loc[own.index]
     q_value = false_discovery_control(found["p_value"])
     merged = own.assign(
-        p_value=found["p_value"],
+        **found,
         q_value=q_value,
-        pseudobulk_lfc=found["lfc"],
         replicates=SAMPLES,
+        **{f"cells_{name}": own[name] for name in OF_CELLS},
     )
     merged[f"is_de_fdr_{options.fdr_target}"] = q_value <= options.fdr_target
-    return merged.iloc[np.lexsort((-own["lfc"].abs(), merged["p_value"]))]
+    return merged.iloc[np.lexsort((-merged["lfc"].abs().fillna(0.0), merged["p_value"]))]
+
+
+def _believed(found: pd.DataFrame, options: TestOptions) -> pd.DataFrame:
+    """Return what is believed of each change, beside its estimate.
+
+    The prior is learned from the samples' own estimates: the model expects what cells show, not
+    donors. Of features that were not tested no change is believed, without an interval.
+    """
+    tested = found["lfc"].notna().to_numpy()
+    change, error = (found.loc[tested, name].to_numpy() for name in ("lfc", "lfc_error"))
+    for name, values in belief(posterior(change, error), options).items():
+        found[name] = UNTESTED.get(name, np.nan)
+        found.loc[tested, name] = values
+    return found
 
 
 def _tested(
@@ -82,7 +101,7 @@ def _tested(
     names: list[str],
     options: TestOptions,
 ) -> pd.DataFrame:
-    """Return log2 fold changes and p-values of all features.
+    """Return log2 fold changes, their standard errors, and p-values of all features.
 
     Of features that some sample did not measure, or with hardly any count, they are NaN and 1.
     """
@@ -105,7 +124,8 @@ def _tested(
     design = pd.DataFrame(metadata, columns=["group", "sample"])
     matrix = np.concatenate(rows)
     design.index = [f"{side}_{i}" for i, side in enumerate(design["group"])]
-    found = pd.DataFrame({"lfc": np.nan, "p_value": 1.0}, index=range(matrix.shape[1]))
+    columns = {"lfc": np.nan, "lfc_error": np.nan, "p_value": 1.0}
+    found = pd.DataFrame(columns, index=range(matrix.shape[1]))
     tested = np.flatnonzero((matrix.sum(0) >= FEWEST_COUNTS) & measured)
     if len(tested):
         found.iloc[tested] = _deseq(matrix[:, tested], design, options.threshold)
@@ -129,7 +149,7 @@ def check_installed() -> None:
 
 
 def _deseq(matrix: NDArray[np.float64], design: pd.DataFrame, delta: float) -> NDArray[np.float64]:
-    """Return log2 fold change and p-value of each feature (feature, 2).
+    """Return log2 fold change, standard error and p-value of each feature (feature, 3).
 
     If at least half of the samples have cells of both groups, these are compared with themselves,
     and the others left out.
@@ -163,6 +183,7 @@ def _deseq(matrix: NDArray[np.float64], design: pd.DataFrame, delta: float) -> N
         )
         stats.summary()
     result = stats.results_df
-    lfc = result["log2FoldChange"].fillna(0.0).to_numpy()
-    p_value = result["pvalue"].fillna(1.0).to_numpy()
-    return np.stack([lfc, np.clip(p_value, 0.0, 1.0)], axis=1)
+    p_value = np.clip(result["pvalue"].fillna(1.0).to_numpy(), 0.0, 1.0)
+    known = result[["log2FoldChange", "lfcSE"]].to_numpy(np.float64)
+    known[np.isnan(known).any(1)] = np.nan
+    return np.concatenate([known, p_value[:, None]], axis=1)

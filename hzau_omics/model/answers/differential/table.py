@@ -1,6 +1,7 @@
 """The table of one comparison: test, effect, and what was seen in the cells."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -10,12 +11,13 @@ from scipy.stats import false_discovery_control
 
 from hzau_omics.model.answers.differential.groups import Comparison
 from hzau_omics.model.answers.differential.request import TestOptions
-from hzau_omics.nn.differential.counts import GroupSums, dispersions, rate
+from hzau_omics.nn.differential.counts import GroupSums, rate
 from hzau_omics.nn.differential.effect import (
     GroupMeans,
     as_error,
     group_means,
     log_ratio,
+    offsets,
     p_value_beyond,
     pseudocount,
 )
@@ -41,6 +43,8 @@ class Evidence:
         Sums of the measured values of all groups.
     residuals
         Sums of residuals of the groups that take part.
+    dispersion
+        Overdispersion of each feature over these groups (feature,).
     completion
         Predictions for cells that lack the values, and for the prior.
     """
@@ -48,9 +52,10 @@ class Evidence:
     comparison: Comparison
     sums: GroupSums
     residuals: ResidualSums
+    dispersion: Array
     completion: Completion
 
-    @property
+    @cached_property
     def sides(self) -> tuple[GroupSums, GroupSums]:
         """Sums of the two groups (batch, feature)."""
         one, other = self.comparison.members
@@ -73,25 +78,27 @@ def comparison_table(
     """
     members = evidence.comparison.members
     one, other = evidence.sides
-    dispersion = dispersions(evidence.sums.of(np.concatenate(members)))
-    means = group_means(one, other, dispersion)
+    means = group_means(one, other, evidence.dispersion)
     completed = evidence.completion.of(means, members)
-    offset = pseudocount(one, other) if one.total.any() or other.total.any() else _least(completed)
-    change, error = log_ratio(completed, offset)
+    silent = pseudocount(one, other) if one.total.any() or other.total.any() else _least(completed)
     lacks = evidence.completion.lacking(np.concatenate(members))
+    offset = offsets(one, other, silent, lacks)
+    change, error = log_ratio(completed.mean, completed.variance, offset)
     p_value, error = _tested(evidence, change, error, lacks, means)
-    change = np.where(_known(evidence), change, 0.0)
+    change = np.where(_known(evidence, lacks), change, 0.0)
     beyond = p_value_beyond(change, error, options.threshold)
     p_value = np.maximum(p_value, beyond) if options.threshold > 0 else p_value
     q_value = false_discovery_control(p_value)
-    believed = posterior(change, error, _expected(evidence, offset, lacks))
-    columns = _belief(believed, options) | {
+    believed = posterior(change, error, _expected(evidence, silent, lacks))
+    columns = belief(believed, options) | {
         "lfc": change,
+        "lfc_error": error,
         "p_value": p_value,
         "q_value": q_value,
         f"is_de_fdr_{options.fdr_target}": q_value <= options.fdr_target,
         **_of_cells(evidence),
-        "pseudocounts": offset,
+        "pseudocount1": offset[0],
+        "pseudocount2": offset[1],
         "delta": options.threshold,
         "replicates": CELLS,
         "comparison": " vs ".join(evidence.comparison.names),
@@ -103,10 +110,11 @@ def comparison_table(
     return table.iloc[order]
 
 
-def _known(evidence: Evidence) -> NDArray[np.bool_]:
-    """Return of which features both groups have cells, measured or predicted (feature,)."""
+def _known(evidence: Evidence, lacks: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return of which features both groups have cells, and some count or prediction (feature,)."""
     n = [evidence.completion.n_cells[side].sum((0, 1)) for side in evidence.comparison.members]
-    return np.asarray(np.minimum(*n) > 0)
+    counts = np.sum([side.total.sum(0) for side in evidence.sides], axis=0)
+    return np.asarray((np.minimum(*n) > 0) & (lacks | (counts > 0)))
 
 
 def _least(means: GroupMeans) -> float:
@@ -132,27 +140,31 @@ def _tested(
     few = evidence.completion.rests_on_few(means, members)
     p_value = np.where(means.shared & few, np.maximum(exchanged, plain), plain)
     p_value = np.where(means.shared & ~lacks, exchanged, p_value)
-    p_value = np.where(_known(evidence), p_value, 1.0)
+    p_value = np.where(_known(evidence, lacks), p_value, 1.0)
     of_cells = means.shared & (few | ~lacks)
     return p_value, np.where(of_cells, as_error(change, p_value, error), error)
 
 
-def _expected(evidence: Evidence, offset: float, lacks: NDArray[np.bool_]) -> Expected | None:
+def _expected(evidence: Evidence, silent: float, lacks: NDArray[np.bool_]) -> Expected | None:
     """Return what the decoder expects; nothing where it is part of the estimate already."""
     if lacks.any():
         return None
     found = [evidence.completion.means(side) for side in evidence.comparison.members]
-    means = GroupMeans(
-        np.stack([mean for mean, _ in found]),
-        np.stack([error for _, error in found]),
-        ~lacks,
-        np.zeros((2, len(lacks))),
-    )
-    change, error = log_ratio(means, offset)
+    mean, variance = (np.stack(parts) for parts in zip(*found, strict=True))
+    change, error = log_ratio(mean, variance, silent)
     return Expected(change, error**2)
 
 
-def _belief(believed: Posterior, options: TestOptions) -> dict[str, Any]:
+def belief(believed: Posterior, options: TestOptions) -> dict[str, Any]:
+    """Return the columns that say what is believed of changes.
+
+    Parameters
+    ----------
+    believed
+        Posterior of each feature's log2 fold change.
+    options
+        What is tested.
+    """
     delta = options.threshold
     above, below = believed.above(delta), 1.0 - believed.above(-delta)
     # A point at -delta itself is no change.

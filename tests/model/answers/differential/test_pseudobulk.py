@@ -3,6 +3,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from anndata import AnnData
+from scipy import stats
 
 from hzau_omics.errors import ConfigError, HzauWarning
 
@@ -41,20 +42,46 @@ def test_samples_decide_where_cells_would_be_too_sure(donors):
     assert of_samples.loc[changed, CALL].all()
     assert of_samples.drop(index=changed)[CALL].sum() <= 2
     assert of_samples["replicates"].eq("samples").all()
-    np.testing.assert_allclose(of_samples.loc[changed, "pseudobulk_lfc"], 2.0, atol=0.8)
+    np.testing.assert_allclose(of_samples.loc[changed, "lfc"], 2.0, atol=0.8)
 
 
-def test_the_probability_of_the_model_stands_beside_it(donors):
+def test_changes_and_intervals_are_those_of_the_samples_that_decide(donors):
+    found = donors.differential_expression("rna", "treated", "yes", sample_key="donor", seed=0)
+    z = found["lfc"] / found["lfc_error"]
+    tail = stats.norm.sf((found["lfc"].abs() - 0.25) / found["lfc_error"])
+    np.testing.assert_allclose(found["p_value"], np.minimum(2 * tail, 1), rtol=1e-6, atol=1e-12)
+    shrunk = found["lfc_mean"].abs() <= found["lfc"].abs() + 1e-9
+    assert shrunk.all()
+    assert (np.sign(found["lfc_mean"]) == np.sign(z))[found[CALL]].all()
+    unchanged = ~found.index.isin([f"g{i}" for i in range(5)])
+    held = (found["lfc_q05"] <= 0) & (found["lfc_q95"] >= 0)
+    assert held[unchanged].mean() > 0.9
+    assert not held[~unchanged].any()
+    of_cells = (found["cells_lfc_q05"] <= 0) & (found["cells_lfc_q95"] >= 0)
+    assert of_cells[unchanged].mean() < 0.8
+
+
+def test_what_cells_say_stands_beside_it(donors):
     plain = donors.differential_expression("rna", "treated", "yes", seed=0)
     found = donors.differential_expression("rna", "treated", "yes", sample_key="donor", seed=0)
-    pd.testing.assert_series_equal(found["proba_de"].sort_index(), plain["proba_de"].sort_index())
+    for name in ("lfc", "lfc_mean", "lfc_std", "lfc_q05", "lfc_q95", "proba_de"):
+        of_cells = found[f"cells_{name}"].rename(name).sort_index()
+        pd.testing.assert_series_equal(of_cells, plain[name].sort_index())
+    assert not found["proba_de"].sort_index().equals(plain["proba_de"].sort_index())
+
+
+def test_which_group_is_higher_is_asked_of_samples(donors):
+    found = donors.differential_expression(
+        "rna", "treated", "yes", mode="vanilla", sample_key="donor", seed=0
+    )
+    assert (found.loc[[f"g{i}" for i in range(5)], "proba_m1"] > 0.95).all()
 
 
 def test_samples_with_cells_of_both_groups_are_pairs(donors):
     found = donors.differential_expression("rna", "half", "a", delta=0, sample_key="donor", seed=0)
     # Without pairs, differences between donors would hide everything; there is nothing to find.
     assert found[CALL].sum() <= 2
-    assert found["pseudobulk_lfc"].abs().median() < 0.1
+    assert found["lfc"].abs().median() < 0.1
 
 
 def test_one_sample_per_group_is_no_replication(donors):
@@ -72,7 +99,8 @@ def test_one_gene_is_tested_as_among_all(donors):
     every = donors.differential_expression("rna", "treated", "yes", **options)
     one = donors.differential_expression("rna", "treated", "yes", features=["g0"], **options)
     assert one.loc["g0", "p_value"] == every.loc["g0", "p_value"]
-    assert one.loc["g0", "pseudobulk_lfc"] == every.loc["g0", "pseudobulk_lfc"]
+    for column in ("lfc", "lfc_mean", "lfc_q05"):
+        assert one.loc["g0", column] == every.loc["g0", column]
 
 
 def test_features_that_some_samples_did_not_measure_are_not_tested(fit):
@@ -95,6 +123,7 @@ def test_features_that_some_samples_did_not_measure_are_not_tested(fit):
         found = model.differential_expression("rna", "batch", "a", sample_key="donor", seed=0)
     unmeasured = [f"g{i}" for i in range(20, 30)]
     assert (found.loc[unmeasured, "p_value"] == 1).all()
-    assert found.loc[unmeasured, "pseudobulk_lfc"].isna().all()
+    assert found.loc[unmeasured, ["lfc", "lfc_error", "lfc_q05"]].isna().all(axis=None)
+    assert (found.loc[unmeasured, ["lfc_mean", "proba_de"]] == 0).all(axis=None)
     assert (found.loc[unmeasured, "measured2"] == 0).all()
     assert not found[CALL].any()
