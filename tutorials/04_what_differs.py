@@ -99,9 +99,10 @@ print(pairs.round(2))
 # ## Donors are the replicates
 #
 # Cells of one donor are no independent repetitions. With `sample_key`, each sample gives one
-# pseudobulk per group, and these are tested (PyDESeq2). The model's probability stands beside.
-# Three batches have RNA; a batch with cells of both types is compared with itself. Fewer genes are
-# called than by cells: what is left is a difference that all three share.
+# pseudobulk per group, and these are tested (PyDESeq2). What cells say stands beside, as
+# `cells_lfc_mean` and so on. Three batches have RNA; a batch with cells of both types is compared
+# with itself. Fewer genes are called than by cells: what is left is a difference that all three
+# share.
 
 # %%
 by_cell = model.differential_expression("rna", "cell_type", "CD4 T", "CD8 T", seed=0)
@@ -111,7 +112,7 @@ by_sample = model.differential_expression(
 n_by_cell = int(by_cell["is_de_fdr_0.05"].sum())
 n_by_sample = int(by_sample["is_de_fdr_0.05"].sum())
 print(f"called: {n_by_cell} genes by cells, {n_by_sample} by samples")
-print(by_sample[["lfc_mean", "pseudobulk_lfc", "proba_de", "q_value"]].head(8).round(3))
+print(by_sample[["lfc_mean", "cells_lfc_mean", "proba_de", "q_value"]].head(8).round(3))
 
 # %% [markdown]
 # ## Is it right? Cells of one kind have no difference
