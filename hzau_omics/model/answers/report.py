@@ -21,7 +21,7 @@ from hzau_omics.data.changes.identity import UNKNOWN
 from hzau_omics.errors import DataContractError
 from hzau_omics.messages import listed
 from hzau_omics.model.answers.base import Answers, Cells
-from hzau_omics.model.answers.markers import cluster_differences
+from hzau_omics.model.answers.differential.clusters import cluster_differences
 from hzau_omics.model.answers.recognition import recognition
 from hzau_omics.model.training.config import default_length
 from hzau_omics.model.training.corruption import make_corruptor

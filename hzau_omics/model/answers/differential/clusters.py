@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from hzau_omics.data import CellStore
 from hzau_omics.errors import HzauWarning
 from hzau_omics.model.answers.base import Answers
+from hzau_omics.model.answers.differential.analysis import Analysis
 from hzau_omics.model.answers.differential.groups import groups_of_column
-from hzau_omics.model.answers.differential.methods import _Analysis
 from hzau_omics.model.answers.differential.request import TestOptions, check_comparable
 
 
@@ -60,7 +60,7 @@ def cluster_differences(
     check_comparable(modality, model.layout.modality(modality).spec)
     session = model._session(store, cells, None)
     groups = groups_of_column(clusters, list(compared), None, key="cluster")
-    analysis = _Analysis(model, session, modality, features, TestOptions(), (), seed)
+    analysis = Analysis(model, session, modality, features, TestOptions(), (), seed)
     with warnings.catch_warnings():
         # How batches mix is a section of its own.
         warnings.simplefilter("ignore", HzauWarning)
