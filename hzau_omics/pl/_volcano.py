@@ -92,7 +92,8 @@ def volcano(
             ha="left" if x[i] >= 0 else "right",
             fontsize=TEXT - 1,
         )
-    axes.margins(x=0.12)
+    # Room for names at the outermost points.
+    axes.margins(x=LABEL[0] + 0.04, y=LABEL[1] + 0.04)
     axes.set_xlabel("log2 fold change", fontsize=TEXT)
     axes.set_ylabel("\N{MINUS SIGN}log10 p-value", fontsize=TEXT)
     title = f"{own['comparison'].iloc[0]}\n{int(called.sum()):,} of {len(own):,} called"
