@@ -15,7 +15,6 @@ FILES = (
     "README.md",
     "containers/Containerfile",
     "containers/hzau_omics.def",
-    "docs/install.md",
     "packages/hzau-omics/meta.yaml",
 )
 """Files that a reader of a release follows addresses from."""
