@@ -142,6 +142,8 @@ def test_links_lead_to_the_same_pages_or_to_their_translation(name):
                 there = str({str(pair[1]): pair[0] for pair in PAIRS.values()}[there])
             elif there == str(START):
                 there = str(ROOT / "docs" / "architecture.md")
+            elif there.endswith(".zh.ipynb"):
+                there = there.replace(".zh.ipynb", ".ipynb")
             if there in map(str, (english, PAIRS["method"][0])):
                 number = re.match(r"\d+", anchor)
                 anchor = number[0] if number else ""

@@ -25,6 +25,9 @@ SCRIPTS = Path(__file__).resolve().parent
 ROOT = SCRIPTS.parent
 NOTEBOOKS = ROOT / "docs" / "tutorials"
 
+FORMAT = {"extension": ".py", "format_name": "percent", "comment_magics": False}
+"""How scripts are read: a first line of a shell script is no magic command."""
+
 DPI = 80
 LARGEST = 700_000
 """Bytes of a notebook."""
@@ -96,7 +99,7 @@ def reword(script: Path) -> NotebookNode:
 
 def _read(script: Path) -> NotebookNode:
     """Return a notebook without outputs; random identifiers would differ each time."""
-    notebook = jupytext.read(script)
+    notebook = jupytext.read(script, fmt=FORMAT)
     for number, cell in enumerate(notebook.cells):
         cell.id = f"cell-{number:02d}"
     return notebook
