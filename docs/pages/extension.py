@@ -71,9 +71,11 @@ def _draw(folder: Path) -> None:
 
 def by_last_word(app: Sphinx, env: Any, node: Any, contnode: nodes.Element) -> nodes.Node | None:
     """Resolve ``ConfigError`` or ``umap`` where one documented name only ends like this."""
-    if node.get("refdomain") != "py":
+    target = node["reftarget"]
+    ours = "." not in target or target.startswith("hzau_omics.")
+    if node.get("refdomain") != "py" or not ours:
         return None
-    last = node["reftarget"].rsplit(".", 1)[-1]
+    last = target.rsplit(".", 1)[-1]
     objects = env.get_domain("py").objects
     found = {one.node_id: one for name, one in objects.items() if name.rsplit(".", 1)[-1] == last}
     if len(found) != 1:

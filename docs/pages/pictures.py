@@ -5,6 +5,7 @@
 
 import hashlib
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -67,10 +68,13 @@ CODE: dict[str, str] = {
 
 
 def key(package: Path) -> str:
-    """Return a digest of all that pictures depend on: this file and the code of the package."""
+    """Return a digest of all that pictures depend on: this file, code, data, and who draws."""
     digest = hashlib.sha256(Path(__file__).read_bytes())
-    for path in sorted(package.rglob("*.py")):
+    data = sorted((package.parent / "data_registry").glob("*.h5mu"))
+    for path in [*sorted(package.rglob("*.py")), *data]:
         digest.update(path.read_bytes())
+    for name in ("matplotlib", "scanpy", "torch"):
+        digest.update(version(name).encode())
     return digest.hexdigest()
 
 

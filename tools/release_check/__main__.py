@@ -48,25 +48,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
     log.write_text("", encoding="utf-8")
     work = options.work or Path(tempfile.mkdtemp(prefix="release_check_"))
     left = list(placeholders(ROOT))
+    rows: list[tuple[str, Outcome]] = []
     try:
-        rows = _checks(options, work, log)
+        _check(rows, options, work, log)
     finally:
         if not options.keep and options.work is None:
             shutil.rmtree(work, ignore_errors=True)
-    seconds = sum(one.seconds for _, one in rows)
-    head = (
-        f"Python {platform.python_version()} on {platform.platform()}, "
-        f"{time.strftime('%Y-%m-%d')}, {seconds / 60:.0f} minutes."
-    )
-    report = markdown(rows, left, head)
-    (options.out / "report.md").write_text(report, encoding="utf-8")
-    print(report)
+        seconds = sum(one.seconds for _, one in rows)
+        head = (
+            f"Python {platform.python_version()} on {platform.platform()}, "
+            f"{time.strftime('%Y-%m-%d')}, {seconds / 60:.0f} minutes."
+        )
+        report = markdown(rows, left, head)
+        (options.out / "report.md").write_text(report, encoding="utf-8")
+        print(report)
     return int(failed(rows) or (options.strict and bool(left)))
 
 
-def _checks(options: argparse.Namespace, work: Path, log: Path) -> list[tuple[str, Outcome]]:
-    rows: list[tuple[str, Outcome]] = []
-
+def _check(
+    rows: list[tuple[str, Outcome]], options: argparse.Namespace, work: Path, log: Path
+) -> None:
     def add(of: str, outcome: Outcome) -> None:
         state = "ok" if outcome.passed else "fails"
         print(f"{of}: {outcome.name}: {state}, {outcome.seconds:.0f} s", file=sys.stderr)
@@ -75,8 +76,8 @@ def _checks(options: argparse.Namespace, work: Path, log: Path) -> list[tuple[st
     built = _build(work, options.python, log)
     if isinstance(built, Outcome):
         add("files", built)
-        return rows
-    for outcome in files.of_built(built, work, options.python, log):
+        return
+    for outcome in files.of_built(built, ROOT, work, options.python, log):
         add("files", outcome)
     for environment in ENVIRONMENTS:
         if options.environment and environment.name not in options.environment:
@@ -86,7 +87,6 @@ def _checks(options: argparse.Namespace, work: Path, log: Path) -> list[tuple[st
             add(environment.label, outcome)
         if not options.keep:
             trial.remove()
-    return rows
 
 
 def _build(work: Path, python: str, log: Path) -> Built | Outcome:

@@ -1,5 +1,8 @@
 """Source archive and wheel: they are built, and hold what they should and nothing else."""
 
+import re
+import shutil
+import subprocess
 import tarfile
 import zipfile
 from dataclasses import dataclass
@@ -44,6 +47,8 @@ def build(root: Path, folder: Path, python: str, log: Path) -> Built:
         They cannot be built.
     """
     dist = folder / "dist"
+    for former in (dist, folder / "source", folder / "again"):
+        shutil.rmtree(former, ignore_errors=True)
     # Both from the checkout: by default uv would build the wheel from the source archive.
     options: list[str | Path] = ["--quiet", "--python", python, "--out-dir", dist]
     run([*uv(), "build", "--sdist", "--wheel", *options], folder=root, log=log)
@@ -60,6 +65,16 @@ def foreign_files(wheel: Path) -> list[str]:
     with zipfile.ZipFile(wheel) as file:
         names = file.namelist()
     return [name for name in names if is_foreign(name)]
+
+
+def missing_files(wheel: Path, root: Path) -> list[str]:
+    """Return what the package has in a checkout, and a wheel lacks."""
+    command = ["git", "ls-files", "hzau_omics", "data_registry"]
+    listed = subprocess.run(command, cwd=root, capture_output=True, text=True, check=True)
+    tracked = listed.stdout.splitlines()
+    wanted = {re.sub("^data_registry/", "hzau_omics/_data_registry/", name) for name in tracked}
+    with zipfile.ZipFile(wheel) as file:
+        return sorted(wanted - set(file.namelist()))
 
 
 def is_foreign(name: str) -> bool:

@@ -52,6 +52,8 @@ def run(
             check=False,
         )
         status, output = done.returncode, done.stdout
+    except OSError as error:
+        status, output = -1, f"{error}\n"
     except subprocess.TimeoutExpired as late:
         status, output = -1, f"{_text(late.stdout)}\nstopped after {seconds} seconds\n"
     with log.open("a", encoding="utf-8") as file:

@@ -117,7 +117,7 @@ class Trial:
         return ""
 
     def _version(self) -> str:
-        said = self._run("python", "-m", "hzau_omics", "--version").strip().splitlines()[-1]
+        said = self._run("python", "-m", "hzau_omics", "--version").strip().rpartition("\n")[2]
         if said != self.built.version:
             msg = f"The wheel has version {self.built.version}, and the program said {said}."
             raise CommandFailed(msg)
@@ -125,11 +125,15 @@ class Trial:
 
     def _names(self) -> str:
         probe = Path(__file__).with_name("probe.py")
-        return self._run("python", probe).strip().splitlines()[-1]
+        return self._run("python", probe).strip().rpartition("\n")[2]
 
     def _demo(self) -> str:
         self._run("hzau-omics", "demo", "--max-epochs", EPOCHS, "--out", self.folder / "demo")
-        return f"{(self.folder / 'demo' / 'report.html').stat().st_size / 2**20:.1f} MiB of report"
+        report = self.folder / "demo" / "report.html"
+        if not report.is_file():
+            msg = "The demo left no report.html."
+            raise CommandFailed(msg)
+        return f"{report.stat().st_size / 2**20:.1f} MiB of report"
 
     def _tests(self) -> str:
         install_tests(self.home, self.log)
@@ -141,7 +145,7 @@ class Trial:
         python: str | Path = self.home / "bin" / "python"
         command = [python, "-m", "pytest", *options, *self.environment.tests]
         output = run(command, folder=copy, log=self.log)
-        return output.strip().splitlines()[-1].strip("= ")
+        return output.strip().rpartition("\n")[2].strip("= ")
 
 
 def timed(name: str, step: Callable[[], str]) -> Outcome:

@@ -2,16 +2,18 @@
 
 import sys
 import zipfile
+from pathlib import Path
 
 import pytest
 
-from tools.release_check.build import foreign_files
+from tools.release_check.build import foreign_files, missing_files
 from tools.release_check.commands import CommandFailed, run
 from tools.release_check.files import contents
 from tools.release_check.placeholders import placeholders
 from tools.release_check.table import failed, markdown
 from tools.release_check.trial import Outcome, timed
 
+ROOT = Path(__file__).parents[3]
 GOOD = ["hzau_omics/__init__.py", "hzau_omics-0.1.0.dist-info/METADATA"]
 BAD = [
     "tests/test_a.py",
@@ -34,7 +36,24 @@ def wheel(tmp_path):
 def test_what_does_not_belong_into_a_wheel_is_found(wheel):
     assert foreign_files(wheel) == BAD
     with pytest.raises(CommandFailed, match=r"tests/test_a\.py"):
-        contents(wheel)
+        contents(wheel, ROOT)
+
+
+def test_what_a_wheel_lacks_is_found(tmp_path):
+    wheel = tmp_path / "hzau_omics-0.1.0-py3-none-any.whl"
+    with zipfile.ZipFile(wheel, "w") as file:
+        for name in GOOD:
+            file.writestr(name, "")
+    missing = missing_files(wheel, ROOT)
+    assert {"hzau_omics/py.typed", "hzau_omics/_data_registry/pbmc_mosaic.toml"} <= set(missing)
+    assert "hzau_omics/__init__.py" not in missing
+    with pytest.raises(CommandFailed, match=r"The wheel lacks"):
+        contents(wheel, ROOT)
+
+
+def test_a_program_that_does_not_exist_is_a_failed_command(tmp_path):
+    with pytest.raises(CommandFailed, match="no-such-program"):
+        run(["/no-such-program"], folder=tmp_path, log=tmp_path / "log.txt")
 
 
 def test_a_failed_command_tells_the_end_of_what_it_wrote(tmp_path):
