@@ -60,4 +60,8 @@ def _row(parameter: Any) -> str | None:
 
 
 def _plain(text: str) -> str:
-    return " ".join(text.split()).replace("|", "\\|").replace("<", "&lt;")
+    words = " ".join(text.split()).replace("|", "\\|")
+    # What stands between backticks is shown as it is.
+    parts = words.split("`")
+    parts[::2] = [one.replace("<", "&lt;") for one in parts[::2]]
+    return "`".join(parts)
