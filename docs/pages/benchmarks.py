@@ -61,23 +61,19 @@ def latest(results: Path, pattern: str) -> pd.DataFrame:
 
 
 def scoreboard(board: pd.DataFrame) -> str:
-    """Return the claims of the present version as markdown, one row per claim and commit."""
+    """Return the claims of the present version as markdown, as they were measured last."""
     present = board[board["model_version"] == MODEL_VERSION]
     if present.empty:
         return f"Nothing was measured of model version {MODEL_VERSION} yet.\n"
-    lines = [
-        "| claim | value | seeds | to compare | better | commit |",
-        "|---|---|---|---|---|---|",
-    ]
-    groups = present.groupby(["claim", "commit"], sort=False)["value"]
-    for (claim, commit), values in groups:
-        row = present[(present["claim"] == claim) & (present["commit"] == commit)].iloc[0]
-        form = ".4g" if values.mean() > 10 else ".3f"
+    lines = ["| claim | value | seeds | to compare | better |", "|---|---|---|---|---|"]
+    last = present.groupby("claim")["commit"].transform("last")
+    for claim, rows in present[present["commit"] == last].groupby("claim", sort=False):
+        values, beside, better = rows["value"], *rows[["beside", "better"]].iloc[0]
+        form = ",.1f" if values.mean() > 10 else ".3f"
         spread = f"\u00a0±\u00a0{values.std():{form}}" if len(values) > 1 else ""
-        beside = "" if pd.isna(row["beside"]) else f"{row['beside']:.3f}"
         value = f"{values.mean():{form}}{spread}"
-        cells = [claim, value, str(len(values)), beside, row["better"], commit[:7]]
-        lines.append("| " + " | ".join(cells) + " |")
+        compared = "" if pd.isna(beside) else f"{beside:.3f}"
+        lines.append(f"| {claim} | {value} | {len(values)} | {compared} | {better} |")
     return "\n".join(lines) + "\n"
 
 
@@ -104,7 +100,7 @@ def _bars(panel: Axes, values: pd.Series, *, title: str) -> None:
     colours = [OURS if str(name).startswith("HZAU") else OTHERS for name in values.index]
     panel.barh([str(name) for name in values.index], values, color=colours)
     for at, value in enumerate(values):
-        panel.text(value, at, f" {value:.3g}", va="center", fontsize=8)
+        panel.text(value, at, f" {value:.3f}", va="center", fontsize=8)
     panel.set_title(title, fontsize=10)
     panel.margins(x=0.15)
     panel.spines[["top", "right"]].set_visible(False)

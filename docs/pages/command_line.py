@@ -10,8 +10,8 @@ INTRODUCTION = (
     "# The command line\n\n"
     "What `hzau-omics COMMAND --help` says. How the commands play together: "
     "[from files to a report](../run.md).\n\n"
-    "Results go to stdout, progress and messages to stderr. Exit code 0: done; 1: the data or the "
-    "run failed; 2: bad usage.\n\n"
+    "Results go to stdout, progress and messages to stderr. Exit code 0: done; 2: bad usage or "
+    "input; 1: anything else ([more](../run.md#exit-codes)).\n\n"
 )
 
 
@@ -60,4 +60,8 @@ def _row(parameter: Any) -> str | None:
 
 
 def _plain(text: str) -> str:
-    return " ".join(text.split()).replace("|", "\\|").replace("<", "&lt;")
+    words = " ".join(text.split()).replace("|", "\\|")
+    # What stands between backticks is shown as it is.
+    parts = words.split("`")
+    parts[::2] = [one.replace("<", "&lt;") for one in parts[::2]]
+    return "`".join(parts)

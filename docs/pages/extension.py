@@ -14,7 +14,7 @@ from sphinx.errors import ExtensionError
 from sphinx.util import logging
 from sphinx.util.nodes import make_refnode
 
-from pages import benchmarks, command_line, docstrings, included, pictures, reference
+from pages import benchmarks, command_line, docstrings, halves, included, pictures, reference
 
 logger = logging.getLogger(__name__)
 ROOT = Path(__file__).resolve().parents[2]
@@ -33,12 +33,13 @@ def setup(app: Sphinx) -> dict[str, Any]:
 
 
 def make_pages(app: Sphinx) -> None:
-    """Write the reference, the tables and plots of benchmarks, and the pictures."""
+    """Write the reference, tables and plots of benchmarks, the start page's picture, and others."""
     docs = Path(app.srcdir)
     build = docs / "_build"
     reference.write(docs / "api")
     _write(docs / "api" / "command_line.md", command_line.page())
     benchmarks.write(ROOT / "benchmarks" / "results", build / "benchmarks")
+    halves.write(docs / "demo.png", build / "demo")
     _draw(build / "pictures")
 
 

@@ -152,7 +152,7 @@ def _gallery(names: Iterable[str]) -> str:
     """Return the pictures of some plots side by side, each a link to its page."""
     cards = [
         f":::{{grid-item-card}} {name}\n:img-top: ../../_build/pictures/{name}.svg\n"
-        f":link: {name}\n:link-type: doc\n:::"
+        f":img-alt: example of {name}\n:link: {name}\n:link-type: doc\n:::"
         for name in names
     ]
     return "\n\n".join(["::::{grid} 1 2 2 3\n:gutter: 3", *cards, "::::"])
@@ -164,8 +164,8 @@ def _picture(name: str) -> list[str]:
         "## Picture",
         f"{FENCE}python\n{CODE[name]}{FENCE}",
         (
-            f"{FENCE}{{image}} ../../_build/pictures/{name}.svg\n:alt: drawn by the code above\n"
-            f":class: drawn\n{FENCE}"
+            f"{FENCE}{{image}} ../../_build/pictures/{name}.svg\n"
+            f":alt: example of {name}, drawn by the code above\n:class: drawn\n{FENCE}"
         ),
     ]
     if CODE[name] != IMAGES:

@@ -133,9 +133,9 @@ class TrainableModel(DescribedModel):
         Parameters
         ----------
         max_epochs
-            Epochs of this call; None for about 1,500 steps (25 to 400 epochs; fewer for millions
-            of cells), and as many on a GPU with its own `batch_size`. About 600 steps (8 to 400
-            epochs) for a model of a query.
+            Epochs of this call; None for about 1,500 steps of 128 cells, but at least 25 and at
+            most 400 epochs. Fewer, but at least 8, above 256,000 cells. A GPU takes as many steps
+            of more cells each, and so more epochs. For a model of a query 600 steps in 8 to 400.
         accelerator, devices
             As in Lightning, for example ``"cpu"`` or ``"gpu"``; ``"auto"`` takes one device. With
             ``devices=2`` two processes run the script, each trains on its half of every minibatch,

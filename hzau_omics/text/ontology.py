@@ -337,7 +337,7 @@ def cell_ontology() -> Ontology:
     except ImportError as error:
         msg = (
             "The Cell Ontology requires the package cellxgene-ontology-guide, which is not "
-            "installed. Run pip install 'hzau-omics[text]', or pass an Ontology of your own."
+            "installed. Run pip install '.[text]' in a clone of hzau_omics, or pass an Ontology."
         )
         raise ConfigError(msg) from error
     parser = OntologyParser()

@@ -192,7 +192,7 @@ def _load(name: str) -> Embed:
     except ImportError as error:
         msg = (
             f"The encoder {name!r} is the name of a model for sentence-transformers, which is not "
-            "installed. Run pip install 'hzau-omics[text]', or pass a callable."
+            "installed. Run pip install '.[text]' in a clone of hzau_omics, or pass a callable."
         )
         raise ConfigError(msg) from error
     model = SentenceTransformer(name)

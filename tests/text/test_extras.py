@@ -41,5 +41,5 @@ def test_words_callables_and_own_ontologies_need_no_extra():
     *errors, names = done.stdout.strip().splitlines()
     assert len(errors) == 3
     for error in errors:
-        assert "pip install 'hzau-omics[text]'" in error
+        assert "pip install '.[text]'" in error
     assert names == "['rna', 'text', 'vectors', 'ontology']"

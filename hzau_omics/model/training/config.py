@@ -153,8 +153,8 @@ def default_length(
 ) -> tuple[int, int]:
     """Return epochs and cells per step; None takes the default of either.
 
-    With a default batch size, a GPU takes as many steps as a CPU would. `on_query` says whether
-    only what belongs to added batches is trained, which needs fewer steps.
+    With a default batch size, a GPU takes as many steps as a CPU would, and so more epochs.
+    `on_query` says whether only what belongs to added batches is trained, which needs fewer steps.
 
     Examples
     --------
@@ -178,9 +178,9 @@ def default_length(
 def default_max_epochs(n_cells: int, batch_size: int, *, on_query: bool = False) -> int:
     """Return how many epochs to train by default.
 
-    About 1,500 optimiser steps, in 25 to 400 epochs; fewer epochs for millions of cells, but at
-    least 8, so that there are at most about 50,000 steps. On a query about 600 steps, in 8 to 400
-    epochs.
+    About 1,500 optimiser steps, in 25 to 400 epochs; fewer epochs above 256,000 cells, so that
+    there are at most 50,000 steps, but at least 8, which are more steps above 800,000 cells. On a
+    query about 600 steps, in 8 to 400 epochs.
 
     Examples
     --------

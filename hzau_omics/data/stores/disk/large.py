@@ -21,7 +21,7 @@ def require_large() -> None:
     if missing:
         msg = (
             f"Stores on disk need {', '.join(missing)}, not installed here: "
-            "pip install 'hzau-omics[large]'."
+            "pip install '.[large]' in a clone of hzau_omics."
         )
         raise ConfigError(msg)
 

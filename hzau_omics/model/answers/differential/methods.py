@@ -89,8 +89,8 @@ class Differential(Answers):
         sample_key
             Column of ``obs`` with the donor or sample of each cell. Samples are then the
             replicates: calls, changes, intervals and probabilities come from a test of pseudobulks,
-            of which each sample gives one per group (PyDESeq2; needs
-            ``pip install 'hzau-omics[de]'``).
+            of which each sample gives one per group (PyDESeq2: ``pip install '.[de]'`` in a
+            clone).
         min_reliability
             Leave out measurements whose reliability is lower (HZAU-VAE).
         given

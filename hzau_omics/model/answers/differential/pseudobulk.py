@@ -143,7 +143,7 @@ def check_installed() -> None:
     if find_spec("pydeseq2") is None:
         msg = (
             "Pseudobulks are tested with PyDESeq2, which is not installed. "
-            "Run pip install 'hzau-omics[de]', or leave sample_key out."
+            "Run pip install '.[de]' in a clone of hzau_omics, or leave sample_key out."
         )
         raise ConfigError(msg)
 
