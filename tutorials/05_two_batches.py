@@ -16,9 +16,12 @@
 # within batches. One antibody that both have is hidden in one batch, so that predictions can be
 # checked there.
 #
-# The data are `pbmc_2batch_citeseq` of the data registry, which cannot be downloaded: the file is
-# put in place by hand, in the folder that `HZAU_OMICS_DATA` names. `pip install
-# 'hzau-omics[metrics]'` is needed for one measure.
+# The data are `pbmc_2batch_citeseq` of the data registry. They are not distributed with this
+# package, since their licence is not settled, and nothing downloads them: `ho.data.load` reads a
+# file that you have put into the folder that `HZAU_OMICS_DATA` names, and accepts this very file
+# only. [The data registry](../data_registry.md) names the sources that it was put together from. So
+# read the page with its outputs, and take the steps over to batches of your own. One measure needs
+# the extra `metrics` (`pip install '.[metrics]'` in a clone of the repository).
 
 # %%
 import matplotlib.pyplot as plt
@@ -98,6 +101,12 @@ mdata["prot"].var.loc[HIDDEN, f"measured_{POORER}"] = False
 # `batch_key` names the technical unit, `panel_key` the columns with the panels. Training draws the
 # batches to one distribution. A difference that only batches show is therefore taken for a
 # technical one: the two laboratories also had different donors, and what sets these apart is lost.
+#
+# The figure shows whether training went on for long enough. Look at the validation curves: they
+# should be level at the end, and not rise. The model keeps the weights of the best epoch (dashed).
+# If this is one of the last, more epochs may improve the model still, but not by much where the
+# curve is level. The training curves of the ELBO and of the reconstruction are rough because they
+# count only the cells that training did not spoil in that epoch; the objective counts all.
 
 # %%
 ho.model.HZAUVAE.setup_mudata(
@@ -181,9 +190,12 @@ by_type.round(2)
 
 # %% [markdown]
 # Look for means far below the even share. In-house monocytes are the clearest case: most of their
-# neighbours are of their own batch, although both batches share one place in the UMAP above. (The
-# shares of the two batches need not agree: cells that lie densely are among the neighbours of
-# others more often than the other way round.) Read small groups with care.
+# neighbours are of their own batch, although both batches share one place in the UMAP above. CD8 T
+# cells of both batches come next, and here the UMAP shows it: patches of one batch within the type.
+# One reason may be that CD8a is hidden in one batch: there, only RNA and the other proteins tell
+# these cells from CD4 T cells. (The shares of the two batches need not agree: cells that lie
+# densely are among the neighbours of others more often than the other way round.) Read small groups
+# with care.
 #
 # ## Protein that a batch did not measure
 #
@@ -193,7 +205,7 @@ by_type.round(2)
 
 # %%
 protein = model.impute("prot", n_samples=50, seed=0)
-predicted = protein[in_house, HIDDEN].layers["log1p_mean"].ravel()
+predicted = protein[in_house, HIDDEN].layers["log1p_mean"].ravel().astype(float)
 types = cell_type[in_house]
 correlation = np.corrcoef(predicted, np.log1p(truth))[0, 1]
 rank = spearmanr(predicted, truth).statistic
@@ -215,9 +227,12 @@ medians.round(2)
 
 # %%
 figure, (left, right) = plt.subplots(1, 2, figsize=(11.5, 3.6), layout="constrained")
-for one in pd.unique(types):
+drawn = axes[1].get_legend().legend_handles  # of the UMAP, so that colours are the same
+for one, handle in zip(np.unique(cell_type), drawn, strict=True):
     rows = types == one
-    left.scatter(predicted[rows], np.log1p(truth[rows]), s=6, label=one)
+    if rows.any():
+        points = predicted[rows], np.log1p(truth[rows])
+        left.scatter(*points, s=6, color=handle.get_color(), label=one)
 ends = [0, max(predicted.max(), np.log1p(truth).max())]
 left.plot(ends, ends, "--", color="grey", label="equal")
 left.set(xlabel=f"predicted {HIDDEN}, log1p", ylabel=f"measured {HIDDEN}, log1p")

@@ -16,8 +16,11 @@
 # well peaks can be predicted from RNA, which peaks differ between types, and whether a peak goes
 # with its gene.
 #
-# The data are `snareseq_mouse_cortex` of the data registry, which cannot be downloaded: the file is
-# put in place by hand, in the folder that `HZAU_OMICS_DATA` names. The tutorial takes some cells of
+# The data are `snareseq_mouse_cortex` of the data registry. They are not distributed with this
+# package, and nothing downloads them: `ho.data.load` reads a file that you have put into the folder
+# that `HZAU_OMICS_DATA` names, and accepts this very file only. [The data
+# registry](../data_registry.md) names the sources that it was put together from. So read the page
+# with its outputs, and take the steps over to cells of your own. The tutorial takes some cells of
 # each library, and the peaks that are open most often.
 
 # %%
@@ -140,7 +143,7 @@ pd.Series(accuracy).round(3)
 
 # %%
 weights = model.get_gate_weights()
-print("mean gate weights:", weights.mean().round(2).to_dict())
+print("mean gate weights:", weights.mean().astype(float).round(2).to_dict())
 ax = ho.pl.gate(weights, adata.obs["cell_type_coarse"])
 
 # %% [markdown]

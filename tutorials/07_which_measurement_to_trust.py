@@ -21,7 +21,8 @@
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-from scipy.special import expit, logit
+from scipy.special import logit
+from scipy.stats import binomtest
 
 import hzau_omics as ho
 
@@ -51,57 +52,67 @@ print(
 # ## Spoiling them
 #
 # Each cell is kept as it was measured, and spoiled in several ways. Each spoiled cell can then be
-# compared with itself.
+# compared with itself. Counts can be spoiled in two ways:
 #
-# - *Ambient*: 60 % of the counts of RNA are replaced by counts from the mean profile of all cells,
-#   as free RNA in the droplets would give.
-# - *Lost*: one count in twenty is left, or half of them.
-# - *Swapped*: the protein counts are those of another cell of the same batch. Nothing is wrong with
-#   them as a measurement.
+# - *Ambient*: a share of the counts is replaced by counts from the mean profile of all cells, as
+#   free RNA in the droplets would give.
+# - *Lost*: of each count, only a share is left.
 
 # %%
 rng = np.random.default_rng(0)
-ambient_profile = mdata["rna"].X.toarray().sum(0) / mdata["rna"].X.sum()
+ambient_profile = mdata["rna"].X.toarray().sum(axis=0) / mdata["rna"].X.sum()
+
+
+def lose(counts, left):
+    """Each count stays with the probability `left`."""
+    return rng.binomial(counts.astype(int), left)
 
 
 def add_ambient(counts, share):
-    own = rng.binomial(counts.astype(int), 1 - share)
-    return own + rng.poisson(share * counts.sum(1, keepdims=True) * ambient_profile)
+    """As many counts as before on average, of which a share is ambient."""
+    expected = share * counts.sum(axis=1, keepdims=True) * ambient_profile
+    return lose(counts, 1 - share) + rng.poisson(expected)
 
 
-def keep(counts, share):
-    return rng.binomial(counts.astype(int), share)
+# %% [markdown]
+# A third way leaves the counts as they are. *Swapped* proteins are those of another cell of the
+# same batch: nothing is wrong with them as a measurement. Each cell gets the proteins of its
+# partner, which is the next cell of its batch (and the first cell for the last).
+
+# %%
+partner = np.empty(cells.n_obs, dtype=int)
+for members in cells.obs.reset_index().groupby("batch", observed=True).groups.values():
+    partner[members] = np.roll(members, -1)
+
+# %% [markdown]
+# Now the versions of the cells. All have the same cells in the same order.
 
 
-def partners(batch):
-    """The next cell of the same batch, for each cell."""
-    partner = np.empty(len(batch), dtype=int)
-    for name in np.unique(batch):
-        members = np.flatnonzero(batch == name)
-        partner[members] = np.roll(members, -1)
-    return partner
-
-
+# %%
 def with_counts(rna, protein):
+    """A copy of the cells with other counts."""
     spoiled = cells.copy()
     spoiled["rna"].X, spoiled["adt"].X = rna.astype(np.float32), protein.astype(np.float32)
     return spoiled
 
 
-partner = partners(cells.obs["batch"].to_numpy())
 versions = {
     "as measured": with_counts(rna, protein),
     "RNA 60 % ambient": with_counts(add_ambient(rna, 0.6), protein),
-    "RNA 1 in 20 left": with_counts(keep(rna, 0.05), protein),
-    "RNA half left": with_counts(keep(rna, 0.5), protein),
-    "protein 1 in 20 left": with_counts(rna, keep(protein, 0.05)),
+    "RNA 1 in 20 left": with_counts(lose(rna, 0.05), protein),
+    "RNA half left": with_counts(lose(rna, 0.5), protein),
+    "protein 1 in 20 left": with_counts(rna, lose(protein, 0.05)),
     "protein swapped": with_counts(rna, protein[partner]),
 }
+
+# %% [markdown]
+# The three numbers of each version. `get_agreement` returns a score that is high where two
+# measurements do *not* agree, so we call it disagreement here.
 
 # %%
 weights = {name: model.get_gate_weights(version) for name, version in versions.items()}
 trust = {name: model.get_reliability(version) for name, version in versions.items()}
-score = {name: model.get_agreement(version)["rna|adt"] for name, version in versions.items()}
+disagreement = {name: model.get_agreement(version)["rna|adt"] for name, version in versions.items()}
 
 
 def stacked(tables):
@@ -178,25 +189,28 @@ plt.tight_layout()
 # %% [markdown]
 # ## Agreement: are they of one cell?
 #
-# Agreement compares what RNA alone and protein alone say about the cell. A high score means that
-# they disagree; the p-value says how rare such a score is among calibration cells.
+# Agreement compares what RNA alone and protein alone say about the cell. The score is high where
+# they contradict each other; the p-value is small there, and says how rare such a score is among
+# calibration cells.
 
 # %%
 swapped = versions["protein swapped"]
+score = disagreement["protein swapped"]
 p_value = model.get_agreement(swapped, kind="pvalue")["rna|adt"].to_numpy()
 cell_type = cells.obs["cell_type"].astype(str).to_numpy()
 same_type = cell_type == cell_type[partner]
-bins = np.linspace(min(map(np.min, score.values())), max(map(np.max, score.values())), 40)
+everything = np.concatenate(list(disagreement.values()))
+bins = np.linspace(everything.min(), everything.max(), 40)
 plt.figure(figsize=(6, 3))
-plt.hist(score["as measured"], bins, alpha=0.6, label="as measured")
+plt.hist(disagreement["as measured"], bins, alpha=0.6, label="as measured")
 plt.hist(
-    [score["protein swapped"][same_type], score["protein swapped"][~same_type]],
+    [score[same_type], score[~same_type]],
     bins,
     stacked=True,
     alpha=0.6,
     label=["swapped, of the same type", "swapped, of another type"],
 )
-plt.xlabel("agreement score in nats (higher = agree less)")
+plt.xlabel("disagreement of RNA and protein, nats")
 plt.ylabel("cells")
 plt.legend()
 plt.tight_layout()
@@ -234,23 +248,43 @@ print(f"reliability below 0.5: RNA {blamed[0]:.0%}, protein {blamed[1]:.0%}, whi
 # the other one, do not conclude that this one is foreign. A third measurement could decide, or a
 # whole plate of cells with the same shift.
 #
-# **How common failures are.** A tenth is an assumption. If you expect another share, correct the
-# log odds. If failures are rare, most of the measurements that look suspicious are good ones: the
-# last column counts on the shares that we measured above.
+# **How common failures are.** A tenth is an assumption. If failures are far rarer, most of the
+# measurements that look suspicious are good ones. The first column below is the share of suspicious
+# measurements that have failed, if as many look suspicious as did above, of proteins as measured
+# and of proteins nearly gone. So if you expect another share, correct the log odds: there are fewer
+# false alarms then, and fewer failures are found.
 
 # %%
 ASSUMED = 0.1
-rows = []
+good, failed = (logit(trust[name]["adt"]) for name in ("as measured", "protein 1 in 20 left"))
+
+
+def of_these_failed(expected, found, false):
+    """The share of suspicious measurements that have failed."""
+    return expected * found / (expected * found + (1 - expected) * false)
+
+
+rows = {}
 for expected in (0.1, 0.01, 0.001):
     shift = logit(ASSUMED) - logit(expected)
-    clean, failed = (
-        (expit(logit(trust[name]["adt"]) + shift) < 0.5).mean()
-        for name in ("as measured", "protein 1 in 20 left")
-    )
-    truly = expected * failed / max(expected * failed + (1 - expected) * clean, 1e-12)
-    rows.append({"expected": expected, "found": failed, "false": clean, "of these failed": truly})
-prior = pd.DataFrame(rows).set_index("expected")
-print(prior.round(3))
+    found, alarms = float((failed + shift < 0).mean()), int((good + shift < 0).sum())
+    most = binomtest(alarms, len(good)).proportion_ci(0.9).high
+    rows[expected] = {
+        "uncorrected: failed": of_these_failed(expected, (failed < 0).mean(), (good < 0).mean()),
+        "corrected: found": found,
+        "false alarms": f"{alarms} of {len(good)}",
+        "rate at most": most,
+        "failed at least": of_these_failed(expected, found, most),
+    }
+prior = pd.DataFrame(rows).T.rename_axis("expected")
+print(prior.to_string(float_format="{:.3f}".format))
+
+# %% [markdown]
+# No false alarm among so few cells does not mean that there never is one. "Rate at most" is the
+# highest rate of false alarms that these cells allow (upper end of a 90 % interval), and "failed at
+# least" is the share of suspicious measurements that have failed at this rate. Where failures are
+# rare, these limits leave nearly everything open: to know the share, you need thousands of good
+# cells, or another way to check what looks suspicious.
 
 # %% [markdown]
 # **A cell with few counts, or a cell that lost some?** A small cell has few counts to begin with.
@@ -310,7 +344,8 @@ print(f"the RNA of {own_type.mean():.0%} of these comes from a cell of the same 
 # %% [markdown]
 # In your own data you do not know which cells are spoiled. `model.annotate` writes all of this into
 # `obsm`, and lists suspicious measurements (`obs["hzau_suspicious"]`) and pairs that disagree
-# (`obs["hzau_disagreeing"]`). What to do about them: `docs/reliability.md`.
+# (`obs["hzau_disagreeing"]`). [Can this measurement be trusted?](../reliability.md) says what to do
+# about them.
 
 # %%
 annotated = versions["RNA 60 % ambient"]
