@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 
 from hzau_omics.checks import check_flag, refusal
+from hzau_omics.data import DataLayout
 from hzau_omics.data.changes.identity import CellIdentity
+from hzau_omics.data.contract.uns_text import without_texts
 from hzau_omics.errors import ConfigError
 from hzau_omics.files import replacing
 from hzau_omics.model import persistence
@@ -25,7 +27,12 @@ class Handover(SavableModel):
     """Saving a model for others, who do not have its data."""
 
     def save_reference(
-        self, dir_path: str | Path, *, overwrite: bool = False, description: str = ""
+        self,
+        dir_path: str | Path,
+        *,
+        overwrite: bool = False,
+        description: str = "",
+        keep_texts: bool = False,
     ) -> None:
         """Save the model as a reference: weights, posteriors of its training cells, and a card.
 
@@ -42,6 +49,9 @@ class Handover(SavableModel):
             Whether to replace the model in an existing folder.
         description
             What the data are, and under which licence: goes into the card.
+        keep_texts
+            Whether texts of cells are handed over too, which :meth:`describe` chooses from where
+            it is given none. Without them, the words that the encoder knows remain.
 
         Raises
         ------
@@ -69,6 +79,7 @@ class Handover(SavableModel):
         overwrite = check_flag("overwrite", overwrite)
         if not isinstance(description, str):
             raise refusal(description, "description", "a text")
+        keep_texts = check_flag("keep_texts", keep_texts)
         self._check_if_trained()
         if self.layout.n_added:
             msg = (
@@ -89,6 +100,8 @@ class Handover(SavableModel):
             # Digests of values would tell whoever has a cell that it is among these.
             names_only = replace(cells, identity=CellIdentity(cells.identity.names, None))
             saved = replace(saved, trained_cells=names_only)
+        if not keep_texts:
+            saved = replace(saved, layout=_without_texts(self.layout))
         persistence.write(folder, saved, overwrite=overwrite, data=None)
         if writes_files(f"the card {folder / CARD}"):
             with replacing(folder / CARD) as partial:
@@ -130,3 +143,14 @@ class Handover(SavableModel):
             for name, frame in (self.history_ or {}).items()
             if name.endswith(HELD_OUT)
         }
+
+
+def _without_texts(layout: DataLayout) -> DataLayout:
+    """Return the layout without what it keeps of texts of cells."""
+    return replace(
+        layout,
+        modalities=tuple(
+            m if m.text is None else replace(m, text=without_texts(m.text))
+            for m in layout.modalities
+        ),
+    )

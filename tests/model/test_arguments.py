@@ -44,6 +44,7 @@ BAD: dict[str, list[Any]] = {
     "certain": [0, *SHARE],
     "hierarchy": [3, "type_0", {"no such label": "T"}, {"type_0": 3}, {3: "T"}],
     "overwrite": FLAG,
+    "keep_texts": FLAG,
     "description": [3, None, ["text"]],
     "title": [3, ["text"]],
     "command": [3, None, ["text"]],

@@ -82,3 +82,23 @@ def test_an_untrained_model_is_no_reference(sample, tmp_path):
     HZAUVAE.setup_mudata(sample, {"rna": "nb", "adt": "nb"})
     with pytest.raises(ConfigError, match="not trained"):
         HZAUVAE(sample).save_reference(tmp_path / "reference")
+
+
+def test_texts_of_cells_are_handed_over_on_request_only(cells, tmp_path):
+    own = cells.copy()
+    own.obs["note"] = "cell of " + own.obs["cell_type"].astype(str)
+    ho.pp.add_text_modality(own, "note", name="text")
+    model = fit_model(own, {"rna": "nb", "text": "bernoulli"}, max_epochs=1)
+    model.save_reference(tmp_path / "without")
+    model.save_reference(tmp_path / "with", keep_texts=True)
+    without, kept = (
+        (tmp_path / name / "manifest.json").read_text() for name in ("without", "with")
+    )
+    assert "cell of type_0" in kept
+    assert "cell of type_0" not in without
+    loaded = HZAUVAE.load(tmp_path / "without")
+    assert (
+        loaded.describe(own[:5].copy(), candidates=["type_0", "type_1"], given="rna").shape[0] == 5
+    )
+    with pytest.raises(ConfigError, match="candidates"):
+        loaded.describe(own[:5].copy(), given="rna")

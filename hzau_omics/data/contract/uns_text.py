@@ -34,6 +34,17 @@ def text_record(adata: AnnData) -> dict[str, Any] | None:
     return {str(key): _plain(stored[key]) for key in sorted(stored, key=str)}
 
 
+def without_texts(record: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a text record says of encoding, without texts of cells.
+
+    Examples
+    --------
+    >>> without_texts({"vocabulary": ["b", "t"], "texts": ["b", "b t"]})
+    {'vocabulary': ['b', 't']}
+    """
+    return {key: value for key, value in record.items() if key not in OF_THE_CELLS}
+
+
 def merged_record(
     records: Sequence[Mapping[str, Any] | None],
 ) -> Mapping[str, Any] | None:

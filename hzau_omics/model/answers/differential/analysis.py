@@ -50,6 +50,9 @@ class Analysis:
         Modalities that missing values are predicted from; empty to compare measured values alone.
     seed
         Seed of all draws.
+    samples_are_batches
+        Whether samples decide afterwards and each batch is of one of them: groups that share no
+        batch need no warning then.
     """
 
     model: Answers
@@ -59,6 +62,7 @@ class Analysis:
     options: TestOptions
     given: tuple[str, ...]
     seed: int
+    samples_are_batches: bool = False
 
     @property
     def values(self) -> MeasuredValues:
@@ -171,7 +175,8 @@ class Analysis:
 
     def _warn_of_batches(self, evidence: Evidence) -> None:
         one, other = evidence.sides
-        if not (self.options.batch_correction and self.values.n_batches > 1):
+        corrected = self.options.batch_correction and self.values.n_batches > 1
+        if self.samples_are_batches or not corrected:
             return
         both_measured = one.n.any() and other.n.any()
         if both_measured and not ((one.n > 0) & (other.n > 0)).any():

@@ -1,12 +1,13 @@
 """Differential expression and accessibility, as methods of every system."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import pandas as pd
 from mudata import MuData
 from numpy.typing import ArrayLike
 
-from hzau_omics.data import DataLayout
+from hzau_omics.data import CellStore, DataLayout
 from hzau_omics.errors import ConfigError
 from hzau_omics.model.answers.base import Answers, Cells
 from hzau_omics.model.answers.differential.analysis import Analysis
@@ -168,17 +169,29 @@ class Differential(Answers):
         groups = _groups(session, source, groupby, group1, group2, idx1, idx2)
         chosen = select_features(self.layout, modality, features)
         names = _sources(self.layout, modality, check_given(self.layout, given))
-        analysis = Analysis(self, session, modality, chosen, options, names, draw_seed(seed))
+        samples = (
+            None if sample_key is None
+            else column_of(source, session.store, sample_key, "sample_key")
+        )  # fmt: skip
+        analysis = Analysis(
+            self, session, modality, chosen, options, names, draw_seed(seed),
+            samples_are_batches=samples is not None and _one_each(samples, session.store),
+        )  # fmt: skip
         groups = analysis.usable(groups, mdata)
         table = analysis.table(groups)
-        if sample_key is not None:
-            samples = column_of(source, session.store, sample_key, "sample_key")
+        if samples is not None:
             table = add_pseudobulk(table, analysis.values, groups, samples, options)
         return table
 
     def _check_compared(self, modality: str) -> None:
         self._check_generated(modality)
         check_comparable(modality, self.layout.modality(modality).spec)
+
+
+def _one_each(samples: "pd.Series[Any]", store: CellStore) -> bool:
+    """Return whether each batch is of one sample."""
+    own = samples.astype(object).groupby(store.batch)
+    return int(own.nunique(dropna=False).max()) == 1
 
 
 def _sources(layout: DataLayout, modality: str, given: tuple[str, ...] | None) -> tuple[str, ...]:

@@ -127,3 +127,21 @@ def test_features_that_some_samples_did_not_measure_are_not_tested(fit):
     assert (found.loc[unmeasured, ["lfc_mean", "proba_de"]] == 0).all(axis=None)
     assert (found.loc[unmeasured, "measured2"] == 0).all()
     assert not found[CALL].any()
+
+
+def test_samples_that_are_batches_need_no_warning(fit):
+    rng = np.random.default_rng(1)
+    donor = np.repeat([f"d{i}" for i in range(6)], 20)
+    obs = pd.DataFrame(
+        {"donor": donor, "ill": np.where(donor < "d3", "yes", "no")},
+        index=[f"c{i}" for i in range(120)],
+    )
+    x = rng.poisson(3.0, (120, 30)).astype(np.float32)
+    data = mudata.MuData({"rna": AnnData(x, obs=obs[[]])})
+    data.obs = obs
+    model = fit(data, {"rna": "nb"}, setup={"batch_key": "donor"})
+    with pytest.warns(HzauWarning, match="share no batch"):
+        model.differential_expression("rna", "ill", "yes", seed=0)
+    # A warning would be an error here.
+    found = model.differential_expression("rna", "ill", "yes", sample_key="donor", seed=0)
+    assert (found["replicates"] == "samples").all()
