@@ -97,8 +97,5 @@ def test_texts_of_cells_are_handed_over_on_request_only(cells, tmp_path):
     assert "cell of type_0" in kept
     assert "cell of type_0" not in without
     loaded = HZAUVAE.load(tmp_path / "without")
-    assert (
-        loaded.describe(own[:5].copy(), candidates=["type_0", "type_1"], given="rna").shape[0] == 5
-    )
-    with pytest.raises(ConfigError, match="candidates"):
-        loaded.describe(own[:5].copy(), given="rna")
+    found = loaded.describe(mdata=own[:5].copy(), given="rna", top=1)
+    assert len(found) == 5
