@@ -1,8 +1,9 @@
 """The stages of a run: each reads what it needs, and says in words what it did."""
 
 import shutil
+import warnings
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -23,7 +24,7 @@ from hzau_omics.workflow.files import (
     write_imputed,
     write_mudata,
 )
-from hzau_omics.workflow.inputs import Inputs, paths_of, read_inputs
+from hzau_omics.workflow.inputs import UNLINKED, Inputs, check_used, paths_of, read_inputs
 from hzau_omics.workflow.modality import prepare, specs_of
 from hzau_omics.workflow.progress import Progress
 from hzau_omics.workflow.record import Record
@@ -87,6 +88,12 @@ class Job:
             else:
                 found = read_inputs(self.inputs, self.settings.input)
                 with _fitting():
+                    check_used(
+                        found,
+                        self.inputs,
+                        self.settings.modalities,
+                        sample_key=self.settings.input.get("sample_key"),
+                    )
                     found = prepare(found, self.settings.modalities, self.settings.setup)
             with _fitting():
                 check_compared(found, self.settings)
@@ -239,7 +246,8 @@ def differences(model: "HZAUVAE", mdata: "MuData", options: Mapping[str, Any]) -
 def _set_up(mdata: "MuData", settings: Settings) -> "HZAUVAE":
     from hzau_omics.model import HZAUVAE
 
-    with _fitting():
+    allowed = settings.input.get(UNLINKED, False)
+    with _fitting(), nullcontext() if allowed else _linked():
         HZAUVAE.setup_mudata(mdata, specs_of(settings.modalities), **settings.setup)
         return HZAUVAE(mdata, **settings.model)
 
@@ -256,6 +264,24 @@ def _train(model: "HZAUVAE", options: Mapping[str, Any], checkpoint: Path, *, re
         resume_from=checkpoint if resume else None,
     )
     return watch.interrupted
+
+
+@contextmanager
+def _linked() -> Iterator[None]:
+    """Refuse modalities that no cell links: in a run this is nearly always a mistake in names."""
+    from hzau_omics.data.pitfalls.links import UnlinkedWarning
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", UnlinkedWarning)
+            yield
+    except UnlinkedWarning as found:
+        msg = (
+            f"{found} Compare the names of cells in the files: without the name of the sample, "
+            "the modality or a suffix such as -1 they must be the same. If the cells are of "
+            f"different experiments: input: {{{UNLINKED}: true}}."
+        )
+        raise DataContractError(msg) from None
 
 
 @contextmanager

@@ -277,7 +277,7 @@ def test_a_table_that_fails_costs_no_other_result(
     original = HZAUVAE.differential_expression
     with monkeypatch.context() as patch:
         patch.setattr(HZAUVAE, "differential_expression", fail)
-        with pytest.raises(ConfigError, match="but those of compare 1.*no such thing.*--resume"):
+        with pytest.raises(ConfigError, match=r"but those of compare 1.*no such thing.*--resume"):
             ho.run(files, config, out, tell=lines.append)
     assert "compare 1: failed, the other results are made first" in lines
     assert (out / "report.html").is_file()
