@@ -38,6 +38,9 @@ _MORE = (
     ),
 )
 
+INPUT_FEATURES = "hzau_n_features"
+"""Key of ``uns``: modality -> number of its features before some were chosen."""
+
 
 @dataclass(frozen=True)
 class Modality:
@@ -182,10 +185,11 @@ def prepare(
         if one.mark_unmeasured:
             _mark_unmeasured(mdata, name, specs[name].layer, setup)
         if one.n_top is not None:
-            layer = specs[name].layer
+            layer, n_before = specs[name].layer, mdata.mod[name].n_vars
             mdata = pp.select_features(
                 mdata, name, n_top=one.n_top, batch_key=batch_key, layer=layer
             )
+            mdata.uns[INPUT_FEATURES] = {**mdata.uns.get(INPUT_FEATURES, {}), name: n_before}
     return mdata
 
 

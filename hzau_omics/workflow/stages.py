@@ -13,6 +13,7 @@ from hzau_omics.errors import ConfigError, DataContractError
 from hzau_omics.files import replacing
 from hzau_omics.workflow.clusters import CLUSTERS, UMAP
 from hzau_omics.workflow.columns import check_compared
+from hzau_omics.workflow.exports import export
 from hzau_omics.workflow.files import (
     HISTORY,
     MODEL_FOLDER,
@@ -29,7 +30,7 @@ from hzau_omics.workflow.modality import prepare, specs_of
 from hzau_omics.workflow.progress import Progress
 from hzau_omics.workflow.record import Record
 from hzau_omics.workflow.settings import Settings
-from hzau_omics.workflow.tables import add_columns, cells_table, latents_table
+from hzau_omics.workflow.tables import cells_table, latents_table
 from hzau_omics.workflow.writing import attempt
 
 if TYPE_CHECKING:
@@ -176,8 +177,7 @@ class Job:
         """Write a modality with its features for other programs."""
         annotated = self.annotated
         with self._attempt(f"write {target}"), replacing(self.folder / target) as partial:
-            adata = self.model.to_anndata(annotated, modality=name, seed=self.settings.seed)
-            add_columns(adata, annotated)
+            adata = export(self.model, annotated, name, seed=self.settings.seed)
             adata.write_h5ad(partial)
         return target
 
@@ -228,8 +228,9 @@ class Job:
 
         alone = options.get("devices", "auto") in {"auto", "1", 1}
         if alone and options.get("num_nodes", 1) == 1:
-            dense = [*self.settings.results.impute, *self.settings.results.h5ad]
-            self.progress.tell(str(forecast(model, options, dense=dense)))
+            results = self.settings.results
+            found = forecast(model, options, impute=results.impute, export=results.h5ad)
+            self.progress.tell(str(found))
 
 
 def write_report(model: "HZAUVAE", mdata: "MuData", target: Path, **options: Any) -> None:

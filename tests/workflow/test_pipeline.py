@@ -81,6 +81,10 @@ def test_clusters_are_in_the_cells_and_in_the_tables(
     table = pd.read_csv(tmp_path / "out" / "cells.csv", index_col="cell")
     assert {"X_hzau_umap_1", "X_hzau_umap_2", "hzau_cluster"} <= set(table)
     assert any(line.startswith("cluster: ") and " clusters, " in line for line in lines)
+    for adata in cells.mod.values():
+        own = cells[adata.obs_names]
+        np.testing.assert_array_equal(adata.obsm["X_hzau_umap"], own.obsm["X_hzau_umap"])
+        assert adata.obs["hzau_cluster"].tolist() == own.obs["hzau_cluster"].tolist()
 
 
 def test_what_is_done_is_skipped_and_what_changed_is_done_again(

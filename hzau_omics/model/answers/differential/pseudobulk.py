@@ -78,10 +78,10 @@ def _of_enough_samples(groups: Groups, n_cells: NDArray[np.float64]) -> list[Com
         A group that was named has fewer, or no comparison is left.
     """
     small = {
-        name: len(found)
+        name: len(enough)
         for comparison in groups.comparisons
         for name, members in zip(comparison.names, comparison.members, strict=True)
-        if len(found := _samples_of(members, n_cells)) < FEWEST_SAMPLES
+        if len(enough := _samples_of(members, n_cells)) < FEWEST_SAMPLES
     }
     kept = [one for one in groups.comparisons if not small.keys() & set(one.names)]
     if small and (groups.chosen or not kept):
