@@ -3,6 +3,7 @@
 import numpy as np
 
 from hzau_omics.data.contract.panel import panel_column
+from hzau_omics.data.contract.values.remedy import layer_of
 from hzau_omics.data.pitfalls.raw_counts import LARGE, are_totals_alike, too_even_features
 from hzau_omics.data.pitfalls.silent import (
     has_improbable_empty_cells,
@@ -52,11 +53,6 @@ def _call(summary: ModalitySummary, *arguments: str) -> str:
     layer = summary.spec.layer
     given = [repr(summary.name), *arguments, *([] if layer is None else [f"layer={layer!r}"])]
     return ", ".join(["mdata", *given])
-
-
-def _layer_of(name: str) -> str:
-    """Return how a layer is named, in Python and in a configuration."""
-    return f"layers={{{name!r}: ...}} (in a configuration, modalities: {{{name}: {{layer: ...}}}})"
 
 
 def _warn_about_empty_cells(summary: ModalitySummary) -> bool:
@@ -129,7 +125,7 @@ def _warn_about_counts(summary: ModalitySummary) -> None:
         warn_user(
             f"Modality {name!r} has counts up to {value:,.0f} (cell {cell!r}, feature "
             f"{feature!r}); raw counts rarely exceed {LARGE:,.0f}. If these are scaled values, "
-            f"name the layer with the raw counts: {_layer_of(name)}."
+            f"name the layer with the raw counts: {layer_of(name)}."
         )
     if spec.binarize:
         return
@@ -149,5 +145,5 @@ def _warn_about_counts(summary: ModalitySummary) -> None:
     if finding:
         warn_user(
             f"{finding}. The likelihood {spec.likelihood!r} is for raw counts: if this layer does "
-            f"not hold them, name the one that does: {_layer_of(name)}."
+            f"not hold them, name the one that does: {layer_of(name)}."
         )
