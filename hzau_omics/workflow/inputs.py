@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from hzau_omics.checks import as_list
 from hzau_omics.data.pitfalls.warning import warn_user
-from hzau_omics.errors import ConfigError
+from hzau_omics.errors import ConfigError, DataContractError
 from hzau_omics.messages import listed
 from hzau_omics.workflow.record import file_digest
 
@@ -181,7 +181,7 @@ def check_used(
 
     Raises
     ------
-    ConfigError
+    DataContractError
         A modality with the name of a file, or with a name that was given, is not listed.
 
     Warns
@@ -208,7 +208,7 @@ def check_used(
                 f"read as {name!r}; listed: {listed(listed_ones, limit=20)}. Add {name!r} to "
                 f"modalities, or leave the file out; {another}."
             )
-            raise ConfigError(msg)
+            raise DataContractError(msg)
     sizes = [f"{name!r} ({mdata.mod[name].n_vars:,} features)" for name in left]
     warn_user(
         f"The input holds modalities that the configuration does not list, and they are left out: "

@@ -89,13 +89,13 @@ class Job:
             else:
                 found = read_inputs(self.inputs, self.settings.input)
                 with _fitting():
+                    found = prepare(found, self.settings.modalities, self.settings.setup)
                     check_used(
                         found,
                         self.inputs,
                         self.settings.modalities,
                         sample_key=self.settings.input.get("sample_key"),
                     )
-                    found = prepare(found, self.settings.modalities, self.settings.setup)
             with _fitting():
                 check_compared(found, self.settings)
             sizes = [f"{name} ({one.n_obs:,} x {one.n_vars:,})" for name, one in found.mod.items()]

@@ -314,7 +314,7 @@ def test_a_group_of_one_cell_does_not_stop_a_run(
     [
         ({"modalities": {"rnaa": "nb"}}, "names 'rnaa', which the input does not hold"),
         ({"setup": {"batch_key": "batsh"}}, "batsh"),
-        ({"modalities": {"rna": {"likelihood": "bernoulli"}}}, "binarize: true"),
+        ({"modalities": {"rna": {"likelihood": "bernoulli"}, "adt": "nb"}}, "binarize: true"),
         ({"modalities": {"t": {"likelihood": "bernoulli", "column": "none"}}}, "none"),
     ],
 )
