@@ -107,7 +107,7 @@ class Groups:
             raise DataContractError(msg)
         if small:
             warn_left_out(
-                f"fewer than two cells with {modality!r}, or what predicts it",
+                f"fewer than two cells for {modality!r}",
                 {name: number_of(n, "cell") for name, n in small.items()},
             )
         return replace(self, comparisons=kept)

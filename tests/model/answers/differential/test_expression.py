@@ -51,7 +51,7 @@ def test_a_group_of_one_cell_is_left_out_where_all_are_compared(fitted, cells):
     cells.obs["few"] = cells.obs["cell_type"].astype(str).to_numpy()
     cells.obs.loc[cells.obs_names[0], "few"] = "rare"
     options = {"features": list(cells["rna"].var_names[:2]), "seed": 0}
-    with pytest.warns(HzauWarning, match=r"fewer than two cells with 'rna'.*: 'rare' \(1 cell\)"):
+    with pytest.warns(HzauWarning, match=r"fewer than two cells for 'rna'.*: 'rare' \(1 cell\)"):
         found = fitted.differential_expression("rna", "few", **options)
     assert set(found["group1"]) == {"type_0", "type_1", "type_2"}
     with pytest.raises(DataContractError, match=r"at least two cells.*'rare' with 1"):
