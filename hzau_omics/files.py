@@ -55,3 +55,26 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
     except BaseException:
         partial.unlink(missing_ok=True)
         raise
+
+
+def give_usual_mode(path: Path) -> None:
+    """Give a file the permissions that new files have, where its writer kept it to its owner.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     usual, private = Path(folder) / "usual", Path(folder) / "private"
+    ...     usual.touch()
+    ...     private.touch(mode=0o600)
+    ...     give_usual_mode(private)
+    ...     private.stat().st_mode == usual.stat().st_mode
+    True
+    """
+    # The mask of a process cannot be read without being changed; a new file shows it.
+    probe = path.with_name(f".{secrets.token_hex(4)}.mode")
+    probe.touch()
+    try:
+        path.chmod(probe.stat().st_mode)
+    finally:
+        probe.unlink()

@@ -21,7 +21,7 @@ from safetensors.torch import load_file, save_file
 from hzau_omics.data import DataLayout
 from hzau_omics.data.pitfalls.warning import warn_user
 from hzau_omics.errors import ConfigError, DataContractError
-from hzau_omics.files import replacing
+from hzau_omics.files import give_usual_mode, replacing
 from hzau_omics.model import history
 from hzau_omics.model.answers.neighbours import NeighbourSetting
 from hzau_omics.model.earlier_formats import FIRST_NAMES, parts_added_since, with_present_names
@@ -125,6 +125,7 @@ def write(folder: Path, saved: SavedModel, *, overwrite: bool, data: MuData | No
     with _folder_to_write(folder) as target:
         for key, name in names.items():
             save_file(tensors[key], target / name)
+            give_usual_mode(target / name)
         _replace_text(target / MANIFEST, text)
     for name in {name for pair in FILES.values() for name in pair} - set(names.values()):
         (folder / name).unlink(missing_ok=True)

@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+import numpy as np
 from anndata import AnnData
 
 if TYPE_CHECKING:
@@ -13,6 +14,8 @@ LATENTS, UMAP, CLUSTERS = "X_hzau", "X_hzau_umap", "hzau_cluster"
 
 def add_clusters(mdata: "MuData", *, n_neighbors: int, resolution: float, seed: int) -> int:
     """Write ``obsm["X_hzau_umap"]`` and ``obs["hzau_cluster"]`` from ``obsm["X_hzau"]``.
+
+    They are written to the MuData and to each of its modalities.
 
     Parameters
     ----------
@@ -29,10 +32,15 @@ def add_clusters(mdata: "MuData", *, n_neighbors: int, resolution: float, seed: 
     -------
     Number of clusters.
     """
+    from hzau_omics.data.contract.presence import row_order
     from hzau_omics.report import clusters as shared
 
     cells = AnnData(obs=mdata.obs[[]].copy(), obsm={shared.LATENT: mdata.obsm[LATENTS]})
     shared.add_clusters(cells, n_neighbors=n_neighbors, resolution=resolution, seed=seed)
-    mdata.obsm[UMAP] = cells.obsm[shared.UMAP]
-    mdata.obs[CLUSTERS] = cells.obs[shared.CLUSTER]
-    return int(mdata.obs[CLUSTERS].nunique())
+    found, names = np.asarray(cells.obsm[shared.UMAP]), cells.obs[shared.CLUSTER]
+    mdata.obsm[UMAP], mdata.obs[CLUSTERS] = found, names
+    for name, adata in mdata.mod.items():
+        rows = row_order(mdata, name)
+        adata.obsm[UMAP], adata.obs[CLUSTERS] = found[rows], names.to_numpy()[rows]
+        adata.obs[CLUSTERS] = adata.obs[CLUSTERS].astype(names.dtype)
+    return int(names.nunique())

@@ -7,6 +7,7 @@ from hzau_omics.errors import ConfigError, DataContractError
 from hzau_omics.workflow.clusters import CLUSTERS
 
 if TYPE_CHECKING:
+    import pandas as pd
     from mudata import MuData
 
     from hzau_omics.workflow.settings import Settings
@@ -53,7 +54,7 @@ def check_compared(mdata: "MuData", settings: "Settings") -> None:
     """
     from hzau_omics.data.contract.columns.obs import obs_column
     from hzau_omics.model import HZAUVAE
-    from hzau_omics.model.answers.differential.groups import groups_of_column
+    from hzau_omics.model.answers.differential.groups import groups_of_column, only_labels
 
     # These columns are there only after training.
     made = HZAUVAE.ANNOTATIONS | ({CLUSTERS} if settings.results.cluster else set())
@@ -64,7 +65,18 @@ def check_compared(mdata: "MuData", settings: "Settings") -> None:
             columns = {name: obs_column(mdata, key, role=name) for name, key in found.items()}
             if "groupby" in columns:
                 groups = one.get("group1"), one.get("group2")
-                groups_of_column(columns["groupby"], *groups, key=found["groupby"])
+                column = columns["groupby"]
+                if found["groupby"] == settings.setup.get("labels_key"):
+                    column = only_labels(column, _labels(column, settings), *groups)
+                groups_of_column(column, *groups, key=found["groupby"])
         except (ConfigError, DataContractError) as error:
             msg = f"results.de[{i}]: {error}"
             raise type(error)(msg) from error
+
+
+def _labels(column: "pd.Series[Any]", settings: "Settings") -> set[str]:
+    """Return the values of a column that set-up will take for labels."""
+    from hzau_omics.data.contract.columns.category import text_of
+
+    none = {text_of(one) for one in as_list(settings.setup.get("unlabeled_category") or ())}
+    return set(column.dropna().map(text_of)) - none

@@ -178,12 +178,11 @@ def write_imputed(out: Path, modality: str, imputed: "AnnData", mdata: "MuData")
     """
     import mudata
 
-    from hzau_omics.workflow.tables import add_columns
+    from hzau_omics.workflow.exports import complete
 
     with attempt(f"write {out}"), replacing(out) as partial:
         if out.suffix == ".h5ad":
-            add_columns(imputed, mdata)
-            imputed.write_h5ad(partial)
+            complete(imputed, mdata, modality).write_h5ad(partial)
             return
         result = mudata.MuData({modality: imputed})
         for column in mdata.obs.columns.difference(result.obs.columns):

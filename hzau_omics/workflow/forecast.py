@@ -30,6 +30,10 @@ DENSE_LAYERS = 6
 the held-out cells."""
 
 
+IMPUTED_ARRAYS, EXPORTED_ARRAYS = 4, 2
+"""Arrays of values, of 4 bytes each, in a file of imputed values and of an exported modality."""
+
+
 class _TrialOver(Exception):
     """Ends the trial."""
 
@@ -46,19 +50,27 @@ class Forecast:
         Time; None for a training that is too short for a forecast.
     memory
         Largest memory in GiB.
+    files
+        Size in GiB of the files with imputed and exported values.
     """
 
     epochs: int
     steps: int
     seconds: float | None
     memory: float
+    files: float = 0.0
 
     def __str__(self) -> str:
         """Return one line."""
         size = f"at most {self.epochs:,} epochs ({self.steps:,} steps)"
         if self.seconds is None:
-            return f"forecast: {size}, a short training"
-        return f"forecast: {size}, about {duration(self.seconds)}, {self.memory:.1f} GiB of memory"
+            needed = "a short training"
+        else:
+            needed = f"about {duration(self.seconds)}, {self.memory:.1f} GiB of memory"
+        values = (
+            f", {self.files:.1f} GiB of imputed and exported values" if self.files >= 0.05 else ""
+        )
+        return f"forecast: {size}, {needed}{values}"
 
 
 class _Trial(Callback):  # type: ignore[misc, unused-ignore]
@@ -117,7 +129,11 @@ class Watch(Callback):  # type: ignore[misc, unused-ignore]
 
 
 def forecast(
-    model: "HZAUVAE", options: Mapping[str, Any], *, dense: Sequence[str] = ()
+    model: "HZAUVAE",
+    options: Mapping[str, Any],
+    *,
+    impute: Sequence[str] = (),
+    export: Sequence[str] = (),
 ) -> Forecast:
     """Return what training a model with these options will need, and imputing modalities after it.
 
@@ -129,7 +145,7 @@ def forecast(
         Model that is not trained yet.
     options
         Arguments of its method `train`.
-    dense
+    impute, export
         Modalities of which all values will be imputed or exported.
     """
     trial = _Trial()
@@ -143,10 +159,14 @@ def forecast(
         rest = HEADS + CALIBRATION * trial.steps_per_epoch
         seconds = step * (VALIDATION * trial.steps + rest)
     sizes = {one.name: one.n_features for one in model.layout.modalities}
-    all_cells = (model.n_cells or 0) * max((sizes[name] for name in dense), default=0)
+    n_cells = model.n_cells or 0
+    all_cells = n_cells * max((sizes[name] for name in (*impute, *export)), default=0)
     values = max(all_cells, trial.held_out * max(sizes.values()))
     memory = peak_memory() + 4 * DENSE_LAYERS * values / 2**30
-    return Forecast(trial.epochs, trial.steps, seconds, memory)
+    written = sum(IMPUTED_ARRAYS * sizes[name] for name in impute)
+    written += sum(EXPORTED_ARRAYS * sizes[name] for name in export)
+    files = 4 * n_cells * written / 2**30
+    return Forecast(trial.epochs, trial.steps, seconds, memory, files)
 
 
 def _quietly(train: Callable[[], None]) -> None:

@@ -24,12 +24,22 @@ _MORE = (
         "null keeps all.",
     ),
     Option(
+        "mark_unmeasured",
+        bool,
+        default=False,
+        description="Whether features that are 0 in all cells of a batch, though that is "
+        "improbable, were not measured there.",
+    ),
+    Option(
         "column",
         str | None,
         None,
         "Column of obs, or of a table, with texts that become the modality.",
     ),
 )
+
+INPUT_FEATURES = "hzau_n_features"
+"""Key of ``uns``: modality -> number of its features before some were chosen."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +52,8 @@ class Modality:
         How the modality is read and modelled.
     n_top
         Number of features to keep; None for all.
+    mark_unmeasured
+        Whether features that are silent in a batch become unmeasured there.
     column
         Column of texts that becomes the modality; None for a modality that the input holds.
     text
@@ -50,6 +62,7 @@ class Modality:
 
     spec: ModalitySpec
     n_top: int | None = None
+    mark_unmeasured: bool = False
     column: str | None = None
     text: Mapping[str, Any] = field(default_factory=dict)
 
@@ -169,12 +182,31 @@ def prepare(
     specs = specs_of(modalities, setup.get("layers"))
     batch_key = setup.get("batch_key")
     for name, one in modalities.items():
+        if one.mark_unmeasured:
+            _mark_unmeasured(mdata, name, specs[name].layer, setup)
         if one.n_top is not None:
-            layer = specs[name].layer
+            layer, n_before = specs[name].layer, mdata.mod[name].n_vars
             mdata = pp.select_features(
                 mdata, name, n_top=one.n_top, batch_key=batch_key, layer=layer
             )
+            mdata.uns[INPUT_FEATURES] = {**mdata.uns.get(INPUT_FEATURES, {}), name: n_before}
     return mdata
+
+
+def _mark_unmeasured(
+    mdata: "MuData", name: str, layer: str | None, setup: Mapping[str, Any]
+) -> None:
+    from hzau_omics import pp
+
+    lacking = [key for key in ("batch_key", "panel_key") if setup.get(key) is None]
+    if lacking:
+        msg = (
+            f"modalities.{name}.mark_unmeasured says what each batch measured, so that setup needs "
+            f"a batch_key and a panel_key. Received no {' and no '.join(lacking)}. For example "
+            "setup: {batch_key: batch, panel_key: measured}."
+        )
+        raise ConfigError(msg)
+    pp.mark_unmeasured(mdata, name, setup["batch_key"], panel_key=setup["panel_key"], layer=layer)
 
 
 def only_specs(modalities: Mapping[str, Modality]) -> dict[str, ModalitySpec]:
@@ -209,11 +241,11 @@ def _parse_one(name: str, value: object) -> Modality:
     options = check_options(where, value, known)
     column = options.pop("column", None)
     n_top = if_given(check_integer, f"{where}.n_top", options.pop("n_top", None))
+    mark_unmeasured = bool(options.pop("mark_unmeasured", False))
     try:
         spec = ModalitySpec(**{key: one for key, one in options.items() if key in of_spec})
     except ConfigError as error:
         msg = f"{where}: {error}"
         raise ConfigError(msg) from None
-    return Modality(
-        spec, n_top, column, {key: one for key, one in options.items() if key not in of_spec}
-    )
+    text = {key: one for key, one in options.items() if key not in of_spec}
+    return Modality(spec, n_top, mark_unmeasured, column, text)

@@ -18,7 +18,7 @@ from hzau_omics.workflow.progress import Progress, Tell, on_stderr
 from hzau_omics.workflow.record import FILE, Record, digest
 from hzau_omics.workflow.settings import PROGRESS, Settings, settings_of
 from hzau_omics.workflow.stages import CELLS, REPORT, Interrupted, Job
-from hzau_omics.workflow.writing import check_outputs, new_folder
+from hzau_omics.workflow.writing import check_outputs, is_about_files, new_folder
 
 
 @dataclass(frozen=True)
@@ -168,21 +168,39 @@ def keys_of(stages: list[Stage], inputs: object, settings: Settings) -> dict[str
 
 
 def _make_all(stages: list[Stage], job: Job) -> bool:
-    """Make all that is not done; return whether somebody stopped it."""
+    """Make all that is not done; return whether somebody stopped it.
+
+    A result that cannot be made does not keep others from it: the error comes at the end.
+    """
+    failed: dict[str, Exception] = {}
     for stage in stages:
         if job.is_done(stage.name):
             job.progress.skip(stage.name)
             continue
+        if stage.depends is not None:
+            # What all results share would fail for each of them.
+            _ = job.annotated
         try:
             with job.progress.stage(stage.name) as tell:
                 tell(stage.make(job))
         except Interrupted as stopped:
             job.progress.tell(f"{stage.name}: {stopped}")
             return True
+        except Exception as error:
+            if stage.depends is None or is_about_files(error):
+                raise
+            failed[stage.name] = error
+            job.progress.tell(f"{stage.name}: failed, the other results are made first")
+            continue
         # Others of several processes only help to train.
         if not job.writes:
             break
         job.record.finish(stage.name, job.keys[stage.name], stage.outputs)
+    if failed:
+        first, *_ = failed.values()
+        told = " ".join(f"{name}: {error}" for name, error in failed.items())
+        msg = f"All results are written but those of {', '.join(failed)}. {told}"
+        raise type(first)(msg) from first
     return False
 
 

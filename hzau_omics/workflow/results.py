@@ -31,7 +31,7 @@ class ResultOptions:
     h5mu
         Whether to write the cells with all annotations, cells.h5mu.
     h5ad
-        Modalities that are each written as NAME.h5ad, with imputed and normalized layers.
+        Modalities that are each written as NAME.h5ad, with expected and imputed values.
     csv
         Whether to write cells.csv (annotations of the cells) and latents.csv.
     """

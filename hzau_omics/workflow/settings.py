@@ -10,6 +10,7 @@ from hzau_omics.checks import LARGEST_SEED_OF_SKLEARN, check_seed
 from hzau_omics.errors import ConfigError
 from hzau_omics.messages import did_you_mean, listed
 from hzau_omics.workflow.config_file import read_file
+from hzau_omics.workflow.inputs import UNLINKED
 from hzau_omics.workflow.modality import Modality, parse_modalities, specs_of
 from hzau_omics.workflow.results import ResultOptions
 from hzau_omics.workflow.schema import (
@@ -30,6 +31,13 @@ _SAMPLES = Option(
     None,
     "Mapping from the name of a sample to its file or files; paths are relative to the "
     "configuration. Needs sample_key.",
+)
+_UNLINKED = Option(
+    UNLINKED,
+    bool,
+    default=False,
+    description="Whether to train on modalities that no cell links, whose cells cannot be "
+    "compared. Cells are matched by name.",
 )
 _PROGRESS = Option(
     PROGRESS, bool | None, None, "Whether to show progress; null shows it on a terminal."
@@ -75,7 +83,11 @@ def sections() -> dict[str, Options]:
     train["seed"] = replace(train["seed"], default=SEED)
     train[PROGRESS] = _PROGRESS
     return {
-        "input": {**options_of(read, without=("inputs",)), "samples": _SAMPLES},
+        "input": {
+            **options_of(read, without=("inputs",)),
+            "samples": _SAMPLES,
+            UNLINKED: _UNLINKED,
+        },
         "setup": options_of(HZAUVAE.setup_mudata, without=("mdata", MODALITIES)),
         "model": constructor_options(HZAUVAE, without=("mdata", "registry")),
         "train": train,

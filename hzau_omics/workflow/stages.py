@@ -1,8 +1,9 @@
 """The stages of a run: each reads what it needs, and says in words what it did."""
 
 import shutil
+import warnings
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -12,6 +13,7 @@ from hzau_omics.errors import ConfigError, DataContractError
 from hzau_omics.files import replacing
 from hzau_omics.workflow.clusters import CLUSTERS, UMAP
 from hzau_omics.workflow.columns import check_compared
+from hzau_omics.workflow.exports import export
 from hzau_omics.workflow.files import (
     HISTORY,
     MODEL_FOLDER,
@@ -23,12 +25,12 @@ from hzau_omics.workflow.files import (
     write_imputed,
     write_mudata,
 )
-from hzau_omics.workflow.inputs import Inputs, paths_of, read_inputs
+from hzau_omics.workflow.inputs import UNLINKED, Inputs, check_used, paths_of, read_inputs
 from hzau_omics.workflow.modality import prepare, specs_of
 from hzau_omics.workflow.progress import Progress
 from hzau_omics.workflow.record import Record
 from hzau_omics.workflow.settings import Settings
-from hzau_omics.workflow.tables import add_columns, cells_table, latents_table
+from hzau_omics.workflow.tables import cells_table, latents_table
 from hzau_omics.workflow.writing import attempt
 
 if TYPE_CHECKING:
@@ -88,6 +90,12 @@ class Job:
                 found = read_inputs(self.inputs, self.settings.input)
                 with _fitting():
                     found = prepare(found, self.settings.modalities, self.settings.setup)
+                    check_used(
+                        found,
+                        self.inputs,
+                        self.settings.modalities,
+                        sample_key=self.settings.input.get("sample_key"),
+                    )
             with _fitting():
                 check_compared(found, self.settings)
             sizes = [f"{name} ({one.n_obs:,} x {one.n_vars:,})" for name, one in found.mod.items()]
@@ -169,8 +177,7 @@ class Job:
         """Write a modality with its features for other programs."""
         annotated = self.annotated
         with self._attempt(f"write {target}"), replacing(self.folder / target) as partial:
-            adata = self.model.to_anndata(annotated, modality=name, seed=self.settings.seed)
-            add_columns(adata, annotated)
+            adata = export(self.model, annotated, name, seed=self.settings.seed)
             adata.write_h5ad(partial)
         return target
 
@@ -221,8 +228,9 @@ class Job:
 
         alone = options.get("devices", "auto") in {"auto", "1", 1}
         if alone and options.get("num_nodes", 1) == 1:
-            dense = [*self.settings.results.impute, *self.settings.results.h5ad]
-            self.progress.tell(str(forecast(model, options, dense=dense)))
+            results = self.settings.results
+            found = forecast(model, options, impute=results.impute, export=results.h5ad)
+            self.progress.tell(str(found))
 
 
 def write_report(model: "HZAUVAE", mdata: "MuData", target: Path, **options: Any) -> None:
@@ -239,7 +247,8 @@ def differences(model: "HZAUVAE", mdata: "MuData", options: Mapping[str, Any]) -
 def _set_up(mdata: "MuData", settings: Settings) -> "HZAUVAE":
     from hzau_omics.model import HZAUVAE
 
-    with _fitting():
+    allowed = settings.input.get(UNLINKED, False)
+    with _fitting(), nullcontext() if allowed else _linked():
         HZAUVAE.setup_mudata(mdata, specs_of(settings.modalities), **settings.setup)
         return HZAUVAE(mdata, **settings.model)
 
@@ -256,6 +265,24 @@ def _train(model: "HZAUVAE", options: Mapping[str, Any], checkpoint: Path, *, re
         resume_from=checkpoint if resume else None,
     )
     return watch.interrupted
+
+
+@contextmanager
+def _linked() -> Iterator[None]:
+    """Refuse modalities that no cell links: in a run this is nearly always a mistake in names."""
+    from hzau_omics.data.pitfalls.links import UnlinkedWarning
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", UnlinkedWarning)
+            yield
+    except UnlinkedWarning as found:
+        msg = (
+            f"{found} Compare the names of cells in the files: without the name of the sample, "
+            "the modality or a suffix such as -1 they must be the same. If the cells are of "
+            f"different experiments: input: {{{UNLINKED}: true}}."
+        )
+        raise DataContractError(msg) from None
 
 
 @contextmanager

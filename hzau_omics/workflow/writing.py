@@ -120,6 +120,18 @@ def attempt(step: str, *, saved: Path | None = None, remedy: str = LOAD) -> Iter
         raise kind(msg) from error
 
 
+def is_about_files(error: BaseException) -> bool:
+    """Return whether an error, or what caused it, is that a file could not be written or read.
+
+    Examples
+    --------
+    >>> is_about_files(OSError(errno.ENOSPC, "write failed")), is_about_files(ValueError("p"))
+    (True, False)
+    """
+    cause = error.__cause__
+    return isinstance(error, OSError) if cause is None else is_about_files(cause)
+
+
 def reason_of(error: Exception) -> str:
     """Return why something could not be written, and a remedy if there is one.
 

@@ -100,6 +100,13 @@ def test_the_folder_holds_no_pickle(folder):
     load_file(folder / "weights.safetensors")
 
 
+def test_files_have_the_permissions_that_new_files_have(folder):
+    (folder / "new").touch()
+    usual = (folder / "new").stat().st_mode
+    assert {one.stat().st_mode for one in folder.iterdir() if one.is_file()} == {usual}
+    assert not [one for one in folder.iterdir() if one.name.endswith(".mode")]
+
+
 def test_without_data_a_model_says_what_it_cannot_do(folder, query):
     loaded = HZAUVAE.load(folder)
     assert loaded.get_latent_representation(query).shape == (30, 4)

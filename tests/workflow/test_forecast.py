@@ -47,8 +47,13 @@ def test_values_of_imputed_modalities_need_memory() -> None:
     HZAUVAE.setup_mudata(mdata, {"rna": "nb", "adt": "nb"})
     model = HZAUVAE(mdata, n_latent=3, n_hidden=8)
     options = {**OPTIONS, "max_epochs": 1, "batch_size": 1000}
-    less, more = (forecast(model, options, dense=names) for names in ([], ["adt", "rna"]))
+    less, more = (forecast(model, options, impute=names) for names in ([], ["adt", "rna"]))
     assert 0.15 < more.memory - less.memory < 1
+    assert less.files == 0
+    assert more.files == pytest.approx(4 * 4 * 1000 * 9006 / 2**30)
+    exported = forecast(model, options, export=["rna"])
+    assert exported.files == pytest.approx(2 * 4 * 1000 * 9000 / 2**30)
+    assert str(exported).endswith(", a short training, 0.1 GiB of imputed and exported values")
 
 
 def test_a_forecast_is_one_line() -> None:

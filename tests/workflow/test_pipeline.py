@@ -16,7 +16,7 @@ import pytest
 from lightning.pytorch import Callback
 
 import hzau_omics as ho
-from hzau_omics.errors import ConfigError, DataContractError
+from hzau_omics.errors import ConfigError, DataContractError, HzauWarning
 from hzau_omics.model import HZAUVAE
 from hzau_omics.workflow import stages
 
@@ -81,6 +81,10 @@ def test_clusters_are_in_the_cells_and_in_the_tables(
     table = pd.read_csv(tmp_path / "out" / "cells.csv", index_col="cell")
     assert {"X_hzau_umap_1", "X_hzau_umap_2", "hzau_cluster"} <= set(table)
     assert any(line.startswith("cluster: ") and " clusters, " in line for line in lines)
+    for adata in cells.mod.values():
+        own = cells[adata.obs_names]
+        np.testing.assert_array_equal(adata.obsm["X_hzau_umap"], own.obsm["X_hzau_umap"])
+        assert adata.obs["hzau_cluster"].tolist() == own.obs["hzau_cluster"].tolist()
 
 
 def test_what_is_done_is_skipped_and_what_changed_is_done_again(
@@ -256,12 +260,61 @@ def test_no_space_left_is_one_line_and_costs_no_model(
     assert (out / "cells.h5mu").is_file()
 
 
+def test_a_table_that_fails_costs_no_other_result(
+    files: list[Path],
+    config: dict[str, Any],
+    tmp_path: Path,
+    lines: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    out = tmp_path / "out"
+    comparisons = [{"modality": name, "groupby": "kind"} for name in ("rna", "adt")]
+    config = {**config, "results": {"cluster": False, "de": comparisons}}
+
+    @functools.wraps(HZAUVAE.differential_expression)
+    def fail(self: HZAUVAE, modality: str, *given: Any, **options: Any) -> pd.DataFrame:
+        if modality == "rna":
+            msg = "no such thing"
+            raise ConfigError(msg)
+        return original(self, modality, *given, **options)
+
+    original = HZAUVAE.differential_expression
+    with monkeypatch.context() as patch:
+        patch.setattr(HZAUVAE, "differential_expression", fail)
+        with pytest.raises(ConfigError, match=r"but those of compare 1.*no such thing.*--resume"):
+            ho.run(files, config, out, tell=lines.append)
+    assert "compare 1: failed, the other results are made first" in lines
+    assert (out / "report.html").is_file()
+    assert (out / "de_2_adt.csv").is_file()
+    assert not (out / "de_1_rna.csv").exists()
+    ho.run(files, config, out, tell=lines.append, resume=True)
+    assert (out / "de_1_rna.csv").is_file()
+
+
+def test_a_group_of_one_cell_does_not_stop_a_run(
+    files: list[Path], config: dict[str, Any], tmp_path: Path
+) -> None:
+    adata = ad.read_h5ad(files[0])
+    kinds = adata.obs["kind"].astype(str).to_numpy()
+    kinds[:2] = ["one", "unknown"]
+    for path in files:
+        adata = ad.read_h5ad(path)
+        adata.obs["kind"] = pd.Series(kinds, ad.read_h5ad(files[0]).obs_names)[adata.obs_names]
+        adata.write_h5ad(path)
+    results = {"cluster": False, "report": False, "de": [{"modality": "rna", "groupby": "kind"}]}
+    setup = {"labels_key": "kind", "unlabeled_category": "unknown"}
+    with pytest.warns(HzauWarning, match=r"are not compared: 'one' \(1 cell\)\. "):
+        ho.run(files, {**config, "setup": setup, "results": results}, tmp_path / "out")
+    table = pd.read_csv(tmp_path / "out" / "de_1_rna.csv")
+    assert set(table["group1"]) == {"even", "odd"}
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
         ({"modalities": {"rnaa": "nb"}}, "names 'rnaa', which the input does not hold"),
         ({"setup": {"batch_key": "batsh"}}, "batsh"),
-        ({"modalities": {"rna": {"likelihood": "bernoulli"}}}, "binarize: true"),
+        ({"modalities": {"rna": {"likelihood": "bernoulli"}, "adt": "nb"}}, "binarize: true"),
         ({"modalities": {"t": {"likelihood": "bernoulli", "column": "none"}}}, "none"),
     ],
 )

@@ -69,6 +69,24 @@ def has_panel_columns(adata: AnnData, panel_key: str, batches: tuple[str, ...]) 
     )
 
 
+def possible_panel_key(adata: AnnData, batches: tuple[str, ...]) -> str | None:
+    """Return the prefix of boolean columns of ``var``, one for each batch; None without such.
+
+    Examples
+    --------
+    >>> var = pd.DataFrame({"measured_a": [True], "measured_b": [False]}, index=["CD3"])
+    >>> possible_panel_key(AnnData(shape=(2, 1), var=var), ("a", "b"))
+    'measured'
+    """
+    flags = {str(one) for one in adata.var if pd.api.types.is_bool_dtype(adata.var[one])}
+    ending = panel_column("", batches[0])
+    keys = [one.removesuffix(ending) for one in sorted(flags) if one.endswith(ending)]
+    for key in keys:
+        if key and all(panel_column(key, batch) in flags for batch in batches):
+            return key
+    return None
+
+
 def training_panel(
     adata: AnnData,
     name: str,

@@ -9,9 +9,14 @@ from numpy.typing import NDArray
 
 from hzau_omics.data.pitfalls.cell_names import Names, find_agreement
 from hzau_omics.data.pitfalls.warning import number_of, warn_user
+from hzau_omics.errors import HzauWarning
 from hzau_omics.messages import listed
 
 type Pair = tuple[str, str]
+
+
+class UnlinkedWarning(HzauWarning):
+    """No cell links the modalities."""
 
 
 class Links:
@@ -86,8 +91,17 @@ class Links:
         self._examples.setdefault(pair, (str(example[0]), str(example[1])))
 
     def warn(self, batch_key: str | None) -> None:
-        """Warn about names that agree but for a part, and about modalities that share no cell."""
+        """Warn about names that agree but for a part, and about modalities that share no cell.
+
+        Warns
+        -----
+        UnlinkedWarning
+            No cell links the modalities as they are.
+        HzauWarning
+            Some names agree but for a part.
+        """
         joined = dict(self._paired)
+        apart = len(self._groups(self._paired)) > 1
         for pair, rules in self._agreeing.items():
             rule, (agree, of) = max(rules.items(), key=lambda item: item[1][0])
             joined[pair] += agree
@@ -99,7 +113,8 @@ class Links:
             warn_user(
                 f"{both}; {agree:,} of {of:,} names agree {rule}, such as {example[0]!r} and "
                 f"{example[1]!r}. If they are the same cells: mdata, table = "
-                f"ho.pp.align_names(mdata{given}). They stay unpaired otherwise."
+                f"ho.pp.align_names(mdata{given}). They stay unpaired otherwise.",
+                UnlinkedWarning if apart and not n_paired else HzauWarning,
             )
         groups = self._groups(joined)
         if len(groups) > 1:
@@ -107,7 +122,8 @@ class Links:
                 f"No cell links the modalities {' with '.join(map(self._describe, groups))}, so "
                 "that the model cannot learn how they correspond: embeddings of their cells cannot "
                 "be compared, and neither can be imputed from the other. Add cells that have both "
-                "(cells are matched by name), or train one model for each."
+                "(cells are matched by name), or train one model for each.",
+                UnlinkedWarning,
             )
 
     def _groups(self, joined: dict[Pair, int]) -> list[list[str]]:

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from hzau_omics.data.contract.layout import ModalityLayout
 from hzau_omics.data.contract.matrix import Matrix, read_matrix
+from hzau_omics.data.contract.panel import possible_panel_key
 from hzau_omics.data.contract.register import Registered
 from hzau_omics.data.pitfalls.confounding import Confounding
 from hzau_omics.data.pitfalls.links import Links
@@ -36,6 +37,7 @@ class Survey:
     def __init__(self) -> None:
         self._summaries: dict[str, ModalitySummary] = {}
         self._with_panel: set[str] = set()
+        self._panel_keys: dict[str, str | None] = {}
         self._links = Links()
         self._confounding = Confounding()
         self._unlabelled = Unlabelled()
@@ -56,12 +58,14 @@ class Survey:
         self.add_links(mdata, registered)
         for modality in registered.layout.modalities:
             adata = mdata.mod[modality.name]
+            batches = registered.layout.batch.categories
+            self._panel_keys[modality.name] = possible_panel_key(adata, batches)
             self.add_values(
                 modality,
                 read_matrix(adata, modality.name, modality.spec.layer),
                 cells=adata.obs_names,
                 codes=registered.row_batch(modality.name),
-                categories=registered.layout.batch.categories,
+                categories=batches,
                 sampled=sampled,
             )
 
@@ -127,7 +131,10 @@ class Survey:
         self._unlabelled.warn()
         for name, summary in self._summaries.items():
             warn_about_values(
-                summary, batch_key=self._batch_key, has_panel=name in self._with_panel
+                summary,
+                batch_key=self._batch_key,
+                has_panel=name in self._with_panel,
+                panel_key=self._panel_keys.get(name),
             )
 
     def has_silent_features(self) -> bool:

@@ -3,6 +3,7 @@
 import numpy as np
 
 from hzau_omics.data.contract.panel import panel_column
+from hzau_omics.data.contract.values.remedy import layer_of
 from hzau_omics.data.pitfalls.raw_counts import LARGE, are_totals_alike, too_even_features
 from hzau_omics.data.pitfalls.silent import (
     has_improbable_empty_cells,
@@ -14,7 +15,13 @@ from hzau_omics.data.pitfalls.warning import number_of, warn_user
 from hzau_omics.messages import listed
 
 
-def warn_about_values(summary: ModalitySummary, *, batch_key: str | None, has_panel: bool) -> None:
+def warn_about_values(
+    summary: ModalitySummary,
+    *,
+    batch_key: str | None,
+    has_panel: bool,
+    panel_key: str | None = None,
+) -> None:
     """Warn about what is improbable in a modality's values.
 
     Parameters
@@ -25,6 +32,8 @@ def warn_about_values(summary: ModalitySummary, *, batch_key: str | None, has_pa
         Column with the batches, None without one.
     has_panel
         Whether feature panels say what each batch measured; they are taken at their word.
+    panel_key
+        Prefix of columns that look like panels, but are not used; None without such.
     """
     if not summary.depth.any():
         warn_user(
@@ -35,7 +44,7 @@ def warn_about_values(summary: ModalitySummary, *, batch_key: str | None, has_pa
     if not _warn_about_empty_cells(summary) and batch_key is not None:
         _warn_about_empty_batches(summary, batch_key)
     if batch_key is not None and not has_panel:
-        _warn_about_features(summary, batch_key)
+        _warn_about_features(summary, batch_key, panel_key)
     if summary.spec.domain == "counts":
         _warn_about_counts(summary)
 
@@ -76,22 +85,37 @@ def _warn_about_empty_batches(summary: ModalitySummary, batch_key: str) -> None:
         )
 
 
-def _warn_about_features(summary: ModalitySummary, batch_key: str) -> None:
+def _warn_about_features(summary: ModalitySummary, batch_key: str, panel_key: str | None) -> None:
     for batch, silent in silent_features(summary.batches).items():
         if not silent.any():
             continue
         n_cells = len(summary.batches[batch].depth)
         names = np.asarray(summary.var_names, dtype=object)[silent]
         verb = "is" if len(names) == 1 else "are"
-        call = f"ho.pp.mark_unmeasured({_call(summary, repr(batch_key))})"
         warn_user(
             f"{number_of(len(names), 'feature')} of {summary.name!r} {verb} 0 in all "
             f"{number_of(n_cells, 'cell')} of batch {batch!r}, which is improbable given the "
-            f"other batches: {listed(names)}. The model takes these zeros for measured ones. If "
-            f"they were not measured: {call}, and set up with panel_key='measured'. "
-            "Where they were (a gene may be silent in a donor), set "
-            f"mdata[{summary.name!r}].var[{panel_column('measured', batch)!r}] to True after that."
+            f"other batches: {listed(names)}. The model takes these zeros for measured ones. "
+            f"{_remedy_of_features(summary, batch_key, batch, panel_key)}"
         )
+
+
+def _remedy_of_features(
+    summary: ModalitySummary, batch_key: str, batch: str, panel_key: str | None
+) -> str:
+    if panel_key is not None:
+        return (
+            f"var has columns that seem to say what each batch measured, such as "
+            f"{panel_column(panel_key, batch)!r}: set up with panel_key={panel_key!r} (in a "
+            f"configuration, setup: {{panel_key: {panel_key}}})."
+        )
+    call = f"ho.pp.mark_unmeasured({_call(summary, repr(batch_key))})"
+    return (
+        f"If they were not measured: {call}, and set up with panel_key='measured' (in a "
+        f"configuration, modalities: {{{summary.name}: {{mark_unmeasured: true}}}}). "
+        "Where they were (a gene may be silent in a donor), set "
+        f"mdata[{summary.name!r}].var[{panel_column('measured', batch)!r}] to True after that."
+    )
 
 
 def _warn_about_counts(summary: ModalitySummary) -> None:
@@ -101,7 +125,7 @@ def _warn_about_counts(summary: ModalitySummary) -> None:
         warn_user(
             f"Modality {name!r} has counts up to {value:,.0f} (cell {cell!r}, feature "
             f"{feature!r}); raw counts rarely exceed {LARGE:,.0f}. If these are scaled values, "
-            f"name the layer with the raw counts: layers={{{name!r}: ...}}."
+            f"name the layer with the raw counts: {layer_of(name)}."
         )
     if spec.binarize:
         return
@@ -121,5 +145,5 @@ def _warn_about_counts(summary: ModalitySummary) -> None:
     if finding:
         warn_user(
             f"{finding}. The likelihood {spec.likelihood!r} is for raw counts: if this layer does "
-            f"not hold them, name the one that does, layers={{{name!r}: ...}}."
+            f"not hold them, name the one that does: {layer_of(name)}."
         )

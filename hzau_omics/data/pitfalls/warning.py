@@ -8,9 +8,9 @@ from hzau_omics.errors import HzauWarning
 PACKAGE = str(Path(__file__).parents[2])
 
 
-def warn_user(message: str) -> None:
+def warn_user(message: str, kind: type[HzauWarning] = HzauWarning) -> None:
     """Issue a warning that points at the line that called the package."""
-    warnings.warn(message, HzauWarning, stacklevel=2, skip_file_prefixes=(PACKAGE,))
+    warnings.warn(message, kind, stacklevel=2, skip_file_prefixes=(PACKAGE,))
 
 
 def number_of(count: int, what: str) -> str:

@@ -56,7 +56,7 @@ def read(
     Parameters
     ----------
     inputs
-        A source, a list of sources, or a mapping from modalities to sources. With `sample_key`, a
+        A source, a mapping from modalities to sources, or a list of either. With `sample_key`, a
         mapping from samples to any of these.
     sample_key
         Name of the column of ``obs`` for the samples.

@@ -32,7 +32,7 @@ from hzau_omics.messages import did_you_mean, listed
 type Source = str | PathLike[str] | AnnData | MuData | pd.DataFrame
 """What can be read."""
 
-type Sources = Source | Sequence[Source] | Mapping[str, Source]
+type Sources = Source | Sequence[Source | Mapping[str, Source]] | Mapping[str, Source]
 """What can be read as one sample."""
 
 
@@ -118,7 +118,7 @@ class Reader:
     seen: set[str] = field(default_factory=set)
 
     def read(self, sources: Sources) -> Contents:
-        """Read a source, a list of sources, or a mapping from modalities to sources.
+        """Read a source, a mapping from modalities to sources, or a list of either.
 
         Raises
         ------
@@ -128,12 +128,8 @@ class Reader:
             If a source breaks a rule.
         """
         into = Contents()
-        if isinstance(sources, Mapping):
-            for modality, source in sources.items():
-                self._take(source, into, str(modality), alone=False)
-            return into
         several: list[Any] = []
-        if isinstance(sources, str | PathLike | AnnData | MuData | pd.DataFrame):
+        if isinstance(sources, Mapping | str | PathLike | AnnData | MuData | pd.DataFrame):
             several = [sources]
         elif isinstance(sources, Iterable):
             several = list(sources)
@@ -141,7 +137,11 @@ class Reader:
             raise refusal(sources, "inputs", f"{KINDS}; an AnnData; or a list or mapping of such")
         n_data = sum(not _is_table(source) for source in several)
         for source in several:
-            self._take(source, into, None, alone=n_data == 1)
+            if isinstance(source, Mapping):
+                for modality, one in source.items():
+                    self._take(one, into, str(modality), alone=False)
+            else:
+                self._take(source, into, None, alone=n_data == 1)
         return into
 
     def _take(self, source: object, into: Contents, asked: str | None, *, alone: bool) -> None:

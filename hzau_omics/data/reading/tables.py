@@ -161,10 +161,11 @@ def _check_share(
         raise DataContractError(msg)
     known = int(pd.Index(names).isin(cells).sum())
     if found < n_cells or known < n_rows:
-        warn_user(
-            f"{where} has rows for {found:,} of {number_of(n_cells, 'cell')}; the others get "
-            f"missing values. {number_of(n_rows - known, 'row')} of {n_rows:,} match no cell."
-        )
+        have = f"{where} has rows for {found:,} of {number_of(n_cells, 'cell')}"
+        lacking = "; the others get missing values" if found < n_cells else ""
+        more = n_rows - known
+        of_none = f" {number_of(more, 'row')} of {n_rows:,} match no cell." if more else ""
+        warn_user(f"{have}{lacking}.{of_none}")
 
 
 def _rows(

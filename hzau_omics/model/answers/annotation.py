@@ -18,8 +18,15 @@ from hzau_omics.errors import ConfigError, DataContractError
 from hzau_omics.messages import listed
 from hzau_omics.minibatch import Minibatch
 from hzau_omics.model.answers.base import Answers, Cells
+from hzau_omics.model.answers.columns import meaning_of_columns
 from hzau_omics.model.answers.draws import select_features
-from hzau_omics.model.answers.features import LAYERS, TARGET_SUM, add_features, check_layers
+from hzau_omics.model.answers.features import (
+    LAYERS,
+    TARGET_SUM,
+    add_features,
+    are_read_as_binary,
+    check_layers,
+)
 from hzau_omics.model.answers.imputation import names_of_layers
 from hzau_omics.model.answers.meaning import KEY, of_features, origin
 from hzau_omics.model.session import CELLS_HELD, InferenceSession, evaluating, spans
@@ -138,7 +145,8 @@ class Export(Answers):
 
         - ``X``: the expected expression of every cell, measured or not, on the scale that
           ``scanpy.pl`` draws: log1p of ``"normalized"`` for counts, expected values otherwise.
-        - ``layers["counts"]``: what was measured, sparse; 0 in cells without the modality.
+        - ``layers["counts"]``: what was measured, sparse; 0 in cells without the modality. Counts
+          that are read as 0 or 1 (`binarize`) are there as they were, but for those of stores.
         - ``layers["imputed"]``: the predictive mean of :meth:`impute`, in the data's units.
         - ``layers["normalized"]``: as :meth:`get_normalized_expression`, with a total of 10,000 if
           the modality has a library size.
@@ -146,8 +154,8 @@ class Export(Answers):
           ``"measured"``, as of :meth:`impute`.
 
         ``var`` is that of the MuData, and its embeddings (``obsm["X_umap"]``) come along.
-        ``uns["hzau"]`` says what ``X`` and the layers hold, and of which version. No value is
-        NaN: select ``adata[adata.obs["observed"]]`` for cells that were measured.
+        ``uns["hzau"]`` says what ``X``, the layers and our columns hold, and of which version. No
+        value is NaN: select ``adata[adata.obs["observed"]]`` for cells that were measured.
 
         Warnings
         --------
@@ -187,7 +195,7 @@ class Export(Answers):
         obs = _obs_of(session.store, source).assign(**self._columns(annotations))
         cells = _to_anndata(obs, session.store, annotations)
         if config is None:
-            cells.uns[KEY] = origin(self)
+            cells.uns[KEY] = {**origin(self), **meaning_of_columns(cells, self.LATENT_KEY)}
             return cells
         adata = add_features(
             cells,
@@ -199,13 +207,15 @@ class Export(Answers):
             source=source,
         )
         likelihood = self.module.decoder(self.layout.names.index(config.modality)).likelihood
-        adata.uns[KEY] = of_features(
+        said = of_features(
             self,
             config.modality,
             is_count=likelihood.is_count,
             target_sum=TARGET_SUM if likelihood.uses_library else None,
             layers=names_of_layers(adata),
+            binarized=are_read_as_binary(self.layout, config.modality, source),
         )
+        adata.uns[KEY] = {**said, **meaning_of_columns(adata, self.LATENT_KEY)}
         return adata
 
     def annotate(self, mdata: Cells = None, *, batch_size: int | None = None) -> None:

@@ -10,7 +10,10 @@ from mudata import MuData
 from numpy.typing import NDArray
 
 from hzau_omics.checks import as_list, check_distinct, refusal
-from hzau_omics.data import CellStore
+from hzau_omics.data import CellStore, DataLayout
+from hzau_omics.data.contract.layout import ModalityLayout
+from hzau_omics.data.contract.matrix import read_matrix, to_rows
+from hzau_omics.data.contract.presence import row_order
 from hzau_omics.model.answers.draws import PredictiveConfig, expected_values
 from hzau_omics.model.answers.imputation import impute, imputed_obs
 from hzau_omics.model.answers.neighbours import Neighbours
@@ -69,7 +72,10 @@ def add_features(
     table = session.store.feature_table(modality)
     found: dict[str, NDArray[np.generic] | sp.csr_matrix] = {}
     if COUNTS in layers:
-        found[COUNTS] = measured_values(session.store, modality, session.cells, features)
+        if source is not None and _has_binary(session.layout, modality):
+            found[COUNTS] = counts_of(source, session.layout.modality(modality), names)
+        else:
+            found[COUNTS] = measured_values(session.store, modality, session.cells, features)
     if IMPUTED in layers:
         found[IMPUTED] = impute(
             session, config, quantiles={}, features=features, neighbours=neighbours
@@ -87,6 +93,29 @@ def add_features(
         # scanpy asks this entry whether the values are logarithms.
         uns={"log1p": {}} if likelihood.is_count else {},
     )
+
+
+def are_read_as_binary(layout: DataLayout, modality: str, source: MuData | None) -> bool:
+    """Return whether measured values are exported as 0 or 1, as the counts are not at hand."""
+    return source is None and _has_binary(layout, modality)
+
+
+def _has_binary(layout: DataLayout, modality: str) -> bool:
+    return layout.modality(modality).spec.binarize
+
+
+def counts_of(mdata: MuData, modality: ModalityLayout, names: pd.Index) -> sp.csr_matrix:
+    """Return the counts of all cells before they are read as 0 or 1 (cell, feature), else 0."""
+    shape = (mdata.n_obs, len(names))
+    if modality.name not in mdata.mod:
+        return sp.csr_matrix(shape, dtype=np.float32)
+    adata = mdata.mod[modality.name]
+    matrix = to_rows(read_matrix(adata, modality.name, modality.spec.layer))
+    own = sp.coo_matrix(sp.csr_matrix(matrix, dtype=np.float32))
+    cells, column = row_order(mdata, modality.name), names.get_indexer(adata.var_names)
+    kept = column[own.col] >= 0
+    where = cells[own.row[kept]], column[own.col[kept]]
+    return sp.csr_matrix((own.data[kept], where), shape=shape)
 
 
 def measured_values(

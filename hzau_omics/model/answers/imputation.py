@@ -23,6 +23,7 @@ from hzau_omics.data import CellStore
 from hzau_omics.data.stores.disk.results import AnnDataWriter, check_target
 from hzau_omics.errors import ConfigError
 from hzau_omics.model.answers.base import Answers, Cells
+from hzau_omics.model.answers.columns import meaning_of_columns
 from hzau_omics.model.answers.draws import PredictiveConfig, predictive_chunks, select_features
 from hzau_omics.model.answers.meaning import KEY, of_imputed
 from hzau_omics.model.answers.neighbours import Neighbours
@@ -117,13 +118,14 @@ class Imputation(Answers):
             features=chosen,
             neighbours=self._neighbours(modality, wanted=wanted),
         )
-        imputed.uns[KEY] = of_imputed(
+        said = of_imputed(
             self,
             config,
             is_count="log1p_mean" in imputed.layers,
             quantiles=layers,
             layers=names_of_layers(imputed),
         )
+        imputed.uns[KEY] = {**said, **meaning_of_columns(imputed)}
         return imputed
 
     def write_imputed(

@@ -67,6 +67,7 @@ def of_features(
     is_count: bool,
     target_sum: float | None,
     layers: Iterable[str],
+    binarized: bool,
 ) -> dict[str, Any]:
     """Return what ``X`` and the layers of an exported modality hold.
 
@@ -82,12 +83,15 @@ def of_features(
         Total that expected values are scaled to; None for no scaling.
     layers
         Names of the layers.
+    binarized
+        Whether measured values are 0 or 1, as the model read them.
     """
+    values = "1 where a count above 0 was measured" if binarized else "measured values"
     expected = "expected counts" if is_count else "expected values, in the units of the data"
     if target_sum is not None:
         expected = f"expected expression, of a total of {target_sum:,.0f} in each cell"
     known = {
-        "counts": "measured values, 0 in cells without the modality",
+        "counts": f"{values}, 0 in cells without the modality",
         "imputed": "predicted mean, in the units of the data",
         "normalized": f"{expected}, measured or not. {NOT_TO_TEST}",
         "measured": MEASURED,

@@ -110,6 +110,15 @@ def test_features_silent_in_a_batch(cells):
     assert said(cells, batch_key="batch", panel_key="measured") == []
 
 
+def test_columns_that_say_what_was_measured_are_noticed(cells):
+    fill(cells, "adt", cells.obs_names[cells.obs["batch"] == "batch_1"], slice(0, 14))
+    for batch in ("batch_0", "batch_1"):
+        cells["adt"].var[f"seen_{batch}"] = [batch == "batch_0"] * 14 + [True] * 6
+    (text,) = said(cells, batch_key="batch")
+    assert "set up with panel_key='seen' (in a configuration, setup: {panel_key: seen})" in text
+    assert said(cells, batch_key="batch", panel_key="seen") == []
+
+
 @pytest.mark.parametrize("layer", [None, "counts"])
 @pytest.mark.parametrize("whole", [False, True])
 def test_rows_filled_with_zeros(cells, whole, layer):

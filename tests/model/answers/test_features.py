@@ -88,7 +88,37 @@ def test_a_file_says_what_it_holds(shared_model, whole, tmp_path):
     said = imputed.uns["hzau"]
     assert said["inferred_from"] == ["rna"]
     assert said["layers"]["q90"] == "quantile 0.9 of predicted values"
-    assert shared_model.to_anndata().uns["hzau"] == versions
+    assert said["obs"]["observed"] == "whether the modality was measured in the cell"
+    assert versions.items() <= shared_model.to_anndata().uns["hzau"].items()
+
+
+def test_a_file_says_what_its_columns_mean(shared_model, whole):
+    said = whole.uns["hzau"]
+    assert said["obsm"]["X_hzau"] == "latents of the cells"
+    assert said["obs"]["hzau_novelty"].endswith("small is novel")
+    assert set(said["obs"]) <= set(whole.obs)
+    assert set(said["obsm"]) <= set(whole.obsm)
+    ours = {key for key in (*whole.obs, *whole.obsm) if key.startswith(("hzau_", "X_hzau"))}
+    assert ours <= {*said["obs"], *said["obsm"]}
+
+
+def test_counts_that_are_read_as_open_or_closed_are_exported_as_counts(fit, tmp_path):
+    pytest.importorskip("zarr")
+    mdata = ho.data.simulate(40, n_features={"rna": 8, "atac": 6}, missing={"atac": 0.3}, seed=0)
+    atac = mdata["atac"]
+    atac.X = np.random.default_rng(0).poisson(1.0, atac.shape).astype(np.float32)
+    modalities = {"rna": "nb", "atac": ho.data.ModalitySpec("bernoulli", binarize=True)}
+    model = fit(mdata, modalities, max_epochs=1)
+    adata = model.to_anndata(modality="atac", layers="counts", features=["atac_4", "atac_1"])
+    np.testing.assert_array_equal(
+        dense(adata[atac.obs_names].layers["counts"]), atac[:, ["atac_4", "atac_1"]].X
+    )
+    assert dense(adata[~adata.obs["observed"]].layers["counts"]).sum() == 0
+    assert adata.uns["hzau"]["layers"]["counts"].startswith("measured values, 0 in cells")
+    store = ho.data.write_store(mdata, tmp_path / "cells.zarr", modalities)
+    adata = model.to_anndata(store, modality="atac", layers="counts")
+    assert dense(adata.layers["counts"]).max() == 1
+    assert adata.uns["hzau"]["layers"]["counts"].startswith("1 where a count above 0 was measured")
 
 
 def test_descriptions_of_features_and_embeddings_come_along(fit):

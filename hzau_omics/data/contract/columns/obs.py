@@ -136,7 +136,9 @@ def _has_column(mdata: MuData, key: str) -> bool:
 
 def _no_column(mdata: MuData, key: str, role: str) -> DataContractError:
     own = [f"{name}:{column}" for name, adata in mdata.mod.items() for column in adata.obs.columns]
-    options = [*map(str, mdata.obs.columns), *own]
+    # A column of modalities is found by its own name, too.
+    plain = dict.fromkeys(str(column) for one in mdata.mod.values() for column in one.obs.columns)
+    options = [*map(str, mdata.obs.columns), *plain, *own]
     return DataContractError(
         f"The {role} {key!r} is not a column of obs. mdata.obs has "
         f"{listed(mdata.obs.columns, limit=20)}; the modalities have {listed(own, limit=20)}."

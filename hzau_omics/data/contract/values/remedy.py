@@ -16,6 +16,9 @@ NEAR = 1e-3
 RELATIVE, FARTHEST = 1e-5, 0.1
 """Relative and largest error of counts that went through a logarithm in float32."""
 
+ELSEWHERE = "..."
+"""A layer that only the user knows."""
+
 
 def remedy(value: Any, matrix: Matrix, adata: AnnData, name: str, spec: ModalitySpec) -> str:
     """Return what the user can do about a value.
@@ -98,6 +101,22 @@ def _rounded(matrix: Matrix, domain: Domain, place: str) -> str | None:
     )
 
 
+def layer_of(name: str, layer: str | None = ELSEWHERE) -> str:
+    """Return how the layer of a modality is named, in Python and in a configuration.
+
+    Examples
+    --------
+    >>> layer_of("rna", "counts")
+    "layers={'rna': 'counts'} (in a configuration, modalities: {rna: {layer: counts}})"
+    """
+    python = layer if layer == ELSEWHERE else repr(layer)
+    yaml = "null" if layer is None else layer
+    return (
+        f"layers={{{name!r}: {python}}} (in a configuration, modalities: "
+        f"{{{name}: {{layer: {yaml}}}}})"
+    )
+
+
 def _other_counts(adata: AnnData, name: str, used: str | None) -> str | None:
     """Name another layer of the modality, or ``raw``, that holds counts; None without one."""
     for layer in [None, *(key for key in adata.layers if key is not None)]:
@@ -111,7 +130,7 @@ def _other_counts(adata: AnnData, name: str, used: str | None) -> str | None:
             held = "X" if layer is None else f"Layer {layer!r}"
             own = "" if used is None else f", or layer={layer!r} in its ModalitySpec"
             return (
-                f"{held} holds counts: use layers={{{name!r}: {layer!r}}}{own} (for held-out "
+                f"{held} holds counts: use {layer_of(name, layer)}{own} (for held-out "
                 f"cells {_place(name, used)} = {_place(name, layer)}.copy())."
             )
     raw = adata.raw
@@ -123,5 +142,5 @@ def _other_counts(adata: AnnData, name: str, used: str | None) -> str | None:
     return (
         f"mdata[{name!r}].raw holds counts: copy them into a layer, {_place(name, layer)} = "
         f"mdata[{name!r}].raw[:, mdata[{name!r}].var_names].X, and use "
-        f"layers={{{name!r}: {layer!r}}}."
+        f"{layer_of(name, layer)}."
     )

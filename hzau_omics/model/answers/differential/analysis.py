@@ -87,9 +87,7 @@ class Analysis:
             reliability = found[self.modality].to_numpy()
             self._check_reliability(reliability)
             without |= reliability < least
-        kept = groups.without(without)
-        kept.check_sizes(self.modality)
-        return kept
+        return groups.without(without).of_enough_cells(self.modality)
 
     def _check_reliability(self, reliability: NDArray[np.floating]) -> None:
         has = self.session.store.present[self.session.cells, self.values.index]

@@ -1,6 +1,6 @@
 """Groups of cells that are compared: from a column of ``obs``, or from indices."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -13,12 +13,16 @@ from hzau_omics.checks import as_list, check_distinct, refusal, shown
 from hzau_omics.data import CellStore, DiskStore
 from hzau_omics.data.contract.columns.category import text_of
 from hzau_omics.data.contract.columns.obs import obs_column
+from hzau_omics.data.pitfalls.warning import number_of, warn_user
 from hzau_omics.errors import ConfigError, DataContractError
 from hzau_omics.messages import did_you_mean, listed
 from hzau_omics.model.session import find_cells
 
 NONE = -1
 REST = "Rest"
+FEWEST_CELLS = 2
+MOST_NAMED = 10
+"""Groups that a warning names."""
 Members = NDArray[np.int64]
 
 
@@ -55,11 +59,14 @@ class Groups:
         Names of the groups.
     comparisons
         What is compared.
+    chosen
+        Whether somebody named the groups; otherwise each is compared in turn.
     """
 
     codes: NDArray[np.int64]
     names: tuple[str, ...]
     comparisons: tuple[Comparison, ...]
+    chosen: bool = True
 
     def without(self, cells: NDArray[np.bool_]) -> "Groups":
         """Return the groups without some cells."""
@@ -69,25 +76,51 @@ class Groups:
         """Return the number of cells of each group."""
         return np.bincount(self.codes[self.codes != NONE], minlength=len(self.names))
 
-    def check_sizes(self, modality: str) -> None:
-        """Refuse comparisons with fewer than two cells on a side.
+    def of_enough_cells(self, modality: str) -> "Groups":
+        """Return the groups with the comparisons that have at least two cells on each side.
 
         Raises
         ------
         DataContractError
-            A group has fewer than two cells.
+            A group that was named has fewer, or no comparison is left.
+
+        Warns
+        -----
+        HzauWarning
+            Groups that nobody named have fewer.
         """
         counts = self.counts()
-        for comparison in self.comparisons:
-            for name, members in zip(comparison.names, comparison.members, strict=True):
-                found = int(counts[members].sum())
-                if found < 2:
-                    msg = (
-                        "A group must have at least two cells to compare. Received group "
-                        f"{name!r} with {found} for modality {modality!r}. Name the others in "
-                        "group1, or join it with another group."
-                    )
-                    raise DataContractError(msg)
+        small = {
+            name: int(counts[members].sum())
+            for comparison in self.comparisons
+            for name, members in zip(comparison.names, comparison.members, strict=True)
+            if counts[members].sum() < FEWEST_CELLS
+        }
+        kept = tuple(one for one in self.comparisons if not small.keys() & set(one.names))
+        if small and (self.chosen or not kept):
+            name, found = next(iter(small.items()))
+            msg = (
+                "A group must have at least two cells to compare. Received group "
+                f"{name!r} with {found} for modality {modality!r}. Name the others in "
+                "group1, or join it with another group."
+            )
+            raise DataContractError(msg)
+        if small:
+            warn_left_out(
+                f"fewer than two cells for {modality!r}",
+                {name: number_of(n, "cell") for name, n in small.items()},
+            )
+        return replace(self, comparisons=kept)
+
+
+def warn_left_out(why: str, groups: Mapping[str, str]) -> None:
+    """Warn of groups that are not compared, as they are too small, with the size of each."""
+    told = ", ".join(f"{name!r} ({size})" for name, size in [*groups.items()][:MOST_NAMED])
+    more = f" and {len(groups) - MOST_NAMED} more" if len(groups) > MOST_NAMED else ""
+    warn_user(
+        f"Groups with {why} are not compared: {told}{more}. Their cells stay in the rest. Join "
+        "them with others, or name the groups to compare in group1."
+    )
 
 
 def groups_of_column(
@@ -125,7 +158,22 @@ def groups_of_column(
     else:
         ones = _named("group1", group1, names, key)
     comparisons = [_comparison(one, others, place) for one in ones]
-    return Groups(codes, tuple(names), tuple(comparisons))
+    return Groups(codes, tuple(names), tuple(comparisons), chosen=group1 is not None)
+
+
+def only_labels(
+    column: "pd.Series[Any]", labels: Collection[str], group1: object, group2: object
+) -> "pd.Series[Any]":
+    """Return a column without values that are no labels, such as ``"unknown"``, nor named groups.
+
+    Examples
+    --------
+    >>> only_labels(pd.Series(["B", "T", "unknown"]), ["B", "T"], None, None).tolist()
+    ['B', 'T', nan]
+    """
+    named = {text_of(one) for group in (group1, group2) for one in as_list(group or ())}
+    texts = column.map(text_of, na_action="ignore")
+    return column.where(texts.isin({*labels, *named}))
 
 
 def _named(argument: str, value: object, names: Sequence[str], key: str) -> list[str]:

@@ -17,6 +17,7 @@ from hzau_omics.model.answers.differential.groups import (
     column_of,
     groups_of_column,
     groups_of_indices,
+    only_labels,
 )
 from hzau_omics.model.answers.differential.pseudobulk import add_pseudobulk
 from hzau_omics.model.answers.differential.request import Mode, TestOptions, check_comparable
@@ -67,9 +68,10 @@ class Differential(Answers):
         modality
             Modality with counts, or with shares such as chromatin accessibility.
         groupby
-            Column of ``obs`` with groups. Cells without a value belong to none.
+            Column of ``obs`` with groups. Cells without a value belong to none. If it is the labels
+            key, nor do cells without a label (`unlabeled_category`), unless a group names them.
         group1
-            Group or groups to compare, each in turn; None for all.
+            Group or groups to compare, each in turn; None for all that are large enough.
         group2
             Group or groups to compare with; None for the rest.
         idx1, idx2
@@ -133,7 +135,8 @@ class Differential(Answers):
         Raises
         ------
         DataContractError
-            A group does not exist or has fewer than two cells, or a feature is unknown.
+            A group that is named does not exist or has fewer than two cells, no group has two,
+            or a feature is unknown.
         ConfigError
             An option is out of range, groups overlap, the modality has no amounts to compare, or
             there are no replicates.
@@ -142,7 +145,8 @@ class Differential(Answers):
         -----
         HzauWarning
             The two groups share no batch, so that their difference cannot be told from that of the
-            batches.
+            batches; or groups that were not named are left out, as they have too few cells or
+            samples.
 
         Examples
         --------
@@ -242,4 +246,7 @@ def _groups(  # noqa: PLR0917 - the arguments of the method
         msg = "idx2 goes with idx1. Received it with groupby. Give group2, or leave groupby out."
         raise ConfigError(msg)
     column = column_of(source, session.store, groupby, "groupby")
+    labels = session.layout.labels
+    if labels is not None and labels.key == groupby:
+        column = only_labels(column, labels.categories, group1, group2)
     return groups_of_column(column, group1, group2, key=groupby)

@@ -11,8 +11,14 @@ from numpy.typing import NDArray
 from scipy.stats import false_discovery_control
 
 from hzau_omics.data.contract.columns.category import text_of
+from hzau_omics.data.pitfalls.warning import number_of
 from hzau_omics.errors import ConfigError
-from hzau_omics.model.answers.differential.groups import NONE, Comparison, Groups
+from hzau_omics.model.answers.differential.groups import (
+    NONE,
+    Comparison,
+    Groups,
+    warn_left_out,
+)
 from hzau_omics.model.answers.differential.measured import MeasuredValues, sum_counts
 from hzau_omics.model.answers.differential.request import TestOptions
 from hzau_omics.model.answers.differential.table import belief
@@ -23,6 +29,8 @@ OF_CELLS = ("lfc", "lfc_mean", "lfc_std", "lfc_q05", "lfc_q95", "proba_de")
 """What cells say is kept beside what samples say, as ``cells_lfc`` and so on."""
 FEWEST_CELLS = 10
 """Cells of a sample in a group, below which it gives no pseudobulk."""
+FEWEST_SAMPLES = 2
+"""Samples that each group of a comparison needs."""
 FEWEST_COUNTS = 10
 """Counts over all pseudobulks below which a feature is not tested."""
 UNTESTED = {"proba_de": 0.0, "proba_not_de": 1.0, "lfc_mean": 0.0, "lfc_median": 0.0}
@@ -53,12 +61,46 @@ def add_pseudobulk(
     counts, n_cells = (part.reshape(len(groups.names), len(names), -1) for part in found)
     var_names = pd.Index(values.session.layout.modality(values.modality).var_names)
     parts = []
-    for comparison in groups.comparisons:
+    for comparison in _of_enough_samples(groups, n_cells):
         tested = _tested(comparison, counts, n_cells, names, options)
         believed = _believed(tested, options).set_axis(var_names).iloc[values.features]
         own = table[table["comparison"] == " vs ".join(comparison.names)]
         parts.append(_merged(own, believed, options))
     return pd.concat(parts)
+
+
+def _of_enough_samples(groups: Groups, n_cells: NDArray[np.float64]) -> list[Comparison]:
+    """Return the comparisons with at least two samples on each side; warn of the others.
+
+    Raises
+    ------
+    ConfigError
+        A group that was named has fewer, or no comparison is left.
+    """
+    small = {
+        name: len(enough)
+        for comparison in groups.comparisons
+        for name, members in zip(comparison.names, comparison.members, strict=True)
+        if len(enough := _samples_of(members, n_cells)) < FEWEST_SAMPLES
+    }
+    kept = [one for one in groups.comparisons if not small.keys() & set(one.names)]
+    if small and (groups.chosen or not kept):
+        name, found = next(iter(small.items()))
+        msg = (
+            "A test of samples needs at least two of them in each group, with at least "
+            f"{FEWEST_CELLS} measured cells each. Received {found} in group {name!r}. "
+            "Leave sample_key out: the calls are then of cells, not of samples."
+        )
+        raise ConfigError(msg)
+    if small:
+        sizes = {name: number_of(found, "sample") for name, found in small.items()}
+        warn_left_out(f"fewer than two samples of {FEWEST_CELLS} measured cells", sizes)
+    return kept
+
+
+def _samples_of(members: NDArray[np.int64], n_cells: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Return which samples have enough cells in a group."""
+    return np.flatnonzero(n_cells[members].sum(0).max(1) >= FEWEST_CELLS)
 
 
 def _sample_codes(samples: "pd.Series[Any]") -> tuple[NDArray[np.int64], list[str]]:
@@ -109,15 +151,7 @@ def _tested(
     measured = np.ones(counts.shape[-1], bool)
     for side, members in zip(("one", "other"), comparison.members, strict=True):
         of_features = n_cells[members].sum(0)
-        enough = np.flatnonzero(of_features.max(1) >= FEWEST_CELLS)
-        if len(enough) < 2:
-            name = comparison.names[0 if side == "one" else 1]
-            msg = (
-                "A test of samples needs at least two of them in each group, with at least "
-                f"{FEWEST_CELLS} measured cells each. Received {len(enough)} in group {name!r}. "
-                "Leave sample_key out: the calls are then of cells, not of samples."
-            )
-            raise ConfigError(msg)
+        enough = _samples_of(members, n_cells)
         rows.append(counts[members].sum(0)[enough])
         measured &= (of_features[enough] > 0).all(0)
         metadata += [(side, names[i]) for i in enough]

@@ -47,6 +47,35 @@ def test_types_are_told_apart_by_what_differs(fitted, cells):
     assert inside.mean() > 0.8
 
 
+def test_a_group_of_one_cell_is_left_out_where_all_are_compared(fitted, cells):
+    cells.obs["few"] = cells.obs["cell_type"].astype(str).to_numpy()
+    cells.obs.loc[cells.obs_names[0], "few"] = "rare"
+    options = {"features": list(cells["rna"].var_names[:2]), "seed": 0}
+    with pytest.warns(HzauWarning, match=r"fewer than two cells for 'rna'.*: 'rare' \(1 cell\)"):
+        found = fitted.differential_expression("rna", "few", **options)
+    assert set(found["group1"]) == {"type_0", "type_1", "type_2"}
+    with pytest.raises(DataContractError, match=r"at least two cells.*'rare' with 1"):
+        fitted.differential_expression("rna", "few", "rare", **options)
+    with pytest.raises(DataContractError, match=r"at least two cells.*'rare' with 1"):
+        fitted.differential_expression("rna", "few", group2="rare", **options)
+
+
+def test_cells_without_a_label_are_no_group_unless_named(fit, cells):
+    mdata = cells.copy()
+    mdata.obs["label"] = mdata.obs["cell_type"].astype(str).replace("type_2", "unknown")
+    setup = {"labels_key": "label", "unlabeled_category": "unknown"}
+    model = fit(mdata, setup=setup, options={"n_latent": 3, "n_hidden": 16}, max_epochs=1)
+    options = {"features": cells["rna"].var_names[0], "seed": 0}
+    found = model.differential_expression("rna", "label", **options)
+    assert set(found["group1"]) == {"type_0", "type_1"}
+    named = model.differential_expression("rna", "label", group2="unknown", **options)
+    assert set(named["group2"]) == {"unknown"}
+    of_two = model.differential_expression("rna", "label", "type_0", "type_1", **options)
+    pd.testing.assert_series_equal(
+        found.loc[found["group1"] == "type_0", "p_value"], of_two["p_value"]
+    )
+
+
 def test_cells_of_one_kind_have_no_difference(fitted, cells):
     rng = np.random.default_rng(0)
     of = np.flatnonzero(cells.obs["cell_type"] == "type_0")

@@ -94,6 +94,16 @@ def test_one_sample_per_group_is_no_replication(donors):
         )
 
 
+def test_a_group_of_one_sample_is_left_out_where_all_are_compared(donors):
+    cells = donors.adata
+    kind = cells.obs["half"].astype(str).to_numpy()
+    kind[(cells.obs["donor"] == "d0").to_numpy()] = "only in d0"
+    cells.obs["kind"] = kind
+    with pytest.warns(HzauWarning, match=r"two samples of 10 measured cells.*d0' \(1 sample\)"):
+        found = donors.differential_expression("rna", "kind", sample_key="donor", seed=0)
+    assert set(found["group1"]) == {"a", "b"}
+
+
 def test_one_gene_is_tested_as_among_all(donors):
     options = {"delta": 0, "sample_key": "donor", "seed": 0}
     every = donors.differential_expression("rna", "treated", "yes", **options)
