@@ -60,8 +60,9 @@ SECTIONS = {
         "Suspicious measurements",
         "Reliability is the estimated probability that a measurement can be trusted. It is "
         "learned from deliberately corrupted measurements, and takes into account whether the "
-        "modalities of a cell agree. Below 0.5 a measurement is more likely failed than not. Such "
-        "cells may be technical failures or rare cell states: inspect them before excluding any.",
+        "modalities of a cell agree. Below 0.5 the model holds a measurement to be more likely "
+        "failed than not, which is an estimate and can be wrong. Such cells may be technical "
+        "failures or rare cell states: inspect them before excluding any.",
     ),
     "labels": Heading(
         "Predicted labels",

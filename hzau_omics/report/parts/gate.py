@@ -11,12 +11,13 @@ from hzau_omics.pl._deviation import deviation
 from hzau_omics.pl._histograms import histograms
 from hzau_omics.report.clusters import CLUSTER, UMAP
 from hzau_omics.report.content import Section, Table
+from hzau_omics.report.percent import percent
 from hzau_omics.report.pictures import drawn
 from hzau_omics.report.subject import BATCH, LABEL, PATTERN, Subject
 
 _ROWS = 50
 _SAME = 0.005
-_LEAST_AREA = 0.7
+_LEAST_AREA, _IMPLAUSIBLE = 0.7, 0.2
 
 
 def gate(subject: Subject) -> Section:
@@ -74,12 +75,16 @@ def reliability(subject: Subject) -> Section:
         raise ConfigError(msg)
     threshold = float(model.SUSPICIOUS)
     low = (values < threshold).to_numpy()
-    n, of = int(low.sum()), int(values.notna().to_numpy().sum())
-    counts = [f"{int(low[:, i].sum()):,} of {name}" for i, name in enumerate(values.columns)]
-    share = f"{100 * n / of:.1f} %"
-    text = [f"{n:,} of {of:,} measurements ({share}) are below {threshold:g}: {', '.join(counts)}."]
-    what = "label" if LABEL in subject.obs else "cluster"
+    n = int(low.sum())
     known = values.loc[:, values.notna().any()]
+    shares = (known < threshold).sum() / known.notna().sum()
+    counts = [
+        f"{int((one < threshold).sum()):,} of {int(one.notna().sum()):,} of {name} "
+        f"({percent(shares[name])})"
+        for name, one in known.items()
+    ]
+    text = [f"Measurements with a reliability below {threshold:g}: {', '.join(counts)}."]
+    what = "label" if LABEL in subject.obs else "cluster"
     pictures = [
         drawn(
             histograms(known, label="reliability", limit=threshold, log=True),
@@ -97,12 +102,35 @@ def reliability(subject: Subject) -> Section:
         text.append(_cut(n, len(table)))
         caption = "Suspicious measurements, the least reliable first"
         tables.append(Table(frame=table, caption=caption, index=False))
-    finding = f"{share} of the measurements are suspicious."
+    parts = [f"{percent(share)} of the measurements of {name}" for name, share in shares.items()]
+    finding = f"The model calls suspicious: {', '.join(parts)}."
     recognised = subject.recognition() if subject.recognition is not None else {}
     if recognised:
         text.append(_recognised(recognised))
-    return Section(
-        text=text, pictures=pictures, tables=tables, finding=finding, warning=doubt(recognised)
+    warning = " ".join(one for one in (too_many(shares.to_dict()), doubt(recognised)) if one)
+    return Section(text=text, pictures=pictures, tables=tables, finding=finding, warning=warning)
+
+
+def too_many(shares: Mapping[str, float]) -> str:
+    """Return a warning where more of a modality is suspicious than can have failed, "" elsewhere.
+
+    Parameters
+    ----------
+    shares
+        Share of the measurements that are suspicious, by modality.
+
+    Examples
+    --------
+    >>> too_many({"rna": 0.01})
+    ''
+    """
+    many = {name: share for name, share in shares.items() if share > _IMPLAUSIBLE}
+    if not many:
+        return ""
+    figures = ", ".join(f"{percent(share)} for {name}" for name, share in many.items())
+    return (
+        f"The model calls an implausible share of the measurements suspicious ({figures}). Doubt "
+        "the model before the measurements: short training, or few counts per cell, can cause this."
     )
 
 
