@@ -13,7 +13,7 @@ def percent(share: float) -> str:
 
     Examples
     --------
-    >>> percent(1), percent(0.9985), percent(0.624), percent(0.0004), percent(0)
+    >>> percent(1), percent(0.998), percent(0.624), percent(0.0004), percent(0)
     ('100 %', '99.8 %', '62 %', '0.04 %', '0 %')
     """
     exact = 100 * share

@@ -16,6 +16,7 @@ from hzau_omics.report.mixing import (
     separation,
     verdict,
 )
+from hzau_omics.report.one_sided import one_sided, warning_of
 from hzau_omics.report.pictures import drawn
 from hzau_omics.report.subject import BATCH, LABEL, PATTERN, Subject
 
@@ -60,9 +61,10 @@ def mix(subject: Subject) -> Section:
     latent = neighbourhood(subject.latent, subject.seed)
     flat = neighbourhood(np.asarray(adata.obsm[UMAP]), subject.seed)
     kinds = adata.obs.get(LABEL)
-    text, tables, findings = [], [], []
+    text, tables, findings, apart_clusters = [], [], [], []
     for column in columns:
         groups = adata.obs[column]
+        apart_clusters += one_sided(subject.clusters, groups, kinds)
         found = mixing(latent, groups, kinds, seed=subject.seed)
         on_map = mixing(flat, groups, kinds, seed=subject.seed)
         text.append(words(found, on_map, _NAMES[column], by_kind=kinds is not None))
@@ -77,7 +79,8 @@ def mix(subject: Subject) -> Section:
         text.append(blurred)
         # How well batches mix says nothing where nothing is told apart.
         finding = blurred
-    return Section(text=text, tables=tables, finding=finding)
+    warning = warning_of(apart_clusters, by_kind=kinds is not None)
+    return Section(text=text, tables=tables, finding=finding, warning=warning)
 
 
 def blur(ratio: float) -> str:
@@ -96,8 +99,8 @@ def blur(ratio: float) -> str:
     if np.isnan(ratio) or ratio < _BLURRED:
         return ""
     return (
-        f"Cells of different labels lie among each other ({ratio:.2f} of chance), so that it is no "
-        "merit if batches do too."
+        f"Cells of different labels lie among each other ({ratio:.2f} of chance). The model does "
+        "not tell them apart, so that batches which mix well show nothing."
     )
 
 
@@ -134,14 +137,26 @@ def words(found: Mixing, on_map: Mixing, what: str, *, by_kind: bool) -> str:
             f" On the map they lie {further} than that (ratio {on_map.ratio:.2f}): a map in two "
             "dimensions cannot keep all distances. Trust the figures of the latent space."
         )
+    elif moved := _moved(found, on_map):
+        text += f" On the map this is so over all (ratio {on_map.ratio:.2f}), but not for {moved}."
     else:
-        text += f" The map shows the same (ratio {on_map.ratio:.2f})."
+        text += f" The map shows the same of each of them (ratio {on_map.ratio:.2f} over all)."
     if verdict(found.ratio) != "mix well" and not by_kind:
         text += (
             " Where they hold different kinds of cells, they should not mix fully. Give labels_key "
             "to compare cells of the same label."
         )
     return _capital(text)
+
+
+def _moved(found: Mixing, on_map: Mixing) -> str:
+    """Name the groups that mix otherwise on the map, with their ratios."""
+    pairs = {n: (found.of(n, "ratio"), on_map.of(n, "ratio")) for n in found.groups.index}
+    return ", ".join(
+        f"{name} (ratio {there:.2f} instead of {here:.2f})"
+        for name, (here, there) in pairs.items()
+        if name != ALL and verdict(here) != verdict(there)
+    )
 
 
 def _capital(text: str) -> str:
