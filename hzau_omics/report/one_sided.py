@@ -60,7 +60,7 @@ def one_sided(
     found = []
     for name in natural_order(clusters):
         group = str(shares.loc[name].idxmax())
-        share, chance = (float(table.loc[name, group]) for table in (shares, expected))
+        share, chance = (float(table.loc[name].to_dict()[group]) for table in (shares, expected))
         rarer = chance < 1 and (1 - share) * _RARER <= 1 - chance
         if sizes[name] >= _FEWEST and share > _MOSTLY and rarer:
             found.append(OneSided(str(name), group, share, chance))

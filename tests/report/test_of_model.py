@@ -271,3 +271,17 @@ def test_few_cells_have_no_map() -> None:
     found = model.report_content(n_cells=10)
     assert "at least 20 cells" in found.left_out["Map of all cells"]
     assert {"data", "quality", "training"} <= set(found.sections)
+
+
+def test_a_value_that_means_no_label_is_none_on_the_page() -> None:
+    mdata = cells(150, missing={})
+    types = mdata.obs["cell_type"].astype(str)
+    mdata.obs["kind"] = types.where(np.arange(150) % 4 > 0, "low quality")
+    setup = {"batch_key": "batch", "labels_key": "kind", "unlabeled_category": "low quality"}
+    model = trained(mdata, **setup)
+    found = model.report_content()
+    assert "unlabeled_category='low quality'" in found.made["set-up"]
+    assert "38 cells were given no label ('low quality' count as none)" in text_of(found, "labels")
+    clusters = found.sections["markers"].tables[0].frame
+    assert not clusters["most frequent label"].str.contains("low quality").any()
+    assert "cells without label" in clusters
