@@ -70,8 +70,8 @@ SECTIONS = {
     ),
     "novelty": Heading(
         "Novel cells",
-        "Whether the training cells have any like a given one. Where they have, p-values are "
-        "spread evenly from 0 to 1; an excess of small ones means cells of unknown kinds.",
+        "A novel cell is unlike all training cells. If none is, p-values are spread evenly "
+        "from 0 to 1; an excess of small ones means cells of unknown kinds.",
     ),
     "imputation": Heading(
         "Imputed against measured values",
