@@ -47,7 +47,7 @@ class Compared(NamedTuple):
     def frequent(self) -> tuple[str, float]:
         """The most frequent given label, and its share."""
         sizes = self.by_label["cells"].to_numpy()
-        return str(self.by_label.index[sizes.argmax()]), float(sizes.max() / sizes.sum())
+        return str(self.by_label.index[int(sizes.argmax())]), float(sizes.max() / sizes.sum())
 
     @property
     def least(self) -> tuple[str, float, int]:

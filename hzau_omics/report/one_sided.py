@@ -1,4 +1,4 @@
-"""Clusters that hold cells of one batch, or with one set of modalities, and hardly any others."""
+"""Clusters that hold cells of one batch, or with or without a modality, and hardly any others."""
 
 from typing import NamedTuple
 
@@ -91,6 +91,6 @@ def warning_of(found: list[OneSided], *, by_kind: bool) -> str:
     )
     among = " among cells of the same labels" if by_kind else ""
     return (
-        "Some clusters hold mostly cells of one batch or with one set of modalities, more than "
+        "Some clusters mostly hold cells of one batch, or with or without a modality, more than "
         f"expected{among}: {named}. They may show how cells were measured, not what they are."
     )

@@ -16,7 +16,7 @@ from hzau_omics.report.mixing import (
     separation,
     verdict,
 )
-from hzau_omics.report.one_sided import one_sided, warning_of
+from hzau_omics.report.one_sided import OneSided, one_sided, warning_of
 from hzau_omics.report.pictures import drawn
 from hzau_omics.report.subject import BATCH, LABEL, PATTERN, Subject
 
@@ -61,10 +61,9 @@ def mix(subject: Subject) -> Section:
     latent = neighbourhood(subject.latent, subject.seed)
     flat = neighbourhood(np.asarray(adata.obsm[UMAP]), subject.seed)
     kinds = adata.obs.get(LABEL)
-    text, tables, findings, apart_clusters = [], [], [], []
+    text, tables, findings = [], [], []
     for column in columns:
         groups = adata.obs[column]
-        apart_clusters += one_sided(subject.clusters, groups, kinds)
         found = mixing(latent, groups, kinds, seed=subject.seed)
         on_map = mixing(flat, groups, kinds, seed=subject.seed)
         text.append(words(found, on_map, _NAMES[column], by_kind=kinds is not None))
@@ -79,8 +78,25 @@ def mix(subject: Subject) -> Section:
         text.append(blurred)
         # How well batches mix says nothing where nothing is told apart.
         finding = blurred
-    warning = warning_of(apart_clusters, by_kind=kinds is not None)
+    warning = warning_of(_one_sided(subject, columns, kinds), by_kind=kinds is not None)
     return Section(text=text, tables=tables, finding=finding, warning=warning)
+
+
+def _one_sided(subject: Subject, columns: list[str], kinds: pd.Series | None) -> list[OneSided]:
+    """Find clusters of mostly one batch or set of modalities, or with or without one modality."""
+    found = []
+    for column, words in ((BATCH, "from"), (PATTERN, "with")):
+        if column in columns:
+            groups = f"{words} " + subject.obs[column].astype(str)
+            found += one_sided(subject.clusters, groups, kinds)
+    named = {one.cluster for one in found if one.group.startswith("with ")}
+    for name in subject.present:
+        has = subject.present[name]
+        if 0 < has.mean() < 1:
+            groups = has.map({True: f"with {name}", False: f"without {name}"})
+            every = one_sided(subject.clusters, groups, kinds)
+            found += [one for one in every if one.cluster not in named]
+    return found
 
 
 def blur(ratio: float) -> str:
