@@ -134,8 +134,8 @@ def words(found: Compared, cells: str, *, calibrated: bool) -> list[str]:
     parts = [text]
     if found.absent:
         parts.append(
-            f"None of these cells has the label {listed(found.absent, limit=_LISTED)}: nothing is "
-            "known about how well that is predicted."
+            f"There are no {cells} with {listed(found.absent, limit=_LISTED)}: nothing is known of "
+            "how well these labels are predicted."
         )
     if found.n_unknown:
         parts.append(
@@ -154,7 +154,7 @@ def _finding(subject: Subject, found: Compared) -> str:
     if share < found.accuracy:
         text += f" (least of {least}: {percent(share)} of {n:,})"
     if found.absent:
-        text += f", and none has the label {listed(found.absent, limit=3)}"
+        text += f", and there are none with {listed(found.absent, limit=3)}"
     if about_texts(subject):
         text += "; texts, which may name the labels, were seen"
     return f"{text}."

@@ -52,7 +52,7 @@ def test_cells_without_a_known_label_do_not_count(subject: Any) -> None:
     assert found.by_label["given theirs"].tolist() == pytest.approx([2 / 3, 2 / 3])
     assert (found.absent, found.n_unknown, found.n_new) == (["platelet"], 1, 1)
     text = " ".join(module.words(found, "new cells", calibrated=False))
-    assert "None of these cells has the label 'platelet'" in text
+    assert "There are no new cells with 'platelet'" in text
     assert "1 new cells with the label 'unknown' are left out" in text
 
 
