@@ -35,8 +35,8 @@ PARTS: Mapping[str, Callable[[Subject], Section]] = {
 LIMITS = (
     "A map in two dimensions loses most distances.",
     "Clusters, markers and p-values come from the same cells: confirm them in others.",
-    "What differs between batches may be technical or biological; the model cannot tell.",
 )
+_BATCHES = "What differs between batches may be technical or biological; the model cannot tell."
 _WORDS = {"rna": "RNA", "adt": "protein", "prot": "protein", "atac": "chromatin"}
 _SYSTEMS = {"HZAUVAE": "HZAU-VAE"}
 """What is printed for common names of modalities, and for classes."""
@@ -123,7 +123,7 @@ def content_of(subject: Subject, *, title: str | None = None, command: str = "")
         summary=" ".join(one.finding for one in ordered.values() if one.finding),
         key_figures={k: v for one in ordered.values() for k, v in one.key_figures.items()},
         sections=ordered,
-        limits=LIMITS,
+        limits=(*LIMITS, _BATCHES) if subject.layout.n_batches > 1 else LIMITS,
         left_out=left_out,
         versions=versions(),
         command=command,

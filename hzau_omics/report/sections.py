@@ -60,8 +60,9 @@ SECTIONS = {
         "Suspicious measurements",
         "Reliability is the estimated probability that a measurement can be trusted. It is "
         "learned from deliberately corrupted measurements, and takes into account whether the "
-        "modalities of a cell agree. Below 0.5 a measurement is more likely failed than not. Such "
-        "cells may be technical failures or rare cell states: inspect them before excluding any.",
+        "modalities of a cell agree. Below 0.5 the model holds a measurement to be more likely "
+        "failed than not, which is an estimate and can be wrong. Such cells may be technical "
+        "failures or rare cell states: inspect them before excluding any.",
     ),
     "labels": Heading(
         "Predicted labels",
@@ -69,8 +70,8 @@ SECTIONS = {
     ),
     "novelty": Heading(
         "Novel cells",
-        "Whether the training cells have any like a given one. Where they have, p-values are "
-        "spread evenly from 0 to 1; an excess of small ones means cells of unknown kinds.",
+        "A novel cell is unlike all training cells. If none is, p-values are spread evenly "
+        "from 0 to 1; an excess of small ones means cells of unknown kinds.",
     ),
     "imputation": Heading(
         "Imputed against measured values",

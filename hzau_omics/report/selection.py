@@ -23,8 +23,8 @@ def selections(*sources: Any) -> dict[str, frozenset[str]]:
     return found
 
 
-def about_selection(layout: DataLayout, chosen: Mapping[str, frozenset[str]]) -> list[str]:
-    """Say of which modalities only selected features were registered, one paragraph or none.
+def selected(layout: DataLayout, chosen: Mapping[str, frozenset[str]]) -> dict[str, int]:
+    """Return the number of features of modalities of which only selected ones were registered.
 
     Parameters
     ----------
@@ -33,15 +33,26 @@ def about_selection(layout: DataLayout, chosen: Mapping[str, frozenset[str]]) ->
     chosen
         As of :func:`selections`.
     """
-    selected = [
-        f"{one.n_features:,} of {one.name}"
+    return {
+        one.name: one.n_features
         for one in layout.modalities
         if one.name in chosen and chosen[one.name].issuperset(one.var_names)
-    ]
-    if not selected:
+    }
+
+
+def about_selection(layout: DataLayout, chosen: Mapping[str, frozenset[str]]) -> list[str]:
+    """Say of which modalities only selected features were registered, one paragraph or none.
+
+    Parameters
+    ----------
+    layout, chosen
+        As of :func:`selected`.
+    """
+    counts = [f"{n:,} of {name}" for name, n in selected(layout, chosen).items()]
+    if not counts:
         return []
     text = (
-        f"Features were selected before ({', '.join(selected)}): totals, detected features and "
+        f"Features were selected before ({', '.join(counts)}): totals, detected features and "
         "mitochondrial shares are of these only, not of all that was measured."
     )
     return [text]

@@ -14,6 +14,8 @@ from hzau_omics.data import CellStore, DataLayout
 from hzau_omics.errors import ConfigError, DataContractError
 from hzau_omics.pl import pattern_names
 from hzau_omics.report.clusters import CLUSTER, LATENT, UMAP, add_clusters
+from hzau_omics.report.given_labels import given
+from hzau_omics.report.predicted_labels import predicted
 from hzau_omics.report.values import Matrix, in_order, values_of
 
 FEWEST = 20
@@ -48,6 +50,8 @@ class Subject:
         Epochs that training takes by default for as many cells; 0 if this is not known.
     patience
         Epochs without improvement after which training stops early by default.
+    unlabelled
+        Values of the registered label column that mean that a cell has no label.
     selections
         Names of the features that were selected before set-up, by modality.
     is_new
@@ -72,6 +76,7 @@ class Subject:
     seed: int = 0
     usual_epochs: int = 0
     patience: int = 20
+    unlabelled: tuple[str, ...] = ()
     selections: Mapping[str, frozenset[str]] = field(default_factory=dict)
     is_new: bool = False
     differences: Callable[..., pd.DataFrame] | None = None
@@ -113,8 +118,29 @@ class Subject:
         frame[PATTERN] = frame[PATTERN].astype("category")
         label = self.label_of(self.cells)
         if label is not None:
-            frame[LABEL] = label
+            frame[LABEL] = self._predicted_first(label)
         return frame
+
+    @cached_property
+    def predicted(self) -> pd.DataFrame:
+        """Predicted label of each drawn cell, missing where undecided, and its probability.
+
+        Raises
+        ------
+        ConfigError
+            The model was set up without labels, or knows too few.
+        """
+        return predicted(self.model, self.store, self.cells)
+
+    def _predicted_first(self, label: pd.Series) -> pd.Series:
+        """Return labels with those that are never predicted last: maps give colours in order."""
+        try:
+            found = set(self.predicted["label"].dropna())
+        except ConfigError:
+            return label
+        used = label.cat.remove_unused_categories()
+        names = sorted(used.cat.categories, key=lambda name: str(name) not in found)
+        return pd.Series(used.cat.reorder_categories(names))
 
     @cached_property
     def latent(self) -> NDArray[np.float32]:
@@ -174,20 +200,19 @@ class Subject:
         DataContractError
             There is no column `labels_key`.
         """
-        key = self.labels_key
         registered = self.layout.labels
-        if key is None and registered is not None:
-            key = registered.key
-            try:
-                found = self._column(key, cells)
-            except DataContractError:
-                # Other cells than the model's may lack labels.
-                return None
-        elif key is not None:
-            found = self._column(key, cells)
-        else:
+        own = None if registered is None else registered.key
+        key = own if self.labels_key is None else self.labels_key
+        if key is None:
             return None
-        return in_order(found)
+        try:
+            found = self._column(key, cells)
+        except DataContractError:
+            if self.labels_key is not None:
+                raise
+            # Other cells than the model's may lack labels.
+            return None
+        return in_order(given(found, self.unlabelled if key == own else ()))
 
     def check_columns(self) -> None:
         """Refuse columns that do not exist, before anything is computed.

@@ -98,7 +98,11 @@ def test_the_words_tell_where_map_and_latent_space_differ(on_latent: float, on_m
     text = words(found, drawn, "batches", by_kind=False)
     assert text.startswith(f"Batches {verdict(found.ratio)}: ")
     if verdict(found.ratio) == verdict(drawn.ratio):
-        assert "The map shows the same" in text
+        same = all(
+            verdict(found.of(name, "ratio")) == verdict(drawn.of(name, "ratio")) for name in "ab"
+        )
+        assert ("The map shows the same of each" in text) == same
+        assert ("but not for" in text) != same
     else:
         side = "further apart" if drawn.ratio < found.ratio else "closer together"
         assert f"On the map they lie {side} than that" in text
@@ -119,7 +123,7 @@ def test_groups_are_in_the_order_of_their_numbers() -> None:
     assert list(found.groups.index) == [*map(str, range(12)), ALL]
 
 
-def test_labels_that_are_not_separated_are_no_merit() -> None:
+def test_labels_that_are_not_separated_show_nothing_of_batches() -> None:
     apart, kinds = cells(800, 50.0)
     among, _ = cells(800, 0.0)
     assert separation(neighbourhood(apart, 0), kinds) == pytest.approx(0, abs=1e-9)
@@ -127,6 +131,6 @@ def test_labels_that_are_not_separated_are_no_merit() -> None:
     assert blurred == pytest.approx(1, abs=0.06)
     some = kinds.where(np.arange(800) % 3 > 0)
     assert separation(neighbourhood(among, 0), some) == pytest.approx(1, abs=0.1)
-    assert "no merit" in blur(blurred)
+    assert "does not tell them apart" in blur(blurred)
     assert np.isnan(separation(neighbourhood(among, 0), kinds.where(kinds == "a")))
     assert blur(np.nan) == ""

@@ -76,7 +76,7 @@ def test_everything_is_there(content: ReportContent) -> None:
 
 def test_a_model_that_was_hardly_trained_is_warned_of(content: ReportContent) -> None:
     assert content.warnings[-1].startswith("The model hardly tells the labels apart")
-    assert "it is no merit if batches do too" in content.summary
+    assert "batches which mix well show nothing" in content.summary
     assert "Training was short: 3 epochs, and 400 are the default" in content.summary
     assert "made to fail are told from good ones" in text_of(content, "reliability")
     assert "flat by construction" in content.sections["calibration"].pictures[0].caption
@@ -93,8 +93,10 @@ def test_tables_agree_with_the_data(content: ReportContent, model: Any) -> None:
     ]
     total = np.asarray(of_first.X.sum(axis=1)).ravel()
     assert rna.loc["batch_0", "median total"] == pytest.approx(np.median(total))
-    suspicious = (model.get_reliability() < model.SUSPICIOUS).to_numpy().sum()
-    assert text_of(content, "reliability").startswith(f"{suspicious:,} of ")
+    reliability = model.get_reliability()["adt"].dropna()
+    suspicious = (reliability < model.SUSPICIOUS).sum()
+    counts = f"{suspicious:,} of {len(reliability):,} of adt ("
+    assert counts in text_of(content, "reliability")
 
 
 def test_mixing_is_told_of_batches_and_of_modalities(content: ReportContent) -> None:
@@ -269,3 +271,17 @@ def test_few_cells_have_no_map() -> None:
     found = model.report_content(n_cells=10)
     assert "at least 20 cells" in found.left_out["Map of all cells"]
     assert {"data", "quality", "training"} <= set(found.sections)
+
+
+def test_a_value_that_means_no_label_is_none_on_the_page() -> None:
+    mdata = cells(150, missing={})
+    types = mdata.obs["cell_type"].astype(str)
+    mdata.obs["kind"] = types.where(np.arange(150) % 4 > 0, "low quality")
+    setup = {"batch_key": "batch", "labels_key": "kind", "unlabeled_category": "low quality"}
+    model = trained(mdata, **setup)
+    found = model.report_content()
+    assert "unlabeled_category='low quality'" in found.made["set-up"]
+    assert "38 cells were given no label ('low quality' count as none)" in text_of(found, "labels")
+    clusters = found.sections["markers"].tables[0].frame
+    assert not clusters["most frequent label"].str.contains("low quality").any()
+    assert "cells without label" in clusters

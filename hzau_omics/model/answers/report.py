@@ -177,7 +177,8 @@ class Report(Answers):
         found: dict[str, Any] = {"patience": RunConfig.early_stopping_patience}
         trained = self.trained_cells
         if trained is None:
-            return {**found, "held_out": cells, "is_new": True}
+            unlabelled = _unlabelled(store, np.zeros(store.n_cells, dtype=bool))
+            return {**found, "held_out": cells, "is_new": True, "unlabelled": unlabelled}
         place = trained.identity.find(store.identity())
         known, split = place != UNKNOWN, trained.split
         held_out = ~np.isin(place, split.train)
@@ -192,6 +193,7 @@ class Report(Answers):
             "n_calibration": int(np.isin(place[known], split.for_calibrations).sum()),
             "usual_epochs": epochs,
             "is_new": not known.any(),
+            "unlabelled": _unlabelled(store, known & (not on_query)),
         }
 
     def _recognition(
@@ -203,6 +205,19 @@ class Report(Answers):
         """
         corruptor = make_corruptor(store, own, SHARE, seed)
         return recognition(self.module, store, corruptor, unseen, seed=seed)
+
+
+def _unlabelled(store: Any, known: NDArray[np.bool_]) -> tuple[str, ...]:
+    """Return the values of the registered label column that mean that a cell has no label."""
+    from hzau_omics.report.given_labels import declared
+
+    labels = store.layout.labels
+    if labels is None:
+        return ()
+    try:
+        return declared(store.obs(labels.key), labels, known)
+    except DataContractError:
+        return ()
 
 
 def _points(source: Any, basis: str | None) -> NDArray[np.floating] | None:

@@ -77,9 +77,11 @@ def _modalities(subject: Subject) -> pd.DataFrame:
 def _kind(modality: ModalityLayout) -> str:
     if modality.text is not None:
         return "words of texts"
+    binary = ", counts read as 0 or 1" if modality.spec.binarize else ""
     if modality.panel is not None:
-        return "panels that differ between batches"
-    return "targeted panel" if modality.is_small else "the same features in every batch"
+        return f"panels that differ between batches{binary}"
+    kind = "targeted panel" if modality.is_small else "the same features in every batch"
+    return f"{kind}{binary}"
 
 
 def quality(subject: Subject) -> Section:

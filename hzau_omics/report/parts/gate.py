@@ -11,12 +11,16 @@ from hzau_omics.pl._deviation import deviation
 from hzau_omics.pl._histograms import histograms
 from hzau_omics.report.clusters import CLUSTER, UMAP
 from hzau_omics.report.content import Section, Table
+from hzau_omics.report.percent import percent
 from hzau_omics.report.pictures import drawn
 from hzau_omics.report.subject import BATCH, LABEL, PATTERN, Subject
 
 _ROWS = 50
-_SAME = 0.005
-_LEAST_AREA = 0.7
+_SAME = 0.03
+"""Largest deviation of nearly all weights from their mean that is not drawn: colours would fill
+their range with nothing but noise."""
+_NEARLY_ALL = 0.98
+_LEAST_AREA, _IMPLAUSIBLE = 0.7, 0.2
 
 
 def gate(subject: Subject) -> Section:
@@ -35,27 +39,34 @@ def gate(subject: Subject) -> Section:
     commonest = subject.obs.loc[several, PATTERN].value_counts().index[0]
     chosen = (subject.obs[PATTERN] == commonest).to_numpy()
     table = weights[chosen].loc[:, subject.present[chosen].all()]
-    means, spread = table.mean(), table.std()
+    means = table.mean()
+    spread = float((table - means).abs().quantile(_NEARLY_ALL).max())
     text = [
         f"Mean weights of the {chosen.sum():,} cells with {commonest}: "
         + ", ".join(f"{name} {value:.2f}" for name, value in means.items())
         + "."
     ]
-    if (spread < _SAME).all():
-        text.append("They are the same in all cells, so that the map shows nothing but noise.")
     what = "label" if LABEL in subject.obs else "cluster"
     pictures = [
         drawn(
             pl.gate(table, subject.groups[chosen]),
             f"Mean gate weight of each modality, by {what}",
             f"Mean gate weights of cells with {commonest}, by {what}.",
-        ),
+        )
+    ]
+    if spread < _SAME:
+        text.append(
+            f"They hardly differ between cells: {percent(_NEARLY_ALL)} lie within {spread:.3f} of "
+            "the mean. No map is drawn, since it would show nothing but noise."
+        )
+        return Section(text=text, pictures=pictures)
+    pictures.append(
         drawn(
             deviation(np.asarray(subject.map.obsm[UMAP])[chosen], table),
             "Map coloured by the deviation of gate weights from their mean",
             "Where a modality counts more (red) or less (blue) than on average.",
-        ),
-    ]
+        )
+    )
     return Section(text=text, pictures=pictures)
 
 
@@ -74,12 +85,16 @@ def reliability(subject: Subject) -> Section:
         raise ConfigError(msg)
     threshold = float(model.SUSPICIOUS)
     low = (values < threshold).to_numpy()
-    n, of = int(low.sum()), int(values.notna().to_numpy().sum())
-    counts = [f"{int(low[:, i].sum()):,} of {name}" for i, name in enumerate(values.columns)]
-    share = f"{100 * n / of:.1f} %"
-    text = [f"{n:,} of {of:,} measurements ({share}) are below {threshold:g}: {', '.join(counts)}."]
-    what = "label" if LABEL in subject.obs else "cluster"
+    n = int(low.sum())
     known = values.loc[:, values.notna().any()]
+    shares = (known < threshold).sum() / known.notna().sum()
+    counts = [
+        f"{int((one < threshold).sum()):,} of {int(one.notna().sum()):,} of {name} "
+        f"({percent(shares[name])})"
+        for name, one in known.items()
+    ]
+    text = [f"Measurements with a reliability below {threshold:g}: {', '.join(counts)}."]
+    what = "label" if LABEL in subject.obs else "cluster"
     pictures = [
         drawn(
             histograms(known, label="reliability", limit=threshold, log=True),
@@ -97,12 +112,35 @@ def reliability(subject: Subject) -> Section:
         text.append(_cut(n, len(table)))
         caption = "Suspicious measurements, the least reliable first"
         tables.append(Table(frame=table, caption=caption, index=False))
-    finding = f"{share} of the measurements are suspicious."
+    parts = [f"{percent(share)} of the measurements of {name}" for name, share in shares.items()]
+    finding = f"The model calls suspicious: {', '.join(parts)}."
     recognised = subject.recognition() if subject.recognition is not None else {}
     if recognised:
         text.append(_recognised(recognised))
-    return Section(
-        text=text, pictures=pictures, tables=tables, finding=finding, warning=doubt(recognised)
+    warning = " ".join(one for one in (too_many(shares.to_dict()), doubt(recognised)) if one)
+    return Section(text=text, pictures=pictures, tables=tables, finding=finding, warning=warning)
+
+
+def too_many(shares: Mapping[str, float]) -> str:
+    """Return a warning where more of a modality is suspicious than can have failed, "" elsewhere.
+
+    Parameters
+    ----------
+    shares
+        Share of the measurements that are suspicious, by modality.
+
+    Examples
+    --------
+    >>> too_many({"rna": 0.01})
+    ''
+    """
+    many = {name: share for name, share in shares.items() if share > _IMPLAUSIBLE}
+    if not many:
+        return ""
+    figures = ", ".join(f"{percent(share)} for {name}" for name, share in many.items())
+    return (
+        f"The model calls an implausible share of the measurements suspicious ({figures}). Doubt "
+        "the model before the measurements: short training, or few counts per cell, can cause this."
     )
 
 
@@ -158,23 +196,31 @@ def _suspicious(subject: Subject, values: pd.DataFrame, low: np.ndarray) -> pd.D
             frame[key] = subject.obs[key].astype(object).to_numpy()[row]
     frame[CLUSTER] = subject.clusters.astype(str).to_numpy()[row]
     frame["reliability"] = values.to_numpy()[row, column]
-    frame["p of agreement"] = _least_agreement(subject, row, [names[c] for c in column])
+    smallest, pairs = _least_agreement(subject, row, [names[c] for c in column])
+    frame["p of agreement"] = smallest
+    if len(names) > 2:
+        frame["between"] = pairs
     return frame
 
 
-def _least_agreement(subject: Subject, row: np.ndarray, modality: list[str]) -> np.ndarray:
-    """Return the smallest p-value of agreement of pairs that a modality is in, NaN without any."""
+def _least_agreement(
+    subject: Subject, row: np.ndarray, modality: list[str]
+) -> tuple[np.ndarray, list[str]]:
+    """Return the smallest p-value of agreement of pairs that a modality is in, and the pair.
+
+    Both are missing (NaN, "") where no pair was measured.
+    """
     cells, place = np.unique(row, return_inverse=True)
+    smallest, pairs = np.full(len(row), np.nan), [""] * len(row)
     try:
         found = subject.model.get_agreement(
             subject.store, kind="pvalue", indices=subject.cells[cells]
         )
     except ConfigError:
-        return np.full(len(row), np.nan)
-    return np.array(
-        [
-            found.iloc[i, [name in str(pair).split("|") for pair in found.columns]].min()
-            for i, name in zip(place, modality, strict=True)
-        ],
-        dtype=float,
-    )
+        return smallest, pairs
+    for k, (i, name) in enumerate(zip(place, modality, strict=True)):
+        own = found.iloc[i].dropna()
+        own = own[[name in str(pair).split("|") for pair in own.index]]
+        if len(own):
+            smallest[k], pairs[k] = own.min(), str(own.idxmin()).replace("|", " and ")
+    return smallest, pairs

@@ -58,9 +58,11 @@ def imputation(subject: Subject) -> tuple[Section, Section | None]:
 
 
 def _about(subject: Subject) -> str:
+    has_texts = any(one.text is not None for one in subject.layout.modalities)
+    texts = "; texts were left out too" if has_texts else ""
     text = (
-        "The modality was left out, and imputed from the others; texts were left out too. The "
-        "weights of the model were not trained on these cells."
+        f"The modality was left out, and imputed from the others{texts}. The weights of the model "
+        "were not trained on these cells."
     )
     if subject.n_calibration:
         text += (

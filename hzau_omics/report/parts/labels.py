@@ -1,28 +1,28 @@
 """Labels that the model predicts, and cells of kinds that it does not know."""
 
-import warnings
-
 import numpy as np
 import pandas as pd
 
 from hzau_omics import pl
-from hzau_omics.errors import HzauWarning
+from hzau_omics.messages import listed
 from hzau_omics.pl._confusion import confusion
 from hzau_omics.pl._histograms import histograms
 from hzau_omics.report.clusters import CLUSTER
 from hzau_omics.report.content import Picture, Section, Table
+from hzau_omics.report.label_accuracy import Compared, compared
+from hzau_omics.report.percent import percent
 from hzau_omics.report.pictures import drawn
-from hzau_omics.report.subject import Subject, flat
+from hzau_omics.report.predicted_labels import UNKNOWN
+from hzau_omics.report.subject import LABEL, Subject, flat
 from hzau_omics.report.values import in_order
 
-_HELD_OUT = 5_000
 _FEWEST, _GOOD, _GAIN = 20, 0.9, 0.2
+_CERTAIN = 0.9
 _FALSE = 0.05
 _LEAST_P = 1e-4
 _CLUSTERS = 20
 _HALF = 0.5
-_UNKNOWN = "unknown"
-"""Label of cells that have none of the known ones, which some data sets give too."""
+_LISTED = 10
 
 
 def labels(subject: Subject) -> Section:
@@ -33,50 +33,147 @@ def labels(subject: Subject) -> Section:
     ConfigError
         The model was set up without labels, or knows too few.
     """
-    found = _predicted(subject, subject.cells)
-    counts = found["label"].value_counts()
-    unknown = int(counts.get(_UNKNOWN, 0))
-    certain = float((found["probability"] >= 0.9).mean())
-    text = [
-        f"{100 * certain:.0f} % of the cells have a label with a probability of at least 0.9.",
-        f"{unknown:,} of {len(found):,} cells are called unknown.",
-    ]
-    shown = subject.map.copy()
-    shown.obs["predicted label"] = in_order(found["label"]).array
-    shown.obs["probability of the label"] = found["probability"].to_numpy()
-    pictures = [
-        drawn(
-            pl.umap(shown, color=["predicted label", "probability of the label"]),
-            "Maps coloured by predicted label and by its probability",
-        )
-    ]
-    compared = _compared(subject)
-    if compared is None:
+    found = subject.predicted
+    text = [*_counted(found), *_of_unlabelled(subject, found), *about_texts(subject)]
+    pictures = [_map_of_labels(subject, found)]
+    result = compared(subject)
+    if result is None:
         text.append(f"There are no labels of {subject.unseen_words} to compare with.")
         return Section(text=text, pictures=pictures)
-    counts_of, accuracy, n, n_unknown = compared
-    frequent, common = str(counts_of.sum(axis=1).idxmax()), counts_of.sum(axis=1).max() / n
-    used = ", but calibrated how far votes reach" if subject.n_calibration else ""
-    text.append(
-        f"Of {n:,} {subject.unseen_words} with a label, {100 * accuracy:.0f} % are given theirs, "
-        f"and {n_unknown:,} are called unknown; {100 * common:.0f} % have the most frequent one, "
-        f"{frequent}. Their labels were not used in training{used}. Cells that were given the "
-        "label 'unknown' are left out."
-    )
+    share = percent(result.accuracy)
+    text += words(result, subject.unseen_words, calibrated=bool(subject.n_calibration))
     pictures.append(
         drawn(
-            confusion(counts_of, title=subject.unseen_words),
+            confusion(result.counts, title=subject.unseen_words),
             f"Confusion matrix of given and predicted labels of {subject.unseen_words}",
             "Rows are given labels with their number of cells. Colours are shares of the row.",
         )
     )
+    table = Table(
+        frame=result.by_label.rename_axis("label"),
+        caption=f"{subject.unseen_words.capitalize()} by given label; shares are of these cells",
+        digits=2,
+    )
     return Section(
         text=text,
         pictures=pictures,
-        finding=f"{subject.unseen_words.capitalize()} are given their label in "
-        f"{100 * accuracy:.0f} % of cases.",
-        key_figures={f"labels of {subject.unseen_words}": f"{100 * accuracy:.0f} %"},
-        warning=doubt(subject.unseen_words, accuracy, common, n),
+        tables=[table],
+        finding=_finding(subject, result),
+        key_figures={f"labels of {subject.unseen_words}": share},
+        warning=doubt(subject.unseen_words, result.accuracy, result.frequent[1], result.n),
+    )
+
+
+def _counted(found: pd.DataFrame) -> list[str]:
+    """Say how many cells get a label, and how certain these are."""
+    decided = found["label"].notna()
+    certain = float((decided & (found["probability"] >= _CERTAIN)).mean())
+    text = (
+        f"{percent(certain)} of the cells get a label with a probability of at least {_CERTAIN:g}; "
+        f"the smallest probability of any most likely label is {found['probability'].min():.2f}."
+    )
+    n = int((~decided).sum())
+    undecided = (
+        f"{n:,} of {len(found):,} cells stay undecided: no label reaches a probability of "
+        f"{_HALF:g}, or the cell looks novel."
+    )
+    n_unknown = int((found["label"] == UNKNOWN).sum())
+    if not n_unknown:
+        return [text, undecided]
+    registered = (
+        f"{n_unknown:,} cells are predicted to be {UNKNOWN!r}: this was registered as a label, and "
+        "the model takes it for a type of cells. If it means that a cell has no label, set up with "
+        f"unlabeled_category={UNKNOWN!r}."
+    )
+    return [text, undecided, registered]
+
+
+def _of_unlabelled(subject: Subject, found: pd.DataFrame) -> list[str]:
+    """Say how many cells without a label get one, one paragraph or none."""
+    label = subject.obs.get(LABEL)
+    if label is None or not label.isna().any():
+        return []
+    none = label.isna().to_numpy()
+    which = f" ({listed(subject.unlabelled)} count as none)" if subject.unlabelled else ""
+    n = int(found["label"][none].notna().sum())
+    return [f"{none.sum():,} cells were given no label{which}: {n:,} of them get one."]
+
+
+def about_texts(subject: Subject) -> list[str]:
+    """Say that texts may name what labels name, one paragraph or none."""
+    texts = [one.name for one in subject.layout.modalities if one.text is not None]
+    if not texts or LABEL not in subject.obs:
+        return []
+    text = (
+        f"Texts ({', '.join(texts)}) may name what labels name. If so, map, clusters and predicted "
+        "labels have seen the answer, and how well labels are predicted says little about cells "
+        "without texts."
+    )
+    return [text]
+
+
+def words(found: Compared, cells: str, *, calibrated: bool) -> list[str]:
+    """Say how well labels are predicted.
+
+    Parameters
+    ----------
+    found
+        Given and predicted labels.
+    cells
+        What the cells are called.
+    calibrated
+        Whether their labels were used in calibration.
+    """
+    frequent, share = found.frequent
+    used = ", but calibrated how far votes reach" if calibrated else ""
+    text = (
+        f"Of {found.n:,} {cells} with a label, {percent(found.accuracy)} are given theirs, and "
+        f"{found.n_undecided:,} stay undecided; {percent(share)} have the most frequent one, "
+        f"{frequent}. Their labels were not used in training{used}."
+    )
+    parts = [text]
+    if found.absent:
+        parts.append(
+            f"There are no {cells} with {listed(found.absent, limit=_LISTED)}: nothing is known of "
+            "how well these labels are predicted."
+        )
+    if found.n_unknown:
+        parts.append(
+            f"{found.n_unknown:,} {cells} with the label {UNKNOWN!r} are left out, since it "
+            "names no type."
+        )
+    if found.n_new:
+        parts.append(f"{found.n_new:,} {cells} are left out, whose labels no training cell has.")
+    return parts
+
+
+def _finding(subject: Subject, found: Compared) -> str:
+    least, share, n = found.least
+    whole = percent(found.accuracy)
+    text = f"{subject.unseen_words.capitalize()} are given their label in {whole} of cases"
+    if share < found.accuracy:
+        text += f" (least of {least}: {percent(share)} of {n:,})"
+    if found.absent:
+        text += f", and there are none with {listed(found.absent, limit=3)}"
+    if about_texts(subject):
+        text += "; texts, which may name the labels, were seen"
+    return f"{text}."
+
+
+def _map_of_labels(subject: Subject, found: pd.DataFrame) -> Picture:
+    shown = subject.map.copy()
+    names = in_order(found["label"]).cat.categories
+    # In the order of given labels, which has the predicted ones first: one colour for each.
+    given = subject.obs[LABEL].cat.categories if LABEL in subject.obs else ()
+    order = [one for one in map(str, given) if one in names]
+    order += [one for one in names if one not in order]
+    shown.obs["predicted label"] = pd.Categorical(found["label"], order)
+    shown.obs["probability of the label"] = found["probability"].to_numpy()
+    caption = "Undecided cells are grey." if found["label"].isna().any() else ""
+    return drawn(
+        pl.umap(shown, color=["predicted label", "probability of the label"]),
+        "Maps coloured by predicted label and by its probability",
+        caption,
     )
 
 
@@ -105,36 +202,6 @@ def doubt(cells: str, accuracy: float, common: float, n: int) -> str:
         f"The model hardly tells the labels apart: {100 * accuracy:.0f} % of the {cells} are given "
         f"theirs, and {100 * common:.0f} % would be if all were given the most frequent one."
     )
-
-
-def _predicted(subject: Subject, cells: np.ndarray) -> pd.DataFrame:
-    with warnings.catch_warnings():
-        # Sets of labels are not shown, so that it does not matter if they hold all labels.
-        warnings.simplefilter("ignore", HzauWarning)
-        found: pd.DataFrame = subject.model.predict_labels(subject.store, indices=cells, soft=False)
-    return found
-
-
-def _compared(subject: Subject) -> tuple[pd.DataFrame, float, int, int] | None:
-    """Return counts of given and predicted labels of held-out cells, accuracy and numbers."""
-    cells = subject.some(subject.held_out, _HELD_OUT)
-    given = subject.label_of(cells)
-    registered = subject.layout.labels
-    if given is None or registered is None:
-        return None
-    text = given.astype(object).map(str, na_action="ignore")
-    known = (text.isin(registered.categories) & (text != _UNKNOWN)).to_numpy()
-    if not known.any():
-        return None
-    predicted = _predicted(subject, cells[known])["label"].to_numpy()
-    truth = text[known].to_numpy()
-    counts = pd.crosstab(truth, predicted)
-    rows = [name for name in map(str, given.cat.categories) if name in counts.index]
-    columns = [name for name in rows if name in counts]
-    columns += [str(name) for name in counts if name not in columns]
-    counts = counts.loc[rows, columns]
-    accuracy = float((truth == predicted).mean())
-    return counts, accuracy, int(known.sum()), int((predicted == _UNKNOWN).sum())
 
 
 def novelty(subject: Subject) -> Section:

@@ -16,6 +16,7 @@ from hzau_omics.report.mixing import (
     separation,
     verdict,
 )
+from hzau_omics.report.one_sided import OneSided, one_sided, warning_of
 from hzau_omics.report.pictures import drawn
 from hzau_omics.report.subject import BATCH, LABEL, PATTERN, Subject
 
@@ -77,7 +78,25 @@ def mix(subject: Subject) -> Section:
         text.append(blurred)
         # How well batches mix says nothing where nothing is told apart.
         finding = blurred
-    return Section(text=text, tables=tables, finding=finding)
+    warning = warning_of(_one_sided(subject, columns, kinds), by_kind=kinds is not None)
+    return Section(text=text, tables=tables, finding=finding, warning=warning)
+
+
+def _one_sided(subject: Subject, columns: list[str], kinds: pd.Series | None) -> list[OneSided]:
+    """Find clusters of mostly one batch or set of modalities, or with or without one modality."""
+    found = []
+    for column, words in ((BATCH, "from"), (PATTERN, "with")):
+        if column in columns:
+            groups = f"{words} " + subject.obs[column].astype(str)
+            found += one_sided(subject.clusters, groups, kinds)
+    named = {one.cluster for one in found if one.group.startswith("with ")}
+    for name in subject.present:
+        has = subject.present[name]
+        if 0 < has.mean() < 1:
+            groups = has.map({True: f"with {name}", False: f"without {name}"})
+            every = one_sided(subject.clusters, groups, kinds)
+            found += [one for one in every if one.cluster not in named]
+    return found
 
 
 def blur(ratio: float) -> str:
@@ -96,8 +115,8 @@ def blur(ratio: float) -> str:
     if np.isnan(ratio) or ratio < _BLURRED:
         return ""
     return (
-        f"Cells of different labels lie among each other ({ratio:.2f} of chance), so that it is no "
-        "merit if batches do too."
+        f"Cells of different labels lie among each other ({ratio:.2f} of chance). The model does "
+        "not tell them apart, so that batches which mix well show nothing."
     )
 
 
@@ -134,14 +153,26 @@ def words(found: Mixing, on_map: Mixing, what: str, *, by_kind: bool) -> str:
             f" On the map they lie {further} than that (ratio {on_map.ratio:.2f}): a map in two "
             "dimensions cannot keep all distances. Trust the figures of the latent space."
         )
+    elif moved := _moved(found, on_map):
+        text += f" On the map this is so over all (ratio {on_map.ratio:.2f}), but not for {moved}."
     else:
-        text += f" The map shows the same (ratio {on_map.ratio:.2f})."
+        text += f" The map shows the same of each of them (ratio {on_map.ratio:.2f} over all)."
     if verdict(found.ratio) != "mix well" and not by_kind:
         text += (
             " Where they hold different kinds of cells, they should not mix fully. Give labels_key "
             "to compare cells of the same label."
         )
     return _capital(text)
+
+
+def _moved(found: Mixing, on_map: Mixing) -> str:
+    """Name the groups that mix otherwise on the map, with their ratios."""
+    pairs = {n: (found.of(n, "ratio"), on_map.of(n, "ratio")) for n in found.groups.index}
+    return ", ".join(
+        f"{name} (ratio {there:.2f} instead of {here:.2f})"
+        for name, (here, there) in pairs.items()
+        if name != ALL and verdict(here) != verdict(there)
+    )
 
 
 def _capital(text: str) -> str:

@@ -12,8 +12,9 @@ from hzau_omics.errors import ConfigError
 from hzau_omics.pl._markers import dots, heatmap
 from hzau_omics.pp.ranking import rank_genes_groups
 from hzau_omics.report.content import Picture, Section, Table
+from hzau_omics.report.percent import percent
 from hzau_omics.report.pictures import drawn
-from hzau_omics.report.subject import BATCH, LABEL, Subject
+from hzau_omics.report.subject import BATCH, LABEL, PATTERN, Subject
 from hzau_omics.report.values import Matrix, is_counted, log_normalised
 
 _CELLS, _FEATURES = 10_000, 5_000
@@ -21,6 +22,10 @@ _FEWEST_CELLS = 10
 _LISTED, _DRAWN, _COLUMNS = 5, 3, 75
 _PER_CLUSTER = 40
 _FALSE = 0.05
+_NONE = "none"
+_GROUPS = 6
+"""Batches, and sets of modalities, up to which each has a column of the table."""
+_ONE = {BATCH: "batch", PATTERN: "set of modalities"}
 
 
 def markers(subject: Subject) -> Section:
@@ -51,6 +56,7 @@ def markers(subject: Subject) -> Section:
             notes.append(f"No markers of {one.name}. {error}")
             continue
         table[f"markers ({one.name})"] = _listed(found, table.index)
+        notes += _without(one.name, table[f"markers ({one.name})"])
         pictures += _pictures(adata, found, one)
         if adata.n_vars < one.n_features:
             notes.append(
@@ -58,31 +64,47 @@ def markers(subject: Subject) -> Section:
                 f"those found in at least {_FEWEST_CELLS} cells, and of more than {_FEATURES:,} "
                 "those that vary most."
             )
-    caption = "Clusters, with the features that set each apart most clearly first"
+    caption = (
+        "Clusters, with the features that set each apart most clearly first. Percentages are of "
+        "the cells of the cluster (of a label: of those that have one)"
+    )
     return Section(
         text=notes, tables=[Table(frame=table, caption=caption, digits=2)], pictures=pictures
     )
 
 
 def _clusters(subject: Subject) -> pd.DataFrame:
-    """Return one row per cluster: cells, the most frequent label, and the share of each batch."""
+    """Return one row per cluster: cells, labels, and shares of batches and sets of modalities."""
     clusters = subject.clusters
     table = clusters.value_counts(sort=False).to_frame("cells")
     table.index = table.index.astype(str)
+    names = clusters.astype(str)
     if LABEL in subject.obs:
-        shares = pd.crosstab(clusters.astype(str), subject.obs[LABEL], normalize="index")
-        table["most frequent label"] = [
-            f"{row.idxmax()} ({100 * row.max():.0f} %)" if name in shares.index else ""
-            for name, row in shares.reindex(table.index, fill_value=0).iterrows()
-        ]
-    if BATCH in subject.obs and subject.obs[BATCH].nunique() <= 4:
-        shares = pd.crosstab(
-            clusters.astype(str), subject.obs[BATCH].astype(str), normalize="index"
-        )
+        labels = subject.obs[LABEL]
+        table["most frequent label"] = _most_frequent(names, labels).reindex(table.index)
+        if labels.isna().any():
+            without = labels.isna().groupby(names.to_numpy()).mean()
+            table["cells without label"] = without.reindex(table.index).map(percent)
+    for column, words in ((BATCH, "from"), (PATTERN, "with")):
+        if column not in subject.obs or subject.obs[column].nunique() < 2:
+            continue
+        groups = subject.obs[column].astype(str)
+        if groups.nunique() > _GROUPS:
+            table[f"most frequent {_ONE[column]}"] = _most_frequent(names, groups).reindex(
+                table.index
+            )
+            continue
+        shares = pd.crosstab(names, groups, normalize="index").reindex(table.index)
         for name in shares:
-            column = shares[name].reindex(table.index).fillna(0)
-            table[f"of {name}"] = [f"{100 * share:.0f} %" for share in column]
+            table[f"cells {words} {name}"] = [percent(share) for share in shares[name]]
     return table.rename_axis("cluster")
+
+
+def _most_frequent(clusters: pd.Series, groups: pd.Series) -> pd.Series:
+    """Return the most frequent group of each cluster, with its share of the cells that have one."""
+    shares = pd.crosstab(clusters, groups, normalize="index")
+    named = [f"{row.idxmax()} ({percent(row.max())})" for _, row in shares.iterrows()]
+    return pd.Series(named, shares.index)
 
 
 def normalised(subject: Subject, modality: ModalityLayout) -> AnnData | None:
@@ -197,7 +219,20 @@ def best(found: pd.DataFrame, n: int) -> dict[str, list[str]]:
 
 def _listed(found: pd.DataFrame, clusters: pd.Index) -> list[str]:
     chosen = best(found, _LISTED)
-    return [", ".join(chosen.get(str(name), ["none"])) for name in clusters]
+    return [", ".join(chosen.get(str(name), [_NONE])) for name in clusters]
+
+
+def _without(modality: str, listed: pd.Series) -> list[str]:
+    """Say which clusters have no markers, one paragraph or none."""
+    names = [str(name) for name in listed.index[listed == _NONE]]
+    if not names:
+        return []
+    which = "cluster" if len(names) == 1 else "clusters"
+    text = (
+        f"No feature of {modality} is clearly higher in {which} {', '.join(names)} than elsewhere: "
+        "these cells may differ in other modalities, or hardly at all."
+    )
+    return [text]
 
 
 def _pictures(adata: AnnData, found: pd.DataFrame, modality: ModalityLayout) -> list[Picture]:

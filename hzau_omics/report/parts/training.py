@@ -13,9 +13,12 @@ from hzau_omics.data import ModalitySpec
 from hzau_omics.errors import ConfigError
 from hzau_omics.report.content import Section
 from hzau_omics.report.pictures import drawn
+from hzau_omics.report.selection import selected
 from hzau_omics.report.subject import Subject
 
 _FLAT, _RISE, _FEWEST = 0.02, 0.01, 5
+_PANELS = 24
+"""More than there are quantities: one panel per modality, and some for all of them."""
 _PACKAGES = ("hzau_omics", "python", "torch", "scvi-tools", "mudata", "anndata", "scanpy", "numpy")
 
 
@@ -39,10 +42,17 @@ def training(subject: Subject) -> Section:
         best = model.best_epoch_
         stopped = stopped_early(validation, best=best, patience=subject.patience)
         text.append(words(curves["elbo_train"], validation, best=best, stopped=stopped))
+    if "elbo_train" in curves and (rise := rising(curves["elbo_train"])):
+        text.append(rise)
     short = "" if stopped else shortness(model.n_epochs_trained_, subject.usual_epochs)
     return Section(
         text=[*text, short] if short else text,
-        pictures=[drawn(pl.training(model.history), "Training and validation curves over epochs")],
+        pictures=[
+            drawn(
+                pl.training(model.history, max_panels=_PANELS),
+                "Training and validation curves over epochs",
+            )
+        ],
         finding=short,
     )
 
@@ -59,6 +69,29 @@ def _split(subject: Subject) -> str:
     if not sizes:
         return "other cells than these"
     return ", ".join(f"{n:,} {name}" for name, n in sizes.items()) + " cells"
+
+
+def rising(train: pd.Series) -> str:
+    """Explain a training curve that rises at first, "" elsewhere.
+
+    Parameters
+    ----------
+    train
+        Negative ELBO by epoch, in nats per cell.
+
+    Examples
+    --------
+    >>> rising(pd.Series([9.0, 8.0, 7.0]))
+    ''
+    """
+    if len(train) < 2 or train.iloc[1:].max() <= train.iloc[0]:
+        return ""
+    return (
+        "The training curve of the negative ELBO is higher in some later epoch than in the first. "
+        "Early in training the weights of the KL term and of mixing grow, and some values are "
+        "corrupted or dropped on purpose, so that this curve may rise while the model improves: "
+        "judge by the validation curve."
+    )
 
 
 def stopped_early(validation: pd.Series, best: int, patience: int) -> bool:
@@ -139,8 +172,14 @@ def made(subject: Subject) -> dict[str, str]:
     name = type(model).__name__
     when = datetime.now().astimezone().strftime("%Y-%m-%d %H:%M %Z")
     weights = getattr(model, "modality_weights_", None)
+    none = list(subject.unlabelled)
+    setup = {
+        **model.registry_["setup_args"],
+        "unlabeled_category": none[0] if len(none) == 1 else none,
+    }
     found = {
-        "set-up": f"{name}.setup_mudata(mdata, {_setup(model.registry_['setup_args'])})",
+        **_selected(subject),
+        "set-up": f"{name}.setup_mudata(mdata, {_setup(setup)})",
         "model": f"{name}(mdata, {_arguments(model.init_params_)})",
         "training": f"{model.n_epochs_trained_} epochs, {_split(subject)}",
         **_calls(getattr(model, "training_options_", ())),
@@ -150,6 +189,15 @@ def made(subject: Subject) -> dict[str, str]:
     if weights:
         found["weights of modalities"] = ", ".join(f"{k} {v:.3g}" for k, v in weights.items())
     return found
+
+
+def _selected(subject: Subject) -> dict[str, str]:
+    """Return which features were selected before set-up, as far as it is known."""
+    counts = selected(subject.layout, subject.selections)
+    if not counts:
+        return {}
+    which = ", ".join(f"{n:,} of {name}" for name, n in counts.items())
+    return {"features selected": f"{which}; of how many is not recorded"}
 
 
 def _calls(trainings: Sequence[Mapping[str, Any]]) -> dict[str, str]:

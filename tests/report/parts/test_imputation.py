@@ -61,7 +61,9 @@ def test_intervals_that_cover_too_little_are_named_in_the_summary(
     monkeypatch.setattr(module, "impute_held_out", lambda _subject: [one])
     for name in ("_scatter", "_violins", "_table"):
         monkeypatch.setattr(module, name, lambda *_: [])
-    subject: Any = SimpleNamespace(unseen_words="new cells", n_calibration=0)
+    subject: Any = SimpleNamespace(
+        unseen_words="new cells", n_calibration=0, layout=SimpleNamespace(modalities=())
+    )
     section, calibration = module.imputation(subject)
     assert section.finding.startswith("In new cells, adt imputed from rna")
     assert ("they are far too narrow" in section.finding) == narrow

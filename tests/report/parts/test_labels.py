@@ -9,7 +9,9 @@ import pytest
 
 import hzau_omics as ho
 from hzau_omics.data import CategoricalLayout
+from hzau_omics.report.label_accuracy import compared
 from hzau_omics.report.parts import labels as module
+from hzau_omics.report.predicted_labels import predicted
 from hzau_omics.report.subject import Subject, flat
 
 GIVEN = ["B", "B", "T", "T", "unknown", None, "T", "B", "new"]
@@ -17,38 +19,62 @@ PREDICTED = ["B", "T", "T", "unknown", "T", "T", "T", "B", "B"]
 
 
 @pytest.fixture
-def subject(monkeypatch: pytest.MonkeyPatch) -> Any:
+def subject() -> Any:
     names = [f"c{i}" for i in range(len(GIVEN))]
 
     def predict(_store: Any, *, indices: np.ndarray, soft: bool) -> pd.DataFrame:
-        assert not soft
-        found = {"label": np.array(PREDICTED)[indices], "probability": 0.95}
-        return pd.DataFrame(found, index=np.array(names)[indices])
+        chosen = np.array(names)[indices]
+        if soft:
+            return pd.DataFrame({"unknown": 0.4}, index=chosen)
+        return pd.DataFrame({"label": np.array(PREDICTED)[indices], "probability": 0.95}, chosen)
 
     given = pd.Series(GIVEN, index=names, dtype="category")
-    labels = CategoricalLayout("cell_type", ("B", "T", "unknown"))
+    labels = CategoricalLayout("cell_type", ("B", "T", "platelet", "unknown"))
+    layout = SimpleNamespace(labels=labels)
     return SimpleNamespace(
         model=SimpleNamespace(predict_labels=predict),
-        store=None,
+        store=SimpleNamespace(layout=layout),
         held_out=np.arange(len(GIVEN)),
-        layout=SimpleNamespace(labels=labels),
+        layout=layout,
         some=lambda cells, _most: cells,
         label_of=lambda cells: given.iloc[cells],
     )
 
 
 def test_cells_without_a_known_label_do_not_count(subject: Any) -> None:
-    counts, accuracy, n, n_unknown = module._compared(subject)
-    assert n == 6
-    assert accuracy == pytest.approx(4 / 6)
-    assert n_unknown == 1
-    assert counts.loc["B"].to_dict() == {"B": 2, "T": 1, "unknown": 0}
-    assert counts.loc["T"].to_dict() == {"B": 0, "T": 2, "unknown": 1}
+    found = compared(subject)
+    assert found is not None
+    assert found.n == 6
+    assert found.accuracy == pytest.approx(4 / 6)
+    assert found.n_undecided == 1
+    assert found.counts.loc["B"].to_dict() == {"B": 2, "T": 1, "undecided": 0}
+    assert found.counts.loc["T"].to_dict() == {"B": 0, "T": 2, "undecided": 1}
+    assert found.by_label["given theirs"].tolist() == pytest.approx([2 / 3, 2 / 3])
+    assert (found.absent, found.n_unknown, found.n_new) == (["platelet"], 1, 1)
+    text = " ".join(module.words(found, "new cells", calibrated=False))
+    assert "There are no new cells with 'platelet'" in text
+    assert "1 new cells with the label 'unknown' are left out" in text
 
 
 def test_there_is_nothing_to_compare_without_labels(subject: Any) -> None:
     subject.label_of = lambda _cells: None
-    assert module._compared(subject) is None
+    assert compared(subject) is None
+
+
+def test_a_label_that_is_called_unknown_is_no_undecided_cell(subject: Any) -> None:
+    calls = pd.DataFrame(
+        {"label": ["B", "unknown", "unknown"], "probability": 0.9}, ["c0", "c1", "c3"]
+    )
+
+    def predict(_store: Any, *, indices: np.ndarray, soft: bool) -> pd.DataFrame:
+        if soft:
+            return pd.DataFrame({"unknown": [0.1, 0.9]}, calls.index[1:])
+        assert len(indices) == 3
+        return calls
+
+    model = SimpleNamespace(predict_labels=predict)
+    found = predicted(model, subject.store, np.arange(3))["label"]
+    assert found.fillna("undecided").tolist() == ["B", "undecided", "unknown"]
 
 
 @pytest.mark.parametrize(
