@@ -75,3 +75,4 @@ def test_a_store_on_disk_is_told_the_same(cells, tmp_path):
     ho.data.write_store(cells, tmp_path / "two", SPECS, **keys, unlabeled_category="unknown")
     store = ho.data.open_store(tmp_path / "two")
     assert store.layout.labels.categories == ("B", "NK")
+    assert store.layout.labels.unlabeled == ("unknown",)
