@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from numbers import Real
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -151,7 +152,7 @@ def _unlabeled(values: str | float | Sequence[str | float] | None) -> tuple[str,
     name = "unlabeled_category"
     texts = []
     for value in [] if values is None else as_list(values):
-        one = unwrap(value)
+        one: Any = unwrap(value)
         if pd.api.types.is_scalar(one) and pd.isna(one):
             msg = (
                 f"{name} names values of labels_key that mean no label, and missing values always "

@@ -240,7 +240,7 @@ def without_unlabeled(column: "pd.Series[Any]", layout: CategoricalLayout) -> "p
     ['B', nan, 'T']
     """
     found = distinct(column)
-    means_none = np.asarray([*(text in layout.unlabeled for text in found.texts), False])
+    means_none = np.array([*(text in layout.unlabeled for text in found.texts), False], np.bool_)
     if not means_none.any():
         return column
     kept = column.mask(means_none[found.rows])
