@@ -4,13 +4,19 @@ import logging
 import sys
 import typing
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any, TextIO
 
 from hzau_omics.errors import ConfigError
 
 LOGGER = "hzau_omics"
 """Name of the logger above those of all modules."""
+
+LIGHTNING_LOGGERS = (
+    "lightning.pytorch.utilities.rank_zero",
+    "lightning.fabric.utilities.rank_zero",
+)
+"""Loggers of what Lightning says about devices and its own products."""
 
 LEVELS = {
     "silent": logging.CRITICAL + 10,
@@ -32,10 +38,34 @@ class _OwnHandler(logging.StreamHandler[TextIO]):
 
     @typing.override
     def emit(self, record: logging.LogRecord) -> None:
-        if not logging.getLogger().handlers:
+        if not _has_handlers_of_the_program(logging.getLogger(record.name)):
             # Notebooks and tests replace it.
             self.stream = sys.stderr
             super().emit(record)
+
+
+def _has_handlers_of_the_program(logger: logging.Logger) -> bool:
+    """Return whether others than the own handler get the records of a logger."""
+    above: logging.Logger | None = logger
+    while above is not None:
+        if any(not isinstance(one, _OwnHandler | logging.NullHandler) for one in above.handlers):
+            return True
+        above = above.parent if above.propagate else None
+    return False
+
+
+@contextmanager
+def _restoring_the_logger() -> Iterator[None]:
+    """Restore level and handler of the package's logger, which the user may have set."""
+    logger = logging.getLogger(LOGGER)
+    level, handlers = logger.level, list(logger.handlers)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
+        for one in list(logger.handlers):
+            if isinstance(one, _OwnHandler) and one not in handlers:
+                logger.removeHandler(one)
 
 
 class Settings:
@@ -187,13 +217,14 @@ class Settings:
             There is no such setting, or a value is not allowed; then none is changed.
         """
         former = {name: self._known(name) for name in changed}
-        try:
-            for name, value in changed.items():
-                setattr(self, name, value)
-            yield self
-        finally:
-            for name, value in former.items():
-                setattr(self, name, value)
+        with _restoring_the_logger() if "verbosity" in changed else nullcontext():
+            try:
+                for name, value in changed.items():
+                    setattr(self, name, value)
+                yield self
+            finally:
+                for name, value in former.items():
+                    setattr(self, name, value)
 
     def _known(self, name: str) -> Any:
         if name not in self.NAMES:

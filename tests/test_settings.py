@@ -133,6 +133,51 @@ def test_handlers_of_the_program_get_each_record_once(caplog, capsys) -> None:
     assert capsys.readouterr().err == ""
 
 
+@pytest.mark.parametrize("level", [logging.NOTSET, logging.DEBUG])
+def test_a_block_restores_the_logger_as_the_user_had_it(level: int) -> None:
+    logger = logging.getLogger(LOGGER)
+    logger.setLevel(level)
+    before = list(logger.handlers)
+    with ho.settings.override(verbosity="error"):
+        assert logger.level == logging.ERROR
+    with pytest.raises(ConfigError), ho.settings.override(verbosity="info", dpi=0):
+        pass
+    assert (logger.level, logger.handlers) == (level, before)
+    assert ho.settings.verbosity == "warning"
+
+
+def test_a_block_restores_the_verbosity_that_was_set() -> None:
+    ho.settings.verbosity = "info"
+    logger = logging.getLogger(LOGGER)
+    before = list(logger.handlers)
+    with ho.settings.override(verbosity="silent"):
+        pass
+    assert (logger.level, logger.handlers) == (logging.INFO, before)
+
+
+@pytest.mark.parametrize("name", [LOGGER, f"{LOGGER}.somewhere"])
+def test_handlers_on_loggers_of_the_package_get_each_record_once(name, capsys, monkeypatch) -> None:
+    monkeypatch.setattr(logging.getLogger(), "handlers", [])
+    ho.settings.verbosity = "info"
+    own, heard = logging.getLogger(name), []
+    handler = logging.Handler()
+    handler.emit = lambda record: heard.append(record.getMessage())
+    own.addHandler(handler)
+    try:
+        logging.getLogger(f"{LOGGER}.somewhere").info("once")
+    finally:
+        own.removeHandler(handler)
+    assert heard == ["once"]
+    assert capsys.readouterr().err == ""
+
+
+def test_a_handler_that_drops_everything_does_not_silence(capsys, monkeypatch) -> None:
+    monkeypatch.setattr(logging.getLogger(), "handlers", [logging.NullHandler()])
+    ho.settings.verbosity = "info"
+    logging.getLogger(f"{LOGGER}.somewhere").info("heard")
+    assert capsys.readouterr().err == "heard\n"
+
+
 def test_other_loggers_are_left_alone() -> None:
     names = ("", "scvi", "lightning.pytorch.utilities.rank_zero")
     before = [(one.level, list(one.handlers)) for one in map(logging.getLogger, names)]

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from hzau_omics._settings import LIGHTNING_LOGGERS
 from hzau_omics.cli.commands import demo, impute, info, map_, train
 from hzau_omics.cli.datasets import data_app
 from hzau_omics.cli.workflows import annotate, convert, de, report, run
@@ -31,9 +32,6 @@ _REFUSED = (
     PermissionError,
 )
 """Errors of what was given. Failures to write are plain OSErrors."""
-
-# Loggers of missing devices and advertisements.
-_CHATTY = ("lightning.fabric.utilities.rank_zero", "lightning.pytorch.utilities.rank_zero")
 
 app = typer.Typer(
     name="hzau-omics",
@@ -124,7 +122,7 @@ def _quieten(*, debug: bool) -> None:
     """Show each of our warnings as one line, and messages of libraries only with ``--debug``."""
     if debug or sys.warnoptions:
         return
-    for name in _CHATTY:
+    for name in LIGHTNING_LOGGERS:
         logging.getLogger(name).setLevel(logging.WARNING)
     warnings.simplefilter("ignore")
     warnings.simplefilter("always", HzauWarning)

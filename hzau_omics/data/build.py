@@ -19,7 +19,7 @@ def build_layout(
     layers: Mapping[str, str | None] | None = None,
     batch_key: str | None = None,
     labels_key: str | None = None,
-    unlabeled_category: str | Sequence[str] | None = None,
+    unlabeled_category: str | float | Sequence[str | float] | None = None,
     categorical_covariate_keys: str | Sequence[str] | None = None,
     continuous_covariate_keys: str | Sequence[str] | None = None,
     panel_key: str | None = None,

@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Literal, get_args, override
 
 import torch
 from lightning.pytorch import Callback
+from lightning.pytorch.strategies import Strategy
 from mudata import MuData
 
 from hzau_omics._settings import settings
@@ -33,7 +34,7 @@ from hzau_omics.model.training.after import calibrations_of
 from hzau_omics.model.training.config import ON_QUERY, TrainingPlanConfig, default_length
 from hzau_omics.model.training.corruption import make_corruptor
 from hzau_omics.model.training.fit import FitOptions, fit
-from hzau_omics.model.training.options import arguments_of
+from hzau_omics.model.training.options import accelerator_of, arguments_of
 from hzau_omics.model.training.plan import Precision
 from hzau_omics.model.training.prepare import prepare_network
 from hzau_omics.model.training.run import RunConfig
@@ -94,7 +95,7 @@ class TrainableModel(DescribedModel):
         self.n_epochs_trained_ = 0
         self.best_epoch_ = -1
         self.model_version_: int | None = None
-        self.training_options_: tuple[dict[str, Any], ...] = ()
+        self._training_options: tuple[dict[str, Any], ...] = ()
         self._model_summary_string = self._describe()
 
     # ---------------------------------------------------------------- training
@@ -107,7 +108,7 @@ class TrainableModel(DescribedModel):
         accelerator: str = "auto",
         devices: int | list[int] | str = "auto",
         num_nodes: int = 1,
-        strategy: str = "auto",
+        strategy: str | Strategy = "auto",
         batch_size: int | None = None,
         train_size: float = 0.9,
         validation_size: float | None = None,
@@ -259,6 +260,7 @@ class TrainableModel(DescribedModel):
 
     def _fit(self, store: CellStore, split: Split, options: FitOptions, seed: int) -> None:
         """Fit the network, then calibrate it; a call that fails leaves it as it was."""
+        arguments = arguments_of(options, seed)
         former_network = self.module
         if not self.is_trained_:
             self.module = self._build_network(seed)
@@ -277,7 +279,7 @@ class TrainableModel(DescribedModel):
         # A resumed run counts its epochs from the start of the run that it continues.
         offset = self.n_epochs_trained_ if options.run.resume_from is None else 0
         self._keep(result.history, split, offset)
-        self.training_options_ += (arguments_of(options, seed, result.device),)
+        self._training_options += ({**arguments, "accelerator": accelerator_of(result.device)},)
         self.best_epoch_ = result.best_epoch + offset if result.best_epoch >= 0 else -1
         for calibration in calibrations_of(self.module):
             failed = result.failure is not None

@@ -1,5 +1,6 @@
 """Models to and from the disk."""
 
+from copy import deepcopy
 from pathlib import Path
 from typing import Any, Literal, Self, override
 
@@ -28,10 +29,6 @@ class SavableModel(DataHolder):
         Epochs of all trainings, and the one whose weights were kept.
     model_version_
         Version of the model that trained it last; None before training.
-    training_options_
-        Arguments of each call of ``train`` with its defaults and its seed filled in, so that
-        ``train(**training_options_[0])`` repeats it on the same machine. Empty in models that
-        earlier versions trained.
     history_
         Metric name -> data frame with one row per epoch.
     """
@@ -40,8 +37,23 @@ class SavableModel(DataHolder):
     n_epochs_trained_: int
     best_epoch_: int
     model_version_: int | None
-    training_options_: tuple[dict[str, Any], ...]
+    _training_options: tuple[dict[str, Any], ...]
     history_: History | None
+
+    @property
+    def training_options_(self) -> tuple[dict[str, Any], ...]:
+        """Arguments of each call of ``train``, with its defaults and its seed filled in.
+
+        ``train(**training_options_[0])`` of a new model repeats the first call on the same machine,
+        unless the call was interrupted (it is then repeated to its end), went on from a checkpoint
+        (``resume_from``), or had ``callbacks``: these two are not kept, and a strategy that was
+        given as an object is kept as the name of its class.
+
+        Returns
+        -------
+        Copies, one for each call in order; none for what earlier versions trained.
+        """
+        return deepcopy(self._training_options)
 
     @override
     def save(  # type: ignore[override]
@@ -180,7 +192,7 @@ class SavableModel(DataHolder):
             n_epochs_trained=self.n_epochs_trained_,
             best_epoch=self.best_epoch_,
             model_version=self.model_version_,
-            training_options=self.training_options_,
+            training_options=self._training_options,
             modality_weights=getattr(self, "modality_weights_", None),
             text_temperature=getattr(self, "text_temperature_", None),
             neighbours=getattr(self, "neighbours_", ()),
@@ -195,7 +207,7 @@ class SavableModel(DataHolder):
         self.is_trained_ = saved.is_trained
         self.n_epochs_trained_, self.best_epoch_ = saved.n_epochs_trained, saved.best_epoch
         self.model_version_ = saved.model_version
-        self.training_options_ = saved.training_options
+        self._training_options = saved.training_options
         if saved.modality_weights is not None:
             self.modality_weights_ = saved.modality_weights
         if saved.text_temperature is not None:

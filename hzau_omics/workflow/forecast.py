@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, override
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 
+from hzau_omics._settings import LIGHTNING_LOGGERS
 from hzau_omics.model.training.callbacks import GracefulStop
 from hzau_omics.workflow.progress import duration, peak_memory
 
@@ -173,9 +174,7 @@ def _quietly(train: Callable[[], None]) -> None:
     """Run the trial, without the lines that Lightning writes on devices."""
     import logging
 
-    loggers = [
-        logging.getLogger(f"lightning.{part}.utilities.rank_zero") for part in ("pytorch", "fabric")
-    ]
+    loggers = [logging.getLogger(name) for name in LIGHTNING_LOGGERS]
     former = [one.level for one in loggers]
     for one in loggers:
         one.setLevel(logging.WARNING)

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from lightning.pytorch.strategies import SingleDeviceStrategy
 from safetensors.torch import load_file, save_file
 
 from hzau_omics.errors import ConfigError, DataContractError, HzauWarning
@@ -156,6 +157,30 @@ def test_the_options_that_are_kept_repeat_a_training(mdata, fit, tmp_path):
     assert again.training_options_ == (options,)
     model.train(max_epochs=1, accelerator="cpu", enable_progress_bar=False)
     assert [one["max_epochs"] for one in model.training_options_] == [2, 1]
+
+
+def test_what_is_kept_of_a_training_cannot_be_changed(mdata, fit, tmp_path):
+    model = fit(mdata, plan_kwargs={"lr": 1e-3})
+    model.training_options_[0]["plan_kwargs"]["lr"] = 99
+    model.save(tmp_path / "model")
+    loaded = HZAUVAE.load(tmp_path / "model")
+    loaded.training_options_[0]["plan_kwargs"]["lr"] = 99
+    for one in (model, loaded):
+        assert one.training_options_[0]["plan_kwargs"]["lr"] == 1e-3
+
+
+def test_a_strategy_as_an_object_is_kept_by_name(mdata, fit, tmp_path):
+    strategy = SingleDeviceStrategy(torch.device("cpu"))
+    model = fit(mdata, strategy=strategy)
+    assert model.is_trained_
+    assert model.training_options_[0]["strategy"] == "SingleDeviceStrategy"
+    same = fit(mdata)
+    np.testing.assert_array_equal(
+        same.get_latent_representation(), model.get_latent_representation()
+    )
+    model.save(tmp_path / "model")
+    loaded = HZAUVAE.load(tmp_path / "model")
+    assert loaded.training_options_ == model.training_options_
 
 
 def test_an_untrained_model_is_saved_with_a_warning(mdata, tmp_path, quick):

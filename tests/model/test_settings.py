@@ -7,10 +7,10 @@ import pytest
 import torch
 
 import hzau_omics as ho
+from hzau_omics._settings import LIGHTNING_LOGGERS
 from hzau_omics.data.pitfalls.warning import warn_user
 from hzau_omics.errors import HzauWarning
 from hzau_omics.model import HZAUVAE
-from hzau_omics.model.training.quiet import LIGHTNING
 
 
 @pytest.fixture
@@ -53,7 +53,7 @@ def test_without_a_seed_torch_decides_as_before(mdata, quick):
 
 
 def test_training_is_silent_where_that_is_wanted(mdata, quick, capsys, caplog):
-    chatty = [logging.getLogger(name) for name in LIGHTNING]
+    chatty = [logging.getLogger(name) for name in LIGHTNING_LOGGERS]
     levels = [one.level for one in chatty]
     parent = logging.getLogger("lightning.pytorch")
     former = parent.level

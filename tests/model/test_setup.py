@@ -1,3 +1,5 @@
+import warnings
+
 import numpy as np
 import pytest
 import scipy.sparse as sp
@@ -291,3 +293,22 @@ def test_experts_that_do_not_fit_are_refused(mdata, experts, message):
     HZAUVAE.setup_mudata(mdata, {"rna": "nb", "adt": "nb"})
     with pytest.raises(ConfigError, match=message):
         HZAUVAE(mdata, experts=experts)
+
+
+@pytest.mark.parametrize("given", ["unknown", ["unknown", "other"], None])
+def test_set_up_can_be_repeated_from_what_is_kept(given, quick, tmp_path):
+    mdata = ho.data.simulate(60, seed=0)
+    mdata.obs["kind"] = np.array(["B", "unknown", "other"], object)[np.arange(60) % 3]
+    modalities = {"rna": "nb", "adt": "nb"}
+    given_keys = {"labels_key": "kind", "unlabeled_category": given}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        HZAUVAE.setup_mudata(mdata, modalities, **given_keys)
+        model = HZAUVAE(mdata, n_latent=4, n_hidden=16)
+        model.train(**quick)
+        model.save(tmp_path / "model")
+        kept = HZAUVAE.load_registry(tmp_path / "model")["setup_args"]
+        assert kept == model.registry_["setup_args"]
+        assert kept["unlabeled_category"] == given
+        HZAUVAE.setup_mudata(mdata, modalities, **{name: kept[name] for name in given_keys})
+    assert HZAUVAE(mdata).layout.labels.categories == model.layout.labels.categories

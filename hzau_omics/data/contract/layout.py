@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,8 @@ FORMAT = 1
 class CategoricalLayout:
     """A categorical column of ``obs``: its key, and its categories as text in the order of codes.
 
-    If it is `optional`, cells without the column are of the first category.
+    If it is `optional`, cells without the column are of the first category. Values `unlabeled` mean
+    that a cell has no label; no code depends on them, so that columns are equal whatever they are.
 
     Examples
     --------
@@ -29,6 +30,7 @@ class CategoricalLayout:
     key: str | None
     categories: tuple[str, ...]
     optional: bool = False
+    unlabeled: tuple[str, ...] = field(default=(), compare=False)
 
     @property
     def n_categories(self) -> int:
@@ -37,13 +39,23 @@ class CategoricalLayout:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the column as plain JSON values."""
-        record = {"key": self.key, "categories": list(self.categories)}
-        return {**record, "optional": True} if self.optional else record
+        return {
+            "key": self.key,
+            "categories": list(self.categories),
+            **({"optional": True} if self.optional else {}),
+            **({"unlabeled": list(self.unlabeled)} if self.unlabeled else {}),
+        }
 
     @classmethod
     def from_dict(cls, record: Mapping[str, Any]) -> "CategoricalLayout":
         """Build the column from `to_dict`'s result."""
-        return cls(record["key"], tuple(record["categories"]), record.get("optional", False))
+        return cls(
+            record["key"],
+            tuple(record["categories"]),
+            record.get("optional", False),
+            # Layouts that were saved before these were kept have no such entry.
+            tuple(record.get("unlabeled", ())),
+        )
 
 
 NO_BATCH = CategoricalLayout(None, ("all",))

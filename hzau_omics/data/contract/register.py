@@ -2,12 +2,16 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from numbers import Real
+from typing import Any
 
 import numpy as np
+import pandas as pd
 from mudata import MuData
 from numpy.typing import NDArray
 
-from hzau_omics.checks import as_list, check_names
+from hzau_omics.checks import as_list, check_names, unwrap
+from hzau_omics.data.contract.columns.category import text_of
 from hzau_omics.data.contract.columns.obs import (
     categorical_layout,
     category_codes,
@@ -65,7 +69,7 @@ def register(
     *,
     batch_key: str | None = None,
     labels_key: str | None = None,
-    unlabeled_category: str | Sequence[str] | None = None,
+    unlabeled_category: str | float | Sequence[str | float] | None = None,
     categorical_covariate_keys: str | Sequence[str] | None = None,
     continuous_covariate_keys: str | Sequence[str] | None = None,
     panel_key: str | None = None,
@@ -130,7 +134,7 @@ def register(
         else labels_layout(
             mdata,
             labels_key,
-            without=_keys(unlabeled_category, "unlabeled_category", what="label"),
+            without=_unlabeled(unlabeled_category),
             may_be_empty=is_piece,
         ),
         panel_key=panel_key,
@@ -138,9 +142,25 @@ def register(
     return Registered(layout, rows, codes)
 
 
-def _keys(keys: str | Sequence[str] | None, name: str, *, what: str = "column") -> tuple[str, ...]:
+def _keys(keys: str | Sequence[str] | None, name: str) -> tuple[str, ...]:
     listed_keys = [] if keys is None else as_list(keys)
-    return check_names(name, listed_keys, what=what) if listed_keys else ()
+    return check_names(name, listed_keys, what="column") if listed_keys else ()
+
+
+def _unlabeled(values: str | float | Sequence[str | float] | None) -> tuple[str, ...]:
+    """Return values that mean no label as categories are written, numbers and truth values too."""
+    name = "unlabeled_category"
+    texts = []
+    for value in [] if values is None else as_list(values):
+        one: Any = unwrap(value)
+        if pd.api.types.is_scalar(one) and pd.isna(one):
+            msg = (
+                f"{name} names values of labels_key that mean no label, and missing values always "
+                f"do. Received {value!r}: leave it out."
+            )
+            raise ConfigError(msg)
+        texts.append(text_of(value) if isinstance(one, bool | Real) else one)
+    return check_names(name, texts, what="label") if texts else ()
 
 
 def _checked_rows(mdata: MuData, name: str) -> NDArray[np.int64]:

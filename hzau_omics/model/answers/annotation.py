@@ -237,8 +237,9 @@ class Export(Answers):
 
         - ``obsm["hzau_novelty"]`` and ``obs["hzau_novelty"]``: p-values of :meth:`get_novelty`;
         - ``obsm["hzau_labels"]``: probabilities of :meth:`predict_labels`, one column per label,
-          with ``|`` for ``/`` in its name, which files cannot hold; ``obs["hzau_label"]``, the most
-          likely label or ``"unknown"``, and ``obs["hzau_label_probability"]``.
+          with ``|`` for ``/`` in its name, and after names that files cannot hold, such as
+          ``"_index"`` or that of the index of ``obs``; ``obs["hzau_label"]``, the most likely label
+          or ``"unknown"``, and ``obs["hzau_label_probability"]``.
 
         Results of an earlier model under these names are removed if this one has none. A store on
         disk gets the entries of ``obsm``, some cells at a time.
@@ -299,7 +300,8 @@ def _to_anndata(obs: pd.DataFrame, store: CellStore, annotations: Annotations) -
     """Return all cells with annotations in ``obsm``, and no features."""
     patterns = _patterns(store)
     obs["modalities"] = pd.Categorical(patterns, categories=list(dict.fromkeys(patterns)))
-    return AnnData(obs=obs, obsm=dict(annotations))
+    held = {key: _held(value, obs.index.name) for key, value in annotations.items()}
+    return AnnData(obs=obs, obsm=held)
 
 
 def _annotate_mudata(
@@ -358,12 +360,24 @@ def _write(
     for key in keys - annotations.keys():
         target.obsm.pop(key, None)
     for key, value in annotations.items():
-        target.obsm[key] = value
+        target.obsm[key] = _held(value, target.obs.index.name)
     for key in keys - columns.keys():
         if key in target.obs:
             del target.obs[key]
     for key, column in columns.items():
         target.obs[key] = column
+
+
+def _held(
+    values: NDArray[np.float32] | pd.DataFrame, index_name: object
+) -> NDArray[np.float32] | pd.DataFrame:
+    """Return an entry of ``obsm`` for cells whose index has a name, which no column may have."""
+    if not isinstance(values, pd.DataFrame) or index_name not in values.columns:
+        return values
+    name = f"{index_name}|"
+    while name in values.columns:
+        name += "|"
+    return values.rename(columns={index_name: name})
 
 
 def _rows(

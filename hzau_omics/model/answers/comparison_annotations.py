@@ -15,6 +15,9 @@ from hzau_omics.model.answers.novelty import P_VALUE, knows_novelty
 LABELS_KEY, LABEL_KEY = "hzau_labels", "hzau_label"
 PROBABILITY_KEY, NOVELTY_KEY = "hzau_label_probability", "hzau_novelty"
 
+NO_COLUMN = frozenset({"", ".", "..", "_index"})
+"""Names that columns in HDF5 and zarr files cannot have."""
+
 
 def comparison_annotations(model: Answers) -> list[Annotation]:
     """Return entries of ``obsm``, as far as the model has a reference that knows them."""
@@ -49,17 +52,17 @@ def comparison_annotations(model: Answers) -> list[Annotation]:
 
 
 def label_columns(labels: Sequence[str]) -> tuple[str, ...]:
-    """Return names of columns for labels: files cannot hold ``/`` or empty names, so ``|`` stands.
+    """Return names of columns for labels: ``|`` stands for ``/``, and follows names of no column.
 
     Examples
     --------
-    >>> label_columns(("B", "NK/T", ""))
-    ('B', 'NK|T', '|')
+    >>> label_columns(("B", "NK/T", "", "."))
+    ('B', 'NK|T', '|', '.|')
     """
     found: list[str] = []
     for label in labels:
-        name = label.replace("/", "|") or "|"
-        while name in found:
+        name = label.replace("/", "|")
+        while name in found or name in NO_COLUMN:
             name += "|"
         found.append(name)
     return tuple(found)

@@ -5,7 +5,7 @@ the user's MuData except the two identifiers that scvi-tools itself keeps in ``u
 """
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from importlib.metadata import version
 from typing import Any, override
 
@@ -147,14 +147,21 @@ def layout_state(layout: DataLayout, n_cells: int) -> dict[str, Any]:
 
 def setup_args_of(layout: DataLayout) -> dict[str, Any]:
     """Return the arguments of ``setup_mudata`` that a layout came from, as plain values."""
+    labels = layout.labels
     return {
         "modalities": {m.name: m.spec.to_dict() for m in layout.modalities},
         "batch_key": layout.batch.key,
         "panel_key": layout.panel_key,
         "categorical_covariate_keys": [c.key for c in layout.categorical_covariates],
         "continuous_covariate_keys": [c.key for c in layout.continuous_covariates],
-        "labels_key": None if layout.labels is None else layout.labels.key,
+        "labels_key": None if labels is None else labels.key,
+        "unlabeled_category": None if labels is None else _one_or_several(labels.unlabeled),
     }
+
+
+def _one_or_several(values: Sequence[str]) -> str | list[str] | None:
+    """Return values as users give them."""
+    return values[0] if len(values) == 1 else list(values) or None
 
 
 def _key(name: str) -> str:

@@ -30,7 +30,7 @@ class RegisteredModel(ScviWords, InheritedMethods):
         categorical_covariate_keys: str | Sequence[str] | None = None,
         continuous_covariate_keys: str | Sequence[str] | None = None,
         labels_key: str | None = None,
-        unlabeled_category: str | Sequence[str] | None = None,
+        unlabeled_category: str | float | Sequence[str | float] | None = None,
     ) -> None:
         """Register and validate the fields of a MuData, paired or mosaic.
 

@@ -11,8 +11,8 @@ from hzau_omics.model.training.fit import FitOptions
 SHARES = ("train_size", "validation_size", "calibration_size")
 
 
-def arguments_of(options: FitOptions, seed: int, device: torch.device) -> dict[str, Any]:
-    """Return the arguments of `train` that repeat a training on the same machine.
+def arguments_of(options: FitOptions, seed: int) -> dict[str, Any]:
+    """Return the arguments of `train` that repeat a training, as far as they are plain values.
 
     Parameters
     ----------
@@ -20,12 +20,11 @@ def arguments_of(options: FitOptions, seed: int, device: torch.device) -> dict[s
         Options of the call, checked.
     seed
         Seed of the call, also if it was drawn.
-    device
-        Where it was trained.
 
     Returns
     -------
-    Plain values, as a file in JSON holds them.
+    Plain values, as a file in JSON holds them. An object, such as a strategy of Lightning, is named
+    by its class.
     """
     run, plan = options.run, asdict(options.plan)
     objective = plan.pop("objective")
@@ -33,7 +32,7 @@ def arguments_of(options: FitOptions, seed: int, device: torch.device) -> dict[s
         "max_epochs": run.max_epochs,
         "seed": seed,
         "batch_size": options.batch_size,
-        "accelerator": "gpu" if device.type == "cuda" else device.type,
+        "accelerator": run.accelerator,
         "devices": run.devices,
         "num_nodes": run.num_nodes,
         "strategy": run.strategy,
@@ -45,5 +44,16 @@ def arguments_of(options: FitOptions, seed: int, device: torch.device) -> dict[s
         # One mapping, as users write it.
         "plan_kwargs": {**plan, **objective},
     }
-    kept: dict[str, Any] = json.loads(json.dumps(found))
+    kept: dict[str, Any] = json.loads(json.dumps(found, default=lambda one: type(one).__name__))
     return kept
+
+
+def accelerator_of(device: torch.device) -> str:
+    """Return the accelerator that a training ran on, as `train` takes it.
+
+    Examples
+    --------
+    >>> accelerator_of(torch.device("cuda", 0)), accelerator_of(torch.device("cpu"))
+    ('gpu', 'cpu')
+    """
+    return "gpu" if device.type == "cuda" else device.type

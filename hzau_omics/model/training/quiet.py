@@ -4,10 +4,7 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from hzau_omics._settings import settings
-
-LIGHTNING = ("lightning.pytorch.utilities.rank_zero", "lightning.fabric.utilities.rank_zero")
-"""Loggers of what Lightning says about devices and its own products."""
+from hzau_omics._settings import LIGHTNING_LOGGERS, settings
 
 
 def _no_advertisement(record: logging.LogRecord) -> bool:
@@ -15,7 +12,7 @@ def _no_advertisement(record: logging.LogRecord) -> bool:
     return "Tip:" not in record.getMessage()
 
 
-for _name in LIGHTNING:
+for _name in LIGHTNING_LOGGERS:
     logging.getLogger(_name).addFilter(_no_advertisement)
 
 
@@ -26,7 +23,7 @@ def _problems_only(record: logging.LogRecord) -> bool:
 @contextmanager
 def as_quiet_as_wanted() -> Iterator[None]:
     """Drop what is no problem within the block, where the settings ask for quiet."""
-    loggers = [logging.getLogger(name) for name in LIGHTNING] if settings.is_quiet else []
+    loggers = [logging.getLogger(name) for name in LIGHTNING_LOGGERS] if settings.is_quiet else []
     for logger in loggers:
         logger.addFilter(_problems_only)
     try:

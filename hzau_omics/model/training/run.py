@@ -14,6 +14,7 @@ import torch
 from lightning.pytorch import Callback
 from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 from lightning.pytorch.plugins.environments import LightningEnvironment
+from lightning.pytorch.strategies import Strategy
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.utilities.rank_zero import rank_zero_only
 from scvi.train import Trainer
@@ -82,7 +83,7 @@ class RunConfig:
     accelerator: str = "auto"
     devices: int | list[int] | str = "auto"
     num_nodes: int = 1
-    strategy: str = "auto"
+    strategy: str | Strategy = "auto"
     early_stopping: bool = True
     early_stopping_patience: int = 20
     enable_progress_bar: bool = True

@@ -113,3 +113,14 @@ def test_a_damaged_record_is_refused(damage):
     record = DataLayout((_modality(),)).to_dict() | damage
     with pytest.raises(DataContractError, match="incomplete or damaged"):
         DataLayout.from_dict(record)
+
+
+def test_values_that_mean_no_label_are_kept_and_layouts_without_them_open():
+    labels = CategoricalLayout("kind", ("B",), unlabeled=("unknown", "NA"))
+    record = json.loads(json.dumps(labels.to_dict()))
+    assert CategoricalLayout.from_dict(record).unlabeled == ("unknown", "NA")
+    del record["unlabeled"]
+    former = CategoricalLayout.from_dict(record)
+    assert former.unlabeled == ()
+    assert former == labels
+    assert former.to_dict() == record

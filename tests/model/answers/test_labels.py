@@ -282,3 +282,21 @@ def test_scores_of_calibration_cells_are_what_predict_labels_gives_them(cells, f
     own = soft.to_numpy()[np.arange(len(known)), soft.columns.get_indexer(labels[known])]
     scores = model.reference_.views["adt",].votes.scores.exp().reciprocal()
     np.testing.assert_allclose(np.sort(scores), np.sort(own), rtol=1e-3)
+
+
+def test_names_that_files_cannot_hold_are_written_all_the_same(fit, tmp_path):
+    """Labels that are no names of columns, and one that is the name of the cells' index."""
+    names = ["_index", ".", "..", "", "NK/T", "cell"]
+    mdata = ho.data.simulate(60, n_features={"rna": 12, "adt": 7}, seed=0)
+    mdata.obs["label"] = np.array(names, dtype=object)[np.arange(60) % len(names)]
+    mdata.obs.index.name = "cell"
+    with pytest.warns(HzauWarning, match="one more type of cells"):
+        model = fit(mdata, setup={"labels_key": "label"})
+    model.annotate()
+    mdata.write_h5mu(tmp_path / "cells.h5mu")
+    found = mudata.read_h5mu(tmp_path / "cells.h5mu")
+    columns = {"_index|", ".|", "..|", "|", "NK|T"}
+    for part, own in ((found, "cell|"), *((adata, "cell") for adata in found.mod.values())):
+        assert set(part.obsm["hzau_labels"].columns) == columns | {own}
+        assert part.obsm["hzau_labels"].index.equals(part.obs_names)
+    model.to_anndata().write_h5ad(tmp_path / "cells.h5ad")

@@ -206,5 +206,5 @@ def _union(columns: Iterable[CategoricalLayout]) -> CategoricalLayout:
     orders = [[every.index(c) for c in column.categories] for column in columns]
     sorted_alone = all(c.categories == natural_order(c.categories) for c in columns)
     if not sorted_alone and all(order == sorted(order) for order in orders):
-        return CategoricalLayout(columns[0].key, every)
-    return CategoricalLayout(columns[0].key, natural_order(every))
+        return replace(columns[0], categories=every)
+    return replace(columns[0], categories=natural_order(every))

@@ -80,7 +80,7 @@ class StoreWriter(FolderWriter):
         categorical_covariate_keys: str | Sequence[str] | None = None,
         continuous_covariate_keys: str | Sequence[str] | None = None,
         labels_key: str | None = None,
-        unlabeled_category: str | Sequence[str] | None = None,
+        unlabeled_category: str | float | Sequence[str | float] | None = None,
         overwrite: bool = False,
     ) -> None:
         require_large()
