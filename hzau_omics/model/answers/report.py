@@ -174,11 +174,13 @@ class Report(Answers):
     def _of_training(self, store: CellStore, seed: int) -> dict[str, Any]:
         """Return what a report says about the training, and which cells took part in it."""
         cells = np.arange(store.n_cells)
-        found: dict[str, Any] = {"patience": RunConfig.early_stopping_patience}
+        found: dict[str, Any] = {
+            "patience": RunConfig.early_stopping_patience,
+            "unlabelled": _unlabelled(store),
+        }
         trained = self.trained_cells
         if trained is None:
-            unlabelled = _unlabelled(store, np.zeros(store.n_cells, dtype=bool))
-            return {**found, "held_out": cells, "is_new": True, "unlabelled": unlabelled}
+            return {**found, "held_out": cells, "is_new": True}
         place = trained.identity.find(store.identity())
         known, split = place != UNKNOWN, trained.split
         held_out = ~np.isin(place, split.train)
@@ -193,7 +195,6 @@ class Report(Answers):
             "n_calibration": int(np.isin(place[known], split.for_calibrations).sum()),
             "usual_epochs": epochs,
             "is_new": not known.any(),
-            "unlabelled": _unlabelled(store, known & (not on_query)),
         }
 
     def _recognition(
@@ -207,15 +208,15 @@ class Report(Answers):
         return recognition(self.module, store, corruptor, unseen, seed=seed)
 
 
-def _unlabelled(store: Any, known: NDArray[np.bool_]) -> tuple[str, ...]:
+def _unlabelled(store: Any) -> tuple[str, ...]:
     """Return the values of the registered label column that mean that a cell has no label."""
-    from hzau_omics.report.given_labels import declared
+    from hzau_omics.report.given_labels import meaning_none
 
     labels = store.layout.labels
     if labels is None:
         return ()
     try:
-        return declared(store.obs(labels.key), labels, known)
+        return meaning_none(store.obs(labels.key), labels)
     except DataContractError:
         return ()
 

@@ -172,14 +172,9 @@ def made(subject: Subject) -> dict[str, str]:
     name = type(model).__name__
     when = datetime.now().astimezone().strftime("%Y-%m-%d %H:%M %Z")
     weights = getattr(model, "modality_weights_", None)
-    none = list(subject.unlabelled)
-    setup = {
-        **model.registry_["setup_args"],
-        "unlabeled_category": none[0] if len(none) == 1 else none,
-    }
     found = {
         **_selected(subject),
-        "set-up": f"{name}.setup_mudata(mdata, {_setup(setup)})",
+        "set-up": f"{name}.setup_mudata(mdata, {_setup(model.registry_['setup_args'])})",
         "model": f"{name}(mdata, {_arguments(model.init_params_)})",
         "training": f"{model.n_epochs_trained_} epochs, {_split(subject)}",
         **_calls(getattr(model, "training_options_", ())),
