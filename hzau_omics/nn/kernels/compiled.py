@@ -20,6 +20,8 @@ Integers = NDArray[np.int64]
 # Sums may be reordered and products fused, but NaN and infinity keep their meaning.
 _FAST = {"reassoc", "nsz", "arcp", "contract", "afn"}
 # Division by zero gives infinity, as in numpy: a check for it would keep loops from vectorising.
+# What a loop calls is inlined by force. Otherwise the process that compiles a loop runs another copy
+# of it than later processes, which read the loop from the cache, and the copies round differently.
 _OPTIONS = {"fastmath": _FAST, "error_model": "numpy", "cache": True, "nogil": True}
 _f = np.float32
 _i = np.int32
@@ -102,7 +104,7 @@ def _rising(theta, x):  # noqa: ANN001, ANN202
     return log_gamma, digamma
 
 
-@njit(**_OPTIONS)
+@njit(**_OPTIONS, forceinline=True)
 @no_type_check
 def nb_of_row(  # noqa: PLR0913, PLR0917
     r: int,
@@ -182,7 +184,7 @@ def nb_of_row(  # noqa: PLR0913, PLR0917
     grad_library[r] = surplus
 
 
-@njit(**_OPTIONS)
+@njit(**_OPTIONS, forceinline=True)
 @no_type_check
 def _nb_row(r, logits, *arrays):  # noqa: ANN001, ANN002, ANN202
     """Compute one row of logits (row, feature), and of the same outputs."""
@@ -192,7 +194,7 @@ def _nb_row(r, logits, *arrays):  # noqa: ANN001, ANN002, ANN202
     )
 
 
-@njit(**_OPTIONS)
+@njit(**_OPTIONS, forceinline=True)
 @no_type_check
 def _bernoulli_row(  # noqa: PLR0917
     r: int,
@@ -218,7 +220,7 @@ def _bernoulli_row(  # noqa: PLR0917
     log_prob[r] = gain - loss
 
 
-@njit(**_OPTIONS)
+@njit(**_OPTIONS, forceinline=True)
 @no_type_check
 def _product_row(  # noqa: PLR0917
     r: int, dense: Floats, start: Integers, index: Integers, value: Floats, out: Floats
@@ -234,7 +236,7 @@ def _product_row(  # noqa: PLR0917
                 own[c] += x * other[c]
 
 
-@njit(**_OPTIONS)
+@njit(**_OPTIONS, forceinline=True)
 @no_type_check
 def transpose_entries(
     start: Integers, feature: Integers, value: Floats, n_features: int

@@ -44,7 +44,7 @@ def _keep_row(r, n, options, kept):  # noqa: ANN001, ANN202
         words[block] = _random_bits(seed, np.uint64(block) + _u(1))
 
 
-@njit(**_OPTIONS)
+@njit(**_OPTIONS, forceinline=True)
 @no_type_check
 def _finish_row(  # noqa: PLR0917
     r: int,
@@ -80,7 +80,7 @@ def _finish_row(  # noqa: PLR0917
             own[g] = own[g] * scale if bits[g] >= dropped else _f(0.0)
 
 
-@njit(**_OPTIONS)
+@njit(**_OPTIONS, forceinline=True)
 @no_type_check
 def _backward_row(  # noqa: PLR0917
     r: int,
@@ -122,7 +122,7 @@ def _backward_row(  # noqa: PLR0917
         own[g] = inverse * (own[g] - total - (row[g] - mean) * inverse * aligned)
 
 
-@njit(**_OPTIONS)
+@njit(**_OPTIONS, forceinline=True)
 @no_type_check
 def _backward_chunk(c, *arrays):  # noqa: ANN001, ANN002, ANN202
     x, weight, bias, options, moments, grad, grad_x, weight_sum, bias_sum = arrays

@@ -29,7 +29,7 @@ def rounded(x: np.float32) -> np.uint16:
     return np.uint16(_u(bits + LOWER_HALF + (_u(bits >> HALF) & _u(1))) >> HALF)
 
 
-@njit(**_OPTIONS)
+@njit(**_OPTIONS, forceinline=True)
 @no_type_check
 def _wide_row(r, products, bias, *arrays):  # noqa: ANN001, ANN002, ANN202
     """Compute one row of logits, which are a product in bfloat16 and a bias.

@@ -32,7 +32,7 @@ def entries_of(x: Float[Tensor, "row feature"]) -> SparseEntries:
     return SparseEntries(start, row, feature, value, x.shape[1])
 
 
-@njit(**_OPTIONS)
+@njit(**_OPTIONS, forceinline=True)
 @no_type_check
 def _count_row(r: int, x: Floats, count: Integers) -> None:
     """Count the entries of one row."""
@@ -42,7 +42,7 @@ def _count_row(r: int, x: Floats, count: Integers) -> None:
     count[r] = n
 
 
-@njit(**_OPTIONS)
+@njit(**_OPTIONS, forceinline=True)
 @no_type_check
 def _fill_row(  # noqa: PLR0917
     r: int, x: Floats, start: Integers, row: Integers, feature: Integers, value: Floats

@@ -59,7 +59,7 @@ def correlation_rows(
     return found
 
 
-@njit(**_OPTIONS)
+@njit(**_OPTIONS, forceinline=True)
 @no_type_check
 def _contamination_row(  # noqa: PLR0917
     r: int,
@@ -99,7 +99,7 @@ def _contamination_row(  # noqa: PLR0917
     found[1, r] = ratio / total
 
 
-@njit(**_OPTIONS)
+@njit(**_OPTIONS, forceinline=True)
 @no_type_check
 def _correlation_row(  # noqa: PLR0917
     r: int, start: Integers, feature: Integers, value: Floats, expected: Floats, found: Floats

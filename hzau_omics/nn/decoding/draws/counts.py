@@ -93,7 +93,7 @@ def _positive(state):  # noqa: ANN001, ANN202
     return np.float64((_mixed(state) >> _u(11)) + _u(1)) * _UNIT
 
 
-@njit(**_OPTIONS)
+@njit(**_OPTIONS, forceinline=True)
 @no_type_check
 def _gamma(shape, state):  # noqa: ANN001, ANN202
     """Draw from a gamma distribution of scale 1; return the draw and the next state."""
@@ -123,7 +123,7 @@ def _gamma(shape, state):  # noqa: ANN001, ANN202
     return boost * d * v, state
 
 
-@njit(**_OPTIONS)
+@njit(**_OPTIONS, forceinline=True)
 @no_type_check
 def _poisson(rate, state):  # noqa: ANN001, ANN202
     """Draw a Poisson count."""
@@ -156,7 +156,7 @@ def _poisson(rate, state):  # noqa: ANN001, ANN202
             return k
 
 
-@njit(**_OPTIONS)
+@njit(**_OPTIONS, forceinline=True)
 @no_type_check
 def _nb_draws_row(  # noqa: PLR0917
     r: int, seed: NDArray[np.int64], ratio: Floats, zero: Floats, theta: Floats, out: Floats

@@ -136,7 +136,7 @@ _LOWEST, _PER_UNIT = _f(LOG_MEAN_RANGE[0]), _f(1 / SPACING)
 _ONE, _TWO, _HALF, _SIXTH = _f(1), _f(2), _f(1 / 2), _f(1 / 6)
 
 
-@njit(**_OPTIONS)
+@njit(**_OPTIONS, forceinline=True)
 @no_type_check
 def _log1p_mean_row(r: int, table: Floats, log_mean: Floats, out: Floats) -> None:
     """Compute one row, the last argument, as `_interpolated` does."""

@@ -52,7 +52,7 @@ def _of_sorted(
     return torch.stack(found)
 
 
-@njit(**_OPTIONS)
+@njit(**_OPTIONS, forceinline=True)
 @no_type_check
 def _exchange(low: Floats, high: Floats) -> None:
     """Order two draws of every entry."""
@@ -62,7 +62,7 @@ def _exchange(low: Floats, high: Floats) -> None:
         high[e] = b if a < b else a
 
 
-@njit(**_OPTIONS)
+@njit(**_OPTIONS, forceinline=True)
 @no_type_check
 def _sort(held: Floats) -> None:
     """Sort the draws of every entry (sample, entry) in place, by merge exchange.
@@ -87,7 +87,7 @@ def _sort(held: Floats) -> None:
         p //= 2
 
 
-@njit(**_OPTIONS)
+@njit(**_OPTIONS, forceinline=True)
 @no_type_check
 def _quantiles_part(
     start: int, probabilities: NDArray[np.float64], draws: Floats, out: Floats

@@ -55,7 +55,7 @@ def _damaged(loop: Loop, x: Rows, kept: Float[Tensor, "row 1"], *profile: Rows) 
     return out
 
 
-@njit(**_OPTIONS)
+@njit(**_OPTIONS, forceinline=True)
 @no_type_check
 def _kept_of(count, kept, state):  # noqa: ANN001, ANN202
     """Draw how many units of a count are kept: a binomial count."""
@@ -72,7 +72,7 @@ def _kept_of(count, kept, state):  # noqa: ANN001, ANN202
     return found if kept <= 0.5 else n - found
 
 
-@njit(**_OPTIONS)
+@njit(**_OPTIONS, forceinline=True)
 @no_type_check
 def _few_of(n, p, state):  # noqa: ANN001, ANN202
     """Draw a binomial count by going through the probabilities of 0, 1, 2 and so on."""
@@ -84,7 +84,7 @@ def _few_of(n, p, state):  # noqa: ANN001, ANN202
     return k
 
 
-@njit(**_OPTIONS)
+@njit(**_OPTIONS, forceinline=True)
 @no_type_check
 def _many_of(n, p, state):  # noqa: ANN001, ANN202
     """Draw a binomial count of a larger mean by transformed rejection (Hörmann 1993)."""
@@ -113,7 +113,7 @@ def _many_of(n, p, state):  # noqa: ANN001, ANN202
             return k
 
 
-@njit(**_OPTIONS)
+@njit(**_OPTIONS, forceinline=True)
 @no_type_check
 def _thinned_row(r: int, seed: Any, kept: Floats, x: Floats, out: Floats) -> None:
     """Thin the counts of one row, the last argument."""
@@ -124,7 +124,7 @@ def _thinned_row(r: int, seed: Any, kept: Floats, x: Floats, out: Floats) -> Non
         out[r, g] = _kept_of(count, share, _mixed(start + _u(g) * _STEP)) if count > 0 else 0
 
 
-@njit(**_OPTIONS)
+@njit(**_OPTIONS, forceinline=True)
 @no_type_check
 def _ambient_row(  # noqa: PLR0917
     r: int, seed: Any, kept: Floats, x: Floats, profile: Floats, out: Floats
