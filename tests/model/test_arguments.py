@@ -386,7 +386,7 @@ TRAIN: dict[str, list[Any]] = {
     "device_memory_gb": [-1, "1", np.nan, np.inf, True],
     "accelerator": ["abacus", 3, None],
     "devices": ["many", 0, -2, 1.0, None, True, [], [-1], ["0"]],
-    "strategy": ["none such"],
+    "strategy": ["none such", 3, None],
     "plan_kwargs": ["lr", [1], 3, {"lrr": 1}, {3: 1}],
     "checkpoint_dir": PATH,
     "resume_from": [*PATH, "none.ckpt"],

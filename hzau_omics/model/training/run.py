@@ -107,6 +107,9 @@ class RunConfig:
             object.__setattr__(self, name, value)
         if not isinstance(self.accelerator, str):
             raise refusal(self.accelerator, "accelerator", "a name, such as 'cpu' or 'gpu'")
+        if not isinstance(self.strategy, str | Strategy):
+            rule = "a name, such as 'ddp', or a strategy of Lightning"
+            raise refusal(self.strategy, "strategy", rule)
         if not all(isinstance(one, Callback) for one in plain["callbacks"]):
             raise refusal(self.callbacks, "callbacks", "a Lightning callback or a list of such")
         if self.resume_from is not None and not Path(self.resume_from).is_file():

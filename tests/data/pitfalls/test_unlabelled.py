@@ -102,9 +102,9 @@ def test_the_remedies_mean_what_they_say(cells, given):
 
 def test_a_value_that_no_cell_has_is_told(cells):
     with warnings.catch_warnings(record=True, action="always") as told:
-        build_layout(cells, SPECS, labels_key="kind", unlabeled_category=["unknwon", "B"])
+        build_layout(cells, SPECS, labels_key="kind", unlabeled_category=["Unknown", "B"])
     assert len(told) == 2
-    assert "No cell has 'unknwon'" in str(told[0].message)
+    assert "No cell has 'Unknown'" in str(told[0].message)
     assert "Did you mean 'unknown'?" in str(told[0].message)
     assert "unlabeled_category=['B', 'unknown']" in str(told[1].message)
 
