@@ -115,7 +115,8 @@ def test_counts_that_are_read_as_open_or_closed_are_exported_as_counts(fit, tmp_
     )
     assert dense(adata[~adata.obs["observed"]].layers["counts"]).sum() == 0
     assert adata.uns["hzau"]["layers"]["counts"].startswith("measured values, 0 in cells")
-    store = ho.data.write_store(mdata, tmp_path / "cells.zarr", modalities)
+    ho.data.write_store(mdata, tmp_path / "cells.zarr", modalities)
+    store = ho.data.open_store(tmp_path / "cells.zarr")
     adata = model.to_anndata(store, modality="atac", layers="counts")
     assert dense(adata.layers["counts"]).max() == 1
     assert adata.uns["hzau"]["layers"]["counts"].startswith("1 where a count above 0 was measured")
