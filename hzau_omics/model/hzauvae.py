@@ -9,8 +9,8 @@ from mudata import MuData
 from hzau_omics.checks import as_list, check_choice, check_names
 from hzau_omics.data import DiskStore
 from hzau_omics.model.answers.agreement import agreement_p_value_of, pair_names
-from hzau_omics.model.answers.annotation import Annotation, Annotations
 from hzau_omics.model.answers.gate import GateWeights, by_modality
+from hzau_omics.model.answers.reading import Annotation, Annotations
 from hzau_omics.model.answers.reliability import Reliability, reliability_of
 from hzau_omics.model.options import DEFAULTS
 from hzau_omics.model.query import QueryMapping

@@ -12,7 +12,7 @@ from hzau_omics.data import DiskStore
 from hzau_omics.errors import ConfigError
 from hzau_omics.messages import did_you_mean
 from hzau_omics.model.answers.agreement import Agreement
-from hzau_omics.model.answers.annotation import Annotation, Annotations, Export
+from hzau_omics.model.answers.annotation import Export
 from hzau_omics.model.answers.comparison_annotations import (
     LABEL_KEY,
     LABELS_KEY,
@@ -33,6 +33,7 @@ from hzau_omics.model.answers.library import LibrarySizes
 from hzau_omics.model.answers.novelty import Novelty
 from hzau_omics.model.answers.pit import PitValues
 from hzau_omics.model.answers.predictive import PredictiveSamples
+from hzau_omics.model.answers.reading import Annotation, Annotations
 from hzau_omics.model.answers.report import Report
 from hzau_omics.model.answers.scores import Scores
 from hzau_omics.model.answers.text.methods import TextQuestions

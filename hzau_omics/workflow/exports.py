@@ -69,7 +69,7 @@ def complete(adata: "AnnData", mdata: "MuData", modality: str) -> "AnnData":
         found.setdefault("obs", {})[CLUSTERS] = "Leiden cluster of the latents"
     maps = [key for key in (UMAP, SCANPY_MAP) if key in adata.obsm and not (own and key != UMAP)]
     found.setdefault("obsm", {}).update(dict.fromkeys(maps, "UMAP of the latents"))
-    said = {**adata.uns["hzau"], **found}
+    said = {**adata.uns.get("hzau", {}), **found}
     n = mdata.uns.get(INPUT_FEATURES, {}).get(modality)
     if n is not None:
         said["features"] = f"{adata.n_vars:,} of the {int(n):,} of the input (n_top)"

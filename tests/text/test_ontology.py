@@ -109,5 +109,5 @@ def test_the_cell_ontology_is_whole():
 
 def test_without_the_package_the_remedy_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "cellxgene_ontology_guide.ontology_parser", None)
-    with pytest.raises(ConfigError, match=r"pip install 'hzau-omics\[text\]'"):
+    with pytest.raises(ConfigError, match=r"pip install '\.\[text\]'"):
         cell_ontology.__wrapped__()

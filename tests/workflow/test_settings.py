@@ -83,5 +83,5 @@ def test_samples_as_replicates_need_their_package_before_training(
 ) -> None:
     one = {"modality": "rna", "groupby": "kind", "sample_key": "donor"}
     monkeypatch.setitem(sys.modules, "pydeseq2", None)
-    with pytest.raises(ConfigError, match=r"not installed\. Run pip install 'hzau-omics\[de\]'"):
+    with pytest.raises(ConfigError, match=r"not installed\. Run pip install '\.\[de\]'"):
         settings_of({**config, "results": {"de": [one]}})

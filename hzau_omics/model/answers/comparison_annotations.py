@@ -6,11 +6,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from hzau_omics.model.answers.annotation import Annotation, Annotations, Reading
 from hzau_omics.model.answers.base import Answers
 from hzau_omics.model.answers.comparison import Asked, Comparison
 from hzau_omics.model.answers.labels import hard_labels, knows_labels, rare_labels
 from hzau_omics.model.answers.novelty import P_VALUE, knows_novelty
+from hzau_omics.model.answers.reading import Annotation, Annotations, Reading
 
 LABELS_KEY, LABEL_KEY = "hzau_labels", "hzau_label"
 PROBABILITY_KEY, NOVELTY_KEY = "hzau_label_probability", "hzau_novelty"

@@ -20,8 +20,8 @@ Integers = NDArray[np.int64]
 # Sums may be reordered and products fused, but NaN and infinity keep their meaning.
 _FAST = {"reassoc", "nsz", "arcp", "contract", "afn"}
 # Division by zero gives infinity, as in numpy: a check for it would keep loops from vectorising.
-# What a loop calls is inlined by force. Otherwise the process that compiles a loop runs another copy
-# of it than later processes, which read the loop from the cache, and the copies round differently.
+# What a loop calls is inlined by force. Otherwise the process that compiles a loop runs another
+# copy of it than later ones, which read the loop from the cache, and the copies round differently.
 _OPTIONS = {"fastmath": _FAST, "error_model": "numpy", "cache": True, "nogil": True}
 _f = np.float32
 _i = np.int32

@@ -187,7 +187,7 @@ def test_without_the_extra_the_error_says_what_to_install(monkeypatch, tmp_path)
     from hzau_omics.data.stores.disk import large
 
     monkeypatch.setattr(large, "find_spec", lambda name: None if name == "annbatch" else name)
-    with pytest.raises(ConfigError, match=r"need annbatch.*pip install 'hzau-omics\[large\]'"):
+    with pytest.raises(ConfigError, match=r"need annbatch.*pip install '\.\[large\]'"):
         ho.data.open_store(tmp_path)
 
 
