@@ -8,6 +8,7 @@ import pytest
 PAGE = Path(__file__).parents[1] / "docs" / "guide.md"
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_the_blocks_run_from_top_to_bottom(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)

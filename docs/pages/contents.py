@@ -6,7 +6,7 @@ A test compares these lists with the packages: a public name that is in none of 
 METHODS: dict[str, tuple[str, tuple[str, ...]]] = {
     "set_up_and_train": (
         "Set up and train",
-        ("setup_mudata", "train", "get_var_names", "to_device"),
+        ("setup_mudata", "train", "training_options_", "get_var_names", "to_device"),
     ),
     "latent": ("Where is each cell?", ("get_latent_representation",)),
     "gate": ("What does a cell rest on?", ("get_gate_weights",)),

@@ -46,6 +46,7 @@ def deterministic(tmp_path_factory):
     return {n: (train(folder / str(n), n, "deterministic"), folder / str(n)) for n in (1, 2)}
 
 
+@pytest.mark.slow
 def test_gradients_are_those_of_one_process(deterministic):
     one = torch.load(deterministic[1][1] / "gradients0.pt")
     for rank in range(2):
@@ -58,6 +59,7 @@ def test_gradients_are_those_of_one_process(deterministic):
                 torch.testing.assert_close(mine[name] / scale, gradient / scale, rtol=0, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_curves_epochs_and_results_are_those_of_one_process(deterministic):
     (one,), two = deterministic[1][0], deterministic[2][0]
     for report in two:
@@ -67,6 +69,7 @@ def test_curves_epochs_and_results_are_those_of_one_process(deterministic):
         assert report["elbo"] == pytest.approx(one["elbo"], rel=1e-5)
 
 
+@pytest.mark.slow
 def test_both_processes_have_the_same_weights_and_the_first_saved_them(deterministic):
     folder = deterministic[2][1]
     first, second = (torch.load(folder / f"weights{rank}.pt") for rank in range(2))
@@ -77,6 +80,7 @@ def test_both_processes_have_the_same_weights_and_the_first_saved_them(determini
         assert value.equal(first[name]), name
 
 
+@pytest.mark.slow
 def test_no_cell_is_dropped_or_seen_twice(deterministic):
     # 193 training cells: the last minibatch of 32 has one cell, so one process has none.
     for report in deterministic[2][0]:

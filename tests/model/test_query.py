@@ -248,6 +248,7 @@ def _accuracy(reference, model, query):
     return float((types[nearest] == query.obs["cell_type"].to_numpy())[labelled].mean())
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:var_names are not unique")
 def test_blood_cells_with_another_panel_and_staining(data_file):
     mdata = mudata.read_h5mu(data_file("citeseq_pbmc_2batch_labelled.h5mu"))

@@ -220,6 +220,7 @@ def test_baselines_have_what_they_can(system: str) -> None:
     assert "gate" in found.left_out["How much each modality counts"]
 
 
+@pytest.mark.slow
 def test_values_that_are_no_counts(tmp_path: Path) -> None:
     mdata = cells(120, missing={}, n_batches=1)
     mdata["adt"].X = np.log1p(mdata["adt"].X.toarray())

@@ -73,6 +73,7 @@ def test_a_column_that_the_clusters_would_replace_is_no_key(
         ho.run(files, config, tmp_path / "out", tell=lambda _: None)
 
 
+@pytest.mark.slow
 def test_clusters_and_maps_of_the_user_stay_and_those_of_an_earlier_run_do_not(
     config: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
