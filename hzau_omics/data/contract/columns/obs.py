@@ -224,31 +224,6 @@ def label_codes(mdata: MuData, layout: CategoricalLayout) -> NDArray[np.int64]:
     return distinct(obs_column(mdata, key, role="labels key")).codes(layout.categories)
 
 
-def without_unlabeled(column: "pd.Series[Any]", layout: CategoricalLayout) -> "pd.Series[Any]":
-    """Return a label column in which cells without a label have a missing value.
-
-    Parameters
-    ----------
-    column
-        Labels of some cells, as they are in ``obs``.
-    layout
-        The registered labels, which say which values mean no label. Labels that were not registered
-        stay.
-
-    Examples
-    --------
-    >>> layout = CategoricalLayout("kind", ("B",), unlabeled=("unknown",))
-    >>> without_unlabeled(pd.Series(["B", "unknown", "T"]), layout).tolist()
-    ['B', nan, 'T']
-    """
-    found = distinct(column)
-    means_none = np.array([*(text in layout.unlabeled for text in found.texts), False], np.bool_)
-    if not means_none.any():
-        return column
-    kept = column.mask(means_none[found.rows])
-    return kept.cat.remove_unused_categories() if hasattr(kept, "cat") else kept
-
-
 def continuous_values(mdata: MuData, key: str) -> NDArray[np.float64]:
     """Return a continuous covariate of every cell, not standardised.
 

@@ -11,7 +11,6 @@ from hzau_omics.data.contract.columns.obs import (
     label_codes,
     labels_layout,
     obs_column,
-    without_unlabeled,
 )
 from hzau_omics.data.contract.layout import CategoricalLayout
 from hzau_omics.data.stores.memory import MosaicStore
@@ -254,22 +253,3 @@ def test_wrong_continuous_covariates_are_refused(mosaic, values, message):
     mosaic.obs["age"] = values
     with pytest.raises(DataContractError, match=message):
         continuous_values(mosaic, "age")
-
-
-@pytest.mark.parametrize("dtype", [object, "category", "string"])
-def test_values_that_mean_no_label_are_missing_and_other_labels_stay(dtype):
-    layout = CategoricalLayout("kind", ("B",), unlabeled=("unknown", "NA"))
-    column = pd.Series(["B", "unknown", None, "of a query", "NA"], dtype=dtype, name="kind")
-    found = without_unlabeled(column, layout)
-    assert found.isna().tolist() == [False, True, True, False, True]
-    assert found.dropna().tolist() == ["B", "of a query"]
-    assert found.index.equals(column.index)
-    assert column.isna().sum() == 1
-    if dtype == "category":
-        assert list(found.cat.categories) == ["B", "of a query"]
-
-
-def test_numbers_that_mean_no_label_are_missing():
-    layout = CategoricalLayout("kind", ("1",), unlabeled=("-1",))
-    assert without_unlabeled(pd.Series([1, -1]), layout).isna().tolist() == [False, True]
-    assert without_unlabeled(pd.Series([1, 2]), layout).tolist() == [1, 2]
