@@ -10,6 +10,10 @@ MAX_REFERENCE, MIN_CELLS = 10_000, 25
 LEAST_WIDTH = 0.25
 """Smallest width of a null distribution, as a share of its mean absolute residual."""
 
+TIE = 1e-5
+"""Scores that differ by less are equal: what is between them may be rounding, which differs from
+processor to processor."""
+
 MEMORY = 200_000
 """Most reference values of all scores together: with very many scores each keeps fewer."""
 
@@ -86,7 +90,7 @@ class NullDistribution(nn.Module):
         NaN without reference cells, and of new batches, whose shift is not known.
         """
         n_reference = self.reference.isfinite().sum(-1, keepdim=True)
-        scaled = self._standardised(values, level, batch).nan_to_num(nan=0.0).T.contiguous()
+        scaled = self._standardised(values + TIE, level, batch).nan_to_num(nan=0.0).T.contiguous()
         # Unused places of the reference are infinite, and do not count.
         rank = torch.minimum(torch.searchsorted(self.reference, scaled, right=True), n_reference)
         p = ((rank + 1) / (n_reference + 1)).T

@@ -46,6 +46,21 @@ def test_p_values_of_good_cells_are_uniform_whatever_the_covariate():
     assert (low > 0).all()
 
 
+def test_scores_that_differ_by_rounding_only_have_one_p_value():
+    """Posteriors that know nothing agree equally well, but for the last digit of a float."""
+    null = NullDistribution(2)
+    values, level = draw(200, 0)
+    values[:80] = 1.0
+    level[:80] = 6.0
+    rounded = values.clone()
+    rounded[:80] += 1e-7 * torch.tensor([-1.0, 1.0]).repeat(40)[:, None]
+    fit(null, rounded, level)
+    p = ask(null, rounded, level)
+    assert (p[:80] == p[0]).all()
+    # Ties count in full.
+    assert (p[0] >= 80 / 201).all()
+
+
 def test_many_reference_cells_are_thinned_and_few_give_no_null_distribution():
     null = NullDistribution(2)
     fit(null, *draw(MAX_REFERENCE + 500, 0))
