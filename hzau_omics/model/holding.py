@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from copy import deepcopy
+from dataclasses import replace
 from functools import partial
 from typing import Any, Self, override
 from uuid import uuid4
@@ -23,7 +24,8 @@ from hzau_omics.model.adaptation import Adaptation
 from hzau_omics.model.reference import Reference
 from hzau_omics.model.scvi_contract.fields import record_of, registry_of
 from hzau_omics.model.scvi_contract.registration import RegisteredModel
-from hzau_omics.model.session import InferenceSession, evaluating, find_cells
+from hzau_omics.model.session import InferenceSession, evaluating, find_cells, points_of
+from hzau_omics.model.states import ShiftsOfCells
 from hzau_omics.model.trained_cells import TrainedCells
 from hzau_omics.nn.network import MultimodalVAE
 
@@ -118,7 +120,12 @@ class DataHolder(RegisteredModel):
             store = MosaicStore(mdata, held_out_layout(check_container(mdata), self.layout))
         size = if_given(check_integer, "batch_size", batch_size) or RESULTS_BATCH_SIZE
         cells = find_cells(indices, store)
-        return InferenceSession(self.module, store, cells, size, self._adaptation(store, size))
+        session = InferenceSession(self.module, store, cells, size, self._adaptation(store, size))
+        known = None if self.reference_ is None else self.reference_.shifts
+        if known is None:
+            return session
+        shifts = ShiftsOfCells(known, store, tuple(self.layout.names), partial(points_of, session))
+        return replace(session, shifts=shifts)
 
     def _adaptation(self, store: CellStore, batch_size: int) -> Adaptation | None:
         """Return how cells of new batches are inferred; None if there are none."""

@@ -29,8 +29,8 @@ from hzau_omics.model.reference import Reference
 from hzau_omics.model.trained_cells import TrainedCells
 from hzau_omics.processes import writes_files
 
-FORMAT = 11
-READABLE = (7, 8, 9, 10, FORMAT)
+FORMAT = 12
+READABLE = (7, 8, 9, 10, 11, FORMAT)
 MANIFEST = "manifest.json"
 DATA = "mdata.h5mu"
 REQUIRED = {"model", "layout", "init_params", "is_trained", "n_cells", "history", "files"}

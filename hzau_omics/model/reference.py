@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from hzau_omics.data.changes.identity import CellIdentity
+from hzau_omics.model.states import GroupShifts
 from hzau_omics.nn.network import MultimodalVAE
 from hzau_omics.nn.posterior.gaussian import DiagonalGaussian
 from hzau_omics.nn.posterior.subsets import MAX_MODALITIES_FOR_ALL_SUBSETS, SubsetFamily
@@ -76,6 +77,9 @@ class Reference:
         Names of the modalities, in the order of registration.
     views
         The cells inferred from each set of modalities that they may be inferred from.
+    shifts
+        How groups of cells are shifted; None where the cells are too few, and in models of earlier
+        versions.
     """
 
     names: NDArray[np.uint64]
@@ -83,6 +87,7 @@ class Reference:
     present: NDArray[np.bool_]
     modalities: tuple[str, ...]
     views: Mapping[Subset, View]
+    shifts: GroupShifts | None = None
 
     def having(self, given: Subset) -> NDArray[np.int64]:
         """Return positions of the cells that have all modalities of a set, as in its view."""
@@ -111,7 +116,11 @@ class Reference:
                     tensors[f"{start}{name}"] = value
                 tensors[f"{start}label_scores"] = view.votes.scores.contiguous()
                 tensors[f"{start}label_codes"] = view.votes.labels.contiguous()
-        return tensors
+        return (
+            tensors
+            if self.shifts is None
+            else {**tensors, **self.shifts.to_tensors(self.modalities)}
+        )
 
     def _key(self, given: Subset) -> str:
         # Positions of the modalities, whose names may hold any character.
@@ -149,6 +158,7 @@ class Reference:
             tensors["present"].numpy(),
             modalities,
             views,
+            GroupShifts.from_tensors(tensors, modalities),
         )
 
 

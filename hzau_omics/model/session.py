@@ -17,6 +17,7 @@ from hzau_omics.data import CellStore, DataLayout
 from hzau_omics.errors import ConfigError
 from hzau_omics.minibatch import Minibatch, SparseEntries
 from hzau_omics.model.adaptation import Adaptation
+from hzau_omics.model.states import ShiftsOfCells
 from hzau_omics.nn.network import Encoded, MultimodalVAE
 from hzau_omics.nn.objective.config import ObjectiveConfig
 from hzau_omics.nn.posterior.pools import ExactPool, Posterior
@@ -41,6 +42,9 @@ class InferenceSession:
         Cells per minibatch.
     adaptation
         How cells of new batches are inferred; None to infer all cells alike.
+    shifts
+        Shifts of groups of cells, which their points are freed of; None to leave points where they
+        are.
     """
 
     network: MultimodalVAE
@@ -48,6 +52,7 @@ class InferenceSession:
     cells: NDArray[np.int64]
     batch_size: int
     adaptation: Adaptation | None = None
+    shifts: ShiftsOfCells | None = None
 
     @property
     def layout(self) -> DataLayout:
@@ -133,6 +138,11 @@ class InferenceSession:
 
         return infer
 
+    def place(self, mean: Tensor, batch: Minibatch, seen: Tensor) -> Tensor:
+        """Return posterior means given the modalities in `seen`, in shared coordinates."""
+        points = self.network.place(mean, seen)
+        return points if self.shifts is None else self.shifts.without(points, batch.batch, seen)
+
     def checked(self, posterior: Posterior, seen: Tensor) -> Posterior:
         """Return a posterior given the modalities in `seen` (cell, modality), if it is one.
 
@@ -163,6 +173,17 @@ class InferenceSession:
                 "system that needs no condition: MVAE or HZAUVAE."
             )
             raise ConfigError(msg)
+
+
+def points_of(session: InferenceSession, cells: NDArray[np.int64], given: Sequence[str]) -> Tensor:
+    """Return points of cells of a session's store (cell, latent), inferred from some modalities."""
+    found = []
+    part = replace(session, cells=cells)
+    with evaluating(part.network):
+        for _, batch in part.minibatches():
+            mean = part.infer(batch, given)[1].q.mean
+            found.append(part.place(mean, batch, part.seen(batch, given)))
+    return torch.cat(found)
 
 
 def _without_entries(entries: SparseEntries) -> SparseEntries:

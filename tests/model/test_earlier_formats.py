@@ -57,7 +57,7 @@ def test_a_model_of_an_earlier_format_answers_as_it_did(cells, number):
 def test_a_model_of_an_earlier_format_is_saved_in_the_present_one(cells, tmp_path, number):
     model = HZAUVAE.load(SAVED / f"format_{number}", cells, accelerator="cpu")
     model.save(tmp_path / "again")
-    assert json.loads((tmp_path / "again" / "manifest.json").read_text())["format"] == 11
+    assert json.loads((tmp_path / "again" / "manifest.json").read_text())["format"] == 12
     again = HZAUVAE.load(tmp_path / "again", cells, accelerator="cpu")
     np.testing.assert_array_equal(again.get_reliability(), model.get_reliability())
 

@@ -134,7 +134,7 @@ def shared_points(session: InferenceSession, given: Sequence[str] | None) -> NDA
     with evaluating(session.network):
         for rows, batch in session.minibatches():
             mean = session.infer(batch, given)[1].q.mean
-            points[rows] = session.network.place(mean, session.seen(batch, given)).cpu().numpy()
+            points[rows] = session.place(mean, batch, session.seen(batch, given)).cpu().numpy()
     return points
 
 

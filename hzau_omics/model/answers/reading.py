@@ -40,8 +40,7 @@ class Reading:
     @property
     def point(self) -> Tensor:
         """Place of each cell in shared coordinates (cell, latent)."""
-        mean, seen = self.posterior.q.mean, self.batch.present
-        return self.session.network.place(mean, seen)
+        return self.session.place(self.posterior.q.mean, self.batch, self.batch.present)
 
 
 @dataclass(frozen=True)

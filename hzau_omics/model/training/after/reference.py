@@ -21,7 +21,7 @@ from hzau_omics.model.reference import (
     inferable_sets,
 )
 from hzau_omics.model.session import InferenceSession, evaluating
-from hzau_omics.model.training.after import labels, novelty
+from hzau_omics.model.training.after import labels, novelty, states
 from hzau_omics.model.training.trained import Trained
 from hzau_omics.nn.network import MultimodalVAE
 from hzau_omics.nn.posterior.gaussian import DiagonalGaussian
@@ -77,7 +77,8 @@ def calibrate(trained: Trained) -> dict[str, Any]:
             votes=labels.learned(comparison, group, own, n_labels),
             distances=novelty.learned(comparison, group),
         )
-    return {"reference_": replace(reference, views=views)}
+    shifts = states.learned(reference, store.batch[cells].astype(np.int64), network, trained.seed)
+    return {"reference_": replace(reference, views=views, shifts=shifts)}
 
 
 def label_codes(store: CellStore) -> NDArray[np.int64]:
