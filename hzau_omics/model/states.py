@@ -50,7 +50,7 @@ class GroupShifts:
             f"{START}weight": states.weight.contiguous(),
             f"{START}variance": states.variance.clone(),
             f"{START}group": torch.tensor(keys, dtype=torch.int32),
-            f"{START}shift": torch.stack([self.shifts[key].float() for key in groups]),
+            f"{START}shift": torch.stack([self.shifts[key] for key in groups]),
         }
 
     @classmethod
@@ -102,14 +102,14 @@ class ShiftsOfCells:
     ) -> Float[Tensor, "cell latent"]:
         """Return points without the shifts of their groups; those inferred from nothing stay."""
         states, points = self._known.states.to(points.device), points.clone()
-        groups: Tensor = torch.unique(torch.cat([batch.unsqueeze(1), seen.long()], 1), dim=0)
-        for code, *has in groups.tolist():
+        keys = torch.cat([batch.unsqueeze(1), seen.long()], 1)
+        groups, group = torch.unique(keys, dim=0, return_inverse=True)
+        for i, (code, *has) in enumerate(groups.tolist()):
             given = tuple(name for name, ok in zip(self._modalities, has, strict=True) if ok)
             shift = self._shift((code, given)) if given else None
             if shift is not None:
-                rows = (batch == code) & (seen == seen.new_tensor(has)).all(1)
-                moved = states.unshifted(points[rows].double(), shift.to(states.centre))
-                points[rows] = moved.to(points)
+                moved = states.unshifted(points[group == i].double(), shift.to(states.centre))
+                points[group == i] = moved.to(points)
         return points
 
     def _shift(self, key: GroupKey) -> Tensor | None:

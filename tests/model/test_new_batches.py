@@ -133,13 +133,13 @@ def test_a_cell_without_a_batch_is_refused(reference, sample):
 
 def test_stronger_staining_does_not_move_a_sample(reference, sample):
     """Twice as strong a stain of a whole batch looks like more protein in each cell."""
-    plain = reference.get_latent_representation(sample, given="adt")
+    plain = reference.get_latent_representation(sample, given="adt", shared=False)
     strong = sample.copy()
     strong["adt"].X = strong["adt"].X * 2
-    adapted = reference.get_latent_representation(strong, given="adt")
+    adapted = reference.get_latent_representation(strong, given="adt", shared=False)
     known = strong.copy()
     known.obs["batch"] = "batch_0"  # said to be of a batch that the model knows: not aligned
-    moved = reference.get_latent_representation(known, given="adt")
+    moved = reference.get_latent_representation(known, given="adt", shared=False)
     assert np.square(adapted - plain).sum() < 0.5 * np.square(moved - plain).sum()
 
 

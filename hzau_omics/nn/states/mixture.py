@@ -26,8 +26,7 @@ FIRST_RATIO, LEAST_RATIO, LARGEST_RATIO = 10.0, 0.1, 1000.0
 
 
 LONGEST = 1.5
-"""Longest shift, over the median of the group's cells: cells of a type that is in no other group
-are nearest to a state that is not theirs, and are not to be moved onto it."""
+"""Longest shift of a further group, over that of its median cell."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,19 +86,13 @@ class _Group:
         return (self.size / (self.size + self.ratio)).unsqueeze(1)
 
     def shift(self, states: States) -> Float[Tensor, "state latent"]:
-        """Return its expected shifts; one that is far larger than most is no shift of the batch."""
-        shift = self.kept * (self.mean - states.centre)
-        length = shift.norm(dim=1)
-        ascending = length.argsort()
-        middle = (self.size[ascending].cumsum(0) < self.size.sum() / 2).sum()
-        longest = LONGEST * length[ascending[middle.clamp_max(len(length) - 1)]]
-        bounded: Tensor = shift * (longest / length.clamp_min(1e-12)).clamp_max(1).unsqueeze(1)
-        return bounded
+        """Return its expected shifts."""
+        return self.kept * (self.mean - states.centre)
 
-    def learned_ratio(self, states: States) -> float:
+    def learned_ratio(self, states: States, shift: Float[Tensor, "state latent"]) -> float:
         """Return the variance within states over that of shifts, given the present one."""
         of_shift = states.variance / (self.size + self.ratio)
-        spread = (self.shift(states).square().mean(1) + of_shift).mean()
+        spread = (shift.square().mean(1) + of_shift).mean()
         return float((states.variance / spread).clamp(LEAST_RATIO, LARGEST_RATIO))
 
 
@@ -131,21 +124,41 @@ def fit_states(
             squares = squares + of_part
         states = _updated(states, found, squares / x.numel())
         shifts = [one.shift(states) for one in found]
-        ratios = [one.learned_ratio(states) for one in found]
+        ratios = [one.learned_ratio(states, s) for one, s in zip(found, shifts, strict=True)]
+    if len(parts) == 1:
+        # Its centres are the centres, but for rounding.
+        shifts = [torch.zeros_like(states.centre)]
     return states, torch.stack(shifts)
 
 
 def fit_shift(
     states: States, points: Float[Tensor, "cell latent"]
 ) -> Float[Tensor, "state latent"]:
-    """Return the shifts of a further group of cells in given states."""
+    """Return the shifts of a further group of cells in given states.
+
+    Cells that are in none of these states are nearest to one that is not theirs, and are not to be
+    moved onto it: no shift is longer than 1.5 times that of the group's median cell.
+    """
     x = points.double()
     shift, ratio = torch.zeros_like(states.centre), FIRST_RATIO
     for round_ in range(ROUNDS):
         share, _ = states.memberships(x, shift, _temperature(round_))
         found = _group(share, x, ratio)
-        shift, ratio = found.shift(states), found.learned_ratio(states)
+        shift = _bounded(found.shift(states), found.size)
+        ratio = found.learned_ratio(states, shift)
     return shift
+
+
+def _bounded(
+    shift: Float[Tensor, "state latent"], size: Float[Tensor, " state"]
+) -> Float[Tensor, "state latent"]:
+    """Return shifts of which none is much longer than that of the median cell."""
+    length = shift.norm(dim=1)
+    ascending = length.argsort()
+    middle = (size[ascending].cumsum(0) < size.sum() / 2).sum().clamp_max(len(size) - 1)
+    longest = LONGEST * length[ascending[middle]]
+    bounded: Tensor = shift * (longest / length.clamp_min(1e-12)).clamp_max(1).unsqueeze(1)
+    return bounded
 
 
 def _temperature(round_: int) -> float:

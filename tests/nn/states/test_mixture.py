@@ -7,7 +7,6 @@ from torch.testing import assert_close
 
 from hzau_omics.nn.states.mixture import (
     CELLS_PER_STATE,
-    LONGEST,
     MOST_STATES,
     States,
     fit_shift,
@@ -74,13 +73,15 @@ def test_of_one_group_nothing_moves():
     assert_close(states.unshifted(points.double(), shifts[0]), points.double())
 
 
-def test_a_kind_of_one_group_alone_is_not_moved_onto_another():
-    points, kind, group, _ = kinds_of(0, shift=0.9)
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_a_kind_of_one_group_alone_is_not_moved_onto_another(seed):
+    """Kinds lie further apart than groups are shifted; where they do not, nothing can tell."""
+    points, kind, group, _ = kinds_of(seed, shift=0.9)
     kept = (kind > 0) | (group == 1)
     points, kind, group = points[kept], kind[kept], group[kept]
     found = freed(points, group)
-    alone, others = found[kind == 0], found[kind != 0]
-    assert torch.cdist(alone, others).min() > 0.3
+    assert torch.cdist(points[kind == 0], points[kind != 0]).min() > 1.2
+    assert torch.cdist(found[kind == 0], found[kind != 0]).min() > 1.1
 
 
 def test_a_further_group_is_brought_to_known_states_but_not_what_they_do_not_hold():

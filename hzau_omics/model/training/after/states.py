@@ -57,7 +57,7 @@ def learned(
         if key not in shifts:
             chosen = np.random.default_rng(seed).permutation(index)[:MAX_CELLS]
             shifts[key] = fit_shift(states, points[key[1]][chosen])
-    return GroupShifts(states, shifts)
+    return GroupShifts(states, {key: shift.float() for key, shift in shifts.items()})
 
 
 def _own_groups(
