@@ -268,7 +268,15 @@ class TrainableModel(DescribedModel):
                 self.module, store, split.train, self.modality_weights, seed
             )
         corruptor = make_corruptor(store, split.train, options.plan.corruption, seed)
-        trained = Trained(self.module, store, split.train, split.for_calibrations, corruptor, seed)
+        trained = Trained(
+            network=self.module,
+            store=store,
+            training=split.train,
+            calibration=split.for_calibrations,
+            corruptor=corruptor,
+            seed=seed,
+            mixes=options.plan.objective.mixing > 0,
+        )
         former = {name: value.clone() for name, value in former_network.state_dict().items()}
         try:
             result = fit(trained, split, options, self.modality_weights_)

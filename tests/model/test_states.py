@@ -28,8 +28,8 @@ def known(cells):
 
 @pytest.fixture(scope="module")
 def model(known):
-    """A model whose batches are not mixed by training, so that shifts have something to do."""
-    options = {"max_epochs": 15, "plan_kwargs": {"mixing": 0}}
+    """A model whose batches are hardly mixed by training, so that shifts have something to do."""
+    options = {"max_epochs": 15, "plan_kwargs": {"mixing": 1e-3}}
     return fit_model(known, setup={"batch_key": "batch"}, **options)
 
 
@@ -118,6 +118,13 @@ def test_one_batch_with_the_same_modalities_is_left_where_it_is(cells):
     assert (model.reference_.shifts.shifts[0, ("rna", "adt")] == 0).all()
     points, mean = (model.get_latent_representation(shared=s) for s in (True, False))
     np.testing.assert_allclose(points, mean, atol=1e-6)
+
+
+def test_without_mixing_points_keep_their_batch(known):
+    model = fit_model(known, setup={"batch_key": "batch"}, plan_kwargs={"mixing": 0})
+    assert model.reference_.shifts is None
+    points, mean = (model.get_latent_representation(shared=s) for s in (True, False))
+    np.testing.assert_array_equal(points, mean)
 
 
 def test_few_cells_have_no_states():

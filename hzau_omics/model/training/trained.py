@@ -26,6 +26,8 @@ class Trained:
         Corrupts measurements as training does.
     seed
         Seed of draws and subsamples.
+    mixes
+        Whether training mixed batches: if not, points are not freed of batches either.
     """
 
     network: MultimodalVAE
@@ -34,3 +36,4 @@ class Trained:
     calibration: NDArray[np.int64]
     corruptor: Corruptor
     seed: int
+    mixes: bool = False

@@ -77,7 +77,10 @@ def calibrate(trained: Trained) -> dict[str, Any]:
             votes=labels.learned(comparison, group, own, n_labels),
             distances=novelty.learned(comparison, group),
         )
-    shifts = states.learned(reference, store.batch[cells].astype(np.int64), network, trained.seed)
+    shifts = None
+    if trained.mixes:
+        batch = store.batch[cells].astype(np.int64)
+        shifts = states.learned(reference, batch, network, trained.seed)
     return {"reference_": replace(reference, views=views, shifts=shifts)}
 
 
