@@ -29,8 +29,8 @@ def known(cells):
 @pytest.fixture(scope="module")
 def model(known):
     """A model whose batches are hardly mixed by training, so that shifts have something to do."""
-    options = {"max_epochs": 15, "plan_kwargs": {"mixing": 1e-3}}
-    return fit_model(known, setup={"batch_key": "batch"}, **options)
+    train = {"max_epochs": 15, "plan_kwargs": {"mixing": 1e-3}}
+    return fit_model(known, setup={"batch_key": "batch"}, options={"n_hidden": 32}, **train)
 
 
 @pytest.fixture

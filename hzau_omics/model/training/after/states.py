@@ -38,10 +38,13 @@ def learned(
 
     Returns
     -------
-    The shifts; None if there are too few cells.
+    The shifts; None if there are too few cells, or where cells differ in their modalities and no
+    cells show how to compare them.
     """
     points = {given: _points(reference, network, given) for given in reference.views}
     own = _own_groups(reference, batch)
+    if len({given for _, given in own}) > 1 and not network.shared.is_fitted:
+        return None
     total = sum(len(cells) for cells in own.values())
     rows = {
         (code, given): np.searchsorted(reference.having(given), _thinned(cells, total, seed))
