@@ -25,7 +25,7 @@ def cells():
 @pytest.fixture(scope="module")
 def fitted(fit, cells):
     options = {"n_latent": 5, "n_hidden": 32}
-    return fit(cells, setup={"batch_key": "batch"}, options=options, max_epochs=40)
+    return fit(cells, setup={"batch_key": "batch"}, options=options, max_epochs=80)
 
 
 def expected_counts(cells, modality, kind):
