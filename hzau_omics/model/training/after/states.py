@@ -22,6 +22,8 @@ def learned(
 ) -> GroupShifts | None:
     """Find the states of the reference cells, and how each group is shifted in them.
 
+    See docs/method.md, equations 53 and 54.
+
     States follow from cells inferred from all that they have. A group of a batch inferred from
     fewer modalities than its cells have is then compared with these states.
 
