@@ -59,7 +59,8 @@ class States:
     ) -> tuple[Float[Tensor, "cell state"], Float[Tensor, ""]]:
         """Return the probability of each state, and the squared distance to it summed over both."""
         centre = self.centre + shift
-        squares = torch.cdist(points, centre).square()
+        lengths = points.square().sum(1, keepdim=True) + centre.square().sum(1)
+        squares = (lengths - 2 * points @ centre.T).clamp_min(0)
         logits = self.weight.clamp_min(1e-12).log() - squares / (2 * self.variance * temperature)
         share = logits.softmax(-1)
         return share, (share * squares).sum()
