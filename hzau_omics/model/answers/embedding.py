@@ -65,9 +65,9 @@ class Embedding(Answers):
         Cells with few modalities have wide posteriors, whose means lie nearer to 0 than those of
         other cells. Where cells of the training data had different modalities, means are therefore
         mapped to coordinates that can be compared, whatever was measured of each cell
-        (docs/method.md, equations 41 and 42). Where training mixed batches, points are also freed of
-        what a batch adds to cells of each state (equations 53 and 54). A new batch gets its shifts
-        from all cells of it in `mdata`, if they are at least 20.
+        (docs/method.md, equations 41 and 42). Where training mixed batches, points are also freed
+        of what a batch adds to cells of each state (equations 53 and 54). A new batch gets its
+        shifts from all cells of it in `mdata`, if they are at least 20.
 
         Parameters
         ----------
