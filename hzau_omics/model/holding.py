@@ -24,7 +24,7 @@ from hzau_omics.model.adaptation import Adaptation
 from hzau_omics.model.reference import Reference
 from hzau_omics.model.scvi_contract.fields import record_of, registry_of
 from hzau_omics.model.scvi_contract.registration import RegisteredModel
-from hzau_omics.model.session import InferenceSession, evaluating, find_cells, points_of
+from hzau_omics.model.session import InferenceSession, evaluating, find_cells, shared_points
 from hzau_omics.model.states import ShiftsOfCells
 from hzau_omics.model.trained_cells import TrainedCells
 from hzau_omics.nn.network import MultimodalVAE
@@ -124,7 +124,11 @@ class DataHolder(RegisteredModel):
         known = None if self.reference_ is None else self.reference_.shifts
         if known is None:
             return session
-        shifts = ShiftsOfCells(known, store, tuple(self.layout.names), partial(points_of, session))
+
+        def place(chosen: NDArray[np.int64], given: tuple[str, ...]) -> NDArray[np.float32]:
+            return shared_points(replace(session, cells=chosen), given)
+
+        shifts = ShiftsOfCells(known, store, tuple(self.layout.names), place)
         return replace(session, shifts=shifts)
 
     def _adaptation(self, store: CellStore, batch_size: int) -> Adaptation | None:

@@ -175,15 +175,14 @@ class InferenceSession:
             raise ConfigError(msg)
 
 
-def points_of(session: InferenceSession, cells: NDArray[np.int64], given: Sequence[str]) -> Tensor:
-    """Return points of cells of a session's store (cell, latent), inferred from some modalities."""
-    found = []
-    part = replace(session, cells=cells)
-    with evaluating(part.network):
-        for _, batch in part.minibatches():
-            mean = part.infer(batch, given)[1].q.mean
-            found.append(part.place(mean, batch, part.seen(batch, given)))
-    return torch.cat(found)
+def shared_points(session: InferenceSession, given: Sequence[str] | None) -> NDArray[np.float32]:
+    """Return the point of each cell in shared coordinates, of shape (cell, latent)."""
+    points = np.zeros((len(session), session.network.config.n_latent), np.float32)
+    with evaluating(session.network):
+        for rows, batch in session.minibatches():
+            mean = session.infer(batch, given)[1].q.mean
+            points[rows] = session.place(mean, batch, session.seen(batch, given)).cpu().numpy()
+    return points
 
 
 def _without_entries(entries: SparseEntries) -> SparseEntries:

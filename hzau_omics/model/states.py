@@ -89,7 +89,7 @@ class ShiftsOfCells:
         known: GroupShifts,
         store: CellStore,
         modalities: tuple[str, ...],
-        place: Callable[[NDArray[np.int64], tuple[str, ...]], Tensor],
+        place: Callable[[NDArray[np.int64], tuple[str, ...]], NDArray[np.float32]],
     ) -> None:
         self._known, self._store, self._modalities, self._place = known, store, modalities, place
         self._found: dict[GroupKey, Tensor | None] = {}
@@ -127,4 +127,4 @@ class ShiftsOfCells:
         if len(cells) < MIN_CELLS:
             return None
         chosen = np.sort(np.random.default_rng(0).permutation(cells)[:MAX_CELLS])
-        return fit_shift(self._known.states, self._place(chosen, given).cpu())
+        return fit_shift(self._known.states, torch.from_numpy(self._place(chosen, given)))

@@ -14,6 +14,7 @@ from hzau_omics.model.session import (
     check_given,
     evaluating,
     make_generator,
+    shared_points,
 )
 
 
@@ -128,16 +129,6 @@ def embed(
             mean[rows] = q.mean.cpu().numpy()
             variance[rows] = q.variance.cpu().numpy()
     return mean, variance
-
-
-def shared_points(session: InferenceSession, given: Sequence[str] | None) -> NDArray[np.float32]:
-    """Return the point of each cell in shared coordinates, of shape (cell, latent)."""
-    points = np.zeros((len(session), session.network.config.n_latent), np.float32)
-    with evaluating(session.network):
-        for rows, batch in session.minibatches():
-            mean = session.infer(batch, given)[1].q.mean
-            points[rows] = session.place(mean, batch, session.seen(batch, given)).cpu().numpy()
-    return points
 
 
 def sample_latent(
